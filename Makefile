@@ -1,0 +1,42 @@
+# Everything runs in .venv; nothing is installed outside of this folder.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EXAMPLE := examples/ecommerce
+DATA_DIR := .pgsluice
+
+.PHONY: venv demo test check
+
+venv: $(STAMP)
+
+# Newer pips take constraints for the build backend from PIP_BUILD_CONSTRAINT, older ones from PIP_CONSTRAINT.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_BUILD_CONSTRAINT=constraints.txt PIP_CONSTRAINT=constraints.txt \
+	  $(BIN)/python -m pip install -q -e '.[dev]' -c constraints.txt
+	touch $@
+
+# Two workers: nearly all of a test's time is spent waiting for the server, and the workers share one
+# server per version, so that a second worker halves the time even on two cores and a third gains nothing.
+test: venv
+	$(BIN)/pytest -n 2
+
+check: venv
+	$(BIN)/ruff check src tests $(EXAMPLE)
+	$(BIN)/ruff format --check src tests $(EXAMPLE)
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2
+
+# --data-dir: the demo stays in the embedded server, whatever DATABASE_URL or PGHOST say.
+demo: venv
+	$(BIN)/python $(EXAMPLE)/generate.py $(EXAMPLE)/data
+	$(BIN)/pgsluice server start --data-dir $(DATA_DIR)
+	$(BIN)/pgsluice load $(EXAMPLE)/data --schema $(EXAMPLE)/sql/create_schema.sql --data-dir $(DATA_DIR)
+	$(BIN)/pgsluice verify --sql $(EXAMPLE)/sql/verify.sql --data-dir $(DATA_DIR)
+	@echo
+	@echo "Look inside:      $(BIN)/pgsluice server psql"
+	@echo "Ask one question: $(BIN)/pgsluice server psql -- -c 'select count(*) from orders'"
+	@$(BIN)/python -c "import shlex; from pgsluice.target import server; \
+	  print('Without pgsluice:', shlex.join(server.psql_command('$(DATA_DIR)')))"
+	@echo "Stop the server:  $(BIN)/pgsluice server stop"

@@ -1,0 +1,5 @@
+"""``python -m pgsluice``: the command line."""
+
+from pgsluice.cli import main
+
+main()

@@ -1,0 +1,216 @@
+"""The public functions: what the command line does, from Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+
+from pgsluice.errors import CallError
+from pgsluice.load import ledger
+from pgsluice.load import verify as verification
+from pgsluice.load.plan import make_plan
+from pgsluice.load.run import Run, target_tables
+from pgsluice.model import (
+    DialectOptions,
+    Limit,
+    Limits,
+    Listener,
+    LoadOptions,
+    Plan,
+    Reject,
+    RejectsResult,
+    RunResult,
+    RunSummary,
+    VerifyResult,
+    deaf,
+)
+from pgsluice.source.discover import discover
+from pgsluice.target import schema_file
+from pgsluice.target.connect import connect, resolve, where
+
+PathLike = str | os.PathLike[str]
+
+
+def load(
+    *paths: PathLike,
+    database_url: str | None = None,
+    data_dir: str | None = None,
+    schema: str | None = None,
+    tables: Sequence[tuple[str, str]] = (),
+    into: str | None = None,
+    max_rejects: str | int | Sequence[str] = 0,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    encoding: str | None = None,
+    null: Sequence[str] = (),
+    dry_run: bool = False,
+    again: bool = False,
+    no_wait: bool = False,
+    listen: Listener = deaf,
+) -> RunResult:
+    """Loads files or folders of CSV into the tables whose names they bear: all of it or nothing.
+
+    :param paths: CSV files, or folders of them.
+    :param database_url: the server; without one ``DATABASE_URL``, the PG* variables, else the embedded one.
+    :param data_dir: where the embedded server keeps its data and reports go (default ``.pgsluice``).
+    :param schema: a file of SQL, applied where its tables are missing.
+    :param tables: (table, glob) pairs for files whose names do not say their table.
+    :param into: the schema whose tables are meant (default: the first of the search path).
+    :param max_rejects: how many rows may be rejected: 0, a number, ``"1%"``, ``"all"``; several of them
+        with a table's name in front for single tables: ``["10", "orders=0.1%"]``.
+    :param delimiter, quote, encoding, null: the files' dialect, where it is not to be sniffed.
+    :param dry_run: do everything and publish nothing.
+    :param again: load files as well that were loaded into their table before.
+    :param no_wait: fail when another run has the tables, instead of waiting.
+    :param listen: is told of the progress.
+    :returns: what was read, loaded and rejected. A run that was vetoed by rejects returns as well.
+    :raises SluiceError: the call, the files, the mapping or the database stand in the way.
+    """
+    options = LoadOptions(
+        schema_file=schema,
+        tables=tuple(tables),
+        into=into,
+        limits=parse_limits(max_rejects),
+        dialect=_dialect(delimiter, quote, encoding, null),
+        dry_run=dry_run,
+        again=again,
+        no_wait=no_wait,
+        reports=os.path.join(data_dir or ".pgsluice", "rejects"),
+    )
+    conninfo = resolve(database_url, data_dir)
+    with connect(conninfo) as main, connect(conninfo, application_name="pgsluice ledger") as book:
+        book.autocommit = True
+        return Run(main, book, [os.fspath(p) for p in paths], options, listen).execute()
+
+
+def plan(
+    *paths: PathLike,
+    database_url: str | None = None,
+    data_dir: str | None = None,
+    schema: str | None = None,
+    tables: Sequence[tuple[str, str]] = (),
+    into: str | None = None,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    encoding: str | None = None,
+    null: Sequence[str] = (),
+) -> Plan:
+    """What :func:`load` would do with the same arguments; nothing is written.
+
+    :raises SluiceError: as :func:`load`.
+    """
+    options = LoadOptions(
+        schema_file=schema,
+        tables=tuple(tables),
+        into=into,
+        dialect=_dialect(delimiter, quote, encoding, null),
+    )
+    with connect(resolve(database_url, data_dir)) as conn:
+        try:
+            if into:
+                conn.execute("SELECT set_config('search_path', quote_ident(%s), true)", (into,))
+            if schema:
+                schema_file.apply_missing(conn, schema, into)
+            files = discover([os.fspath(p) for p in paths], options.dialect)
+            return make_plan(conn, target_tables(conn, options), files, options.tables, database=where(conn))
+        finally:
+            conn.rollback()
+
+
+def verify(
+    *,
+    database_url: str | None = None,
+    data_dir: str | None = None,
+    into: str | None = None,
+    sql: str | None = None,
+) -> VerifyResult:
+    """Looks at the loaded tables: rows against the ledger, orphans of every foreign key, NULLs where none
+    may be; and runs the queries of ``sql``, a file.
+
+    :raises SluiceError: the database cannot be reached or the file cannot be run.
+    """
+    with _reading(database_url, data_dir) as conn:
+        return verification.verify(conn, into, sql)
+
+
+def runs(*, database_url: str | None = None, data_dir: str | None = None, limit: int = 20) -> tuple[RunSummary, ...]:
+    """The newest runs in the ledger, newest first."""
+    with _reading(database_url, data_dir) as conn:
+        return ledger.runs(conn, limit) if ledger.exists(conn) else ()
+
+
+def rejects(
+    run_id: int | None = None, *, database_url: str | None = None, data_dir: str | None = None
+) -> tuple[int, RejectsResult]:
+    """The rejects of a run (without ``run_id``: of the last one that has any), counted in groups.
+
+    :returns: the run's id (0: no run has rejects) and the groups.
+    :raises CallError: there is no such run.
+    """
+    with _reading(database_url, data_dir) as conn:
+        if not ledger.exists(conn):
+            return 0, RejectsResult(0, None)
+        if run_id is None:
+            run_id = ledger.last_run_with_rejects(conn)
+            if run_id is None:
+                return 0, RejectsResult(0, None)
+        row = conn.execute("SELECT rejects_path FROM pgsluice.run WHERE run_id = %s", (run_id,)).fetchone()
+        if row is None:
+            raise CallError(f"there is no run {run_id}", "pgsluice runs lists them")
+        groups = ledger.reject_groups(conn, run_id)
+        path = str(row[0]) if row[0] is not None else None
+        return run_id, RejectsResult(sum(g.count for g in groups), path, groups)
+
+
+def reject_rows(run_id: int, *, database_url: str | None = None, data_dir: str | None = None) -> Iterator[Reject]:
+    """The rejects of a run one by one, in the order of file and line, as a stream."""
+    with _reading(database_url, data_dir) as conn:
+        if ledger.exists(conn):
+            yield from ledger.reject_rows(conn, run_id)
+
+
+@contextmanager
+def _reading(database_url: str | None, data_dir: str | None) -> Iterator[psycopg.Connection]:
+    with connect(resolve(database_url, data_dir)) as conn:
+        conn.autocommit = True
+        yield conn
+
+
+def _dialect(delimiter: str | None, quote: str | None, encoding: str | None, null: Sequence[str]) -> DialectOptions:
+    return DialectOptions(delimiter=delimiter, quote=quote, encoding=encoding, null=tuple(null))
+
+
+def parse_limits(given: str | int | Sequence[str]) -> Limits:
+    """``--max-rejects``: ``0``, ``10``, ``1%``, ``all``, and with a table in front ``orders=0.1%``.
+
+    :raises CallError: something else.
+    """
+    texts = [str(given)] if isinstance(given, (str, int)) else list(given)
+    run = Limit()
+    tables: list[tuple[str, Limit]] = []
+    for text in texts:
+        name, equals, limit = text.rpartition("=")
+        if equals:
+            tables.append((name, _limit(limit)))
+        else:
+            run = _limit(limit)
+    return Limits(run, tuple(tables))
+
+
+def _limit(text: str) -> Limit:
+    text = text.strip()
+    if text == "all":
+        return Limit(rows=None)
+    try:
+        if text.endswith("%"):
+            percent = float(text[:-1])
+            if 0 <= percent <= 100:
+                return Limit(rows=None, percent=percent)
+        elif int(text) >= 0:
+            return Limit(rows=int(text))
+    except ValueError:
+        pass
+    raise CallError(f"--max-rejects {text!r} is not a limit", "Give a number, a share such as 1%, or all")

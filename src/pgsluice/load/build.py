@@ -1,0 +1,120 @@
+"""Taking keys and indexes of an empty table down before its rows come, and building them after.
+
+What is built again has the same definition, name, comment and flags; :func:`check_same` compares the
+catalog's fingerprint before and after and the run does not publish when they differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import psycopg
+from psycopg import sql
+
+from pgsluice.load.state import TableLoad
+from pgsluice.model import Constraint, Index, Listener, Progress, Table
+
+
+def _exec(conn: psycopg.Connection, text: str, *parts: sql.Composable) -> None:
+    conn.execute(sql.SQL(text).format(*parts))
+
+
+def take_down(conn: psycopg.Connection, states: Sequence[TableLoad]) -> None:
+    """Drops foreign keys, keys and indexes of the tables and gives them new, empty files.
+
+    TRUNCATE of a table that is empty anyway lets COPY fill fresh pages in order, which the ranks of
+    :class:`~pgsluice.load.state.Segments` rest on (``TABLE_INSERT_SKIP_FSM``, copyfrom.c), and skip the
+    write-ahead log where ``wal_level`` is minimal.
+    """
+    for state in states:
+        for fk in state.plan.table.foreign_keys:
+            _exec(conn, "ALTER TABLE {} DROP CONSTRAINT {}", state.target, sql.Identifier(fk.name))
+    for state in states:
+        table = state.plan.table
+        for index in table.indexes:
+            if index.constraint:
+                _exec(conn, "ALTER TABLE {} DROP CONSTRAINT {}", state.target, sql.Identifier(index.constraint))
+            else:
+                _exec(conn, "DROP INDEX {}", sql.Identifier(table.name.schema, index.name))
+    _exec(conn, "TRUNCATE {}", sql.SQL(", ").join(s.target for s in states))
+
+
+def build_index(conn: psycopg.Connection, table: Table, index: Index) -> None:
+    """Builds one index and the constraint that owned it.
+
+    :raises psycopg.errors.UniqueViolation: the rows do not have unique keys.
+    """
+    name = sql.Identifier(table.name.schema, index.name)
+    relation = sql.Identifier(table.name.schema, table.name.name)
+    if index.tablespace:
+        _exec(conn, "SET LOCAL default_tablespace = {}", sql.Literal(index.tablespace))
+    conn.execute(sql.SQL(index.definition))
+    if index.tablespace:
+        conn.execute("SET LOCAL default_tablespace TO DEFAULT")
+    if index.constraint:
+        owner = next(c for c in table.constraints if c.name == index.constraint)
+        clause = "PRIMARY KEY" if owner.kind == "p" else "UNIQUE"
+        when = " INITIALLY DEFERRED" if owner.deferred else ""
+        defer = f" DEFERRABLE{when}" if owner.deferrable else ""
+        _exec(
+            conn,
+            f"ALTER TABLE {{}} ADD CONSTRAINT {{}} {clause} USING INDEX {{}}{defer}",
+            relation,
+            sql.Identifier(owner.name),
+            sql.Identifier(index.name),
+        )
+        _comment_constraint(conn, relation, owner)
+    if index.comment is not None:
+        _exec(conn, "COMMENT ON INDEX {} IS {}", name, sql.Literal(index.comment))
+    if index.clustered:
+        _exec(conn, "ALTER TABLE {} CLUSTER ON {}", relation, sql.Identifier(index.name))
+    if index.replica_identity:
+        _exec(conn, "ALTER TABLE {} REPLICA IDENTITY USING INDEX {}", relation, sql.Identifier(index.name))
+
+
+def add_constraint(conn: psycopg.Connection, relation: sql.Composable, constraint: Constraint) -> None:
+    """Adds a CHECK or a foreign key by its own definition; PostgreSQL validates it.
+
+    :raises psycopg.errors.CheckViolation, psycopg.errors.ForeignKeyViolation: rows break it.
+    """
+    _exec(
+        conn,
+        "ALTER TABLE {} ADD CONSTRAINT {} {}",
+        relation,
+        sql.Identifier(constraint.name),
+        sql.SQL(constraint.definition),
+    )
+    _comment_constraint(conn, relation, constraint)
+
+
+def _comment_constraint(conn: psycopg.Connection, relation: sql.Composable, constraint: Constraint) -> None:
+    if constraint.comment is not None:
+        _exec(
+            conn,
+            "COMMENT ON CONSTRAINT {} ON {} IS {}",
+            sql.Identifier(constraint.name),
+            relation,
+            sql.Literal(constraint.comment),
+        )
+
+
+def session_for_building(conn: psycopg.Connection) -> None:
+    """Memory for sorting indexes, for the time of the transaction.
+
+    The rule: an eighth of what the server calls ``effective_cache_size``, at most 512 MB, and never less
+    than ``maintenance_work_mem`` is. One index is built at a time, and PostgreSQL shares the amount
+    between the workers of that build.
+    """
+    conn.execute(
+        "SELECT set_config('maintenance_work_mem', greatest(least(512 * 1024, (SELECT setting::bigint * 8192"
+        " / 1024 / 8 FROM pg_settings WHERE name = 'effective_cache_size')), (SELECT setting::bigint FROM"
+        " pg_settings WHERE name = 'maintenance_work_mem'))::text || 'kB', true)"
+    )
+
+
+def build_plain(conn: psycopg.Connection, state: TableLoad, listen: Listener) -> None:
+    """Builds the indexes that judge nothing."""
+    table = state.plan.table
+    for index in (i for i in table.indexes if not i.unique):
+        listen(Progress("build", state.name, f"index {index.name}"))
+        build_index(conn, table, index)

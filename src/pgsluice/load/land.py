@@ -1,0 +1,215 @@
+"""Landing: chunks of a table reach PostgreSQL by COPY, into the table itself or into its stage.
+
+Each COPY runs in a savepoint, so that one that PostgreSQL refuses leaves nothing behind; its rows then go,
+as the texts they were, into the table's *doubt* table, where the judge finds out which of them are bad.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from pgsluice.load.producer import Piece
+from pgsluice.load.state import TableLoad
+from pgsluice.model import Way
+from pgsluice.source.typed import Chunk, Runs, TypedReader
+from pgsluice.target.copy import BinaryEncoder, copy_statement, csv_bytes
+from pgsluice.target.verdict import about_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+REJECT = sql.Identifier("pg_temp", "pgsluice_reject")
+"""The run's rejects while it is under way; gone with its transaction."""
+
+_CREATE_REJECT = """
+CREATE TEMP TABLE pgsluice_reject (
+    tab integer NOT NULL, ord bigint NOT NULL, kind text NOT NULL, col text NOT NULL DEFAULT '',
+    con text NOT NULL DEFAULT '', code text NOT NULL DEFAULT '', message text NOT NULL DEFAULT '',
+    parent_tab integer, parent_ord bigint
+) ON COMMIT DROP
+"""
+
+
+def create_reject(conn: psycopg.Connection) -> None:
+    """Makes the run's table of rejects, for the time of the transaction."""
+    conn.execute(_CREATE_REJECT)
+
+
+def make_stage(conn: psycopg.Connection, state: TableLoad) -> None:
+    """Makes the table's stage if it is not there: its ordinal and the columns of the file, same types."""
+    if state.stage_made:
+        return
+    # Taken from the table itself by CREATE TABLE AS, types keep their modifiers and collations and shed
+    # constraints, defaults and identity.
+    conn.execute(
+        sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT NULL::bigint AS {}, {} FROM {} WITH NO DATA").format(
+            state.stage,
+            sql.Identifier(state.ordinal),
+            column_list(state),
+            state.target,
+        )
+    )
+    state.stage_made = True
+
+
+def column_list(state: TableLoad, alias: str | None = None) -> sql.Composable:
+    """The loaded columns, quoted, in the order of the table's first file."""
+    parts = [sql.Identifier(alias, c.name) if alias else sql.Identifier(c.name) for c in state.columns]
+    return sql.SQL(", ").join(parts)
+
+
+class Lander:
+    """Sends one run's pieces to PostgreSQL; keeps the encoders, while the states keep what was sent."""
+
+    def __init__(self, conn: psycopg.Connection) -> None:
+        self._conn = conn
+        self._encoders: dict[int, BinaryEncoder] = {}
+
+    def land(self, piece: Piece) -> None:
+        """One chunk: certain rows in binary, the others as text, faulty records as rejects.
+
+        :raises psycopg.Error: an error that is not a verdict on rows.
+        """
+        chunk = piece.chunk
+        assert chunk is not None
+        state, file = piece.table, piece.file
+        if chunk.faults:
+            self._reject_faults(state, file.base, chunk)
+        if state.way is Way.STAGE:
+            make_stage(self._conn, state)
+        if chunk.typed is not None and chunk.typed.num_rows and not self._typed(piece, chunk, chunk.typed):
+            # What stood in the block's binary part is in doubt now, together with the uncertain rows.
+            return
+        if chunk.text is not None and chunk.text.num_rows:
+            self._text(state, piece.reader, chunk.text, chunk.text_runs, file.base)
+
+    def _reject_faults(self, state: TableLoad, base: int, chunk: Chunk) -> None:
+        statement = sql.SQL("COPY {} (tab, ord, kind, code, message) FROM STDIN").format(REJECT)
+        with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
+            for f in chunk.faults:
+                copy.write_row((state.number, base + f.ordinal, "structure", f.sqlstate, f.message))
+
+    def _typed(self, piece: Piece, chunk: Chunk, batch: pa.RecordBatch) -> bool:
+        state, reader, base = piece.table, piece.reader, piece.file.base
+        assert reader.rules is not None
+        names = [c.name for c in reader.columns]
+        jsonb = [i for i, rule in enumerate(reader.rules) if rule.jsonb]
+        if state.way is Way.STAGE:
+            batch = _batch_with_ordinals(batch, chunk.typed_runs, base)
+            names = [state.ordinal, *names]
+            jsonb = [i + 1 for i in jsonb]
+        encoder = self._encoders.get(piece.file.number)
+        if encoder is None:
+            encoder = self._encoders[piece.file.number] = BinaryEncoder(batch.schema, jsonb)
+        statement = copy_statement(_landing(state), names, binary=True)
+
+        def send() -> int:
+            with self._conn.cursor() as cursor:
+                with cursor.copy(statement) as copy:
+                    encoder.send(copy, batch)
+                return cursor.rowcount
+
+        if (count := self._attempt(state, send)) is None:
+            self._doubt(state, reader, reader.texts(chunk.block), Runs(chunk.block.ordinals), base)
+            return False
+        self._landed(state, count, chunk.typed_runs, base)
+        return True
+
+    def _text(self, state: TableLoad, reader: TypedReader, table: pa.Table, runs: Runs, base: int) -> None:
+        names = [c.name for c in reader.columns]
+        rows = table
+        if state.way is Way.STAGE:
+            # A NULL where none may be is only found when rows leave the stage.
+            state.suspect = True
+            rows, names = _text_with_ordinals(table, runs, base), [state.ordinal, *names]
+        statement = copy_statement(_landing(state), names, binary=False)
+        count = self._attempt(state, lambda: self._copy(statement, csv_bytes(rows)))
+        if count is None:
+            self._doubt(state, reader, table, runs, base)
+        else:
+            self._landed(state, count, runs, base)
+
+    def _attempt(self, state: TableLoad, send: Callable[[], int]) -> int | None:
+        """Rows that a COPY brought in; None when PostgreSQL refused one of them and all are out again."""
+        try:
+            with self._conn.transaction():
+                return send()
+        except psycopg.Error as error:
+            if not about_rows(error):
+                raise
+            if not self._take_checks_down(state, error):
+                return None
+        try:
+            with self._conn.transaction():
+                return send()
+        except psycopg.Error as error:
+            if not about_rows(error):
+                raise
+            return None
+
+    def _take_checks_down(self, state: TableLoad, error: psycopg.Error) -> bool:
+        """After the first row that violates a CHECK of an empty table: the CHECKs come down until the
+        table is full and then judge all rows in one pass each, instead of ending one COPY after another.
+        """
+        checks = {c.name: c for c in state.plan.table.checks}
+        if state.way is not Way.IN_PLACE or state.checks_down or error.diag.constraint_name not in checks:
+            return False
+        for name in checks:
+            self._conn.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(state.target, sql.Identifier(name)))
+        state.checks_down = state.suspect = True
+        return True
+
+    def _landed(self, state: TableLoad, count: int, runs: Runs, base: int) -> None:
+        if state.way is Way.IN_PLACE:
+            state.landed += count
+            state.segments.add(runs, base)
+        else:
+            state.staged += count
+
+    def _doubt(self, state: TableLoad, reader: TypedReader, table: pa.Table, runs: Runs, base: int) -> None:
+        names = [state.ordinal, *(c.name for c in reader.columns)]
+        if not state.doubt_made:
+            columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(c.name)) for c in state.columns)
+            self._conn.execute(
+                sql.SQL("CREATE TEMP TABLE {} ({} bigint, {}) ON COMMIT DROP").format(
+                    state.doubt, sql.Identifier(state.ordinal), columns
+                )
+            )
+            state.doubt_made = True
+        state.suspect = True
+        statement = copy_statement(state.doubt, names, binary=False)
+        state.doubts += self._copy(statement, csv_bytes(_text_with_ordinals(table, runs, base)))
+
+    def _copy(self, statement: sql.Composed, data: memoryview) -> int:
+        with self._conn.cursor() as cursor:
+            with cursor.copy(statement) as copy:
+                # In pieces, so that libpq does not hold a second copy of the whole.
+                for start in range(0, len(data), 1 << 18):
+                    copy.write(data[start : start + (1 << 18)])
+            return cursor.rowcount
+
+
+def _landing(state: TableLoad) -> sql.Identifier:
+    return state.target if state.way is Way.IN_PLACE else state.stage
+
+
+def _ordinals(runs: Runs, base: int) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
+
+    parts = [np.arange(base + first, base + first + n, dtype=np.int64) for first, n in runs.runs]
+    return pa.array(np.concatenate(parts))
+
+
+def _batch_with_ordinals(batch: pa.RecordBatch, runs: Runs, base: int) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_arrays([_ordinals(runs, base), *batch.columns], names=["ord", *batch.schema.names])
+
+
+def _text_with_ordinals(table: pa.Table, runs: Runs, base: int) -> pa.Table:
+    return table.add_column(0, "ord", _ordinals(runs, base))

@@ -1,0 +1,335 @@
+"""The books: which runs there were, which files they read, which rows they refused.
+
+They live in schema ``pgsluice`` of the target database. Unless a function says otherwise its connection
+is in autocommit mode and stands beside the one that loads, so that the books outlive a load that is rolled
+back. What must be true exactly when the rows are there (:func:`record_files`, :func:`finish_run` with
+``published``) is called on the loading connection, inside its transaction.
+
+A run is alive as long as one of its connections holds a shared advisory lock; :func:`start_run` takes it
+before the run becomes visible, so that no other process can mistake the run for a dead one.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import errors
+from psycopg.rows import class_row, dict_row, tuple_row
+from psycopg.types.json import Jsonb
+
+from pgsluice.errors import LockedError, PrivilegeError
+from pgsluice.model import Listener, Progress, Reject, RejectGroup, RunSummary
+from pgsluice.sql import query
+
+Connection = psycopg.Connection[Any]
+
+# Classes of advisory locks, the first of their two numbers: "sl" and a letter in ASCII.
+RUN_LOCK_CLASS = 0x736C72
+TABLE_LOCK_CLASS = 0x736C74
+_CREATION_LOCK_CLASS = 0x736C63
+
+_POLL_SECONDS = 0.2
+_REJECTS_PER_FETCH = 2000
+
+
+class FileRecord(NamedTuple):
+    """A row of ``pgsluice.file`` without its numbers."""
+
+    table_oid: int
+    table_schema: str
+    table_name: str
+    path: str
+    sha256: str
+    bytes: int
+    status: str
+    """loaded, skipped, vetoed."""
+    rows_read: int
+    rows_loaded: int
+    rows_rejected: int
+
+
+class RejectRow(NamedTuple):
+    """A row of ``pgsluice.reject`` without its numbers."""
+
+    table_name: str
+    file: str
+    line: int
+    ordinal: int
+    kind: str
+    column_name: str
+    constraint_name: str
+    sqlstate: str
+    message: str
+    raw: str
+    parent_file: str | None = None
+    parent_line: int | None = None
+
+
+def _value(conn: Connection, name: str, **parameters: object) -> Any:
+    """The first column of the first row of a query, None without a row."""
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute(query("ledger", name), parameters).fetchone()
+    return None if row is None else row[0]
+
+
+def _rows(conn: Connection, name: str, **parameters: object) -> list[tuple[Any, ...]]:
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(query("ledger", name), parameters).fetchall()
+
+
+# --------------------------------------------------------------------------- creation
+
+
+def ensure(conn: Connection) -> None:
+    """Make the ledger if it is not there.
+
+    Several processes may call this at once. A role that may use an existing ledger needs no right to
+    create anything. Raises PrivilegeError with the GRANT that is missing.
+    """
+    state = _state(conn)
+    if not state["complete"]:
+        _create(conn, state)
+    elif not state["usable"]:
+        raise PrivilegeError(
+            f"role {state['role']} may not write the ledger in schema pgsluice",
+            f"As its owner: GRANT USAGE ON SCHEMA pgsluice TO {state['role']}; "
+            f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA pgsluice TO {state['role']};",
+        )
+
+
+def _state(conn: Connection) -> dict[str, Any]:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(query("ledger", "state")).fetchone()
+    assert row is not None  # the query begins with a row of VALUES
+    return row
+
+
+def _create(conn: Connection, state: dict[str, Any]) -> None:
+    where = "SCHEMA pgsluice" if state["has_schema"] else f"DATABASE {state['database']}"
+    rights = "USAGE, CREATE" if state["has_schema"] else "CREATE"
+    try:
+        with conn.transaction():
+            _value(conn, "lock_creation", **{"class": _CREATION_LOCK_CLASS})
+            state = _state(conn)
+            if state["complete"]:
+                return
+            if not state["has_schema"]:
+                conn.execute(query("ledger", "create_schema"))
+            conn.execute(query("ledger", "create"))
+    except errors.InsufficientPrivilege as error:
+        raise PrivilegeError(
+            f"role {state['role']} may not make the ledger: {error.diag.message_primary}",
+            f"As its owner: GRANT {rights} ON {where} TO {state['role']};",
+        ) from error
+
+
+# --------------------------------------------------------------------------- runs
+
+
+def start_run(conn: Connection, options: dict[str, Any]) -> int:
+    """Open a run with status ``running`` that ``conn`` keeps alive, and return its id.
+
+    ``options`` are anything that JSON can hold.
+    """
+    client = f"{socket.gethostname()}:{os.getpid()}"
+    with conn.transaction():
+        run_id = int(_value(conn, "start_run", options=Jsonb(options), client=client))
+        hold_run(conn, run_id)
+    return run_id
+
+
+def hold_run(conn: Connection, run_id: int) -> None:
+    """Let ``conn``, the one that loads, keep the run alive, too, and be known as its own to others."""
+    _value(conn, "hold_run", **{"class": RUN_LOCK_CLASS, "key": run_id & 0x7FFFFFFF})
+
+
+def release_run(conn: Connection, run_id: int) -> None:
+    """Let go what :func:`start_run` or :func:`hold_run` took; closing ``conn`` does the same."""
+    _value(conn, "release_run", **{"class": RUN_LOCK_CLASS, "key": run_id & 0x7FFFFFFF})
+
+
+def finish_run(
+    conn: Connection,
+    run_id: int,
+    status: str,
+    seconds: float,
+    detail: str = "",
+    rejects_path: str | None = None,
+) -> None:
+    """Write down how a run ended. ``published`` belongs into the transaction that loads."""
+    conn.execute(
+        query("ledger", "finish_run"),
+        {
+            "run_id": run_id,
+            "status": status,
+            "seconds": seconds,
+            "detail": detail,
+            "rejects_path": rejects_path,
+        },
+    )
+
+
+def record_files(conn: Connection, run_id: int, rows: Iterable[FileRecord]) -> None:
+    """Write down the files of a run, once per run, in the order given."""
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            query("ledger", "record_file"),
+            [row._asdict() | {"run_id": run_id, "file_no": number} for number, row in enumerate(rows, start=1)],
+        )
+
+
+def loaded_before(conn: Connection, table_oid: int, sha256: str) -> int | None:
+    """The id of the newest published run that put this content into this table."""
+    run_id: int | None = _value(conn, "loaded_before", table_oid=table_oid, sha256=sha256)
+    return run_id
+
+
+def sizes_loaded(conn: Connection, table_oids: Sequence[int]) -> set[tuple[int, int]]:
+    """(oid of the table, bytes of the file) of everything that published runs loaded into these tables.
+
+    A file of another size need not be hashed to know that it was not loaded before.
+    """
+    return {(oid, size) for oid, size in _rows(conn, "sizes_loaded", oids=list(table_oids))}
+
+
+def mark_interrupted(conn: Connection) -> tuple[int, ...]:
+    """Give runs that still say ``running``, but whose connections are gone, the status ``interrupted``."""
+    return tuple(sorted(run_id for (run_id,) in _rows(conn, "mark_interrupted", **{"class": RUN_LOCK_CLASS})))
+
+
+def runs(conn: Connection, limit: int) -> tuple[RunSummary, ...]:
+    """The newest ``limit`` runs, newest first."""
+    with conn.cursor(row_factory=class_row(RunSummary)) as cursor:
+        return tuple(cursor.execute(query("ledger", "runs"), {"limit": limit}).fetchall())
+
+
+# --------------------------------------------------------------------------- locks
+
+
+def _signed(oid: int) -> int:
+    """``oid``, 32 bits without a sign, as the signed integer that advisory locks take."""
+    return oid - (1 << 32) if oid >= 1 << 31 else oid
+
+
+def lock_tables(conn: Connection, oids: Sequence[int], *, no_wait: bool, listen: Listener) -> None:
+    """Take tables for the session ``conn``, the one that loads, against other runs of pgsluice.
+
+    The locks stay until :func:`unlock_tables` or the end of the session, whatever becomes of its
+    transaction. They are taken in the order of the oids, so that two runs cannot wait for each other.
+    If another run has a table: with ``no_wait`` raises LockedError that names it and lets go what it took;
+    without, tells ``listen`` once per holder and polls. Call it before ``conn`` takes a snapshot that it
+    will go on using (isolation above READ COMMITTED).
+    """
+    taken: list[int] = []
+    try:
+        for oid in sorted(set(oids)):
+            told: str | None = None
+            while not _value(conn, "try_lock_table", **{"class": TABLE_LOCK_CLASS, "key": _signed(oid)}):
+                table, holder = _holder(conn, oid)
+                if no_wait:
+                    raise LockedError(
+                        f"table {table} is being loaded by {holder}",
+                        "Wait until it has ended, or call without --no-wait",
+                    )
+                if holder != told:
+                    listen(Progress(phase="wait", table=table, step=f"waiting for {holder}"))
+                    told = holder
+                # Polling instead of a blocking call keeps Ctrl-C working.
+                time.sleep(_POLL_SECONDS)
+            taken.append(oid)
+    except BaseException:
+        if not conn.broken:
+            unlock_tables(conn, taken)
+        raise
+
+
+def unlock_tables(conn: Connection, oids: Iterable[int]) -> None:
+    """Let tables go that :func:`lock_tables` took on this connection."""
+    for oid in oids:
+        _value(conn, "unlock_table", **{"class": TABLE_LOCK_CLASS, "key": _signed(oid)})
+
+
+def _holder(conn: Connection, oid: int) -> tuple[str, str]:
+    """Name of the table and, in words, who has it."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(
+            query("ledger", "holder"),
+            {"class": TABLE_LOCK_CLASS, "run_class": RUN_LOCK_CLASS, "oid": oid},
+        ).fetchone()
+    if row is None:  # it has let go since
+        return str(oid), "another run"
+    facts = [f"pid {row['pid']}"]
+    facts += [row["application"]] if row["application"] else []
+    facts += [f"role {row['role']}"] if row["role"] else []
+    facts += [f"since {row['since']}"] if row["since"] else []
+    run = "another run" if row["run_id"] is None else f"run {row['run_id']}"
+    return row["table_name"], f"{run} ({', '.join(facts)})"
+
+
+# --------------------------------------------------------------------------- rejects
+
+_REJECT_TYPES = (
+    *("int8", "int8", "text", "text", "int8", "int8", "text", "text", "text", "text", "text", "text"),
+    *("text", "int8"),
+)
+
+
+def _without_nul(text: str) -> str:
+    return text.replace("\0", "\\x00")
+
+
+def copy_rejects(conn: Connection, run_id: int, rows: Iterable[RejectRow]) -> int:
+    """Write rejected rows down in bulk, numbered on from those of the run that are there.
+
+    ``rows`` is read as a stream. PostgreSQL's text holds no NUL: it becomes ``\\x00``. Returns how many
+    rows were written.
+    """
+    first: int = _value(conn, "next_reject", run_id=run_id)
+    number = first
+    with conn.cursor() as cursor, cursor.copy(query("ledger", "copy_rejects")) as copy:
+        copy.set_types(_REJECT_TYPES)
+        for number, row in enumerate(rows, start=first + 1):
+            if "\0" in row.raw or "\0" in row.message:
+                row = row._replace(message=_without_nul(row.message), raw=_without_nul(row.raw))
+            copy.write_row((run_id, number - 1, *row))
+    return number - first
+
+
+def reject_groups(conn: Connection, run_id: int) -> tuple[RejectGroup, ...]:
+    """The rejected rows of a run counted by table, kind, column, constraint and SQLSTATE, most first."""
+    return tuple(RejectGroup(*row) for row in _rows(conn, "reject_groups", run_id=run_id))
+
+
+def reject_rows(conn: Connection, run_id: int) -> Iterator[Reject]:
+    """The rejected rows of a run, file by file in the order of their lines, as a stream.
+
+    While the iterator lives ``conn`` is inside a transaction.
+    """
+    with conn.transaction(), conn.cursor("pgsluice_rejects", row_factory=tuple_row) as cursor:
+        cursor.itersize = _REJECTS_PER_FETCH
+        for row in cursor.execute(query("ledger", "reject_rows"), {"run_id": run_id}):
+            yield Reject(*row)
+
+
+def last_run_with_rejects(conn: Connection) -> int | None:
+    """The id of the newest run that refused rows, None if no run did."""
+    run_id: int | None = _value(conn, "last_run_with_rejects")
+    return run_id
+
+
+# --------------------------------------------------------------------------- for verify
+
+
+def exists(conn: Connection) -> bool:
+    """Whether the database has a ledger."""
+    return bool(_value(conn, "exists"))
+
+
+def loaded_rows(conn: Connection) -> dict[int, int]:
+    """Oid of a table to how many rows published runs put into it."""
+    return dict(_rows(conn, "loaded_rows"))

@@ -1,0 +1,246 @@
+"""The plan: which file feeds which table, column by column, in which order and in which way.
+
+Everything here is decided before a row is read, from the files' first records and the catalog; what does
+not fit ends in one :class:`MappingError` that names the file, the table and the way out.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import psycopg
+
+from pgsluice.errors import MappingError
+from pgsluice.model import Column, FilePlan, Plan, SourceFile, Table, TableName, TablePlan, Way
+from pgsluice.source.discover import fold, full_stem
+from pgsluice.target.catalog import is_empty
+
+
+def make_plan(
+    conn: psycopg.Connection,
+    tables: Sequence[Table],
+    files: Sequence[SourceFile],
+    wanted: Sequence[tuple[str, str]],
+    *,
+    database: str,
+) -> Plan:
+    """Joins files and tables.
+
+    :param tables: every table of the target schema (and those that ``wanted`` names elsewhere).
+    :param wanted: (table, glob) pairs of ``--table``; the first whose glob matches a file's path or
+        name decides.
+    :raises MappingError: a file without a table, a column without a match, a required column missing, two
+        files of a table that disagree.
+    """
+    feeds: dict[TableName, list[SourceFile]] = {}
+    by_name = {t.name: t for t in tables}
+    for file in files:
+        feeds.setdefault(_table_of(file, tables, wanted).name, []).append(file)
+    planned = {name: tuple(_match(file, by_name[name]) for file in group) for name, group in feeds.items()}
+    for name, group in planned.items():
+        _same_columns(by_name[name], group)
+    order, cycles = load_order([by_name[name] for name in planned])
+    chosen = {name: by_name[name] for name in order}
+    plans = []
+    for name in order:
+        table = chosen[name]
+        way, why = choose_way(conn, table, chosen)
+        plans.append(TablePlan(table=table, files=planned[name], after=_reasons(table, chosen), way=way, why=why))
+    return Plan(
+        database=database,
+        server_version=str(conn.execute("SHOW server_version").fetchone()[0]),  # type: ignore[index]
+        tables=tuple(plans),
+        cycles=cycles,
+    )
+
+
+def choose_way(conn: psycopg.Connection, table: Table, chosen: dict[TableName, Table]) -> tuple[Way, str]:
+    """In place when the table is empty and nothing stands against taking its keys down; else a stage."""
+    if table.obstacles:
+        return Way.STAGE, table.obstacles[0]
+    loose = [c for c in table.constraints if not c.validated]
+    if loose:
+        return Way.STAGE, f"constraint {loose[0].name} is NOT VALID"
+    # To take the table's keys down, foreign keys that point at them must come down too; those of
+    # tables outside the load would have to be validated again over rows that are none of our business.
+    outside = [c for c in table.referenced_by if c.table not in chosen]
+    if outside:
+        return Way.STAGE, f"{outside[0].table} outside of this load references it ({outside[0].name})"
+    if not is_empty(conn, table.name):
+        return Way.STAGE, "it holds rows"
+    for child in table.referenced_by:
+        assert child.table is not None
+        other = chosen[child.table]
+        if other.name != table.name and (other.obstacles or not is_empty(conn, other.name)):
+            return Way.STAGE, f"{other.name} references it and cannot be taken apart"
+    return Way.IN_PLACE, "it is empty"
+
+
+def _table_of(file: SourceFile, tables: Sequence[Table], wanted: Sequence[tuple[str, str]]) -> Table:
+    base = os.path.basename(file.path)
+    for name, pattern in wanted:
+        if fnmatch.fnmatch(file.path, pattern) or fnmatch.fnmatch(base, pattern) or _inside(file.path, pattern):
+            return _named(name, tables)
+    # A table may be called orders_2024 itself, so the full stem is tried before the one without a number.
+    for stem in (full_stem(file.path), file.stem):
+        exact = [t for t in tables if t.name.name == stem]
+        near = exact or [t for t in tables if fold(t.name.name) == stem]
+        if len(near) > 1:
+            raise MappingError(
+                f"{file.path} could feed {' or '.join(str(t.name) for t in near)}",
+                f"Say which with --table TABLE={base}",
+            )
+        if near:
+            return near[0]
+    known = ", ".join(str(t.name) for t in tables[:12]) + (", ..." if len(tables) > 12 else "")
+    raise MappingError(
+        f"{file.path}: no table is called {file.stem!r} (tables here: {known or 'none'})",
+        f"Name its table with --table TABLE={base}, or create it first (--schema FILE.sql)",
+    )
+
+
+def _inside(path: str, pattern: str) -> bool:
+    """A pattern with a folder in it may be written relative to anything the path ends with."""
+    return "/" in pattern and fnmatch.fnmatch(path, "*/" + pattern)
+
+
+def split_name(name: str) -> tuple[str | None, str]:
+    """``schema.table`` or ``"odd.name"`` as (schema, table); the schema is None when not given."""
+    if name.startswith('"') and name.endswith('"') and name.count('"') == 2:
+        return None, name[1:-1]
+    schema, dot, rest = name.partition(".")
+    return (schema.strip('"'), rest.strip('"')) if dot else (None, name)
+
+
+def _named(name: str, tables: Sequence[Table]) -> Table:
+    schema, table = split_name(name)
+    for same in (lambda t: t == table, lambda t: fold(t) == fold(table)):
+        found = [t for t in tables if same(t.name.name) and schema in (None, t.name.schema)]
+        if found:
+            return found[0]
+    raise MappingError(
+        f"--table names {name!r}, which is not a table of the target schema",
+        "Check the spelling, or name its schema as schema.table",
+    )
+
+
+def _match(file: SourceFile, table: Table) -> FilePlan:
+    loadable = [c for c in table.columns if not c.generated]
+    if not file.header:
+        # An empty file brings no columns and no rows; nothing can go wrong with it.
+        return FilePlan(file, ())
+    by_exact = {c.name: c for c in table.columns}
+    by_fold: dict[str, list[Column]] = {}
+    for c in table.columns:
+        by_fold.setdefault(fold(c.name), []).append(c)
+
+    def find(field: str) -> Column | None:
+        if field in by_exact:
+            return by_exact[field]
+        near = by_fold.get(fold(field), [])
+        return near[0] if len(near) == 1 else None
+
+    found = [find(field) for field in file.header]
+    if not any(found):
+        if _looks_like_data(file.header) and len(file.header) == len(loadable):
+            bare = replace(file, dialect=replace(file.dialect, header=False))
+            return FilePlan(bare, tuple(c.name for c in loadable))
+        names = ", ".join(c.name for c in loadable)
+        raise MappingError(
+            f"{file.path}: none of its columns ({_shown(file.header)}) is a column of {table.name} ({names})",
+            "Check the first line, the delimiter (--delimiter), or name another table with --table",
+        )
+    unknown = [field for field, column in zip(file.header, found, strict=True) if column is None]
+    if unknown:
+        raise MappingError(
+            f"{file.path}: {table.name} has no column {', '.join(repr(f) for f in unknown)}",
+            f"Its columns are {', '.join(c.name for c in loadable)}",
+        )
+    columns = tuple(c.name for c in found if c)
+    twice = sorted({c for c in columns if columns.count(c) > 1})
+    if twice:
+        raise MappingError(f"{file.path}: column {', '.join(twice)} comes twice", "Rename or remove one")
+    computed = [c.name for c in found if c and c.generated]
+    if computed:
+        raise MappingError(
+            f"{file.path}: {table.name}.{computed[0]} is a generated column and takes no values",
+            "Leave it out of the file",
+        )
+    missing = [c.name for c in table.columns if c.required and c.name not in columns]
+    if missing:
+        raise MappingError(
+            f"{file.path}: {table.name}.{', '.join(missing)} is required (NOT NULL without a default)"
+            " and not in the file",
+            "Add the column to the file, or a default to the table",
+        )
+    return FilePlan(file, columns)
+
+
+def _looks_like_data(fields: Sequence[str]) -> bool:
+    """Whether a first record cannot be a header: some field is empty or begins like a number."""
+    return any(not f or f[0].isdigit() or (f[0] in "+-" and f[1:2].isdigit()) for f in fields)
+
+
+def _shown(fields: Sequence[str]) -> str:
+    text = ", ".join(fields)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _same_columns(table: Table, group: tuple[FilePlan, ...]) -> None:
+    full = [f for f in group if f.columns]
+    for other in full[1:]:
+        if set(other.columns) != set(full[0].columns):
+            odd = sorted(set(other.columns) ^ set(full[0].columns))
+            raise MappingError(
+                f"{full[0].file.path} and {other.file.path} both feed {table.name} but disagree on {', '.join(odd)}",
+                "Give the files of one table the same columns, or load them one by one",
+            )
+
+
+def _reasons(table: Table, chosen: dict[TableName, Table]) -> tuple[str, ...]:
+    return tuple(
+        f"{', '.join(fk.columns)} -> {fk.references}"
+        for fk in table.foreign_keys
+        if fk.references in chosen and fk.references != table.name
+    )
+
+
+def load_order(tables: Iterable[Table]) -> tuple[tuple[TableName, ...], tuple[tuple[str, ...], ...]]:
+    """Parents before children; ties by name. Tables in a cycle come together, as near as may be.
+
+    Tarjan's strongly connected components come out children last when edges lead to parents, so the order
+    falls out of the search itself (R. Tarjan, Depth-first search and linear graph algorithms, 1972).
+
+    :returns: the names in load order, and the groups that form a cycle (self-references do not count).
+    """
+    by_name = {t.name: t for t in tables}
+    number: dict[TableName, int] = {}
+    low: dict[TableName, int] = {}
+    stack: list[TableName] = []
+    order: list[TableName] = []
+    cycles: list[tuple[str, ...]] = []
+
+    def visit(name: TableName) -> None:
+        number[name] = low[name] = len(number)
+        stack.append(name)
+        parents = {fk.references for fk in by_name[name].foreign_keys} & by_name.keys()
+        for parent in sorted(p for p in parents if p is not None):
+            if parent not in number:
+                visit(parent)
+                low[name] = min(low[name], low[parent])
+            elif parent in stack:
+                low[name] = min(low[name], number[parent])
+        if low[name] == number[name]:
+            group = stack[stack.index(name) :]
+            del stack[len(stack) - len(group) :]
+            order.extend(group)
+            if len(group) > 1:
+                cycles.append(tuple(str(n) for n in group))
+
+    for name in sorted(by_name):
+        if name not in number:
+            visit(name)
+    return tuple(order), tuple(cycles)

@@ -1,0 +1,101 @@
+"""Reading ahead: a thread that turns files into chunks while the main thread sends and PostgreSQL works."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pgsluice.load.state import FileLoad, TableLoad
+from pgsluice.source.blocks import BlockReader
+from pgsluice.source.typed import Chunk, TypedReader
+
+# Blocks read ahead of the sender. Two keep both sides busy; more only cost memory (a block of 8 MB is
+# about 40 MB as text, columns and binary together).
+_AHEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A chunk of a file; or, with ``chunk`` None, the news that the file has ended."""
+
+    table: TableLoad
+    file: FileLoad
+    reader: TypedReader
+    chunk: Chunk | None
+    sha256: str = ""
+
+
+class Producer:
+    """Iterates over the pieces of all tables in load order, made by a thread of its own.
+
+    What the thread raises is raised again to the one who iterates. ``close()`` ends the thread early.
+    """
+
+    def __init__(self, tables: Sequence[TableLoad], *, utc: bool) -> None:
+        self._tables = tables
+        self._utc = utc
+        self._queue: queue.Queue[Piece | BaseException | None] = queue.Queue(_AHEAD)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pgsluice-reader", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[Piece]:
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def close(self) -> None:
+        """Stops reading; returns when the thread has ended."""
+        self._stop.set()
+        while self._thread.is_alive():
+            try:
+                self._queue.get(timeout=0.05)
+            except queue.Empty:
+                continue
+
+    def _run(self) -> None:
+        try:
+            for table in self._tables:
+                for file in table.files:
+                    if not file.skipped:
+                        self._read(table, file)
+            self._put(None)
+        except _Stopped:
+            pass
+        except BaseException as error:
+            self._put_quietly(error)
+
+    def _read(self, table: TableLoad, file: FileLoad) -> None:
+        columns = [table.plan.table.column(name) for name in file.plan.columns]
+        blocks = BlockReader(file.plan.file, file.plan.columns)
+        reader = TypedReader(columns, file.plan.file.dialect, path=file.plan.file.path, utc=self._utc)
+        try:
+            for block in blocks:
+                self._put(Piece(table, file, reader, reader.read(block)))
+            self._put(Piece(table, file, reader, None, blocks.sha256))
+        finally:
+            blocks.close()
+
+    def _put(self, item: Piece | None) -> None:
+        while not self._stop.is_set():
+            try:
+                self._queue.put(item, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+        raise _Stopped
+
+    def _put_quietly(self, error: BaseException) -> None:
+        while not self._stop.is_set():
+            try:
+                self._queue.put(error, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+
+class _Stopped(Exception):
+    """The consumer does not want any more."""

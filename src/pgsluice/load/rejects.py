@@ -1,0 +1,152 @@
+"""Rejects on their way out: each gets its file, line and raw record, and goes into the report and the ledger.
+
+The judge knows a rejected row by its ordinal only. Lines and raw bytes are read from the files again,
+for those records alone, and nothing is held in memory but the row at hand.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from pgsluice.errors import CallError
+from pgsluice.load.ledger import RejectRow
+from pgsluice.load.state import FileLoad, TableLoad
+from pgsluice.source.blocks import locate
+
+HEADER = (
+    "table", "file", "line", "record", "kind", "column", "constraint", "sqlstate", "message", "raw",
+    "parent_file", "parent_line",
+)  # fmt: skip
+
+# A raw record may be as long as a record can be; the csv module's own limit is 128 kB.
+csv.field_size_limit(1 << 28)
+
+
+def write_report(conn: psycopg.Connection, states: Sequence[TableLoad], path: Path) -> int:
+    """Writes the run's rejects as CSV, in load order, file by file and line by line.
+
+    :returns: how many.
+    :raises CallError: the folder cannot be written.
+    """
+    _lines_of_parents(conn, states)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="", encoding="utf-8") as out:
+            # A bare CR in a raw record would end the row for readers if it were not quoted.
+            writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+            writer.writerow(HEADER)
+            count = 0
+            for row in _located(conn, states):
+                writer.writerow(row)
+                count += 1
+    except OSError as error:
+        raise CallError(
+            f"the report of rejects cannot be written to {path}: {error.strerror}",
+            "Nothing was published. Make the folder writable or run from another one",
+        ) from error
+    return count
+
+
+def read_report(path: Path) -> Iterator[RejectRow]:
+    """The rows of a report, for the ledger."""
+    with path.open(newline="", encoding="utf-8") as lines:
+        reader = csv.reader(lines)
+        next(reader)
+        for r in reader:
+            (
+                table,
+                path_of,
+                line,
+                record,
+                kind,
+                column,
+                constraint,
+                code,
+                message,
+                raw,
+                parent,
+                parent_line,
+            ) = r
+            yield RejectRow(
+                table, path_of, int(line), int(record) - 1, kind, column, constraint, code, message, raw,
+                parent or None, int(parent_line) if parent_line else None,
+            )  # fmt: skip
+
+
+def _lines_of_parents(conn: psycopg.Connection, states: Sequence[TableLoad]) -> None:
+    conn.execute("CREATE TEMP TABLE pgsluice_line (tab integer, ord bigint, file text, line bigint) ON COMMIT DROP")
+    for state in states:
+        wanted = [
+            row[0]
+            for row in conn.execute(
+                "SELECT DISTINCT parent_ord FROM pg_temp.pgsluice_reject WHERE parent_tab = %s ORDER BY 1",
+                (state.number,),
+            )
+        ]
+        if not wanted:
+            continue
+        with conn.cursor() as cursor, cursor.copy("COPY pg_temp.pgsluice_line FROM STDIN") as copy:
+            for file in state.files:
+                mine = [o - file.base for o in wanted if file.base <= o < file.base + file.read]
+                for ordinal, line, _ in locate(file.plan.file, file.plan.columns, file.extents, mine):
+                    copy.write_row((state.number, file.base + ordinal, file.plan.file.path, line))
+
+
+_ROWS = """
+SELECT r.tab, r.ord, r.kind, r.col, r.con, r.code, r.message, p.file, p.line
+FROM pg_temp.pgsluice_reject AS r
+LEFT JOIN pg_temp.pgsluice_line AS p ON p.tab = r.parent_tab AND p.ord = r.parent_ord
+ORDER BY r.tab, r.ord
+"""
+
+
+def _located(conn: psycopg.Connection, states: Sequence[TableLoad]) -> Iterator[tuple[Any, ...]]:
+    by_number = {s.number: s for s in states}
+    with conn.cursor(name="pgsluice_report") as cursor:
+        cursor.itersize = 5000
+        rows = _Lookahead(cursor.execute(_ROWS))
+        while (row := rows.peek()) is not None:
+            state = by_number[row[0]]
+            yield from _of_file(rows, state, state.file_of(row[1]))
+
+
+def _of_file(rows: _Lookahead, state: TableLoad, file: FileLoad) -> Iterator[tuple[Any, ...]]:
+    pending: deque[tuple[Any, ...]] = deque()
+
+    def ordinals() -> Iterator[int]:
+        while (row := rows.peek()) is not None and row[0] == state.number and row[1] < file.base + file.read:
+            pending.append(rows.take())
+            yield row[1] - file.base
+
+    source = file.plan.file
+    for ordinal, line, raw in locate(source, file.plan.columns, file.extents, ordinals()):
+        _, _, kind, column, constraint, code, message, parent_file, parent_line = pending.popleft()
+        if parent_file:
+            message = f"{message} (its parent, {parent_file} line {parent_line}, was rejected)"
+        yield (
+            state.name, source.path, line, ordinal + 1, kind, column, constraint, code or "", message,
+            raw.decode("utf-8", "backslashreplace"), parent_file or "", parent_line or "",
+        )  # fmt: skip
+
+
+class _Lookahead:
+    """Rows with a look at the next one."""
+
+    def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        self._rows = iter(rows)
+        self._next = next(self._rows, None)
+
+    def peek(self) -> tuple[Any, ...] | None:
+        return self._next
+
+    def take(self) -> tuple[Any, ...]:
+        row = self._next
+        assert row is not None
+        self._next = next(self._rows, None)
+        return row

@@ -1,0 +1,557 @@
+"""A run: from paths to a published set of tables, in one transaction.
+
+Two connections work side by side. The *main* one holds the transaction in which everything happens that
+a reader of the tables may see; killed at any moment, PostgreSQL rolls it back. The *ledger* one writes
+down, in small transactions of its own, that the run exists and how it ended when it did not publish.
+That it did publish is written by the main transaction itself, so the ledger cannot say otherwise.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from pgsluice.errors import BooksError, DatabaseError, LockedError, PrivilegeError
+from pgsluice.load import ledger
+from pgsluice.load.build import session_for_building, take_down
+from pgsluice.load.finish import Finisher, Reconsider
+from pgsluice.load.land import Lander, create_reject
+from pgsluice.load.plan import make_plan, split_name
+from pgsluice.load.producer import Producer
+from pgsluice.load.rejects import read_report, write_report
+from pgsluice.load.sequences import move_sequences
+from pgsluice.load.state import Clock, FileLoad, TableLoad, table_load
+from pgsluice.model import (
+    FileResult,
+    Limits,
+    Listener,
+    LoadOptions,
+    Plan,
+    Progress,
+    RejectsResult,
+    RunResult,
+    SourceFile,
+    Table,
+    TableName,
+    TableResult,
+    Way,
+)
+from pgsluice.source.discover import discover
+from pgsluice.source.streams import open_decoded
+from pgsluice.target import schema_file
+from pgsluice.target.catalog import fingerprint, is_empty, read_tables
+from pgsluice.target.connect import where
+
+SCHEMA_LOCK = 0
+"""The advisory "table" that runs hold which may create tables: no table has oid 0."""
+
+
+class Run:
+    """One load. Made for one call of :meth:`execute`.
+
+    The way through: :meth:`_prepare` (schema file, plan, locks, what was loaded before), :meth:`_land_all`
+    (rows reach PostgreSQL table by table, each finished before the next), :meth:`_settle` (books, limits,
+    rejects, commit or rollback).
+    """
+
+    def __init__(
+        self,
+        main: psycopg.Connection,
+        book: psycopg.Connection,
+        paths: Sequence[str],
+        options: LoadOptions,
+        listen: Listener,
+    ) -> None:
+        """:param main: not in autocommit; :param book: in autocommit."""
+        self._main = main
+        self._book = book
+        self._paths = paths
+        self._options = options
+        self._listen = listen
+        self._clock = Clock()
+        self._started = time.perf_counter()
+        self._run_id = 0
+        self._forced: dict[TableName, str] = {}
+        self._states: list[TableLoad] = []
+
+    def execute(self) -> RunResult:
+        """Runs the load.
+
+        :raises SluiceError: whatever stops it; nothing was published then.
+        """
+        ledger.ensure(self._book)
+        ledger.mark_interrupted(self._book)
+        files = discover(self._paths, self._options.dialect)
+        try:
+            while True:
+                try:
+                    return self._once(files)
+                except Reconsider as reason:
+                    # PostgreSQL would not take the table as it stands; once more, the careful way.
+                    self._main.rollback()
+                    self._forced[reason.table] = reason.reason
+                    self._listen(Progress("plan", str(reason.table), f"starting again: {reason.reason}"))
+        except BaseException as error:
+            self._fail(error)
+            raise
+
+    def _fail(self, error: BaseException) -> None:
+        """Writes down that the run ended without a result, as far as the connections still live."""
+        with suppress(psycopg.Error):
+            self._main.rollback()
+        if self._run_id:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            said = "interrupted" if interrupted else str(error).strip().split("\n")[0]
+            status = "interrupted" if interrupted else "failed"
+            # Where even this cannot be said, the next run finds no living session and marks it interrupted.
+            with suppress(psycopg.Error):
+                ledger.finish_run(self._book, self._run_id, status, self._seconds(), said)
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+    def _once(self, files: Sequence[SourceFile]) -> RunResult:
+        with self._clock.phase("plan"):
+            self._listen(Progress("plan"))
+            plan = self._prepare(files)
+        todo = [s for s in self._states if any(not f.skipped for f in s.files)]
+        if not todo:
+            return self._nothing_to_do()
+        self._open_run()
+        create_reject(self._main)
+        in_place = [s for s in todo if s.way is Way.IN_PLACE]
+        before = fingerprint(self._main, [s.plan.table.oid for s in in_place])
+        if in_place:
+            take_down(self._main, in_place)
+        session_for_building(self._main)
+        self._land_all(todo, plan)
+        if in_place and fingerprint(self._main, [s.plan.table.oid for s in in_place]) != before:
+            raise BooksError(
+                "keys or indexes differ after the load from what they were; nothing was published",
+                "Please report this as a defect of pgsluice, with the tables' definitions",
+            )
+        return self._settle(todo)
+
+    # ------------------------------------------------------------------- before
+
+    def _prepare(self, files: Sequence[SourceFile]) -> Plan:
+        main, options = self._main, self._options
+        if options.schema_file:
+            ledger.lock_tables(main, [SCHEMA_LOCK], no_wait=options.no_wait, listen=self._listen)
+        # Constraints that may wait for the end of the transaction are asked at once: a verdict is wanted
+        # while its row is at hand.
+        main.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        if options.into:
+            main.execute("SELECT set_config('search_path', quote_ident(%s), true)", (options.into,))
+        if options.schema_file:
+            schema_file.apply_missing(main, options.schema_file, options.into)
+        plan = self._plan(files)
+        oids = [t.table.oid for t in plan.tables]
+        _check_rights(main, plan)
+        ledger.lock_tables(main, oids, no_wait=options.no_wait, listen=self._listen)
+        if any(t.way is Way.IN_PLACE for t in plan.tables):
+            self._lock([t.table for t in plan.tables if t.way is Way.IN_PLACE], "ACCESS EXCLUSIVE")
+            # Somebody may have put rows in while we waited.
+            plan = self._plan(files)
+        self._states = _make_states(plan)
+        self._skip_loaded()
+        return plan
+
+    def _plan(self, files: Sequence[SourceFile]) -> Plan:
+        tables = target_tables(self._main, self._options)
+        if self._forced:
+            # Where one table could not be finished in place, all go through stages: a key that stays up
+            # keeps the keys up that it leans on.
+            why = next(iter(self._forced.values()))
+            tables = tuple(replace(t, obstacles=(*t.obstacles, why)) for t in tables)
+        return make_plan(self._main, tables, files, self._options.tables, database=where(self._main))
+
+    def _lock(self, tables: Iterable[Table], mode: str) -> None:
+        """Takes table locks; waiting is told once, with who is in the way."""
+        statement = sql.SQL("LOCK TABLE {} IN " + mode + " MODE").format(
+            sql.SQL(", ").join(
+                sql.SQL("ONLY {}").format(sql.Identifier(t.name.schema, t.name.name))
+                for t in sorted(tables, key=lambda t: t.oid)
+            )
+        )
+        main = self._main
+        try:
+            with main.transaction():
+                main.execute("SET LOCAL lock_timeout = '500ms'")
+                main.execute(statement)
+                return
+        except psycopg.errors.LockNotAvailable:
+            holders = self._holders(t.oid for t in tables)
+            if self._options.no_wait:
+                raise LockedError(
+                    f"the tables are in use by {holders}", "Try again later, or leave out --no-wait"
+                ) from None
+            self._listen(Progress("wait", step=f"waiting for {holders}"))
+        main.execute(statement)
+
+    def _holders(self, oids: Iterable[int]) -> str:
+        rows = self._book.execute(
+            "SELECT DISTINCT l.pid, coalesce(nullif(a.application_name, ''), a.backend_type), a.usename"
+            " FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)"
+            " WHERE l.granted AND l.relation = ANY(%s::oid[]) AND l.pid <> %s ORDER BY 1",
+            (list(oids), self._main.info.backend_pid),
+        ).fetchall()
+        return ", ".join(f"pid {pid} ({what}, {who})" for pid, what, who in rows) or "another session"
+
+    def _skip_loaded(self) -> None:
+        """Marks files whose content is in their table already."""
+        if self._options.again:
+            return
+        known = ledger.sizes_loaded(self._book, [s.plan.table.oid for s in self._states])
+        for state in self._states:
+            oid = state.plan.table.oid
+            sizes = [f.plan.file.bytes for f in state.files]
+            seen: dict[str, str] = {}
+            emptied = False
+            for file in state.files:
+                size = file.plan.file.bytes
+                if (oid, size) in known or sizes.count(size) > 1:
+                    file.sha256 = _hash(file.plan.file.path)
+                    file.loaded_by = ledger.loaded_before(self._book, oid, file.sha256)
+                    if file.loaded_by is not None:
+                        # Whoever emptied the table since wants its rows again.
+                        emptied = emptied or (size > 0 and is_empty(self._main, state.plan.table.name))
+                        file.skipped = not emptied
+                    if file.sha256 in seen:
+                        file.skipped = True
+                    seen[file.sha256] = file.plan.file.path
+
+    def _nothing_to_do(self) -> RunResult:
+        self._main.rollback()
+        results = tuple(_table_result(s, {}) for s in self._states)
+        return RunResult(
+            run_id=0,
+            status="skipped",
+            seconds=round(self._seconds(), 3),
+            tables=results,
+            rejects=RejectsResult(0, None),
+            profile=self._clock.times(),
+            reason="every file was loaded before (--again loads it once more)" if results else "no files",
+        )
+
+    def _open_run(self) -> None:
+        if not self._run_id:
+            options: dict[str, Any] = asdict(self._options) | {"paths": list(self._paths)}
+            self._run_id = ledger.start_run(self._book, options)
+        ledger.hold_run(self._main, self._run_id)
+
+    # ------------------------------------------------------------------- the rows
+
+    def _land_all(self, todo: Sequence[TableLoad], plan: Plan) -> None:
+        by_name = {s.plan.table.name: s for s in self._states}
+        finisher = Finisher(self._main, by_name, self._clock, self._listen)
+        lander = Lander(self._main)
+        groups = _groups(todo, plan)
+        utc = str(self._main.info.parameter_status("TimeZone")).upper() in {
+            "UTC",
+            "ETC/UTC",
+            "GMT",
+            "ETC/GMT",
+        }
+        producer = Producer(todo, utc=utc)
+        pieces = iter(producer)
+        try:
+            for group in groups:
+                for state in group:
+                    self._land(state, pieces, lander)
+                finisher.finish(group)
+        finally:
+            producer.close()
+
+    def _land(self, state: TableLoad, pieces: Any, lander: Lander) -> None:
+        total = sum(f.plan.file.bytes for f in state.files if not f.skipped)
+        done = 0
+        base = 0
+        with self._clock.phase("copy", state.name):
+            for file in (f for f in state.files if not f.skipped):
+                file.base = base
+                self._listen(Progress("stage", state.name, done=done, total=total, rows=base))
+                while (piece := self._next(pieces, state)).chunk is not None:
+                    assert piece.file is file
+                    block = piece.chunk.block
+                    lander.land(piece)
+                    file.read += block.count
+                    file.extents.append(_extent(block))
+                    self._listen(
+                        Progress(
+                            "stage",
+                            state.name,
+                            done=done + block.position,
+                            total=total,
+                            rows=base + file.read,
+                        )
+                    )
+                file.sha256 = piece.sha256
+                if piece.reader is not None:
+                    piece.reader.close()
+                base += file.read
+                done += file.plan.file.bytes
+            self._listen(Progress("stage", state.name, done=total, total=total, rows=base))
+
+    def _next(self, pieces: Any, state: TableLoad) -> Any:
+        """The next piece; the time spent waiting for it is the reader's."""
+        with self._clock.phase("wait for reader", state.name):
+            return next(pieces)
+
+    # ------------------------------------------------------------------- the end
+
+    def _settle(self, todo: Sequence[TableLoad]) -> RunResult:
+        main = self._main
+        rejected = self._rejected(todo)
+        self._balance(todo, rejected)
+        total = sum(rejected.values())
+        read = sum(s.read for s in todo)
+        tables = tuple(_table_result(s, rejected) for s in self._states)
+        veto = _veto(self._options.limits, tables, total, read)
+        path: Path | None = None
+        if total:
+            with self._clock.phase("rejects"):
+                self._listen(Progress("publish", step="report of rejects"))
+                path = self._report_path()
+                write_report(main, todo, path)
+        status = "vetoed" if veto else "dry_run" if self._options.dry_run else "published"
+        if status == "published":
+            self._publish(todo, tables, path)
+        else:
+            main.rollback()
+            tables = tuple(_unloaded(t) for t in tables)
+            with self._book.transaction():
+                self._record(self._book, tables, status, path, veto)
+        groups = ledger.reject_groups(self._book, self._run_id) if total else ()
+        return RunResult(
+            run_id=self._run_id,
+            status=status,
+            seconds=round(self._seconds(), 3),
+            tables=tables,
+            rejects=RejectsResult(total, str(path) if path else None, groups),
+            profile=self._clock.times(),
+            reason=veto,
+        )
+
+    def _publish(self, todo: Sequence[TableLoad], tables: Sequence[TableResult], path: Path | None) -> None:
+        self._listen(Progress("publish", step="commit"))
+        for state in todo:
+            move_sequences(self._main, state)
+            if state.way is Way.STAGE and state.plan.table.owner_is_me:
+                with self._clock.phase("analyze", state.name):
+                    _analyze_if_grown(self._main, state)
+        with self._clock.phase("publish"):
+            self._record(self._main, tables, "published", path, "")
+            self._main.commit()
+
+    def _record(
+        self,
+        conn: psycopg.Connection,
+        tables: Sequence[TableResult],
+        status: str,
+        path: Path | None,
+        detail: str,
+    ) -> None:
+        records = []
+        for state, result in zip(self._states, tables, strict=True):
+            table = state.plan.table
+            for file in result.files:
+                outcome = "skipped" if file.skipped else "loaded" if status == "published" else "vetoed"
+                records.append(
+                    ledger.FileRecord(
+                        table.oid,
+                        table.name.schema,
+                        table.name.name,
+                        file.path,
+                        file.sha256,
+                        file.bytes,
+                        outcome,
+                        file.read,
+                        file.loaded,
+                        file.rejected,
+                    )
+                )
+        ledger.record_files(conn, self._run_id, records)
+        if path is not None:
+            ledger.copy_rejects(conn, self._run_id, read_report(path))
+        ledger.finish_run(conn, self._run_id, status, self._seconds(), detail, str(path) if path is not None else None)
+
+    def _report_path(self) -> Path:
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        return Path(self._options.reports) / f"run-{self._run_id}-{stamp}.csv"
+
+    def _rejected(self, todo: Sequence[TableLoad]) -> dict[int, int]:
+        """Rejects by number of the file."""
+        counts = {f.number: 0 for s in todo for f in s.files}
+        for state in todo:
+            for file in state.files:
+                if file.skipped:
+                    continue
+                row = self._main.execute(
+                    "SELECT count(*), count(DISTINCT ord) FROM pg_temp.pgsluice_reject"
+                    " WHERE tab = %s AND ord >= %s AND ord < %s",
+                    (state.number, file.base, file.base + file.read),
+                ).fetchone()
+                assert row is not None
+                if row[0] != row[1]:
+                    raise BooksError(
+                        f"{file.plan.file.path}: {row[0] - row[1]:,} rows were rejected twice; nothing was published",
+                        "Please report this as a defect of pgsluice",
+                    )
+                counts[file.number] = row[0]
+        return counts
+
+    def _balance(self, todo: Sequence[TableLoad], rejected: dict[int, int]) -> None:
+        """read = loaded + rejected, by PostgreSQL's own counts of what it took."""
+        for state in todo:
+            refused = sum(rejected[f.number] for f in state.files)
+            if state.read != state.landed + refused:
+                raise BooksError(
+                    f"{state.name}: {state.read:,} rows read, {state.landed:,} loaded and {refused:,} rejected"
+                    " do not balance; nothing was published",
+                    "Please report this as a defect of pgsluice, with the table's definition",
+                )
+
+
+def target_tables(conn: psycopg.Connection, options: LoadOptions) -> tuple[Table, ...]:
+    """The tables a load may feed: those of its schema, and those of others that ``--table`` names."""
+    if options.into:
+        row = conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (options.into,)).fetchone()
+        if row is None:
+            raise DatabaseError(f"there is no schema {options.into!r}", "Create it, or check --into")
+    tables = read_tables(conn, options.into)
+    schemas = {t.name.schema for t in tables}
+    for name, _ in options.tables:
+        schema, _ = split_name(name)
+        if schema is not None and schema not in schemas:
+            schemas.add(schema)
+            tables += tuple(t for t in read_tables(conn, schema))
+    return tables
+
+
+def _make_states(plan: Plan) -> list[TableLoad]:
+    watched: dict[TableName, list[str]] = {}
+    for t in plan.tables:
+        for fk in t.table.foreign_keys:
+            if fk.references is not None:
+                watched.setdefault(fk.references, []).extend(fk.referenced_columns)
+    states = []
+    first = 0
+    for number, t in enumerate(plan.tables):
+        names = tuple(dict.fromkeys(watched.get(t.table.name, ())))
+        states.append(table_load(number, t, names, first))
+        first += len(t.files)
+    return states
+
+
+def _groups(todo: Sequence[TableLoad], plan: Plan) -> list[list[TableLoad]]:
+    cycle_of = {name: i for i, cycle in enumerate(plan.cycles) for name in cycle}
+    groups: list[list[TableLoad]] = []
+    for state in todo:
+        mine = cycle_of.get(state.name)
+        if mine is not None and groups and cycle_of.get(groups[-1][0].name) == mine:
+            groups[-1].append(state)
+        else:
+            groups.append([state])
+    return groups
+
+
+def _extent(block: Any) -> Any:
+    from pgsluice.source.blocks import extent
+
+    return extent(block)
+
+
+def _hash(path: str) -> str:
+    stream = open_decoded(path, "utf-8")
+    try:
+        while stream.read(1 << 20):
+            pass
+        return stream.sha256()
+    finally:
+        stream.close()
+
+
+def _file_result(file: FileLoad, rejected: dict[int, int]) -> FileResult:
+    refused = rejected.get(file.number, 0)
+    return FileResult(
+        path=file.plan.file.path,
+        sha256=file.sha256,
+        bytes=file.plan.file.bytes,
+        read=file.read,
+        loaded=file.read - refused,
+        rejected=refused,
+        skipped=file.skipped,
+    )
+
+
+def _table_result(state: TableLoad, rejected: dict[int, int]) -> TableResult:
+    files = tuple(_file_result(f, rejected) for f in state.files)
+    return TableResult(
+        table=state.name,
+        read=sum(f.read for f in files),
+        loaded=sum(f.loaded for f in files),
+        rejected=sum(f.rejected for f in files),
+        skipped=all(f.skipped for f in files),
+        files=files,
+        way=str(state.way),
+    )
+
+
+def _unloaded(table: TableResult) -> TableResult:
+    """The result of a table whose run did not publish: nothing is loaded."""
+    return replace(table, loaded=0, files=tuple(replace(f, loaded=0) for f in table.files))
+
+
+def _veto(limits: Limits, tables: Sequence[TableResult], rejected: int, read: int) -> str:
+    """Which limit was passed, in words; '' when none."""
+    for name, limit in limits.tables:
+        for table in tables:
+            if table.table == name and not limit.allows(table.rejected, table.read):
+                return f"{table.rejected:,} of {table.read:,} rows of {name} were rejected, allowed are {limit}"
+    own = {name for name, _ in limits.tables}
+    others = [t for t in tables if t.table not in own]
+    rejected, read = sum(t.rejected for t in others), sum(t.read for t in others)
+    if not limits.run.allows(rejected, read):
+        return f"{rejected:,} of {read:,} rows were rejected, allowed are {limits.run}"
+    return ""
+
+
+def _check_rights(conn: psycopg.Connection, plan: Plan) -> None:
+    row = conn.execute(
+        "SELECT current_user, has_database_privilege(current_database(), 'TEMP'), current_database()"
+    ).fetchone()
+    assert row is not None
+    role, temp, database = row
+    if not temp:
+        raise PrivilegeError(
+            f"role {role} may not make temporary tables in {database}",
+            f"GRANT TEMPORARY ON DATABASE {database} TO {role};",
+        )
+    for t in plan.tables:
+        row = conn.execute(
+            "SELECT has_table_privilege(%s::oid, 'INSERT'), has_table_privilege(%s::oid, 'SELECT')",
+            (t.table.oid, t.table.oid),
+        ).fetchone()
+        assert row is not None
+        lacks = [right for right, has in zip(("INSERT", "SELECT"), row, strict=True) if not has]
+        if lacks:
+            raise PrivilegeError(
+                f"role {role} may not {' and '.join(lacks)} on {t.table.name}",
+                f"GRANT {', '.join(lacks)} ON {t.table.name} TO {role};",
+            )
+
+
+def _analyze_if_grown(conn: psycopg.Connection, state: TableLoad) -> None:
+    """Fresh statistics when the table grew by a tenth or more, which is where autovacuum would take them."""
+    row = conn.execute("SELECT reltuples FROM pg_class WHERE oid = %s", (state.plan.table.oid,)).fetchone()
+    if row is not None and state.landed >= 0.1 * max(row[0], 0):
+        conn.execute(sql.SQL("ANALYZE {}").format(state.target))

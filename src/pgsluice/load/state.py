@@ -1,0 +1,145 @@
+"""What a run knows about each table while it is under way. Mutable; lives for one run only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from psycopg import sql
+
+from pgsluice.model import Column, FilePlan, PhaseTime, TablePlan, Way
+from pgsluice.source.blocks import Extent
+from pgsluice.source.typed import Runs
+
+
+@dataclass(slots=True)
+class FileLoad:
+    """One file of a table: where its ordinals begin in the table's count, and what was read of it."""
+
+    plan: FilePlan
+    number: int
+    base: int = 0
+    read: int = 0
+    sha256: str = ""
+    extents: list[Extent] = field(default_factory=list)
+    skipped: bool = False
+    loaded_by: int | None = None
+    """The earlier run that loaded the same content, when skipped."""
+
+
+@dataclass(slots=True)
+class Segments:
+    """Which ordinal the n-th row of a table filled in place has.
+
+    Rows reach such a table in the order of their ordinals within each COPY, so the physical order of the
+    heap is a sequence of runs; a run here is (rank of its first row from 1, its ordinal, count).
+    """
+
+    runs: list[tuple[int, int, int]] = field(default_factory=list)
+    rows: int = 0
+
+    def add(self, runs: Runs, base: int) -> None:
+        for first, count in runs.runs:
+            ordinal = base + first
+            if self.runs:
+                rank, start, length = self.runs[-1]
+                if start + length == ordinal and rank + length == self.rows + 1:
+                    self.runs[-1] = (rank, start, length + count)
+                    self.rows += count
+                    continue
+            self.runs.append((self.rows + 1, ordinal, count))
+            self.rows += count
+
+
+@dataclass(slots=True)
+class TableLoad:
+    """One table of the run.
+
+    ``target`` is the table itself; ``stage`` the typed temporary table that rows pass through when they
+    do not go in place; ``doubt`` the temporary table of texts that PostgreSQL has yet to decide on.
+    """
+
+    number: int
+    plan: TablePlan
+    way: Way
+    files: list[FileLoad]
+    columns: tuple[Column, ...]
+    target: sql.Identifier
+    stage: sql.Identifier
+    doubt: sql.Identifier
+    gone: sql.Identifier
+    ordinal: str
+    """Name of the ordinal column in ``stage`` and ``doubt``, unlike any column of the table."""
+    segments: Segments = field(default_factory=Segments)
+    landed: int = 0
+    """Rows that are in the target (in place) as PostgreSQL's command tags count them."""
+    staged: int = 0
+    doubts: int = 0
+    stage_made: bool = False
+    doubt_made: bool = False
+    gone_made: bool = False
+    checks_down: bool = False
+    suspect: bool = False
+    """Something about the rows is known not to be clean; then the judge comes before the attempt."""
+    keys_watched: tuple[str, ...] = ()
+    """Columns by which other tables of the run refer to this one; kept of rejected rows."""
+
+    @property
+    def name(self) -> str:
+        return str(self.plan.table.name)
+
+    @property
+    def read(self) -> int:
+        return sum(f.read for f in self.files)
+
+    def file_of(self, ordinal: int) -> FileLoad:
+        """The file that the ordinal (in the table's count) belongs to."""
+        return next(f for f in reversed(self.files) if f.base <= ordinal and not f.skipped)
+
+
+def table_load(number: int, plan: TablePlan, watched: tuple[str, ...], first_file: int) -> TableLoad:
+    """The state of a table at the start of a run.
+
+    :param watched: columns that foreign keys of this run refer to.
+    :param first_file: number of the table's first file within the run.
+    """
+    table = plan.table
+    full = next((f for f in plan.files if f.columns), None)
+    names = full.columns if full else ()
+    ordinal = "pgsluice_ord"
+    while any(c.name == ordinal for c in table.columns):
+        ordinal += "_"
+    return TableLoad(
+        number=number,
+        plan=plan,
+        way=plan.way,
+        files=[FileLoad(f, first_file + i) for i, f in enumerate(plan.files)],
+        columns=tuple(table.column(n) for n in names),
+        target=sql.Identifier(table.name.schema, table.name.name),
+        stage=sql.Identifier("pg_temp", f"pgsluice_stage_{number}"),
+        doubt=sql.Identifier("pg_temp", f"pgsluice_doubt_{number}"),
+        gone=sql.Identifier("pg_temp", f"pgsluice_gone_{number}"),
+        ordinal=ordinal,
+        keys_watched=tuple(c for c in watched if c in names),
+    )
+
+
+class Clock:
+    """Adds up where the time went: seconds by table and phase."""
+
+    def __init__(self) -> None:
+        self._spent: dict[tuple[str, str], float] = {}
+
+    @contextmanager
+    def phase(self, name: str, table: str = "") -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            key = (table, name)
+            self._spent[key] = self._spent.get(key, 0.0) + time.perf_counter() - start
+
+    def times(self) -> tuple[PhaseTime, ...]:
+        return tuple(PhaseTime(t, p, round(s, 4)) for (t, p), s in self._spent.items())

@@ -1,0 +1,236 @@
+"""Results as parts to write: a run, a verification, the list of runs, a run's rejects."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+from pgsluice.model import (
+    Check,
+    QueryResult,
+    Reject,
+    RejectGroup,
+    RejectsResult,
+    RunResult,
+    RunSummary,
+    TableResult,
+    VerifyResult,
+)
+from pgsluice.report.parts import Grid, Line, Part, clean, counted, number, seconds
+from pgsluice.report.parts import height as lines_of
+
+GROUPS_SHOWN = 6
+"""Groups of rejects in a run's summary, half of them where the terminal is low."""
+
+LOW_TERMINAL = 30
+
+TABLES_AT_LEAST = 4
+"""Tables shown however low the terminal is."""
+
+EXAMPLE_LENGTH = 160
+
+HEADLINES = {
+    "published": ("Run {run} published: {loaded} loaded into {tables} in {seconds}.", "green"),
+    "dry_run": ("Run {run} was a dry run: {loaded} would be loaded into {tables}; nothing was written.", ""),
+    "skipped": ("Nothing to do: every file was already loaded (--again loads it once more).", ""),
+    "vetoed": ("Run {run} vetoed after {seconds}: nothing was published.", "bold red"),
+}
+
+
+def run_parts(result: RunResult, height: int | None = None) -> list[Part]:
+    """The summary of a run.
+
+    :param height: lines of the terminal: the summary is kept within; None: all tables, as in a log.
+    """
+    parts: list[Part] = [_headline(result)]
+    if result.reason:
+        parts.append(Line(clean(result.reason), "red"))
+    low = height is not None and height < LOW_TERMINAL
+    ending = _run_ending(result, GROUPS_SHOWN // 2 if low else GROUPS_SHOWN)
+    room = None
+    if height is not None:
+        # Not for tables: the other parts, their grid's head (2) and total (2), blanks (2), a line that says
+        # how many more there are, and the prompt.
+        room = max(TABLES_AT_LEAST, height - sum(lines_of(p) for p in (*parts, *ending)) - 8)
+    parts += [Line(), *_tables(result.tables, room)]
+    if ending:
+        parts += [Line(), *ending]
+    return parts
+
+
+def _headline(result: RunResult) -> Line:
+    text, style = HEADLINES.get(result.status, ("Run {run}: " + clean(result.status) + ".", ""))
+    return Line(
+        text.format(
+            run=result.run_id,
+            loaded=counted(sum(t.loaded for t in result.tables), "row"),
+            tables=counted(sum(not t.skipped for t in result.tables), "table"),
+            seconds=seconds(result.seconds),
+        ),
+        style,
+    )
+
+
+def _tables(tables: Sequence[TableResult], room: int | None) -> list[Part]:
+    shown = list(tables)
+    if room is not None and len(tables) > room:
+        # Those with rejects are what the reader has to see; the sort is stable, so load order stays.
+        keep = {id(t) for t in sorted(tables, key=lambda t: t.rejected == 0)[:room]}
+        shown = [t for t in tables if id(t) in keep]
+    total: tuple[str, ...] = ()
+    if len(tables) > 1:
+        total = (
+            "total",
+            *(number(sum(getattr(t, field) for t in tables)) for field in ("read", "loaded", "rejected")),
+            "",
+        )
+    grid = Grid(
+        ("table", "read", "loaded", "rejected", "files"),
+        tuple((clean(t.table), number(t.read), number(t.loaded), number(t.rejected), _files(t)) for t in shown),
+        frozenset({1, 2, 3}),
+        total,
+    )
+    if len(shown) == len(tables):
+        return [grid]
+    return [
+        grid,
+        Line(f"and {counted(len(tables) - len(shown), 'more table')}; --json lists them all", "dim"),
+    ]
+
+
+def _files(table: TableResult) -> str:
+    skipped = sum(f.skipped for f in table.files)
+    text = number(len(table.files))
+    return f"{text} ({number(skipped)} already loaded)" if skipped else text
+
+
+def _run_ending(result: RunResult, groups: int) -> list[Part]:
+    """The rejects, and what to do next."""
+    rejects = result.rejects
+    if not rejects.count:
+        return []
+    parts = _groups(rejects, groups)
+    if rejects.path:
+        parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
+    parts.append(Line(f"Next: pgsluice rejects {result.run_id}"))
+    if result.status == "vetoed":
+        parts.append(Line("Correct the files and load again, or allow rejects: --max-rejects N, N% or all."))
+    return parts
+
+
+def _groups(rejects: RejectsResult, most: int | None) -> list[Part]:
+    groups = sorted(rejects.groups, key=lambda g: -g.count)
+    shown = groups[:most]
+    parts: list[Part] = [
+        Grid(
+            ("rejects", "table", "kind", "where", "first one"),
+            tuple(
+                (number(g.count), clean(g.table), g.kind, _where(g), clean(g.example, EXAMPLE_LENGTH)) for g in shown
+            ),
+            frozenset({0}),
+        )
+    ]
+    if len(groups) > len(shown):
+        rest = groups[len(shown) :]
+        parts.append(
+            Line(
+                f"and {counted(sum(g.count for g in rest), 'reject')} in {counted(len(rest), 'more group')}",
+                "dim",
+            )
+        )
+    return parts
+
+
+def _where(group: RejectGroup) -> str:
+    return clean(group.constraint or group.column)
+
+
+def rejects_parts(run_id: int, rejects: RejectsResult, rows: Iterable[Reject], limit: int) -> list[Part]:
+    """All groups with their counts, then the first ``limit`` rejects in file order."""
+    if not rejects.count:
+        return [Line(f"Run {run_id} has no rejects.")]
+    parts: list[Part] = [Line(f"Run {run_id}: {counted(rejects.count, 'reject')}."), Line()]
+    parts += _groups(rejects, None)
+    shown = tuple(
+        (f"{clean(r.file)}:{r.line}", r.kind, clean(r.message, EXAMPLE_LENGTH), clean(r.raw, EXAMPLE_LENGTH))
+        for r in itertools.islice(rows, limit)
+    )
+    if shown:
+        title = "" if len(shown) == rejects.count else f"The first {number(len(shown))}:"
+        parts += [Line(), Grid(("file:line", "kind", "message", "record"), shown, title=title)]
+    parts.append(Line())
+    if rejects.path:
+        parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
+    parts.append(Line(f"Next: pgsluice rejects {run_id} --format csv > rejects.csv"))
+    return parts
+
+
+def runs_parts(runs: Sequence[RunSummary]) -> list[Part]:
+    if not runs:
+        return [Line("No runs yet. Start one: pgsluice load FOLDER")]
+    return [
+        Grid(
+            ("run", "status", "started", "time", "tables", "read", "loaded", "rejected", "detail"),
+            tuple(
+                (
+                    str(r.run_id),
+                    r.status,
+                    clean(r.started),
+                    "" if r.seconds is None else seconds(r.seconds),
+                    number(r.tables),
+                    number(r.read),
+                    number(r.loaded),
+                    number(r.rejected),
+                    clean(r.detail, EXAMPLE_LENGTH),
+                )
+                for r in runs
+            ),
+            frozenset({0, 3, 4, 5, 6, 7}),
+        )
+    ]
+
+
+def verify_parts(result: VerifyResult) -> list[Part]:
+    """The checks, those that failed first, then the results of the queries."""
+    failed = sum(not c.ok for c in result.checks)
+    parts: list[Part] = []
+    if result.checks:
+        parts += [_checks(result.checks), Line()]
+    for query in result.queries:
+        parts += [_query(query), Line()]
+    if not result.checks:
+        parts.append(Line("Nothing to verify: no run has published yet.", "yellow"))
+    elif result.ok:
+        parts.append(Line(f"Verified: {counted(len(result.checks), 'check')}, all hold.", "green"))
+    else:
+        parts.append(
+            Line(f"{number(failed)} of {counted(len(result.checks), 'check')} failed.", "bold red"),
+        )
+    return parts
+
+
+def _checks(checks: Sequence[Check]) -> Grid:
+    return Grid(
+        ("check", "of", "result", "detail"),
+        tuple(
+            (c.kind.replace("_", " "), clean(c.subject), "ok" if c.ok else "FAILED", clean(c.detail))
+            for c in sorted(checks, key=lambda c: c.ok)
+        ),
+        wrap=True,
+    )
+
+
+def _query(query: QueryResult) -> Grid:
+    right = frozenset(
+        i for i in range(len(query.columns)) if query.rows and all(_is_number(row[i]) for row in query.rows)
+    )
+    rows = tuple(tuple(clean(cell, EXAMPLE_LENGTH) for cell in row) for row in query.rows)
+    return Grid(tuple(clean(c) for c in query.columns), rows, right, title=clean(query.title))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return not text
+    return True

@@ -1,0 +1,96 @@
+"""A plan in words: which file feeds which table, in what order and why, and how each file is read."""
+
+from __future__ import annotations
+
+from pgsluice.model import Dialect, FilePlan, Plan, TablePlan
+from pgsluice.report.parts import Grid, Line, Part, clean, counted, number, size
+
+NAMES = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "bar", '"': "double", "'": "single"}
+
+
+def plan_parts(plan: Plan) -> list[Part]:
+    """Load order first, then the files of each table with their dialect, then their columns."""
+    files = [f for t in plan.tables for f in t.files]
+    parts: list[Part] = [
+        Line(
+            f"{counted(len(files), 'file')} into {counted(len(plan.tables), 'table')} of"
+            f" {clean(plan.database)} (PostgreSQL {clean(plan.server_version)}), in this order:",
+            "bold",
+        ),
+        Line(),
+        _order(plan),
+    ]
+    parts += [
+        Line("Foreign keys in a cycle: " + " -> ".join(clean(t) for t in (*cycle, cycle[0]))) for cycle in plan.cycles
+    ]
+    parts += [Line(), _files(plan.tables), Line()]
+    for table in plan.tables:
+        parts += _columns(table)
+    parts += [Line(), Line("Nothing was written. To load: pgsluice load with the same arguments.")]
+    return parts
+
+
+def _order(plan: Plan) -> Grid:
+    return Grid(
+        ("", "table", "files", "bytes", "after", "way", "why"),
+        tuple(
+            (
+                str(place),
+                clean(str(t.table.name)),
+                number(len(t.files)),
+                size(sum(f.file.bytes for f in t.files)),
+                clean("; ".join(t.after)) or "-",
+                str(t.way),
+                clean(t.why),
+            )
+            for place, t in enumerate(plan.tables, start=1)
+        ),
+        frozenset({0, 2, 3}),
+        wrap=True,
+    )
+
+
+def _files(tables: tuple[TablePlan, ...]) -> Grid:
+    return Grid(
+        ("file", "table", "delimiter", "quote", "encoding", "header", "NULL is"),
+        tuple(
+            (clean(f.file.path), clean(str(t.table.name)), *_dialect(f.file.dialect)) for t in tables for f in t.files
+        ),
+        wrap=True,
+    )
+
+
+def _dialect(dialect: Dialect) -> tuple[str, ...]:
+    return (
+        NAMES.get(dialect.delimiter, clean(dialect.delimiter)),
+        NAMES.get(dialect.quote, clean(dialect.quote)) or "none",
+        clean(dialect.encoding),
+        "yes" if dialect.header else "no",
+        ", ".join(repr(text) for text in dialect.null) or "empty, unquoted",
+    )
+
+
+def _columns(table: TablePlan) -> list[Part]:
+    """Matched columns of a table's files, once for files that match alike, and what no file brings."""
+    lines: list[Part] = []
+    seen: set[tuple[str, ...]] = set()
+    for file in table.files:
+        match = _match(file)
+        if match not in seen:
+            seen.add(match)
+            lines.append(Line(f"{clean(str(table.table.name))}: {', '.join(match)}"))
+    brought = {column for file in table.files for column in file.columns}
+    rest = [c.name for c in table.table.columns if c.name not in brought]
+    if rest:
+        lines.append(Line(f"  not in the files: {', '.join(clean(name) for name in rest)}", "dim"))
+    return lines
+
+
+def _match(file: FilePlan) -> tuple[str, ...]:
+    """``column``, or ``field -> column`` where the header writes it differently."""
+    if not file.file.dialect.header:
+        return tuple(clean(column) for column in file.columns)
+    return tuple(
+        clean(column) if field == column else f"{clean(field)} -> {clean(column)}"
+        for field, column in zip(file.file.header, file.columns, strict=True)
+    )

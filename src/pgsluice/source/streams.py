@@ -1,0 +1,208 @@
+"""A file as a stream of UTF-8 bytes: decompressed, transcoded, without its byte order mark, and hashed."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import io
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+
+from pgsluice.errors import FileError
+
+GZIP_MAGIC = b"\x1f\x8b"
+BOM = codecs.BOM_UTF8
+CHUNK_BYTES = 1 << 20
+
+
+def is_remote(path: str) -> bool:
+    """Whether the path is a URL, which fsspec opens."""
+    return "://" in path
+
+
+def is_utf8(encoding: str) -> bool:
+    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+
+
+def open_decoded(path: str, encoding: str) -> DecodedStream:
+    """Open a file for reading once from its beginning.
+
+    :param path: a local path, or a URL for fsspec.
+    :param encoding: the name of a codec that exists.
+    :raises FileError: it is missing, unreadable, a folder, or ``.gz`` by name only.
+    """
+    return DecodedStream(path, encoding)
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Turns what opening, listing or reading raises into a FileError about ``path``."""
+    try:
+        yield
+    except FileError:
+        raise
+    except FileNotFoundError as error:
+        raise FileError(f"{path}: no such file or folder", "Check the path") from error
+    except IsADirectoryError as error:
+        raise FileError(f"{path}: this is a folder", "Name a file in it") from error
+    except PermissionError as error:
+        raise FileError(f"{path}: not readable for this user", "Give read permission on it") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise FileError(f"{path}: cannot be read ({error})", "Check that the file is whole") from error
+    except Exception as error:
+        # The file systems of fsspec raise what their libraries raise.
+        if not is_remote(path):
+            raise
+        raise FileError(
+            f"{path}: cannot be opened ({error})", "Check the address, or download the file first"
+        ) from error
+
+
+class DecodedStream:
+    """See :func:`open_decoded`."""
+
+    def __init__(self, path: str, encoding: str) -> None:
+        self.path = path
+        self.position = 0
+        """Bytes consumed of the file on disk."""
+        self.seekable = False
+        """Whether :meth:`seek` may be used."""
+        self._hash = hashlib.sha256()
+        self._pending = b""
+        self._source: Iterator[bytes] | None = None
+        self._ended = False
+        with translated(path):
+            self._raw = _open(path)
+            try:
+                self._begin(encoding)
+            except BaseException:
+                self._raw.close()
+                raise
+
+    def _begin(self, encoding: str) -> None:
+        head = self._take(CHUNK_BYTES)
+        self._bom = head.startswith(BOM)
+        if head.startswith(GZIP_MAGIC):
+            self._source = self._unzipped(head)
+        elif head and self.path.lower().endswith(".gz"):
+            raise FileError(
+                f"{self.path}: the name ends in .gz but the content is not gzip",
+                "Rename or compress the file",
+            )
+        if not is_utf8(encoding):
+            self._source = self._transcoded(self._source or self._chunks(head), encoding)
+        if self._source is None:
+            self.seekable = not is_remote(self.path)
+            self._pending = head
+        else:
+            head = self._read(len(BOM))
+            self._pending = head + self._pending
+        self._pending = self._pending.removeprefix(BOM)
+
+    def read(self, size: int) -> bytes:
+        """``size`` bytes of the decoded stream, fewer only when it ends with them.
+
+        :raises FileError: the file is corrupt, or holds a byte that its encoding cannot decode.
+        """
+        with translated(self.path):
+            return self._read(size)
+
+    def seek(self, offset: int) -> None:
+        """Go on reading at this offset of the decoded stream. Only if ``seekable``; ends the hashing."""
+        with translated(self.path):
+            self._raw.seek(offset + (len(BOM) if self._bom else 0))
+        self._pending, self._ended = b"", False
+
+    def sha256(self) -> str:
+        """Hex digest of the bytes on disk that have been read so far: all, once the stream is exhausted."""
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        self._raw.close()
+
+    def __enter__(self) -> DecodedStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _take(self, size: int) -> bytes:
+        data = self._raw.read(size) or b""
+        self._hash.update(data)
+        self.position += len(data)
+        return data
+
+    def _read(self, size: int) -> bytes:
+        parts: list[bytes] = []
+        missing = size
+        if self._pending:
+            parts.append(self._pending[:size])
+            self._pending = self._pending[size:]
+            missing -= len(parts[0])
+        while missing > 0 and not self._ended:
+            data = self._take(missing) if self._source is None else next(self._source, b"")
+            if not data:
+                self._ended = True
+            elif len(data) > missing:
+                data, self._pending = data[:missing], data[missing:]
+            parts.append(data)
+            missing -= len(data)
+        return b"".join(parts)
+
+    def _chunks(self, head: bytes) -> Iterator[bytes]:
+        while head:
+            yield head
+            head = self._take(CHUNK_BYTES)
+
+    def _unzipped(self, head: bytes) -> Iterator[bytes]:
+        """Members of a gzip file one after the other; zeros behind the last are padding."""
+        inflate = zlib.decompressobj(wbits=31)
+        for chunk in self._chunks(head):
+            # After a full piece of output there may be more of it although all input is consumed.
+            data, full = chunk, False
+            while data or full:
+                if inflate.eof:
+                    data = data.lstrip(b"\0")
+                    if not data:
+                        break
+                    inflate = zlib.decompressobj(wbits=31)
+                plain = inflate.decompress(data, CHUNK_BYTES)
+                if plain:
+                    yield plain
+                data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+                full = len(plain) == CHUNK_BYTES
+        if not inflate.eof:
+            raise FileError(f"{self.path}: the gzip file is truncated", "Get the file again")
+
+    def _transcoded(self, source: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+        decoder = codecs.getincrementaldecoder(encoding)()
+        consumed = 0
+        for chunk in source:
+            waiting = len(decoder.getstate()[0])
+            text = self._decode(decoder, chunk, False, encoding, consumed - waiting)
+            consumed += len(chunk)
+            if text:
+                yield text
+        yield self._decode(decoder, b"", True, encoding, consumed - len(decoder.getstate()[0]))
+
+    def _decode(self, decoder: codecs.IncrementalDecoder, data: bytes, final: bool, encoding: str, base: int) -> bytes:
+        try:
+            return decoder.decode(data, final).encode()
+        except UnicodeError as error:
+            where = f" at byte {base + error.start}" if isinstance(error, UnicodeDecodeError) else ""
+            raise FileError(
+                f"{self.path}: not {encoding}{where} ({getattr(error, 'reason', error)})",
+                "Name the right encoding with --encoding",
+            ) from error
+
+
+def _open(path: str) -> BinaryIO:
+    if is_remote(path):
+        import fsspec
+
+        return cast(BinaryIO, fsspec.open(path, "rb").open())
+    # Unbuffered: reads are large, a buffer would only copy.
+    return cast(BinaryIO, io.FileIO(os.fspath(path), "r"))

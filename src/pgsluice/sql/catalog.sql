@@ -1,0 +1,342 @@
+-- name: tables
+-- The tables of one schema that are not partitions of others.
+SELECT c.oid::bigint AS oid,
+       n.nspname::text AS schema,
+       c.relname::text AS name,
+       c.relkind::text AS kind,
+       c.relpersistence::text AS persistence,
+       pg_has_role(c.relowner, 'USAGE') AS owner_is_me,
+       has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'INSERT') AS can_insert
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = coalesce(%(schema)s::name, current_schema())
+   AND c.relkind IN ('r', 'p', 'f')
+   AND NOT c.relispartition
+ ORDER BY c.relname;
+
+-- name: columns
+-- The columns of the tables, domains unwrapped to the type below them.
+WITH RECURSIVE unwrapped AS (
+    SELECT t.oid AS start, t.oid, t.typtype, t.typbasetype, t.typtypmod, t.typnotnull, t.typname,
+           t.typnamespace, -1 AS typmod
+      FROM pg_type t
+     WHERE t.oid IN (SELECT atttypid FROM pg_attribute WHERE attrelid = ANY (%(oids)s::oid[]) AND attnum > 0)
+    UNION ALL
+    SELECT u.start, b.oid, b.typtype, b.typbasetype, b.typtypmod, u.typnotnull OR b.typnotnull, b.typname,
+           b.typnamespace, u.typtypmod
+      FROM unwrapped u
+      JOIN pg_type b ON b.oid = u.typbasetype
+     WHERE u.typtype = 'd'
+)
+SELECT a.attrelid::bigint AS table_oid,
+       a.attname::text AS name,
+       a.attnum::int AS number,
+       format_type(a.atttypid, a.atttypmod) AS type_sql,
+       u.typname::text AS base,
+       n.nspname::text AS base_schema,
+       CASE WHEN t.typtype = 'd' THEN u.typmod ELSE a.atttypmod END AS base_typmod,
+       t.typtype::text AS kind,
+       -- A domain that is NOT NULL itself forbids NULL in the column just as well, and its default fills it.
+       a.attnotnull OR u.typnotnull AS not_null,
+       a.attgenerated = '' AND (a.atthasdef OR t.typdefault IS NOT NULL) AS has_default,
+       a.attidentity::text AS identity,
+       a.attgenerated::text AS generated,
+       CASE WHEN u.typtype = 'e'
+            THEN ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = u.oid ORDER BY e.enumsortorder)
+            ELSE '{}'::text[] END AS labels,
+       coalesce(pg_get_serial_sequence(a.attrelid::regclass::text, a.attname), '') AS owned_sequence
+  FROM pg_attribute a
+  JOIN pg_type t ON t.oid = a.atttypid
+  JOIN unwrapped u ON u.start = a.atttypid AND u.typtype <> 'd'
+  JOIN pg_namespace n ON n.oid = u.typnamespace
+ WHERE a.attrelid = ANY (%(oids)s::oid[])
+   AND a.attnum > 0
+   AND NOT a.attisdropped
+ ORDER BY a.attrelid, a.attnum;
+
+-- name: constraints
+-- Constraints on the tables and foreign keys that point at them. Copies made for partitions are left out.
+SELECT con.oid::bigint AS oid,
+       con.conrelid::bigint AS table_oid,
+       con.confrelid::bigint AS referenced_oid,
+       con.conname::text AS name,
+       con.contype::text AS kind,
+       ARRAY(SELECT a.attname::text
+               FROM unnest(con.conkey) WITH ORDINALITY AS k (attnum, place)
+               JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.attnum
+              ORDER BY k.place) AS columns,
+       pg_get_constraintdef(con.oid) AS definition,
+       coalesce(pg_get_expr(con.conbin, con.conrelid), '') AS expression,
+       con.conindid::bigint AS index_oid,
+       con.condeferrable AS deferrable,
+       con.condeferred AS deferred,
+       con.convalidated AS validated,
+       -- Through jsonb because PostgreSQL before 18 has no such column.
+       coalesce((to_jsonb(con) ->> 'conenforced')::boolean, true) AS enforced,
+       con.connoinherit AS no_inherit,
+       con.coninhcount > 0 AS inherited,
+       obj_description(con.oid, 'pg_constraint') AS comment,
+       n.nspname::text AS table_schema,
+       c.relname::text AS table_name,
+       fn.nspname::text AS referenced_schema,
+       f.relname::text AS referenced_name,
+       ARRAY(SELECT a.attname::text
+               FROM unnest(con.confkey) WITH ORDINALITY AS k (attnum, place)
+               JOIN pg_attribute a ON a.attrelid = con.confrelid AND a.attnum = k.attnum
+              ORDER BY k.place) AS referenced_columns,
+       ARRAY(SELECT opn.nspname || '.' || o.oprname
+               FROM unnest(con.conpfeqop) WITH ORDINALITY AS k (op, place)
+               JOIN pg_operator o ON o.oid = k.op
+               JOIN pg_namespace opn ON opn.oid = o.oprnamespace
+              ORDER BY k.place) AS equality,
+       con.confmatchtype = 'f' AS match_full
+  FROM pg_constraint con
+  JOIN pg_class c ON c.oid = con.conrelid
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_class f ON f.oid = con.confrelid
+  LEFT JOIN pg_namespace fn ON fn.oid = f.relnamespace
+ WHERE (con.conrelid = ANY (%(oids)s::oid[]) OR con.confrelid = ANY (%(oids)s::oid[]))
+   AND con.contype IN ('p', 'u', 'c', 'f', 'x')
+   AND con.conparentid = 0
+ ORDER BY n.nspname, c.relname, con.contype, con.conname;
+
+-- name: indexes
+-- The indexes of the tables. `plain`: equality in the index is `=` of the column's type.
+SELECT i.indexrelid::bigint AS oid,
+       i.indrelid::bigint AS table_oid,
+       c.relname::text AS name,
+       pg_get_indexdef(i.indexrelid) AS definition,
+       i.indisunique AS unique,
+       i.indisprimary AS primary,
+       keys.keys,
+       coalesce(pg_get_expr(i.indpred, i.indrelid), '') AS predicate,
+       i.indnullsnotdistinct AS nulls_not_distinct,
+       coalesce(con.conname, '')::text AS constraint,
+       coalesce(ts.spcname, '')::text AS tablespace,
+       obj_description(i.indexrelid, 'pg_class') AS comment,
+       i.indisclustered AS clustered,
+       i.indisreplident AS replica_identity,
+       am.amname = 'btree' AND i.indimmediate AND keys.plain AS plain,
+       i.indisvalid AS valid
+  FROM pg_index i
+  JOIN pg_class c ON c.oid = i.indexrelid
+  JOIN pg_am am ON am.oid = c.relam
+  LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
+  LEFT JOIN pg_constraint con
+    ON con.conrelid = i.indrelid AND con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x')
+ CROSS JOIN LATERAL (
+    SELECT array_agg(
+               pg_get_indexdef(i.indexrelid, k, false)
+               -- pg_get_indexdef leaves the collation out when asked for a single column.
+               || CASE WHEN i.indcollation[k - 1] IN (0, coalesce(col.attcollation, 'pg_catalog."default"'::regcollation))
+                       THEN ''
+                       ELSE ' COLLATE ' || quote_ident(cn.nspname) || '.' || quote_ident(coll.collname) END
+               ORDER BY k) AS keys,
+           bool_and(
+               op.opcdefault
+               AND att.attoptions IS NULL
+               -- char(n)'s class ignores trailing blanks; on a varchar or text column it is not that type's "=".
+               AND (op.opcintype <> 'bpchar'::regtype OR coalesce(nullif(t.typbasetype, 0), t.oid) = 'bpchar'::regtype)
+           ) AS plain
+      FROM generate_series(1, i.indnkeyatts) AS k
+      JOIN pg_attribute att ON att.attrelid = i.indexrelid AND att.attnum = k
+      LEFT JOIN pg_attribute col ON col.attrelid = i.indrelid AND col.attnum = i.indkey[k - 1] AND col.attnum <> 0
+      JOIN pg_type t ON t.oid = coalesce(col.atttypid, att.atttypid)
+      JOIN pg_opclass op ON op.oid = i.indclass[k - 1]
+      LEFT JOIN pg_collation coll ON coll.oid = i.indcollation[k - 1]
+      LEFT JOIN pg_namespace cn ON cn.oid = coll.collnamespace
+ ) AS keys
+ WHERE i.indrelid = ANY (%(oids)s::oid[])
+ ORDER BY i.indrelid, c.relname;
+
+-- name: obstacles
+-- Why keys and indexes of a table may not be taken down and built again, one reason per row.
+WITH t AS MATERIALIZED (
+    SELECT c.oid, c.relkind, c.relnamespace, c.relpersistence, c.relowner, n.nspname
+      FROM pg_class c
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.oid = ANY (%(oids)s::oid[])
+), idx AS MATERIALIZED (
+    SELECT i.indrelid, i.indexrelid, i.indisvalid, c.relname, c.reltablespace
+      FROM pg_index i
+      JOIN pg_class c ON c.oid = i.indexrelid
+     WHERE i.indrelid = ANY (%(oids)s::oid[])
+), con AS MATERIALIZED (
+    SELECT k.oid, k.conname, k.contype, k.conrelid, k.confrelid, k.conparentid,
+           coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false) AS conperiod
+      FROM pg_constraint k
+     WHERE (k.conrelid = ANY (%(oids)s::oid[]) OR k.confrelid = ANY (%(oids)s::oid[]))
+       AND k.contype IN ('p', 'u', 'c', 'f', 'x')
+), reason (table_oid, place, words) AS (
+    SELECT oid, 1, 'the table belongs to ' || pg_get_userbyid(relowner)
+      FROM t WHERE NOT pg_has_role(relowner, 'USAGE')
+    UNION ALL
+    SELECT oid, 2, 'the table is partitioned' FROM t WHERE relkind = 'p'
+    UNION ALL
+    SELECT oid, 3, 'it is a foreign table' FROM t WHERE relkind = 'f'
+    UNION ALL
+    SELECT t.oid, 4, 'the table inherits from ' || h.inhparent::regclass
+      FROM t JOIN pg_inherits h ON h.inhrelid = t.oid
+    UNION ALL
+    SELECT t.oid, 5, 'table ' || h.inhrelid::regclass || ' inherits from it'
+      FROM t JOIN pg_inherits h ON h.inhparent = t.oid WHERE t.relkind <> 'p'
+    UNION ALL
+    -- tgtype: 4 INSERT, 32 TRUNCATE.
+    SELECT t.oid, 6, 'trigger ' || quote_ident(g.tgname) || ' fires on '
+                     || CASE WHEN g.tgtype & 4 <> 0 THEN 'INSERT' ELSE 'TRUNCATE' END
+      FROM t JOIN pg_trigger g ON g.tgrelid = t.oid
+     WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 36 <> 0
+    UNION ALL
+    SELECT con.conrelid, 7, 'triggers of foreign key ' || quote_ident(con.conname) || ' are switched off or altered'
+      FROM con WHERE con.contype = 'f'
+       AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgconstraint = con.oid AND g.tgisinternal AND g.tgenabled <> 'O')
+    UNION ALL
+    SELECT con.confrelid, 7, 'triggers of foreign key ' || quote_ident(con.conname) || ' are switched off or altered'
+      FROM con WHERE con.contype = 'f' AND con.conrelid <> con.confrelid
+       AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgconstraint = con.oid AND g.tgisinternal AND g.tgenabled <> 'O')
+    UNION ALL
+    SELECT t.oid, 8, 'event trigger ' || quote_ident(e.evtname) || ' watches changes of tables'
+      FROM t CROSS JOIN pg_event_trigger e
+     WHERE e.evtenabled <> 'D' AND e.evtevent IN ('ddl_command_start', 'ddl_command_end', 'sql_drop', 'table_rewrite')
+       AND (e.evttags IS NULL OR e.evttags && ARRAY['ALTER TABLE', 'CREATE INDEX', 'DROP INDEX'])
+    UNION ALL
+    SELECT t.oid, 9, 'rule ' || quote_ident(r.rulename) || ' rewrites statements on it'
+      FROM t JOIN pg_rewrite r ON r.ev_class = t.oid
+     WHERE r.rulename <> '_RETURN' AND r.ev_enabled <> 'D'
+    UNION ALL
+    SELECT oid, 10, 'row level security is in force for ' || current_user FROM t WHERE row_security_active(oid)
+    UNION ALL
+    SELECT t.oid, 11, 'publication ' || quote_ident(p.pubname) || ' replicates it'
+      FROM t JOIN pg_publication p
+        ON (p.puballtables AND t.relkind IN ('r', 'p') AND t.relpersistence = 'p')
+        OR EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = t.oid)
+        OR EXISTS (SELECT FROM pg_publication_namespace s
+                    WHERE s.pnpubid = p.oid AND s.pnnspid = t.relnamespace AND t.relpersistence = 'p')
+    UNION ALL
+    SELECT conrelid, 12, 'exclusion constraint ' || quote_ident(conname)
+      FROM con WHERE contype = 'x'
+    UNION ALL
+    SELECT conrelid, 13, 'constraint ' || quote_ident(conname) || ' is '
+                         || CASE contype WHEN 'f' THEN 'a foreign key with PERIOD' ELSE 'WITHOUT OVERLAPS' END
+      FROM con WHERE conperiod
+    UNION ALL
+    SELECT confrelid, 13, 'foreign key ' || quote_ident(conname) || ' of ' || conrelid::regclass || ' uses PERIOD'
+      FROM con WHERE conperiod AND contype = 'f' AND conrelid <> confrelid
+    UNION ALL
+    SELECT idx.indrelid, 14, pg_describe_object(d.classid, d.objid, d.objsubid) || ' depends on index '
+                             || quote_ident(idx.relname)
+      FROM idx
+      JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = idx.indexrelid AND d.deptype IN ('n', 'a')
+      LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
+     WHERE k.contype IS DISTINCT FROM 'f'
+    UNION ALL
+    -- A view depends by its rule; name the view.
+    SELECT con.conrelid, 15, coalesce('view ' || r.ev_class::regclass, pg_describe_object(d.classid, d.objid, d.objsubid))
+                             || ' depends on constraint ' || quote_ident(con.conname)
+      FROM con
+      JOIN pg_depend d ON d.refclassid = 'pg_constraint'::regclass AND d.refobjid = con.oid AND d.deptype IN ('n', 'a')
+      LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+    UNION ALL
+    SELECT idx.indrelid, 16, 'index ' || quote_ident(idx.relname) || ' has its own statistics target'
+      FROM idx
+     WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = idx.indexrelid AND coalesce(a.attstattarget, -1) >= 0)
+    UNION ALL
+    SELECT idx.indrelid, 17, 'index ' || quote_ident(idx.relname) || ' belongs to extension ' || quote_ident(x.extname)
+      FROM idx
+      JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = idx.indexrelid
+                      AND d.refclassid = 'pg_extension'::regclass AND d.deptype IN ('e', 'x')
+      JOIN pg_extension x ON x.oid = d.refobjid
+    UNION ALL
+    SELECT indrelid, 18, 'index ' || quote_ident(relname) || ' is invalid' FROM idx WHERE NOT indisvalid
+    UNION ALL
+    SELECT con.confrelid, 19, 'foreign key ' || quote_ident(con.conname) || ' of ' || con.conrelid::regclass
+                              || ' points at it, a table of ' || pg_get_userbyid(c.relowner)
+      FROM con
+      JOIN pg_class c ON c.oid = con.conrelid
+     WHERE con.contype = 'f' AND con.conparentid = 0 AND NOT pg_has_role(c.relowner, 'USAGE')
+    UNION ALL
+    SELECT con.conrelid, 20, 'no right of REFERENCES on ' || con.confrelid::regclass || ' to build foreign key '
+                             || quote_ident(con.conname) || ' again'
+      FROM con
+     WHERE con.contype = 'f' AND con.conparentid = 0 AND NOT has_any_column_privilege(con.confrelid, 'REFERENCES')
+    UNION ALL
+    SELECT t.oid, 21, 'no right to CREATE indexes in schema ' || quote_ident(t.nspname)
+      FROM t
+     WHERE NOT has_schema_privilege(t.relnamespace, 'CREATE') AND t.relpersistence <> 't'
+       AND EXISTS (SELECT FROM idx WHERE idx.indrelid = t.oid)
+    UNION ALL
+    SELECT idx.indrelid, 22, 'no right to CREATE in the tablespace of index ' || quote_ident(idx.relname)
+      FROM idx
+     WHERE CASE WHEN idx.reltablespace = 0 THEN false
+                ELSE NOT has_tablespace_privilege(idx.reltablespace, 'CREATE') END
+)
+SELECT DISTINCT table_oid::bigint AS table_oid, place, words
+  FROM reason
+ WHERE table_oid = ANY (%(oids)s::oid[])
+ ORDER BY table_oid, place, words;
+
+-- name: is_empty
+-- Whether a table has no row that is visible now.
+SELECT NOT EXISTS (SELECT FROM {table});
+
+-- name: fingerprint
+-- What must be the same before and after keys and indexes were taken down and built again; no oids.
+SELECT 'constraint' AS sort,
+       con.conrelid::regclass::text AS owner,
+       con.conname::text AS name,
+       ARRAY[pg_get_constraintdef(con.oid),
+             obj_description(con.oid, 'pg_constraint'),
+             con.contype::text,
+             con.condeferrable::text,
+             con.condeferred::text,
+             con.convalidated::text,
+             to_jsonb(con) ->> 'conenforced',
+             con.conislocal::text,
+             con.coninhcount::text,
+             con.connoinherit::text,
+             con.conkey::text,
+             con.confkey::text,
+             con.conpfeqop::text,
+             CASE WHEN con.contype IN ('p', 'u', 'x') THEN i.relname::text END,
+             -- A foreign key may lean on another unique index of the same columns than before.
+             CASE WHEN con.contype = 'f' THEN con.confrelid::regclass::text END,
+             (SELECT string_agg(DISTINCT g.tgenabled::text, '' ORDER BY g.tgenabled::text)
+                FROM pg_trigger g WHERE g.tgconstraint = con.oid)] AS facts
+  FROM pg_constraint con
+  LEFT JOIN pg_class i ON i.oid = con.conindid
+ WHERE (con.conrelid = ANY (%(oids)s::oid[]) OR con.confrelid = ANY (%(oids)s::oid[]))
+   AND con.contype <> 't'
+UNION ALL
+SELECT 'index',
+       i.indrelid::regclass::text,
+       c.relname::text,
+       ARRAY[pg_get_indexdef(i.indexrelid),
+             obj_description(i.indexrelid, 'pg_class'),
+             i.indisunique::text,
+             i.indisprimary::text,
+             i.indisexclusion::text,
+             i.indimmediate::text,
+             i.indisclustered::text,
+             i.indisreplident::text,
+             i.indisvalid::text,
+             i.indisready::text,
+             i.indnullsnotdistinct::text,
+             c.reloptions::text,
+             (SELECT spcname::text FROM pg_tablespace s WHERE s.oid = c.reltablespace),
+             (SELECT string_agg(a.attnum || ':' || a.attstattarget, ',' ORDER BY a.attnum)
+                FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0),
+             (SELECT k.conname::text FROM pg_constraint k
+               WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x'))]
+  FROM pg_index i
+  JOIN pg_class c ON c.oid = i.indexrelid
+ WHERE i.indrelid = ANY (%(oids)s::oid[])
+UNION ALL
+SELECT 'table',
+       c.oid::regclass::text,
+       c.relname::text,
+       ARRAY[c.relreplident::text,
+             c.relpersistence::text,
+             (SELECT string_agg(a.attname::text, ',' ORDER BY a.attnum)
+                FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnotnull AND a.attnum > 0)]
+  FROM pg_class c
+ WHERE c.oid = ANY (%(oids)s::oid[]);

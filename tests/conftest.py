@@ -1,0 +1,174 @@
+"""Servers and databases for the tests: ``db`` (newest server), ``any_db`` (every version), ``conn``.
+
+A server per version is made when the first test asks for it, shared by all workers of pytest-xdist, and
+stopped by the process that started the test run. ``PGSLUICE_TEST_VERSIONS=18`` (or ``16,18``) narrows the
+versions; by default it is every one that can be had: 16 and 18 of the wheel, 15 if it is installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from pgsluice.target import server as embedded
+
+WHEEL_VERSIONS = (16, 18)
+SYSTEM_15 = Path("/usr/lib/postgresql/15/bin")
+ROOT_VARIABLE = "PGSLUICE_TEST_ROOT"
+# Nobody needs the tests' data after a crash of the machine.
+SPEED = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+
+_numbers = itertools.count(1)
+
+
+def _wanted() -> list[int]:
+    named = os.environ.get("PGSLUICE_TEST_VERSIONS", "15,16,18")
+    return sorted(int(version) for version in named.split(","))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The workers inherit the variable. The path is short: a socket's name has about 100 bytes.
+    if not hasattr(config, "workerinput"):
+        root = tempfile.mkdtemp(prefix="sluice-")
+        Path(root).chmod(0o711)  # the servers run as another user if the tests run as root
+        os.environ[ROOT_VARIABLE] = root
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    root = Path(os.environ.pop(ROOT_VARIABLE))
+    for version in WHEEL_VERSIONS:
+        embedded.stop(root / str(version))
+    if (root / "15" / "postmaster.pid").exists():
+        _pg_ctl_15(root, "stop", "-m", "immediate")
+    shutil.rmtree(root, ignore_errors=True)
+
+
+# --------------------------------------------------------------------------- servers
+
+
+def _as_user() -> dict[str, object]:
+    """Keywords for ``subprocess.run``: PostgreSQL does not run as root."""
+    if os.geteuid() != 0:
+        return {}
+    return {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+
+
+def _pg_ctl_15(root: Path, *args: str) -> None:
+    command = [str(SYSTEM_15 / "pg_ctl"), "-D", str(root / "15"), "-w", *args]
+    subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, **_as_user())  # type: ignore[call-overload]
+
+
+def _start_15(root: Path) -> str:
+    pgdata = root / "15"
+    if not pgdata.exists():
+        pgdata.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(pgdata, pwd.getpwnam("nobody").pw_uid, -1)
+        initdb = [str(SYSTEM_15 / "initdb"), "-D", str(pgdata), "-U", "postgres", "-E", "UTF8", "--locale=C"]
+        subprocess.run(
+            [*initdb, "--auth=trust", "--no-sync"],
+            check=True,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            **_as_user(),  # type: ignore[call-overload]
+        )
+        with (pgdata / "postgresql.conf").open("a") as conf:
+            conf.write("\n".join(["", *SPEED, "timezone = 'UTC'", ""]))
+    if not (pgdata / "postmaster.pid").exists():
+        _pg_ctl_15(root, "-l", str(pgdata / "log"), "-o", f"-h '' -p 5432 -k {pgdata}", "start")
+    return f"postgresql://postgres@/postgres?host={pgdata}&port=5432"
+
+
+def _start_wheel(root: Path, version: int) -> str:
+    running = embedded.status(root / str(version)).running
+    uri = embedded.start(root / str(version), version)
+    if not running:
+        with psycopg.connect(uri, autocommit=True) as conn:
+            for setting in SPEED:
+                conn.execute(f"ALTER SYSTEM SET {setting}")
+            conn.execute("SELECT pg_reload_conf()")
+    return uri
+
+
+def server_uri(version: int) -> str:
+    """URI of the test run's server of that version, which is started unless it runs; or skip the test."""
+    if version == 15 and not (SYSTEM_15 / "initdb").exists():
+        pytest.skip(f"no PostgreSQL 15 in {SYSTEM_15} (Debian: apt-get install postgresql-15)")
+    root = Path(os.environ[ROOT_VARIABLE])
+    with (root / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _start_15(root) if version == 15 else _start_wheel(root, version)
+
+
+@pytest.fixture(scope="session")
+def server() -> str:
+    """URI of the superuser's database on the newest server."""
+    return server_uri(_wanted()[-1])
+
+
+@pytest.fixture(scope="session", params=_wanted(), ids=lambda version: f"pg{version}")
+def any_server(request: pytest.FixtureRequest) -> str:
+    """As ``server``, once for each version."""
+    return server_uri(request.param)
+
+
+# --------------------------------------------------------------------------- databases
+
+
+@contextlib.contextmanager
+def fresh_database(uri: str) -> Iterator[str]:
+    """A new, empty database on the server of that URI; dropped at the end, whoever is still connected."""
+    name = f"t{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(uri, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+    try:
+        yield uri.replace("/postgres?", f"/{name}?")
+    finally:
+        with psycopg.connect(uri, autocommit=True) as admin:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def db(server: str) -> Iterator[str]:
+    """URI of an empty database of this test's own, on the newest server."""
+    with fresh_database(server) as uri:
+        yield uri
+
+
+@pytest.fixture
+def any_db(any_server: str) -> Iterator[str]:
+    """As ``db``; the test runs once for each version."""
+    with fresh_database(any_server) as uri:
+        yield uri
+
+
+def _open(uri: str) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(make_conninfo(uri, client_encoding="UTF8"), autocommit=True)
+
+
+@pytest.fixture
+def conn(db: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """An autocommit connection to ``db``."""
+    with _open(db) as connection:
+        yield connection
+
+
+@pytest.fixture
+def any_conn(any_db: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """An autocommit connection to ``any_db``."""
+    with _open(any_db) as connection:
+        yield connection

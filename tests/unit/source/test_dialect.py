@@ -1,0 +1,96 @@
+"""Sniffing, and the user's word against it."""
+
+from __future__ import annotations
+
+import pytest
+
+from pgsluice.errors import CallError
+from pgsluice.model import DialectOptions
+from pgsluice.source.dialect import SAMPLE_BYTES, encoding_of, sniff
+
+NONE = DialectOptions()
+
+
+@pytest.mark.parametrize(
+    ("sample", "path", "delimiter"),
+    [
+        (b"a,b\n1,2\n", "x.csv", ","),
+        (b"a;b\n1,5;2,5\n3,5;4,5\n", "x.csv", ";"),
+        (b"a\tb\n1\t2\n", "x.csv", "\t"),
+        (b"a|b|c\n1|2|3,4\n", "x.csv", "|"),
+        (b"a\nb, c\nd\n", "x.csv", ","),
+        (b"a,b\tc\n1,2\t3\n", "x.tsv", "\t"),
+        (b"a,b\n1,2\n", "x.TSV.gz", ","),
+        (b"a\n1,5\n", "x.tsv", "\t"),
+        (b'a,b\n"1;2;3","x\ny;z"\n', "x.csv", ","),
+        (b"id;name\n1;a,b,c\n2;d\n3;e,f\n", "x.csv", ";"),
+        (b"a,b;c\n1,2\n3,4;5\n6,7\n8,9\n", "x.csv", ","),
+        (b"a,b\n1,2\n" * 3 + b"1\n", "x.csv", ","),
+        (b"a;b", "x.csv", ";"),
+        (b"", "x.csv", ","),
+    ],
+)
+def test_delimiter(sample: bytes, path: str, delimiter: str) -> None:
+    assert sniff(sample, path, NONE).delimiter == delimiter
+
+
+def test_a_long_sample_may_end_within_a_record() -> None:
+    sample = (b"a;b\n" + b'1,2,3;"x\ny"\n' * SAMPLE_BYTES)[:SAMPLE_BYTES]
+    assert sniff(sample, "x.csv", NONE).delimiter == ";"
+
+
+@pytest.mark.parametrize(
+    ("sample", "quote"),
+    [
+        (b"'a','b'\n'1','2'\n'3','x, y'\n", "'"),
+        (b"a,b\n1,'x, y'\n2,'z'\n3,\n", "'"),
+        (b"a,b\n1,'x'\n2,it's\n", '"'),
+        (b"a,b\n1,'tis\n2,'twas\n", '"'),
+        (b"a,b\n1,'x'\n2,\"y\"\n", '"'),
+        (b"a,b\n1,'x'\n", '"'),
+        (b"a,b\n1,O'Brien\n2,D'Arcy\n", '"'),
+    ],
+)
+def test_quote(sample: bytes, quote: str) -> None:
+    assert sniff(sample, "x.csv", NONE).quote == quote
+
+
+def test_the_user_decides() -> None:
+    options = DialectOptions(delimiter="\\t", quote="'", encoding="LATIN1", null=("NA",))
+    dialect = sniff(b"a,b\n", "x.csv", options)
+    assert (dialect.delimiter, dialect.quote, dialect.encoding, dialect.null) == (
+        "\t",
+        "'",
+        "iso8859-1",
+        ("NA",),
+    )
+    assert dialect.header
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        DialectOptions(delimiter=",,"),
+        DialectOptions(delimiter=""),
+        DialectOptions(delimiter="é"),
+        DialectOptions(delimiter="\n"),
+        DialectOptions(quote="''"),
+        DialectOptions(quote=""),
+        DialectOptions(delimiter='"'),
+        DialectOptions(delimiter="'", quote="'"),
+        DialectOptions(encoding="klingon"),
+        DialectOptions(encoding="base64"),
+    ],
+)
+def test_what_cannot_be_meant(options: DialectOptions) -> None:
+    with pytest.raises(CallError) as caught:
+        sniff(b"a,b\n", "x.csv", options)
+    assert caught.value.remedy
+
+
+def test_encoding_by_mark() -> None:
+    assert encoding_of("a".encode("utf-16"), NONE) == "utf-16"
+    assert encoding_of(b"\xfe\xff\0a", NONE) == "utf-16"
+    assert encoding_of(b"\xef\xbb\xbfa", NONE) == "utf-8"
+    assert encoding_of(b"\xff\xfea\0", DialectOptions(encoding="cp1252")) == "cp1252"
+    assert encoding_of(b"a", DialectOptions(encoding="UTF-8-SIG")) == "utf-8"

@@ -1,0 +1,408 @@
+"""The command line: options reach the API, endings become exit codes. No database is touched."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+import json
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+
+from pgsluice import cli
+from pgsluice.errors import BooksError, CallError, ConnectError, MappingError, SluiceError
+from pgsluice.model import (
+    Check,
+    FileResult,
+    Plan,
+    Progress,
+    Reject,
+    RejectGroup,
+    RejectsResult,
+    RunResult,
+    RunSummary,
+    TableResult,
+    VerifyResult,
+)
+from pgsluice.target import server
+
+FILE = FileResult("d/a.csv", "ff", 9, 3, 2, 1)
+TABLE = TableResult("a", 3, 2, 1, False, (FILE,))
+GROUP = RejectGroup("a", "value", "n", "", "22P02", 1, "d/a.csv:2: bad")
+REJECTS = RejectsResult(1, "r/5.csv", (GROUP,))
+REJECT = Reject(5, "a", "d/a.csv", 2, "value", "n", "", "22P02", "bad", 'x,"y\n"\n')
+
+
+def result(status: str = "published", rejects: RejectsResult = REJECTS) -> RunResult:
+    return RunResult(5, status, 0.5, (TABLE,), rejects)
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Ended]
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """Stands in for pgsluice.load.api: what a test sets on it is what the commands import."""
+    fake = types.ModuleType("pgsluice.load.api")
+    monkeypatch.setitem(sys.modules, "pgsluice.load.api", fake)
+    # `from pgsluice.load import api` looks at the package's attribute first.
+    monkeypatch.setattr(importlib.import_module("pgsluice.load"), "api", fake, raising=False)
+    return fake
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    def call(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["pgsluice", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), out, err)
+
+    return call
+
+
+def recording(value: object) -> tuple[Callable[..., object], dict[str, Any]]:
+    """A function that returns ``value``, and the dictionary in which it leaves its last call."""
+    seen: dict[str, Any] = {}
+
+    def function(*args: object, **kwargs: object) -> object:
+        seen.clear()
+        seen.update(kwargs, args=args)
+        return value
+
+    return function, seen
+
+
+def raising(error: BaseException) -> Callable[..., object]:
+    def function(*args: object, **kwargs: object) -> object:
+        raise error
+
+    return function
+
+
+# --------------------------------------------------------------------------- load
+
+
+def test_load_hands_its_options_on(api: Any, call: Call) -> None:
+    api.load, seen = recording(result())
+    call(
+        *("load", "d", "e.csv", "--schema", "s.sql", "--table", "a=x=1/*.csv", "--table", "b=b*"),
+        *("--database-url", "postgresql:///x", "--data-dir", "dd", "--into", "shop"),
+        *("--max-rejects", "1%", "--max-rejects", "a=all", "--delimiter", "\\t", "--quote", "'"),
+        *("--encoding", "latin-1", "--null", "NULL", "--null", "", "--dry-run", "--again", "--no-wait"),
+    )
+    seen.pop("listen")
+    assert seen == {
+        "args": ("d", "e.csv"),
+        "schema": "s.sql",
+        "tables": [("a", "x=1/*.csv"), ("b", "b*")],
+        "database_url": "postgresql:///x",
+        "data_dir": "dd",
+        "into": "shop",
+        "max_rejects": ["1%", "a=all"],
+        "delimiter": "\t",
+        "quote": "'",
+        "encoding": "latin-1",
+        "null": ["NULL", ""],
+        "dry_run": True,
+        "again": True,
+        "no_wait": True,
+    }
+
+
+def test_load_defaults(api: Any, call: Call) -> None:
+    api.load, seen = recording(result())
+    assert call("load", "d").code == 0
+    assert seen["max_rejects"] == 0
+    assert not any(seen[name] for name in ("tables", "null", "dry_run", "again", "no_wait"))
+    assert all(seen[name] is None for name in ("schema", "database_url", "data_dir", "into", "delimiter"))
+
+
+def test_load_tells_progress_on_stderr_and_the_summary_on_stdout(api: Any, call: Call) -> None:
+    def load(*paths: str, listen: Callable[[Progress], None], **options: object) -> RunResult:
+        listen(Progress("stage", "a", done=9, total=9, rows=3))
+        return result()
+
+    api.load = load
+    ended = call("load", "d")
+    assert ended.err.startswith("a: 3 rows, 9 B read in")
+    assert ended.out.startswith("Run 5 published")
+    assert ended.out.endswith("Next: pgsluice rejects 5\n")
+    assert call("load", "d", "--quiet").err == ""
+
+
+def test_quiet_says_nothing_unless_rows_were_rejected(api: Any, call: Call) -> None:
+    api.load, _ = recording(result(rejects=RejectsResult(0, None)))
+    assert call("load", "d", "--quiet") == Ended(0, "", "")
+    api.load, _ = recording(result())
+    assert "rejected" in call("load", "d", "--quiet").out
+
+
+def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
+    api.load, _ = recording(result("vetoed"))
+    ended = call("load", "d", "--json")
+    assert (ended.code, ended.err) == (1, "")
+    assert json.loads(ended.out) == {
+        "run_id": 5,
+        "status": "vetoed",
+        "seconds": 0.5,
+        "tables": [
+            {
+                "table": "a",
+                "read": 3,
+                "loaded": 2,
+                "rejected": 1,
+                "skipped": False,
+                "files": [
+                    {
+                        "path": "d/a.csv",
+                        "sha256": "ff",
+                        "bytes": 9,
+                        "read": 3,
+                        "loaded": 2,
+                        "rejected": 1,
+                        "skipped": False,
+                    }
+                ],
+                "way": "",
+            }
+        ],
+        "rejects": {
+            "count": 1,
+            "path": "r/5.csv",
+            "groups": [
+                {
+                    "table": "a",
+                    "kind": "value",
+                    "column": "n",
+                    "constraint": "",
+                    "sqlstate": "22P02",
+                    "count": 1,
+                    "example": "d/a.csv:2: bad",
+                }
+            ],
+        },
+        "profile": [],
+        "reason": "",
+    }
+
+
+@pytest.mark.parametrize(("status", "code"), [("published", 0), ("skipped", 0), ("dry_run", 0), ("vetoed", 1)])
+def test_exit_code_of_a_run(api: Any, call: Call, status: str, code: int) -> None:
+    api.load, _ = recording(result(status))
+    assert call("load", "d").code == code
+
+
+# --------------------------------------------------------------------------- endings
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (CallError("no such limit: x", "Give a number"), 2, "pgsluice: no such limit: x. Give a number\n"),
+        (MappingError("no table for\n a.csv"), 2, "pgsluice: no table for a.csv\n"),
+        (BooksError("books"), 2, "pgsluice: books\n"),
+        (ConnectError("no server", "Start it"), 3, "pgsluice: no server. Start it\n"),
+        (MappingError("no column \x1b[2J"), 2, "pgsluice: no column \\x1b[2J\n"),
+        (OSError(28, "No space left on device", "f"), 2, None),
+        (psycopg.OperationalError("gone\nDETAIL: x"), 3, "pgsluice: the database refuses: gone DETAIL: x\n"),
+        (KeyboardInterrupt(), 130, "pgsluice: interrupted; nothing was published\n"),
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_errors_are_one_line(
+    api: Any, call: Call, error: BaseException, code: int, line: str | None, options: tuple[str, ...]
+) -> None:
+    api.load = raising(error)
+    ended = call("load", "d", *options)
+    assert (ended.code, ended.out) == (code, "")
+    assert ended.err.count("\n") == 1
+    assert line is None or ended.err == line
+
+
+def test_defects_are_told_from_vetoes(api: Any, call: Call) -> None:
+    api.load = raising(ZeroDivisionError("x"))
+    ended = call("load", "d")
+    assert ended.code == 70
+    assert "Traceback" in ended.err
+    assert ended.err.endswith("pgsluice: this is a defect of pgsluice: ZeroDivisionError: x\n")
+
+
+def test_ctrl_c_after_publishing_does_not_deny_it(api: Any, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.load, _ = recording(result())
+    monkeypatch.setattr("pgsluice.report.parts.write", raising(KeyboardInterrupt()))
+    assert call("load", "d") == Ended(130, "", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("load",),
+        ("load", "d", "--no-such-option"),
+        ("load", "d", "--schema"),
+        ("loud", "d"),
+        ("runs", "--limit", "0"),
+        ("rejects", "x"),
+        ("rejects", "--format", "xml"),
+        ("server", "start", "--version", "x"),
+    ],
+)
+def test_usage_errors(call: Call, arguments: tuple[str, ...]) -> None:
+    ended = call(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("option", ["orders", "orders=", "=x.csv"])
+def test_table_wants_a_pair(api: Any, call: Call, option: str) -> None:
+    api.load, _ = recording(result())
+    ended = call("load", "d", "--table", option)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("status", "code"), [("published", 0), ("vetoed", 1)])
+def test_closed_pipe_is_quiet_and_keeps_the_exit_code(status: str, code: int) -> None:
+    program = f"""
+import sys, types
+from pgsluice import cli
+from pgsluice.model import RejectsResult, RunResult
+api = types.ModuleType("pgsluice.load.api")
+api.load = lambda *paths, **options: RunResult(1, "{status}", 1, (), RejectsResult(0, None))
+sys.modules["pgsluice.load.api"] = api
+sys.stdin.read()
+cli.main()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "load", "d"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    process.stdin.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == code
+
+
+# --------------------------------------------------------------------------- the other commands
+
+
+def test_plan(api: Any, call: Call) -> None:
+    api.plan, seen = recording(Plan("shop", "16.2", ()))
+    assert call("plan", "d", "--into", "x").out.startswith("0 files into 0 tables of shop")
+    assert (seen["args"], seen["into"]) == (("d",), "x")
+    assert json.loads(call("plan", "d", "--json").out)["database"] == "shop"
+
+
+@pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])
+def test_verify(api: Any, call: Call, ok: bool, code: int) -> None:
+    api.verify, seen = recording(VerifyResult(ok, (Check("rows", "a", ok, "3 rows"),)))
+    ended = call("verify", "--sql", "q.sql")
+    assert ended.code == code
+    assert "3 rows" in ended.out
+    assert seen["sql"] == "q.sql"
+    assert json.loads(call("verify", "--json").out)["ok"] is ok
+
+
+def test_runs(api: Any, call: Call) -> None:
+    api.runs, seen = recording((RunSummary(5, "vetoed", "today", 1.0, 1, 3, 2, 1, ""),))
+    assert "vetoed" in call("runs").out
+    assert seen["limit"] == 20
+    assert json.loads(call("runs", "--json", "--limit", "3").out)["runs"][0]["run_id"] == 5
+    assert seen["limit"] == 3
+
+
+@pytest.fixture
+def three_rejects(api: Any) -> dict[str, Any]:
+    api.rejects, seen = recording((5, RejectsResult(3, "r/5.csv", (GROUP,))))
+    api.reject_rows = lambda run_id, **options: iter([REJECT] * 3)
+    return seen
+
+
+def test_rejects_table(call: Call, three_rejects: dict[str, Any]) -> None:
+    ended = call("rejects", "5", "--limit", "1")
+    assert ended.out.startswith("Run 5: 3 rejects.")
+    assert "The first 1:" in ended.out
+    assert three_rejects["args"] == (5,)
+    call("rejects")
+    assert three_rejects["args"] == (None,)
+
+
+def test_rejects_csv(call: Call, three_rejects: dict[str, Any]) -> None:
+    rows = list(csv.DictReader(io.StringIO(call("rejects", "--format", "csv").out)))
+    assert len(rows) == 3
+    assert rows[0]["raw"] == REJECT.raw
+    assert list(rows[0])[:4] == ["run_id", "table", "file", "line"]
+
+
+@pytest.mark.parametrize(("options", "count"), [((), 3), (("--limit", "2"), 2), (("--limit", "0"), 0)])
+def test_rejects_json(call: Call, three_rejects: dict[str, Any], options: tuple[str, ...], count: int) -> None:
+    found = json.loads(call("rejects", "--format", "json", *options).out)
+    assert (found["run_id"], found["count"], len(found["rows"])) == (5, 3, count)
+    assert all(row["raw"] == REJECT.raw for row in found["rows"])
+
+
+def test_server_commands(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = recording("postgresql:///x")
+    monkeypatch.setattr(server, "start", start)
+    assert call("server", "start", "--version", "16", "--data-dir", "d").out == "postgresql:///x\n"
+    assert started["args"] == ("d", 16)
+
+    monkeypatch.setattr(server, "stop", lambda data_dir: True)
+    assert call("server", "stop").out == "Stopped.\n"
+    monkeypatch.setattr(server, "stop", lambda data_dir: False)
+    assert call("server", "stop").out == "It was not running.\n"
+
+    for status, line in [
+        (server.ServerStatus(True, 7, 18, "postgresql:///x", "d"), "Running: PostgreSQL 18, process 7"),
+        (server.ServerStatus(False, None, 18, None, "d"), "Not running: PostgreSQL 18 in d"),
+        (server.ServerStatus(False, None, None, None, "d"), "There is no server in d"),
+    ]:
+        monkeypatch.setattr(server, "status", lambda data_dir, found=status: found)
+        assert call("server", "status").out.startswith(line)
+
+
+def test_server_psql_hands_arguments_on(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    execv, seen = recording(None)
+    monkeypatch.setattr("os.execv", execv)
+    monkeypatch.setattr(server, "psql_command", lambda data_dir: ["/bin/psql", "uri"])
+    call("server", "psql", "--", "-c", "select 1", "--csv")
+    assert seen["args"] == ("/bin/psql", ["/bin/psql", "uri", "-c", "select 1", "--csv"])
+
+
+def test_server_error_is_one_line(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "psql_command", raising(SluiceError("not running", "Start it")))
+    assert call("server", "psql") == Ended(2, "", "pgsluice: not running. Start it\n")
+
+
+def test_help_and_progress_start_without_heavy_imports() -> None:
+    code = (
+        "import sys\n"
+        "from pgsluice import cli\n"
+        "sys.argv = ['pgsluice', '--help']\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'rich', 'psycopg', 'duckdb', 'pyarrow', 'numpy', 'click.testing'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

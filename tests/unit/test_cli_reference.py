@@ -1,0 +1,40 @@
+"""docs/reference: as fresh as the code."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+from pgsluice import cli, errors
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_cli_page_is_what_the_generator_makes() -> None:
+    spec = importlib.util.spec_from_file_location("generate_cli", DOCS / "generate_cli.py")
+    assert spec is not None
+    assert spec.loader is not None
+    generator = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generator)
+    assert (DOCS / "reference" / "cli.md").read_text(encoding="utf-8") == generator.page(), (
+        "stale: run python docs/generate_cli.py"
+    )
+
+
+def test_cli_page_fits_80_columns() -> None:
+    page = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
+    helps = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    assert len(helps) == 11
+    assert max(len(line) for text in helps for line in text.splitlines()) <= 80
+
+
+def test_every_exit_code_is_documented() -> None:
+    codes = {cli.VETOED, cli.WRONG, cli.REFUSED, cli.DEFECT, cli.INTERRUPTED, 0}
+    codes |= {
+        error.exit_code
+        for error in vars(errors).values()
+        if isinstance(error, type) and issubclass(error, errors.SluiceError)
+    }
+    page = (DOCS / "reference" / "exit-codes.md").read_text(encoding="utf-8")
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)} == codes

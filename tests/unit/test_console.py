@@ -1,0 +1,255 @@
+"""Reports: what they say, that they fit, and that data cannot harm the terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+
+import pytest
+
+from pgsluice.model import (
+    Check,
+    Column,
+    Dialect,
+    FilePlan,
+    FileResult,
+    Plan,
+    QueryResult,
+    Reject,
+    RejectGroup,
+    RejectsResult,
+    RunResult,
+    RunSummary,
+    SourceFile,
+    Table,
+    TableName,
+    TablePlan,
+    TableResult,
+    VerifyResult,
+    Way,
+)
+from pgsluice.report import console, parts
+from pgsluice.report.parts import Grid, Line, Part
+from pgsluice.report.plan_text import plan_parts
+
+
+def text(report: list[Part]) -> str:
+    out = io.StringIO()
+    parts.write(report, out)
+    return out.getvalue()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+    def getvalue(self) -> str:
+        """Without the styles that rich writes."""
+        return re.sub(r"\x1b\[[\d;]*m", "", super().getvalue())
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+    return Terminal()
+
+
+def table(name: str, read: int = 1000, rejected: int = 0, skipped: bool = False) -> TableResult:
+    file = FileResult(f"{name}.csv", "ab", 10, read, read - rejected, rejected, skipped)
+    return TableResult(name, read, read - rejected, rejected, skipped, (file,))
+
+
+def group(count: int, example: str = "a.csv:7: no such customer") -> RejectGroup:
+    return RejectGroup("orders", "foreign_key", "customer_id", "orders_customer_fk", "23503", count, example)
+
+
+def run(tables: tuple[TableResult, ...], status: str = "published", groups: tuple[RejectGroup, ...] = ()) -> RunResult:
+    count = sum(g.count for g in groups)
+    return RunResult(12, status, 1.5, tables, RejectsResult(count, "r/12.csv" if count else None, groups))
+
+
+def test_published_run() -> None:
+    assert text(console.run_parts(run((table("customers", 10_000), table("orders", 50_000))))) == (
+        "Run 12 published: 60,000 rows loaded into 2 tables in 1.50 s.\n"
+        "\n"
+        "table        read  loaded  rejected  files\n"
+        "---------  ------  ------  --------  -----\n"
+        "customers  10,000  10,000         0  1\n"
+        "orders     50,000  50,000         0  1\n"
+        "---------  ------  ------  --------  -----\n"
+        "total      60,000  60,000         0\n"
+    )
+
+
+def test_vetoed_run_shows_groups_largest_first_and_what_to_do() -> None:
+    out = text(console.run_parts(run((table("orders", 9, 8),), "vetoed", (group(1, "b"), group(7)))))
+    assert "nothing was published" in out
+    assert out.index("7  orders  foreign_key  orders_customer_fk") < out.index("1  orders  foreign_key")
+    assert "a.csv:7: no such customer" in out
+    assert out.splitlines()[-3:] == [
+        "All of them as CSV: r/12.csv",
+        "Next: pgsluice rejects 12",
+        "Correct the files and load again, or allow rejects: --max-rejects N, N% or all.",
+    ]
+
+
+def test_skipped_and_dry_run_say_that_nothing_was_written() -> None:
+    skipped = text(console.run_parts(run((table("orders", 0, skipped=True),), "skipped")))
+    assert skipped.startswith("Nothing to do")
+    assert "1 (1 already loaded)" in skipped
+    assert "nothing was written" in text(console.run_parts(run((table("orders"),), "dry_run")))
+
+
+@pytest.mark.parametrize("height", [24, 50])
+def test_summary_fits_the_screen(height: int, terminal: Terminal) -> None:
+    tables = tuple(table(f"table_{i}", rejected=i == 299) for i in range(300))
+    groups = tuple(group(1_000_000 + i, "x" * 5000 + "\n" * 50) for i in range(400))
+    parts.write(console.run_parts(run(tables, "vetoed", groups), height), terminal)
+    lines = terminal.getvalue().splitlines()
+    assert len(lines) < height, "one line is the prompt's"
+    assert max(len(line) for line in lines) <= 80
+    assert "table_299" in terminal.getvalue()
+    assert "more tables" in terminal.getvalue()
+    assert "more groups" in terminal.getvalue()
+    assert "1,000,399  orders  foreign_key  orders_customer_fk  xxx" in terminal.getvalue()
+
+
+def test_all_tables_are_in_a_log() -> None:
+    out = text(console.run_parts(run(tuple(table(f"table_{i}") for i in range(300)))))
+    assert all(f"table_{i} " in out for i in range(300))
+
+
+def test_control_characters_are_written_as_escapes(terminal: Terminal) -> None:
+    evil = "a\x1b]0;owned\x07b\nc\x9b"
+    report = console.run_parts(run((table(evil, 9, 8),), "vetoed", (group(8, evil),)))
+    parts.write(report, terminal)
+    assert "\x1b]0" not in terminal.getvalue()
+    assert "\x9b" not in terminal.getvalue()
+    assert "a\\x1b]0;owned\\x07b\\nc\\x9b" in text(report)
+
+
+def test_brackets_in_data_are_not_markup(terminal: Terminal) -> None:
+    parts.write([Line("[red]x[/red]"), Grid(("[b]",), (("[/b]",),))], terminal)
+    assert "[red]x[/red]" in terminal.getvalue()
+    assert "[b]" in terminal.getvalue()
+    assert "[/b]" in terminal.getvalue()
+
+
+def test_wide_characters_align() -> None:
+    out = parts.plain(Grid(("city", "n"), (("東京", "1"), ("Lodz", "2"), ("Ło\u0301dz", "3")), frozenset({1})))
+    assert out == "city  n\n----  -\n東京  1\nLodz  2\nŁo\u0301dz  3\n"
+
+
+def test_plain_text_does_not_import_rich() -> None:
+    code = (
+        "import io, sys\n"
+        "from pgsluice.report import console, plan_text, progress, parts\n"
+        "parts.write([parts.Grid(('a',), (('1',),))], io.StringIO())\n"
+        "with progress.Follower(stream=io.StringIO()): pass\n"
+        "assert 'rich' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (173_000_000, "173.0 MB")])
+def test_size(value: int, shown: str) -> None:
+    assert parts.size(value) == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.123, "0.12 s"), (75, "1:15 min"), (3725.2, "1:02:05 h")])
+def test_seconds(value: float, shown: str) -> None:
+    assert parts.seconds(value) == shown
+
+
+def reject(line: int) -> Reject:
+    return Reject(12, "orders", "o.csv", line, "value", "n", "", "22P02", "bad [n]", f"{line},x\n")
+
+
+def test_rejects_show_groups_then_the_first_rows() -> None:
+    found = RejectsResult(3, "r/12.csv", (group(1), group(2)))
+    rows = iter([reject(3), reject(5), reject(9)])
+    out = text(console.rejects_parts(12, found, rows, 2))
+    assert out.startswith("Run 12: 3 rejects.\n")
+    assert "The first 2:\n" in out
+    assert "o.csv:5    value  bad [n]  5,x\\n" in out
+    assert "o.csv:9" not in out
+    assert "All of them as CSV: r/12.csv\n" in out
+    assert next(rows).line == 9, "no more rows are read than shown"
+
+
+def test_no_rejects() -> None:
+    assert text(console.rejects_parts(3, RejectsResult(0, None), (), 10)) == "Run 3 has no rejects.\n"
+
+
+def test_runs() -> None:
+    assert "No runs yet" in text(console.runs_parts(()))
+    row = RunSummary(7, "published", "2026-01-01 10:00", None, 3, 60_495, 60_495, 0, "")
+    assert "7  published  2026-01-01 10:00" in text(console.runs_parts((row,)))
+    assert "60,495" in text(console.runs_parts((row,)))
+
+
+def test_verify_puts_failures_first() -> None:
+    checks = (
+        Check("rows", "orders", True, "50,000 rows"),
+        Check("foreign_key", "orders_fk", False, "2 orphans"),
+    )
+    out = text(console.verify_parts(VerifyResult(False, checks)))
+    assert out.index("2 orphans") < out.index("50,000 rows")
+    assert out.endswith("1 of 2 checks failed.\n")
+
+
+def test_verify_prints_queries_with_numbers_to_the_right() -> None:
+    query = QueryResult("Top customers", ("name", "revenue"), (("Ann", "10.50"), ("Bo", "9.00")))
+    out = text(console.verify_parts(VerifyResult(True, (Check("rows", "t", True, ""),), (query,))))
+    assert "Top customers\nname  revenue\n----  -------\nAnn     10.50\nBo       9.00\n" in out
+    assert out.endswith("Verified: 1 check, all hold.\n")
+
+
+def column(name: str) -> Column:
+    return Column(name, 1, "text", "text", "pg_catalog", -1, "b", False, False, "", "")
+
+
+def plan() -> Plan:
+    target = Table(
+        1,
+        TableName("shop", "orders"),
+        "r",
+        "p",
+        True,
+        (column("id"), column("customer_id"), column("note")),
+        (),
+        (),
+        (),
+    )
+    dialect = Dialect(delimiter="\t", encoding="latin-1", null=("NULL", ""))
+    files = tuple(
+        FilePlan(
+            SourceFile(f"d/orders_{i}.csv", 2_000_000, "orders", dialect, ("id", "Customer ID")),
+            ("id", "customer_id"),
+        )
+        for i in (1, 2)
+    )
+    why = "the table is empty"
+    table_plan = TablePlan(target, files, ("orders.customer_id -> customers",), Way.IN_PLACE, why)
+    return Plan("shop", "16.2", (table_plan,), cycles=(("a", "b"),))
+
+
+def test_plan_says_everything_before_anything_is_written() -> None:
+    out = text(plan_parts(plan()))
+    assert "2 files into 1 table of shop (PostgreSQL 16.2)" in out
+    assert "orders.customer_id -> customers" in out
+    assert "in place  the table is empty" in out
+    assert "4.0 MB" in out
+    assert "Foreign keys in a cycle: a -> b -> a" in out
+    assert "d/orders_1.csv  shop.orders  tab        double  latin-1   yes     'NULL', ''" in out
+    assert out.count("shop.orders: id, Customer ID -> customer_id\n") == 1, "files that match alike, once"
+    assert "  not in the files: note\n" in out
+
+
+def test_plan_on_a_terminal_stays_within_its_width(terminal: Terminal) -> None:
+    parts.write(plan_parts(plan()), terminal)
+    assert max(len(line) for line in terminal.getvalue().splitlines()) <= 80

@@ -1,0 +1,125 @@
+"""Progress: one line for all that ended, none for what did not, nothing when quiet."""
+
+from __future__ import annotations
+
+import io
+import itertools
+
+import pytest
+
+from pgsluice.model import Progress
+from pgsluice.report.progress import Follower
+
+LOAD = [
+    Progress("plan"),
+    Progress("stage", "customers", done=500, total=1000, rows=5),
+    Progress("stage", "customers", done=1000, total=1000, rows=9),
+    Progress("stage", "customers", done=1000, total=1000, rows=10),
+    Progress("stage", "orders", done=100, total=2000, rows=1),
+    Progress("stage", "orders", done=2000, total=2000, rows=1234),
+    Progress("judge", "orders"),
+    Progress("build", "orders", "index orders_pkey", done=0, total=2),
+    Progress("build", "orders", "index orders_pkey", done=1, total=2),
+    Progress("build", "orders", "index orders_date_idx", done=1, total=2),
+    Progress("publish"),
+]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def follow(events: list[Progress], stream: io.StringIO | None = None, quiet: bool = False) -> str:
+    stream = stream or io.StringIO()
+    ticks = itertools.count()
+    with Follower(quiet=quiet, stream=stream, clock=lambda: float(next(ticks))) as follower:
+        for event in events:
+            follower(event)
+    return stream.getvalue()
+
+
+def test_one_line_for_each_table_and_step() -> None:
+    lines = [line.rsplit(" ", 2)[0] for line in follow(LOAD).splitlines()]
+    assert lines == [
+        "customers: 10 rows, 1.0 kB read in",
+        "orders: 1,234 rows, 2.0 kB read in",
+        "checking orders,",
+        "building orders: index orders_pkey,",
+        "building orders: index orders_date_idx,",
+        "publishing,",
+    ]
+
+
+def test_many_blocks_are_no_lines() -> None:
+    blocks = [Progress("stage", "orders", done=i, total=1000, rows=i) for i in range(1001)]
+    assert follow(blocks).count("\n") == 1
+
+
+def test_tables_read_side_by_side_end_each_for_itself() -> None:
+    out = follow(
+        [
+            Progress("stage", "a", done=1, total=2, rows=1),
+            Progress("stage", "b", done=1, total=2, rows=1),
+            Progress("build", "a", "index"),
+            Progress("stage", "b", done=2, total=2, rows=7),
+        ]
+    )
+    assert [line.split(":")[0] for line in out.splitlines()] == ["a", "b", "building a"]
+    assert "b: 7 rows" in out
+
+
+def test_a_step_that_is_tried_again_is_told_again() -> None:
+    build = Progress("build", "orders", "foreign key f")
+    out = follow([build, Progress("judge", "orders", "foreign keys"), build, Progress("publish")])
+    assert out.count("building orders: foreign key f, 1.00 s\n") == 2
+
+
+def test_waiting_is_said_at_once() -> None:
+    stream = io.StringIO()
+    with Follower(stream=stream) as follower:
+        follower(Progress("wait", "orders", "waiting for run 7"))
+        assert stream.getvalue() == "orders: waiting for run 7\n"
+        follower(Progress("wait", "orders", "waiting for run 7"))
+    assert stream.getvalue().count("\n") == 1
+
+
+def test_what_an_error_cut_short_did_not_end() -> None:
+    stream = io.StringIO()
+
+    def fail() -> None:
+        with Follower(stream=stream) as follower:
+            follower(Progress("stage", "orders", done=1, total=2, rows=1))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_quiet(stream: io.StringIO) -> None:
+    assert follow(LOAD, stream, quiet=True) == ""
+
+
+def test_a_reader_who_leaves_does_not_break_the_load() -> None:
+    class Closed(io.StringIO):
+        def flush(self) -> None:
+            raise BrokenPipeError
+
+    follow(LOAD, Closed())
+
+
+def test_terminal_shows_bars_and_the_same_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    out = follow([*LOAD, Progress("stage", "[red]evil\x1b[0m[/red]", done=1, total=1)], Terminal())
+    for line in follow(LOAD).splitlines():
+        assert line.rsplit(" ", 2)[0] in out
+    assert "━" in out
+    assert "[red]evil\\x1b[0m[/red]" in out
+
+
+def test_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert follow(LOAD, Terminal()) == follow(LOAD)
