@@ -63,6 +63,10 @@ class TableName:
     def __str__(self) -> str:
         return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
 
+    def called(self, text: str) -> bool:
+        """Whether somebody who wrote ``table`` or ``schema.table`` means this one."""
+        return text in (self.name, f"{self.schema}.{self.name}")
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -193,6 +197,34 @@ class Way(enum.StrEnum):
     """COPY into a stage, then INSERT with all constraints in force."""
 
 
+class Mode(enum.StrEnum):
+    """What becomes of rows that the table holds already."""
+
+    APPEND = "append"
+    """They stay; a new row with the key of an old one is rejected."""
+    UPSERT = "upsert"
+    """The new row's columns replace the old row's where they differ."""
+    INSERT_MISSING = "insert-missing"
+    """They stay as they are; new rows with their keys change nothing."""
+    REPLACE = "replace"
+    """The table's content becomes the files' content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """``--mode``: one for the run, others for single tables (by name)."""
+
+    run: Mode = Mode.APPEND
+    tables: tuple[tuple[str, Mode], ...] = ()
+    keys: tuple[tuple[str, str], ...] = ()
+    """``--key``: (table, its unique constraint or columns) by which rows are matched."""
+    delete_missing: bool = False
+    """With upsert: rows whose keys are not in the files go."""
+
+    def of(self, table: TableName) -> Mode:
+        return next((mode for name, mode in self.tables if table.called(name)), self.run)
+
+
 @dataclass(frozen=True, slots=True)
 class FilePlan:
     """Which columns a file feeds, in the file's order; ``columns[i]`` takes the i-th field."""
@@ -210,6 +242,11 @@ class TablePlan:
     way: Way
     why: str
     """Why this way, in words."""
+    mode: Mode = Mode.APPEND
+    key: tuple[str, ...] = ()
+    """The columns by which rows are matched with those of the table (every mode but append)."""
+    delete_missing: bool = False
+    """Rows that the files do not have are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +328,12 @@ class TableResult:
     skipped: bool
     files: tuple[FileResult, ...]
     way: str = ""
+    mode: str = "append"
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    """Rows of the files that the table held already, as they are or (insert-missing) with their key."""
+    deleted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,6 +461,7 @@ class LoadOptions:
     into: str | None = None
     limits: Limits = field(default_factory=Limits)
     dialect: DialectOptions = field(default_factory=DialectOptions)
+    modes: Modes = field(default_factory=Modes)
     dry_run: bool = False
     again: bool = False
     no_wait: bool = False

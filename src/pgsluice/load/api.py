@@ -19,6 +19,8 @@ from pgsluice.model import (
     Limits,
     Listener,
     LoadOptions,
+    Mode,
+    Modes,
     Plan,
     Reject,
     RejectsResult,
@@ -46,6 +48,9 @@ def load(
     quote: str | None = None,
     encoding: str | None = None,
     null: Sequence[str] = (),
+    mode: str | Sequence[str] = "append",
+    key: Sequence[tuple[str, str]] = (),
+    delete_missing: bool = False,
     dry_run: bool = False,
     again: bool = False,
     no_wait: bool = False,
@@ -62,6 +67,10 @@ def load(
     :param max_rejects: how many rows may be rejected: 0, a number, ``"1%"``, ``"all"``; several of them
         with a table's name in front for single tables: ``["10", "orders=0.1%"]``.
     :param delimiter, quote, encoding, null: the files' dialect, where it is not to be sniffed.
+    :param mode: what becomes of rows that a table holds: ``append``, ``upsert``, ``insert-missing`` or
+        ``replace``; several of them with a table's name in front for single tables.
+    :param key: (table, unique constraint or columns) by which rows are matched; default: the primary key.
+    :param delete_missing: with ``upsert``: delete the rows whose keys the files do not have.
     :param dry_run: do everything and publish nothing.
     :param again: load files as well that were loaded into their table before.
     :param no_wait: fail when another run has the tables, instead of waiting.
@@ -75,6 +84,7 @@ def load(
         into=into,
         limits=parse_limits(max_rejects),
         dialect=_dialect(delimiter, quote, encoding, null),
+        modes=parse_modes(mode, key, delete_missing),
         dry_run=dry_run,
         again=again,
         no_wait=no_wait,
@@ -97,6 +107,9 @@ def plan(
     quote: str | None = None,
     encoding: str | None = None,
     null: Sequence[str] = (),
+    mode: str | Sequence[str] = "append",
+    key: Sequence[tuple[str, str]] = (),
+    delete_missing: bool = False,
 ) -> Plan:
     """What :func:`load` would do with the same arguments; nothing is written.
 
@@ -107,6 +120,7 @@ def plan(
         tables=tuple(tables),
         into=into,
         dialect=_dialect(delimiter, quote, encoding, null),
+        modes=parse_modes(mode, key, delete_missing),
     )
     with connect(resolve(database_url, data_dir)) as conn:
         try:
@@ -115,7 +129,9 @@ def plan(
             if schema:
                 schema_file.apply_missing(conn, schema, into)
             files = discover([os.fspath(p) for p in paths], options.dialect)
-            return make_plan(conn, target_tables(conn, options), files, options.tables, database=where(conn))
+            return make_plan(
+                conn, target_tables(conn, options), files, options.tables, modes=options.modes, database=where(conn)
+            )
         finally:
             conn.rollback()
 
@@ -181,6 +197,28 @@ def _reading(database_url: str | None, data_dir: str | None) -> Iterator[psycopg
 
 def _dialect(delimiter: str | None, quote: str | None, encoding: str | None, null: Sequence[str]) -> DialectOptions:
     return DialectOptions(delimiter=delimiter, quote=quote, encoding=encoding, null=tuple(null))
+
+
+def parse_modes(given: str | Sequence[str], keys: Sequence[tuple[str, str]], delete_missing: bool) -> Modes:
+    """``--mode``: ``upsert``, and with a table in front ``orders=append``.
+
+    :raises CallError: something else, or --delete-missing without an upsert.
+    """
+    run = Mode.APPEND
+    tables: list[tuple[str, Mode]] = []
+    for text in [given] if isinstance(given, str) else given:
+        name, equals, word = text.rpartition("=")
+        try:
+            mode = Mode(word.strip())
+        except ValueError:
+            raise CallError(f"--mode {word!r} is not a mode", f"Modes are {', '.join(Mode)}") from None
+        if equals:
+            tables.append((name, mode))
+        else:
+            run = mode
+    if delete_missing and Mode.UPSERT not in (run, *(m for _, m in tables)):
+        raise CallError("--delete-missing goes with --mode upsert", "--mode replace deletes missing rows by itself")
+    return Modes(run, tuple(tables), tuple(keys), delete_missing)
 
 
 def parse_limits(given: str | int | Sequence[str]) -> Limits:

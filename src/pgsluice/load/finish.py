@@ -13,12 +13,14 @@ from functools import partial
 import psycopg
 from psycopg import sql
 
+from pgsluice.errors import DatabaseError
 from pgsluice.load.build import add_constraint, build_index, build_plain
 from pgsluice.load.judge import decide_values, judge
+from pgsluice.load.modes import delete_missing, drop_known
 from pgsluice.load.offenders import unique_indexes
 from pgsluice.load.pour import pour_halving, try_pour
 from pgsluice.load.state import Clock, TableLoad
-from pgsluice.model import Constraint, Listener, Progress, TableName, Way
+from pgsluice.model import Constraint, Listener, Mode, Progress, TableName, Way
 from pgsluice.target.verdict import about_rows, primary
 
 
@@ -43,6 +45,7 @@ class Finisher:
         self._states = states
         self._clock = clock
         self._listen = listen
+        self._deferred: list[TableLoad] = []
 
     def finish(self, group: Sequence[TableLoad]) -> None:
         """Judges and completes the tables of one group.
@@ -180,14 +183,15 @@ class Finisher:
     def _pour_group(self, group: Sequence[TableLoad], names: set[TableName]) -> None:
         judged = False
         for state in group:
-            if state.doubts:
-                with self._clock.phase("judge", state.name):
-                    self._listen(Progress("judge", state.name, f"{state.doubts:,} rows in doubt"))
-                    decide_values(self._conn, state)
+            self._decide(state)
+            if state.plan.mode is Mode.INSERT_MISSING and state.stage_made:
+                # A row that would change nothing must be a good row all the same; its keys matter no more.
+                judge(self._conn, state, self._states, staged=True, unique=False)
+                drop_known(self._conn, state)
         if any(s.suspect for s in group):
             self._judge_staged(group, names)
             judged = True
-        if len(group) > 1:
+        if len(group) > 1 and not self._deferred:
             self._defer(group, names, deferred=True)
         for state in group:
             if not state.stage_made:
@@ -201,14 +205,52 @@ class Finisher:
                 with self._clock.phase("insert", state.name):
                     poured = try_pour(self._conn, state)
             if not poured:
-                if len(group) == 1:
+                alone = len(group) == 1 and not self._deferred
+                if alone:
                     self._defer(group, names, deferred=True)
                 with self._clock.phase("insert", state.name):
                     pour_halving(self._conn, state)
-                if len(group) == 1:
+                if alone:
                     self._defer(group, names, deferred=False)
-        if len(group) > 1:
+        if len(group) > 1 and not self._deferred:
             self._defer(group, names, deferred=False)
+
+    def _decide(self, state: TableLoad) -> None:
+        if state.doubt_made:
+            with self._clock.phase("judge", state.name):
+                self._listen(Progress("judge", state.name, f"{state.doubts:,} rows in doubt"))
+                decide_values(self._conn, state)
+
+    def delete_missing(self, states: Sequence[TableLoad]) -> None:
+        """Before anything is judged: rows that the files do not have go, children before parents.
+
+        Foreign keys between the run's tables wait until :meth:`settle_deferred`.
+        """
+        self._deferred = [s for s in states if s.way is Way.STAGE]
+        names = {s.plan.table.name for s in states}
+        for state in self._deferred:
+            self._decide(state)
+        self._defer(self._deferred, names, deferred=True)
+        for state in reversed(self._deferred):
+            if state.plan.delete_missing:
+                self._listen(Progress("publish", state.name, "delete missing rows"))
+                with self._clock.phase("delete", state.name):
+                    delete_missing(self._conn, state)
+
+    def settle_deferred(self) -> None:
+        """After the last table: the foreign keys that waited are asked, and are as they were.
+
+        :raises DatabaseError: a row that was to stay refers to one that was deleted.
+        """
+        if not self._deferred:
+            return
+        try:
+            self._defer(self._deferred, {s.plan.table.name for s in self._states.values()}, deferred=False)
+        except psycopg.errors.ForeignKeyViolation as error:
+            raise DatabaseError(
+                f"rows that the files do not have are still referred to: {primary(error)}",
+                "Load the tables that refer to them in the same mode, or load without deleting (--mode upsert)",
+            ) from error
 
     def _judge_staged(self, group: Sequence[TableLoad], names: set[TableName]) -> None:
         group = [s for s in group if s.stage_made]

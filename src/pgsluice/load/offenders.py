@@ -143,6 +143,8 @@ class Offenders:
             if not index.plain:
                 self.unanswered = True
                 continue
+            # Rows are matched by the mode's key: a row of the table that has the staged row's key is no rival.
+            match = [sql.Identifier(c) for c in self._state.key] if self._staged else []
             keys = [sql.SQL("({}) AS k{}").format(sql.SQL(k), sql.SQL(str(i))) for i, k in enumerate(index.keys)]
             names = [sql.SQL(f"k{i}") for i in range(len(index.keys))]
             conditions = [sql.SQL("({})").format(sql.SQL(index.predicate))] if index.predicate else []
@@ -166,7 +168,11 @@ class Offenders:
                     " FROM {keyed} AS a JOIN ({groups}) AS b ON {same}"
                 ).format(dup=DUP, ix=sql.Literal(ix), keyed=keyed(self._relation), groups=groups, same=same)
             )
-            if self._staged:
+            if self._staged and not (match and sorted(index.keys) == sorted(m.as_string() for m in match)):
+                if match:
+                    keys += [sql.SQL("{} AS m{}").format(m, sql.SQL(str(i))) for i, m in enumerate(match)]
+                    own = sql.SQL(" AND ").join(sql.SQL(f"a.m{i} = b.m{i}") for i in range(len(match)))
+                    same = sql.SQL("{} AND NOT ({})").format(same, own)
                 self._find(
                     sql.SQL("SELECT a.rid FROM {} AS a WHERE EXISTS (SELECT FROM {} AS b WHERE {})").format(
                         keyed(self._relation),

@@ -14,7 +14,8 @@ from dataclasses import replace
 import psycopg
 
 from pgsluice.errors import MappingError
-from pgsluice.model import Column, FilePlan, Plan, SourceFile, Table, TableName, TablePlan, Way
+from pgsluice.load.modes import matching
+from pgsluice.model import Column, FilePlan, Mode, Modes, Plan, SourceFile, Table, TableName, TablePlan, Way
 from pgsluice.source.discover import fold, full_stem
 from pgsluice.target.catalog import is_empty
 
@@ -25,6 +26,7 @@ def make_plan(
     files: Sequence[SourceFile],
     wanted: Sequence[tuple[str, str]],
     *,
+    modes: Modes,
     database: str,
 ) -> Plan:
     """Joins files and tables.
@@ -39,16 +41,33 @@ def make_plan(
     by_name = {t.name: t for t in tables}
     for file in files:
         feeds.setdefault(_table_of(file, tables, wanted).name, []).append(file)
-    planned = {name: tuple(_match(file, by_name[name]) for file in group) for name, group in feeds.items()}
+    planned = {
+        name: tuple(_match(file, by_name[name], modes.of(name)) for file in group) for name, group in feeds.items()
+    }
     for name, group in planned.items():
         _same_columns(by_name[name], group)
     order, cycles = load_order([by_name[name] for name in planned])
     chosen = {name: by_name[name] for name in order}
     plans = []
+    _modes_named(modes, tables)
     for name in order:
         table = chosen[name]
         way, why = choose_way(conn, table, chosen)
-        plans.append(TablePlan(table=table, files=planned[name], after=_reasons(table, chosen), way=way, why=why))
+        mode, key, delete = matching(table, planned[name], modes)
+        if way is Way.STAGE and mode is not Mode.APPEND:
+            why = f"{why}; rows are matched by {', '.join(key)}" if key else f"{why}; it has no key to match rows by"
+        plans.append(
+            TablePlan(
+                table=table,
+                files=planned[name],
+                after=_reasons(table, chosen),
+                way=way,
+                why=why,
+                mode=mode,
+                key=key,
+                delete_missing=delete,
+            )
+        )
     return Plan(
         database=database,
         server_version=str(conn.execute("SHOW server_version").fetchone()[0]),  # type: ignore[index]
@@ -127,7 +146,7 @@ def _named(name: str, tables: Sequence[Table]) -> Table:
     )
 
 
-def _match(file: SourceFile, table: Table) -> FilePlan:
+def _match(file: SourceFile, table: Table, mode: Mode) -> FilePlan:
     loadable = [c for c in table.columns if not c.generated]
     if not file.header:
         # An empty file brings no columns and no rows; nothing can go wrong with it.
@@ -170,7 +189,8 @@ def _match(file: SourceFile, table: Table) -> FilePlan:
             "Leave it out of the file",
         )
     missing = [c.name for c in table.columns if c.required and c.name not in columns]
-    if missing:
+    # An upsert may bring the changed columns of known rows alone; a new row that lacks one is rejected.
+    if missing and mode is not Mode.UPSERT:
         raise MappingError(
             f"{file.path}: {table.name}.{', '.join(missing)} is required (NOT NULL without a default)"
             " and not in the file",
@@ -198,6 +218,14 @@ def _same_columns(table: Table, group: tuple[FilePlan, ...]) -> None:
                 f"{full[0].file.path} and {other.file.path} both feed {table.name} but disagree on {', '.join(odd)}",
                 "Give the files of one table the same columns, or load them one by one",
             )
+
+
+def _modes_named(modes: Modes, tables: Sequence[Table]) -> None:
+    """Tables named with --mode and --key exist: a misspelt one would be loaded in another mode unseen."""
+    for option, names in (("--mode", [n for n, _ in modes.tables]), ("--key", [n for n, _ in modes.keys])):
+        for name in names:
+            if not any(t.name.called(name) for t in tables):
+                raise MappingError(f"{option} names {name!r}, which is not a table of the target schema", "Check it")
 
 
 def _reasons(table: Table, chosen: dict[TableName, Table]) -> tuple[str, ...]:

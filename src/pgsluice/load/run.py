@@ -34,6 +34,7 @@ from pgsluice.model import (
     Limits,
     Listener,
     LoadOptions,
+    Mode,
     Plan,
     Progress,
     RejectsResult,
@@ -172,7 +173,9 @@ class Run:
             # keeps the keys up that it leans on.
             why = next(iter(self._forced.values()))
             tables = tuple(replace(t, obstacles=(*t.obstacles, why)) for t in tables)
-        return make_plan(self._main, tables, files, self._options.tables, database=where(self._main))
+        return make_plan(
+            self._main, tables, files, self._options.tables, modes=self._options.modes, database=where(self._main)
+        )
 
     def _lock(self, tables: Iterable[Table], mode: str) -> None:
         """Takes table locks; waiting is told once, with who is in the way."""
@@ -210,8 +213,9 @@ class Run:
         """Marks files whose content is in their table already."""
         if self._options.again:
             return
+        # Only appending the same content twice doubles it; the other modes are meant to be run again.
         known = ledger.sizes_loaded(self._book, [s.plan.table.oid for s in self._states])
-        for state in self._states:
+        for state in (s for s in self._states if s.plan.mode is Mode.APPEND):
             oid = state.plan.table.oid
             sizes = [f.plan.file.bytes for f in state.files]
             seen: dict[str, str] = {}
@@ -264,10 +268,17 @@ class Run:
         producer = Producer(todo, utc=utc)
         pieces = iter(producer)
         try:
-            for group in groups:
-                for state in group:
+            if deleting := any(s.plan.delete_missing and s.way is Way.STAGE for s in todo):
+                # Which rows are missing is known when all rows are there, and children go before parents.
+                for state in todo:
                     self._land(state, pieces, lander)
+                finisher.delete_missing(todo)
+            for group in groups:
+                if not deleting:
+                    for state in group:
+                        self._land(state, pieces, lander)
                 finisher.finish(group)
+            finisher.settle_deferred()
         finally:
             producer.close()
 
@@ -503,12 +514,25 @@ def _table_result(state: TableLoad, rejected: dict[int, int]) -> TableResult:
         skipped=all(f.skipped for f in files),
         files=files,
         way=str(state.way),
+        mode=str(state.plan.mode),
+        inserted=state.inserted if state.way is Way.STAGE else state.landed,
+        updated=state.updated,
+        unchanged=0 if state.way is Way.IN_PLACE else state.landed - state.inserted - state.updated,
+        deleted=state.deleted,
     )
 
 
 def _unloaded(table: TableResult) -> TableResult:
     """The result of a table whose run did not publish: nothing is loaded."""
-    return replace(table, loaded=0, files=tuple(replace(f, loaded=0) for f in table.files))
+    return replace(
+        table,
+        loaded=0,
+        inserted=0,
+        updated=0,
+        unchanged=0,
+        deleted=0,
+        files=tuple(replace(f, loaded=0) for f in table.files),
+    )
 
 
 def _veto(limits: Limits, tables: Sequence[TableResult], rejected: int, read: int) -> str:

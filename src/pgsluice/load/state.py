@@ -74,7 +74,10 @@ class TableLoad:
     """Name of the ordinal column in ``stage`` and ``doubt``, unlike any column of the table."""
     segments: Segments = field(default_factory=Segments)
     landed: int = 0
-    """Rows that are in the target (in place) as PostgreSQL's command tags count them."""
+    """Rows of the files that the table holds now, as PostgreSQL's command tags count them."""
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
     staged: int = 0
     doubts: int = 0
     stage_made: bool = False
@@ -89,6 +92,11 @@ class TableLoad:
     @property
     def name(self) -> str:
         return str(self.plan.table.name)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns by which staged rows are matched with the table's; none where it held no rows."""
+        return self.plan.key if self.way is Way.STAGE else ()
 
     @property
     def read(self) -> int:
@@ -122,7 +130,7 @@ def table_load(number: int, plan: TablePlan, watched: tuple[str, ...], first_fil
         doubt=sql.Identifier("pg_temp", f"pgsluice_doubt_{number}"),
         gone=sql.Identifier("pg_temp", f"pgsluice_gone_{number}"),
         ordinal=ordinal,
-        keys_watched=tuple(c for c in watched if c in names),
+        keys_watched=tuple(dict.fromkeys(c for c in (*watched, *plan.key) if c in names)),
     )
 
 

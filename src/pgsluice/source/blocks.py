@@ -35,7 +35,8 @@ class Block:
     """Neighbouring records of a file.
 
     ``data`` holds the faultless ones: each ended by LF, whatever the file has; quoted as the file has them,
-    but an unquoted field that holds a quote (or begins the block with a BOM) is written as a quoted one.
+    but what DuckDB would not read as it is becomes a quoted field: an unquoted one that holds a quote, or
+    begins the block with a BOM, or is a blank line that means the empty string.
     """
 
     data: bytes
@@ -243,8 +244,8 @@ def _text(buffer: bytes, span: Run | Record, dialect: Dialect, *, first: bool) -
     """Faultless records as they go into a block."""
     bom = first and buffer.startswith(BOM, span.start)
     if isinstance(span, Record):
-        if span.stray or bom:
-            return _rewritten(span, dialect, bom)
+        if span.rewrite or bom:
+            return _rewritten(span, dialect, bom or span.start == span.end)
         return buffer[span.start : span.end] + b"\n"
     text = buffer[span.start : span.next]
     if bom:

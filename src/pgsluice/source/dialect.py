@@ -93,7 +93,7 @@ def _wrapped(records: list[Record]) -> bool:
     Yes if no record is at fault, no unquoted field holds one, and some column has all its values (the
     header's apart, and empty ones) enclosed, at least two.
     """
-    if any(r.fault or r.stray for r in records):
+    if any(r.fault or r.rewrite for r in records):
         return False
     width = min((len(r.fields) for r in records), default=0)
     for i in range(width):

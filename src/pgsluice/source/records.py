@@ -261,9 +261,12 @@ def _has_blank(octets: Octets, ends: Positions) -> bool:
     return bool((lengths == 0).any() or (octets[ends[short] - 1] == _CR).any())
 
 
-def _peculiar_lines(data: bytes, delimiter: int, quote: int, fields: int) -> tuple[Positions, Positions]:
+def _peculiar_lines(
+    data: bytes, delimiter: int, quote: int, fields: int, keeps_blanks: bool
+) -> tuple[Positions, Positions]:
     """Classify the lines of ``data``, which ends with LF.
 
+    :param keeps_blanks: a blank line is as good a record as any.
     :return: the positions of all LFs, and ascending the numbers of those lines that, were a record to begin
         on them, would not be one faultless record of one line.
     """
@@ -301,7 +304,7 @@ def _peculiar_lines(data: bytes, delimiter: int, quote: int, fields: int) -> tup
         # Within quotes a CR does no harm, but lines with one are few.
         cr = np.flatnonzero(octets == _CR)
         mark(cr[octets[cr + 1] != _LF])
-    if fields > 1:
+    if not keeps_blanks:
         lengths = ends - starts
         peculiar |= lengths == 0
         short = np.flatnonzero(lengths == 1)
@@ -334,6 +337,7 @@ class Walker:
         """How much of the data :meth:`spans` has done with, blank lines included."""
         self.fields = fields
         self.column_names = column_names
+        self.keeps_blanks = fields == 1 and not loses_blanks(dialect)
         self.delimiter = dialect.delimiter.encode()
         self.quote = dialect.quote.encode()
         self.unquoted = re.compile(b"[^" + re.escape(self.delimiter) + b"\n]*")
@@ -370,7 +374,9 @@ class Walker:
                     self.consumed = last.next
                     yield last
                 return
-            ends, peculiar = _peculiar_lines(data[start:stop], self.delimiter[0], self.quote[0], self.fields)
+            ends, peculiar = _peculiar_lines(
+                data[start:stop], self.delimiter[0], self.quote[0], self.fields, self.keeps_blanks
+            )
             window, at, count = start, 0, int(ends.size)
             numbers = peculiar.tolist()
             numbers.append(count)
@@ -406,6 +412,8 @@ class Walker:
             text = match.group()
             if end - at > MAX_RECORD_BYTES or b"\0" in text or not _is_utf8(text):
                 break
+            if text in (b"\n", b"\r\n") and not self.keeps_blanks:
+                break
             ends.append(end - 1)
             at = end
         return Run(start, at, line, len(ends), tuple(ends)) if ends else None
@@ -425,14 +433,15 @@ class Walker:
                 text = text.removesuffix(b"\r")
                 plain = tuple((value, False) for value in text.split(delimiter))
                 fault = self.fault(text, len(plain), b"\r" in text)
-                return Record(start, start + len(text), newline + 1, line, plain, fault, quote in text)
+                rewrite = quote in text or not (text or self.keeps_blanks)
+                return Record(start, start + len(text), newline + 1, line, plain, fault, rewrite)
         too_long = len(data) > limit
         size = limit if too_long else len(data)
         # What happens at ``size``: the file ends, or the record is too long, or one cannot know yet.
         at_file_end = self.at_end and not too_long
         unknown = not self.at_end and not too_long
         fields: list[Field] = []
-        lone_cr = stray = False
+        lone_cr = rewrite = False
         at = start
         end = -1
         while end < 0:
@@ -470,18 +479,21 @@ class Walker:
                 following = close + 1
             value = data[at : close if end < 0 else end]
             lone_cr = lone_cr or b"\r" in value
-            stray = stray or quote in value
+            rewrite = rewrite or quote in value
             fields.append((value, False))
             at = close + 1
         fault = self.fault(data[start:end], len(fields), lone_cr)
-        return Record(start, end, following, line, tuple(fields), fault, stray)
+        return Record(start, end, following, line, tuple(fields), fault, rewrite)
 
     def closing(self, at: int, size: int) -> int:
         """Where the field whose content begins at ``at`` is closed; -1: nowhere before ``size``."""
-        for run in self.quotes.finditer(self.data, at, size):
+        while (first := self.data.find(self.quote, at, size)) >= 0:
+            run = self.quotes.match(self.data, first, size)
+            assert run is not None
             # An even run is doubled quotes only; the last quote of an odd one closes.
-            if (run.end() - run.start()) % 2:
-                return run.end() - 1
+            at = run.end()
+            if (at - first) % 2:
+                return at - 1
         return -1
 
     def broken(self, start: int, line: int, message: str) -> Record | None:

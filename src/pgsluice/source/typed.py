@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 TEXT_SHARE = 0.2
 
 # DuckDB's parser refuses lines above max_line_size (2 MB by default); our own reader bounds records first.
-_MAX_LINE = 64 << 20
+# A record of 32 MB that is all stray quotes doubles when it is written anew.
+_MAX_LINE = 65 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +239,8 @@ class TypedReader:
         return (
             f"read_csv('memory:/{self._name}', auto_detect=false, header=false, delim={_quote(d.delimiter)},"
             f" quote={_quote(d.quote)}, escape={_quote(d.quote)}, nullstr=[{nulls}], allow_quoted_nulls=false,"
-            f" strict_mode=true, null_padding=false, max_line_size={_MAX_LINE}, columns={{{names}}})"
+            f" strict_mode=true, null_padding=false, max_line_size={_MAX_LINE}, new_line='\\n',"
+            f" columns={{{names}}})"
         )
 
     def _certain_sql(self) -> str:

@@ -52,14 +52,14 @@ def test_doubled_quotes_and_quotedness() -> None:
 def test_a_quote_inside_an_unquoted_field_is_data() -> None:
     (record,) = read(b'5" disk, "x"\n')
     assert record.fields == ((b'5" disk', False), (b' "x"', False))
-    assert record.stray
+    assert record.rewrite
     assert record.fault is None
 
 
 def test_a_stray_quote_beside_a_quoted_field() -> None:
     (record,) = read(b'5" disk,"x"\n')
     assert record.fields == ((b'5" disk', False), (b"x", True))
-    assert record.stray
+    assert record.rewrite
 
 
 @pytest.mark.parametrize("text", [b'"a"b,c', b'"a" ,c', b'x,"a""b"c'])

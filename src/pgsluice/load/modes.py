@@ -1,0 +1,185 @@
+"""Modes: what becomes of the rows that a table holds already.
+
+All modes share the stage, the judge and the one transaction; they differ in the statements by which rows
+leave the stage, and in whose keys count as taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import psycopg
+from psycopg import sql
+
+from pgsluice.errors import DatabaseError, MappingError
+from pgsluice.load.state import TableLoad
+from pgsluice.model import FilePlan, Index, Mode, Modes, Table
+from pgsluice.target.verdict import about_rows, primary
+
+
+def matching(table: Table, files: Sequence[FilePlan], modes: Modes) -> tuple[Mode, tuple[str, ...], bool]:
+    """Mode of a table, the key columns by which rows are matched, and whether missing rows go.
+
+    :raises MappingError: no key, or one that the files do not bring.
+    """
+    mode = modes.of(table.name)
+    if mode is Mode.APPEND:
+        return mode, (), False
+    delete = mode is Mode.REPLACE or (mode is Mode.UPSERT and modes.delete_missing)
+    named = next((key for name, key in modes.keys if table.name.called(name)), None)
+    key = _named_key(table, named) if named is not None else _own_key(table)
+    columns = next((f.columns for f in files if f.columns), ())
+    if not key:
+        if mode is Mode.REPLACE:
+            return mode, (), True
+        raise MappingError(
+            f"{table.name} has no primary key, so {mode} cannot match its rows",
+            f"Name a unique constraint of it with --key {table.name}=NAME",
+        )
+    lacking = [c for c in key if columns and c not in columns]
+    if lacking:
+        raise MappingError(
+            f"{mode} matches the rows of {table.name} by {', '.join(key)}, and the files have no {', '.join(lacking)}",
+            f"Add the column, or name another key with --key {table.name}=NAME",
+        )
+    return mode, key, delete
+
+
+def _usable(table: Table, index: Index) -> tuple[str, ...]:
+    """The index's columns, if it is one by which every row can be found."""
+    quoted = {sql.Identifier(c.name).as_string(): c.name for c in table.columns}
+    bare = {c.name: c.name for c in table.columns}
+    columns = [quoted.get(k) or bare.get(k) for k in index.keys]
+    if not index.unique or index.predicate or not index.valid or not all(columns):
+        return ()
+    return tuple(c for c in columns if c)
+
+
+def _own_key(table: Table) -> tuple[str, ...]:
+    return next((_usable(table, i) for i in table.indexes if i.primary), ())
+
+
+def _named_key(table: Table, named: str) -> tuple[str, ...]:
+    wanted = tuple(part.strip() for part in named.split(","))
+    for index in table.indexes:
+        columns = _usable(table, index)
+        if columns and (index.name == named or sorted(columns) == sorted(wanted)):
+            return columns
+    raise MappingError(
+        f"--key {named!r} is no unique key of {table.name}",
+        "Name a unique constraint or its columns; one with a condition or an expression cannot serve",
+    )
+
+
+# --------------------------------------------------------------------------- statements
+
+
+def columns_of(state: TableLoad, alias: str | None = None) -> sql.Composed:
+    """The loaded columns, quoted."""
+    return sql.SQL(", ").join(sql.Identifier(alias, c.name) if alias else sql.Identifier(c.name) for c in state.columns)
+
+
+def key_equal(state: TableLoad, left: str, right: str) -> sql.Composed:
+    """``left.key = right.key``, all columns of the key."""
+    return sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(left, c), sql.Identifier(right, c)) for c in state.key
+    )
+
+
+def update_statement(state: TableLoad, only: sql.Composable) -> sql.Composed | None:
+    """Updates the rows whose values differ; None when the files bring nothing but the key.
+
+    ``*<>`` compares the values' binary images: 1.5 and 1.50, or two spellings that a collation takes for
+    equal, are a change, and types without an equality of their own (json, point) can be compared.
+    """
+    values = [c for c in state.columns if c.name not in state.key]
+    if state.plan.mode is Mode.INSERT_MISSING or not values or not state.key:
+        return None
+
+    def row(alias: str) -> sql.Composed:
+        return sql.SQL("ROW({})::record").format(sql.SQL(", ").join(sql.Identifier(alias, c.name) for c in values))
+
+    return sql.SQL("UPDATE {target} AS t SET {sets} FROM {stage} AS s WHERE {match} AND {old} *<> {new}{only}").format(
+        target=state.target,
+        sets=sql.SQL(", ").join(
+            sql.SQL("{} = {}").format(sql.Identifier(c.name), sql.Identifier("s", c.name)) for c in values
+        ),
+        stage=state.stage,
+        match=key_equal(state, "t", "s"),
+        old=row("t"),
+        new=row("s"),
+        only=only,
+    )
+
+
+def insert_statement(state: TableLoad, only: sql.Composable) -> sql.Composed:
+    """Inserts the staged rows, in file order; in every mode but append those whose key the table lacks.
+
+    Values of identity columns are kept as the file has them.
+    """
+    absent: sql.Composable = sql.SQL("")
+    if state.key:
+        absent = sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS t WHERE {})").format(
+            state.target, key_equal(state, "t", "s")
+        )
+    return sql.SQL(
+        "INSERT INTO {target} ({columns}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {stage} AS s"
+        " WHERE true{absent}{only} ORDER BY {ord}"
+    ).format(
+        target=state.target,
+        columns=columns_of(state),
+        values=columns_of(state, "s"),
+        stage=state.stage,
+        absent=absent,
+        only=only,
+        ord=sql.Identifier("s", state.ordinal),
+    )
+
+
+def drop_known(conn: psycopg.Connection, state: TableLoad) -> None:
+    """Of a table whose rows stay as they are: staged rows with the key of one have no further to go."""
+    statement = sql.SQL("DELETE FROM {} AS s USING {} AS t WHERE {}").format(
+        state.stage, state.target, key_equal(state, "t", "s")
+    )
+    known = conn.execute(statement).rowcount
+    state.staged -= known
+    state.landed += known
+
+
+def delete_missing(conn: psycopg.Connection, state: TableLoad) -> None:
+    """Deletes the rows whose keys are not in the files; a table without a key is emptied.
+
+    A row whose record was rejected stays: the files do have it.
+
+    :raises DatabaseError: something outside of the load holds on to a row that is to go; or a record could
+        not be read, so that nobody knows whose key it has.
+    """
+    if state.key:
+        unread = conn.execute(
+            "SELECT count(*) FROM pg_temp.pgsluice_reject WHERE tab = %s AND kind = 'structure'", (state.number,)
+        ).fetchone()
+        if unread and unread[0]:
+            raise DatabaseError(
+                f"{unread[0]} records for {state.name} cannot be read, so nobody knows which of its rows are missing",
+                "Mend the files, or load without deleting (--mode upsert)",
+            )
+    parts: list[sql.Composable] = []
+    if state.stage_made and state.key:
+        parts.append(
+            sql.SQL("NOT EXISTS (SELECT FROM {} AS s WHERE {})").format(state.stage, key_equal(state, "t", "s"))
+        )
+    if state.gone_made and state.key:
+        same = sql.SQL(" AND ").join(sql.SQL("g.{c} = t.{c}::text").format(c=sql.Identifier(c)) for c in state.key)
+        parts.append(sql.SQL("NOT EXISTS (SELECT FROM {} AS g WHERE {})").format(state.gone, same))
+    where = sql.SQL(" WHERE {}").format(sql.SQL(" AND ").join(parts)) if parts else sql.SQL("")
+    try:
+        with conn.transaction():
+            statement = sql.SQL("DELETE FROM {} AS t{}").format(state.target, where)
+            state.deleted = conn.execute(statement).rowcount
+    except psycopg.Error as error:
+        if not about_rows(error):
+            raise
+        raise DatabaseError(
+            f"{state.name} has rows that the files do not have and that cannot be deleted: {primary(error)}",
+            "Load the tables that refer to them as well, or load without deleting (--mode upsert)",
+        ) from error
