@@ -187,6 +187,28 @@ MaxRejects = Annotated[
         " or all; TABLE=LIMIT for one table. Repeatable.  [default: 0]",
     ),
 ]
+Mode = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mode",
+        metavar="MODE",
+        help="What becomes of rows that the tables hold: append (new rows come on top), upsert (rows with the"
+        " same key are updated where they differ), insert-missing (they stay as they are), replace (the"
+        " files' rows are the table's only rows); TABLE=MODE for one table. Repeatable.  [default: append]",
+    ),
+]
+Key = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--key",
+        metavar="TABLE=KEY",
+        help="Unique constraint, or its columns with commas, by which rows of TABLE are matched."
+        " Repeatable.  [default: the primary key]",
+    ),
+]
+DeleteMissing = Annotated[
+    bool, typer.Option("--delete-missing", help="With upsert: delete rows whose keys the files do not have.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
 Run = Annotated[int | None, typer.Argument(metavar="RUN", hidden=True)]
 ServerVersion = Annotated[
@@ -205,13 +227,14 @@ class RejectsFormat(enum.StrEnum):
     JSON = "json"
 
 
-def _pairs(options: list[str] | None) -> list[tuple[str, str]]:
-    """``TABLE=GLOB`` options as pairs; a glob may hold further equals signs."""
-    pairs = [option.partition("=") for option in options or ()]
-    for table, sign, glob in pairs:
-        if not (table and sign and glob):
-            raise CallError(f"--table {table}{sign} is not TABLE=GLOB", "Write it as --table 'orders=ord_*.csv'")
-    return [(table, glob) for table, _, glob in pairs]
+def _pairs(options: list[str] | None, option: str = "--table", what: str = "GLOB") -> list[tuple[str, str]]:
+    """``TABLE=GLOB`` and ``TABLE=KEY`` options as pairs; the latter part may hold further equals signs."""
+    pairs = [given.partition("=") for given in options or ()]
+    for table, sign, rest in pairs:
+        if not (table and sign and rest):
+            example = "orders=ord_*.csv" if what == "GLOB" else "orders=orders_number_key"
+            raise CallError(f"{option} {table}{sign} is not TABLE={what}", f"Write it as {option} '{example}'")
+    return [(table, rest) for table, _, rest in pairs]
 
 
 def _character(option: str | None) -> str | None:
@@ -269,6 +292,9 @@ def load(
     quote: Quote = None,
     encoding: Encoding = None,
     null: Null = None,
+    mode: Mode = None,
+    key: Key = None,
+    delete_missing: DeleteMissing = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do everything but publish: show what would be rejected.")
     ] = False,
@@ -306,6 +332,9 @@ def load(
             quote=_character(quote),
             encoding=encoding,
             null=null or (),
+            mode=mode or "append",
+            key=_pairs(key, "--key", "KEY"),
+            delete_missing=delete_missing,
             dry_run=dry_run,
             again=again,
             no_wait=no_wait,
@@ -341,6 +370,9 @@ def plan(
     quote: Quote = None,
     encoding: Encoding = None,
     null: Null = None,
+    mode: Mode = None,
+    key: Key = None,
+    delete_missing: DeleteMissing = False,
     as_json: Json = False,
 ) -> None:
     """Show what a load would do, and write nothing.
@@ -364,6 +396,9 @@ def plan(
         quote=_character(quote),
         encoding=encoding,
         null=null or (),
+        mode=mode or "append",
+        key=_pairs(key, "--key", "KEY"),
+        delete_missing=delete_missing,
     )
     if as_json:
         _show_json(dataclasses.asdict(result))

@@ -77,17 +77,16 @@ def _tables(tables: Sequence[TableResult], room: int | None) -> list[Part]:
         # Those with rejects are what the reader has to see; the sort is stable, so load order stays.
         keep = {id(t) for t in sorted(tables, key=lambda t: t.rejected == 0)[:room]}
         shown = [t for t in tables if id(t) in keep]
+    counts: tuple[str, ...] = ("read", "loaded", "rejected")
+    if any(t.mode != "append" for t in tables):
+        counts = ("read", "inserted", "updated", "unchanged", "rejected", "deleted")
     total: tuple[str, ...] = ()
     if len(tables) > 1:
-        total = (
-            "total",
-            *(number(sum(getattr(t, field) for t in tables)) for field in ("read", "loaded", "rejected")),
-            "",
-        )
+        total = ("total", *(number(sum(getattr(t, field) for t in tables)) for field in counts), "")
     grid = Grid(
-        ("table", "read", "loaded", "rejected", "files"),
-        tuple((clean(t.table), number(t.read), number(t.loaded), number(t.rejected), _files(t)) for t in shown),
-        frozenset({1, 2, 3}),
+        ("table", *counts, "files"),
+        tuple((clean(t.table), *(number(getattr(t, field)) for field in counts), _files(t)) for t in shown),
+        frozenset(range(1, len(counts) + 1)),
         total,
     )
     if len(shown) == len(tables):

@@ -1,0 +1,223 @@
+"""What becomes of rows that a table holds: append, upsert, insert-missing, replace, each with exact counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import pgsluice
+from pgsluice.errors import CallError, DatabaseError, MappingError
+
+SHOP = """
+CREATE TABLE customers (id int PRIMARY KEY, email text NOT NULL UNIQUE, age int CHECK (age >= 18), note text);
+CREATE TABLE orders (id int PRIMARY KEY, customer_id int NOT NULL REFERENCES customers, amount numeric NOT NULL);
+INSERT INTO customers VALUES (1, 'a@x', 20, 'old'), (2, 'b@x', 30, 'old'), (3, 'c@x', 40, 'old');
+INSERT INTO orders VALUES (10, 1, 1.5), (11, 2, 2.5), (12, 3, 3.5);
+"""
+
+
+@pytest.fixture
+def shop(conn: psycopg.Connection) -> psycopg.Connection:
+    conn.execute(SHOP)
+    return conn
+
+
+def write(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"{name}.csv").write_text(text)
+    return folder
+
+
+def rows(conn: psycopg.Connection, table: str) -> list[tuple[object, ...]]:
+    return conn.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()  # type: ignore[arg-type]
+
+
+def counts(result: pgsluice.model.RunResult, table: str) -> tuple[int, int, int, int, int, int]:
+    t = next(t for t in result.tables if t.table == table)
+    return t.read, t.inserted, t.updated, t.unchanged, t.rejected, t.deleted
+
+
+def test_upsert_touches_only_what_differs(db: str, shop: psycopg.Connection, tmp_path: Path) -> None:
+    before = dict(shop.execute("SELECT id, ctid::text FROM customers").fetchall())
+    write(tmp_path, customers="id,email,age,note\n1,a@x,20,old\n2,b@x,31,old\n4,d@x,50,new\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert")
+    assert counts(result, "customers") == (3, 1, 1, 1, 0, 0)
+    assert rows(shop, "customers") == [
+        (1, "a@x", 20, "old"), (2, "b@x", 31, "old"), (3, "c@x", 40, "old"), (4, "d@x", 50, "new"),
+    ]  # fmt: skip
+    after = dict(shop.execute("SELECT id, ctid::text FROM customers").fetchall())
+    assert after[1] == before[1]
+    assert after[2] != before[2]
+
+
+def test_upsert_again_changes_nothing(db: str, shop: psycopg.Connection, tmp_path: Path) -> None:
+    write(tmp_path, customers="id,email,age,note\n1,a@x,21,x\n5,e@x,50,new\n")
+    pgsluice.load(tmp_path, database_url=db, mode="upsert")
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert")
+    assert counts(result, "customers") == (2, 0, 0, 2, 0, 0)
+
+
+def test_upsert_keeps_columns_that_the_file_lacks(db: str, shop: psycopg.Connection, tmp_path: Path) -> None:
+    write(tmp_path, customers="id,age\n1,99\n7,40\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert", max_rejects="all")
+    assert counts(result, "customers") == (2, 0, 1, 0, 1, 0)
+    assert rows(shop, "customers")[0] == (1, "a@x", 99, "old")
+    [reject] = pgsluice.reject_rows(result.run_id, database_url=db)
+    assert (reject.line, reject.kind, reject.sqlstate, reject.column) == (3, "not_null", "23502", "email")
+
+
+def test_a_change_that_equality_does_not_see_is_a_change(db: str, shop: psycopg.Connection, tmp_path: Path) -> None:
+    write(tmp_path, orders="id,customer_id,amount\n10,1,1.50\n11,2,2.5\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert")
+    assert counts(result, "orders") == (2, 0, 1, 1, 0, 0)
+    assert shop.execute("SELECT amount::text FROM orders WHERE id = 10").fetchone() == ("1.50",)
+
+
+def test_upsert_by_a_named_key(db: str, shop: psycopg.Connection, tmp_path: Path) -> None:
+    write(tmp_path, customers="id,email,age,note\n8,a@x,22,moved\n")
+    shop.execute("DELETE FROM orders")
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert", key=[("customers", "customers_email_key")])
+    assert counts(result, "customers") == (1, 0, 1, 0, 0, 0)
+    assert rows(shop, "customers")[-1] == (8, "a@x", 22, "moved")
+
+
+def test_upsert_rejects_what_breaks_another_constraint(db: str, shop: psycopg.Connection, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        customers="id,email,age,note\n1,b@x,20,taken\n2,b@x,5,young\n9,a@x,20,taken\n6,f@x,20,\n6,g@x,20,\n",
+        orders="id,customer_id,amount\n10,77,1\n13,6,1\n",
+    )
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert", max_rejects="all")
+    found = [(r.table, r.line, r.kind, r.constraint) for r in pgsluice.reject_rows(result.run_id, database_url=db)]
+    assert sorted(found) == [
+        ("customers", 2, "unique", "customers_email_key"),
+        ("customers", 3, "check", "customers_age_check"),
+        ("customers", 4, "unique", "customers_email_key"),
+        ("customers", 6, "unique", "customers_pkey"),
+        ("orders", 2, "foreign_key", "orders_customer_id_fkey"),
+    ]
+    assert rows(shop, "customers") == [
+        (1, "a@x", 20, "old"), (2, "b@x", 30, "old"), (3, "c@x", 40, "old"), (6, "f@x", 20, None),
+    ]  # fmt: skip
+    assert [r[:2] for r in rows(shop, "orders")] == [(10, 1), (11, 2), (12, 3), (13, 6)]
+
+
+def test_insert_missing_leaves_known_rows_alone(db: str, shop: psycopg.Connection, tmp_path: Path) -> None:
+    write(tmp_path, customers="id,email,age,note\n1,zzz@x,99,changed\n4,d@x,50,new\n5,a@x,50,taken\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode="insert-missing", max_rejects="all")
+    assert counts(result, "customers") == (3, 1, 0, 1, 1, 0)
+    assert rows(shop, "customers")[0] == (1, "a@x", 20, "old")
+    assert [r[0] for r in rows(shop, "customers")] == [1, 2, 3, 4]
+
+
+def test_upsert_with_delete_missing_synchronises(db: str, shop: psycopg.Connection, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        customers="id,email,age,note\n1,a@x,20,old\n4,d@x,50,new\n",
+        orders="id,customer_id,amount\n10,1,1.5\n11,4,2.5\n",
+    )
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert", delete_missing=True)
+    assert counts(result, "customers") == (2, 1, 0, 1, 0, 2)
+    assert counts(result, "orders") == (2, 0, 1, 1, 0, 1)
+    assert [r[0] for r in rows(shop, "customers")] == [1, 4]
+    assert [r[:2] for r in rows(shop, "orders")] == [(10, 1), (11, 4)]
+    # The foreign key waited for the run and is what it was.
+    assert shop.execute(
+        "SELECT condeferrable, condeferred, convalidated FROM pg_constraint WHERE conname = 'orders_customer_id_fkey'"
+    ).fetchone() == (False, False, True)
+
+
+def test_replace_makes_the_files_the_content(db: str, shop: psycopg.Connection, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        customers="id,email,age,note\n3,c@x,41,\n9,i@x,50,new\n",
+        orders="id,customer_id,amount\n12,3,3.5\n14,9,1\n",
+    )
+    for _ in range(2):
+        result = pgsluice.load(tmp_path, database_url=db, mode="replace")
+        assert result.status == "published"
+        assert rows(shop, "customers") == [(3, "c@x", 41, None), (9, "i@x", 50, "new")]
+        assert [r[:2] for r in rows(shop, "orders")] == [(12, 3), (14, 9)]
+
+
+def test_replace_of_a_table_without_a_key(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE log (at date, what text); INSERT INTO log VALUES ('2020-01-01', 'a'), (NULL, 'b')")
+    write(tmp_path, log="at,what\n2024-01-01,c\n2024-01-01,c\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode="replace")
+    assert counts(result, "log") == (2, 2, 0, 0, 0, 2)
+    assert conn.execute("SELECT count(*), count(DISTINCT what) FROM log").fetchone() == (2, 1)
+
+
+def test_modes_differ_per_table_and_publish_as_one(db: str, shop: psycopg.Connection, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        customers="id,email,age,note\n1,a@x,21,\n",
+        orders="id,customer_id,amount\n10,1,9\n15,99,1\n",
+    )
+    result = pgsluice.load(tmp_path, database_url=db, mode=["append", "customers=upsert"])
+    assert result.status == "vetoed"
+    assert rows(shop, "customers")[0] == (1, "a@x", 20, "old")
+    (tmp_path / "orders.csv").write_text("id,customer_id,amount\n15,1,1\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode=["append", "customers=upsert"])
+    assert result.status == "published"
+    assert rows(shop, "customers")[0] == (1, "a@x", 21, None)
+
+
+def test_rows_whose_record_was_rejected_are_not_missing(db: str, shop: psycopg.Connection, tmp_path: Path) -> None:
+    write(tmp_path, customers="id,email,age,note\n1,a@x,20,old\n2,b@x,many,\n3,c@x,5,\n")
+    shop.execute("DELETE FROM orders")
+    result = pgsluice.load(tmp_path, database_url=db, mode="replace", max_rejects="all")
+    assert counts(result, "customers") == (3, 0, 0, 1, 2, 0)
+    assert [r[0] for r in rows(shop, "customers")] == [1, 2, 3]
+
+
+def test_missing_rows_are_unknown_when_a_record_cannot_be_read(
+    db: str, shop: psycopg.Connection, tmp_path: Path
+) -> None:
+    write(tmp_path, customers='id,email,age,note\n1,a@x,20,old\n2,"b@x,20\n')
+    with pytest.raises(DatabaseError, match="nobody knows"):
+        pgsluice.load(tmp_path, database_url=db, mode="replace", max_rejects="all")
+    assert len(rows(shop, "customers")) == 3
+
+
+def test_rows_that_others_refer_to_are_not_deleted(db: str, shop: psycopg.Connection, tmp_path: Path) -> None:
+    write(tmp_path, customers="id,email,age,note\n1,a@x,20,old\n")
+    with pytest.raises(DatabaseError, match="orders_customer_id_fkey"):
+        pgsluice.load(tmp_path, database_url=db, mode="replace")
+    assert len(rows(shop, "customers")) == 3
+
+
+def test_a_mode_that_needs_a_key_says_so(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE log (at date, what text UNIQUE)")
+    write(tmp_path, log="at\n2024-01-01\n")
+    with pytest.raises(MappingError, match="no primary key"):
+        pgsluice.load(tmp_path, database_url=db, mode="upsert")
+    with pytest.raises(MappingError, match="the files have no what"):
+        pgsluice.load(tmp_path, database_url=db, mode="upsert", key=[("log", "what")])
+    with pytest.raises(MappingError, match="'lag'"):
+        pgsluice.load(tmp_path, database_url=db, mode="lag=upsert")
+    with pytest.raises(CallError, match="merge"):
+        pgsluice.load(tmp_path, database_url=db, mode="merge")
+    with pytest.raises(CallError, match="delete-missing"):
+        pgsluice.load(tmp_path, database_url=db, delete_missing=True)
+
+
+def test_triggers_and_generated_columns_see_an_upsert(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute(
+        """CREATE TABLE t (id int PRIMARY KEY, v int, twice int GENERATED ALWAYS AS (v * 2) STORED, seen int DEFAULT 0);
+        CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
+          BEGIN IF new.v = 13 THEN RETURN NULL; END IF; new.seen := old.seen + 1; RETURN new; END $$;
+        CREATE FUNCTION keep_out() RETURNS trigger LANGUAGE plpgsql AS $$
+          BEGIN IF new.v = 13 THEN RETURN NULL; END IF; RETURN new; END $$;
+        CREATE TRIGGER a BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION see();
+        CREATE TRIGGER b BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION keep_out();
+        INSERT INTO t (id, v) VALUES (1, 1), (2, 2)"""
+    )
+    write(tmp_path, t="id,v\n1,5\n2,13\n3,13\n4,4\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert", max_rejects="all")
+    assert counts(result, "t") == (4, 1, 1, 1, 1, 0)
+    assert rows(conn, "t") == [(1, 5, 10, 1), (2, 2, 4, 0), (4, 4, 8, 0)]
+    [reject] = pgsluice.reject_rows(result.run_id, database_url=db)
+    assert (reject.line, reject.kind) == (4, "trigger")
