@@ -1,0 +1,106 @@
+"""The command line as the tests call it: as a process of its own, or inside of the test's process."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from pgsluice import cli
+
+SECONDS = 120
+"""After this long a command hangs, and the test fails."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Standard output as the one JSON object that it has to be."""
+        assert self.out.count("\n") == 1, self.out
+        value = json.loads(self.out)
+        assert isinstance(value, dict)
+        return value
+
+    def complaint(self, code: int, *words: str) -> None:
+        """It ended with this code and one clear line that holds these words, and nothing else."""
+        assert self.code == code, self
+        assert self.out == ""
+        lines = [line for line in self.err.splitlines() if line.startswith("pgsluice: ")]
+        assert len(lines) == 1, self.err
+        assert "Traceback" not in self.err
+        for word in words:
+            assert word in lines[0], (word, lines[0])
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """The process's environment without an address of a database that somebody's shell may bring."""
+    kept = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and not k.startswith("PG")}
+    return kept | {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"} | variables
+
+
+def _command(arguments: Sequence[str | Path], url: str | None) -> list[str]:
+    named = ["--database-url", url] if url is not None else []
+    return [sys.executable, "-m", "pgsluice", *map(str, arguments), *named]
+
+
+def start(*arguments: str | Path, cwd: Path, url: str | None = None) -> subprocess.Popen[str]:
+    """Starts a command in a folder of its own; whoever called waits for it or kills it."""
+    return subprocess.Popen(
+        _command(arguments, url),
+        cwd=cwd,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(process: subprocess.Popen[str]) -> Ended:
+    """Waits for a command that was started."""
+    try:
+        out, err = process.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return Ended(process.returncode, out, err)
+
+
+def run(*arguments: str | Path, cwd: Path, url: str | None = None) -> Ended:
+    """Runs a command to its end."""
+    return end(start(*arguments, cwd=cwd, url=url))
+
+
+def call(*arguments: str | Path, cwd: Path, url: str | None = None) -> Ended:
+    """As :func:`run`, in this process: half a second sooner, for tests that need no process of its own."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
+    code = 0
+    with (
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        mock.patch.object(sys, "argv", _command(arguments, url)[2:]),
+        mock.patch.dict(os.environ, environment(), clear=True),
+    ):
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        out.flush()
+        err.flush()
+    return Ended(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
