@@ -209,6 +209,15 @@ Key = Annotated[
 DeleteMissing = Annotated[
     bool, typer.Option("--delete-missing", help="With upsert: delete rows whose keys the files do not have.")
 ]
+LockTimeout = Annotated[
+    float,
+    typer.Option(
+        "--lock-timeout",
+        metavar="SECONDS",
+        min=0.001,
+        help="Seconds to wait for tables that somebody has locked, before letting others pass and trying again.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
 Run = Annotated[int | None, typer.Argument(metavar="RUN", hidden=True)]
 ServerVersion = Annotated[
@@ -302,6 +311,7 @@ def load(
         bool, typer.Option("--again", help="Load files even if their content was already loaded.")
     ] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Fail at once if another run holds the tables.")] = False,
+    lock_timeout: LockTimeout = 5.0,
     as_json: Json = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="No progress, and no summary unless rows were rejected.")
@@ -338,6 +348,7 @@ def load(
             dry_run=dry_run,
             again=again,
             no_wait=no_wait,
+            lock_timeout=lock_timeout,
             listen=follower,
         )
     if as_json:

@@ -465,5 +465,7 @@ class LoadOptions:
     dry_run: bool = False
     again: bool = False
     no_wait: bool = False
+    lock_timeout: float = 5.0
+    """Seconds to wait for a table's lock, before letting go, pausing and trying again."""
     reports: str = ".pgsluice/rejects"
     """Folder for the CSV files of rejects."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import psycopg
 
@@ -54,6 +55,7 @@ def load(
     dry_run: bool = False,
     again: bool = False,
     no_wait: bool = False,
+    lock_timeout: float = 5.0,
     listen: Listener = deaf,
 ) -> RunResult:
     """Loads files or folders of CSV into the tables whose names they bear: all of it or nothing.
@@ -74,6 +76,7 @@ def load(
     :param dry_run: do everything and publish nothing.
     :param again: load files as well that were loaded into their table before.
     :param no_wait: fail when another run has the tables, instead of waiting.
+    :param lock_timeout: seconds to wait for a table that somebody has locked, before pausing and trying again.
     :param listen: is told of the progress.
     :returns: what was read, loaded and rejected. A run that was vetoed by rejects returns as well.
     :raises SluiceError: the call, the files, the mapping or the database stand in the way.
@@ -88,12 +91,12 @@ def load(
         dry_run=dry_run,
         again=again,
         no_wait=no_wait,
+        lock_timeout=lock_timeout,
         reports=os.path.join(data_dir or ".pgsluice", "rejects"),
     )
     conninfo = resolve(database_url, data_dir)
-    with connect(conninfo) as main, connect(conninfo, application_name="pgsluice ledger") as book:
-        book.autocommit = True
-        return Run(main, book, [os.fspath(p) for p in paths], options, listen).execute()
+    opened = partial(_open, conninfo)
+    return Run(opened, [os.fspath(p) for p in paths], options, listen).execute()
 
 
 def plan(
@@ -186,6 +189,10 @@ def reject_rows(run_id: int, *, database_url: str | None = None, data_dir: str |
     with _reading(database_url, data_dir) as conn:
         if ledger.exists(conn):
             yield from ledger.reject_rows(conn, run_id)
+
+
+def _open(conninfo: str, name: str) -> psycopg.Connection:
+    return connect(conninfo, application_name=name)
 
 
 @contextmanager

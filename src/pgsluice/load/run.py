@@ -9,7 +9,7 @@ That it did publish is written by the main transaction itself, so the ledger can
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -19,19 +19,21 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from pgsluice.errors import BooksError, DatabaseError, LockedError, PrivilegeError
+from pgsluice.errors import BooksError, ConnectError, DatabaseError, LockedError
 from pgsluice.load import ledger
 from pgsluice.load.build import session_for_building, take_down
 from pgsluice.load.finish import Finisher, Reconsider
 from pgsluice.load.land import Lander, create_reject
+from pgsluice.load.locks import check_rights, holders, lock_for_load
 from pgsluice.load.plan import make_plan, split_name
 from pgsluice.load.producer import Producer
 from pgsluice.load.rejects import read_report, write_report
+from pgsluice.load.results import table_result, unloaded
+from pgsluice.load.results import veto as veto_of
+from pgsluice.load.retry import LOCKED, PAUSES, passing
 from pgsluice.load.sequences import move_sequences
-from pgsluice.load.state import Clock, FileLoad, TableLoad, table_load
+from pgsluice.load.state import Clock, TableLoad, table_load
 from pgsluice.model import (
-    FileResult,
-    Limits,
     Listener,
     LoadOptions,
     Mode,
@@ -42,7 +44,6 @@ from pgsluice.model import (
     SourceFile,
     Table,
     TableName,
-    TableResult,
     Way,
 )
 from pgsluice.source.discover import discover
@@ -64,16 +65,12 @@ class Run:
     """
 
     def __init__(
-        self,
-        main: psycopg.Connection,
-        book: psycopg.Connection,
-        paths: Sequence[str],
-        options: LoadOptions,
-        listen: Listener,
+        self, connect: Callable[[str], psycopg.Connection], paths: Sequence[str], options: LoadOptions, listen: Listener
     ) -> None:
-        """:param main: not in autocommit; :param book: in autocommit."""
-        self._main = main
-        self._book = book
+        """:param connect: opens a connection to the target that goes by the name given."""
+        self._connect = connect
+        self._main: psycopg.Connection
+        self._book: psycopg.Connection
         self._paths = paths
         self._options = options
         self._listen = listen
@@ -82,27 +79,92 @@ class Run:
         self._run_id = 0
         self._forced: dict[TableName, str] = {}
         self._states: list[TableLoad] = []
+        self._oids: list[int] = []
+        self._committing: RunResult | None = None
 
     def execute(self) -> RunResult:
-        """Runs the load.
+        """Runs the load; errors that pass are tried again (see :mod:`pgsluice.load.retry`).
 
         :raises SluiceError: whatever stops it; nothing was published then.
         """
-        ledger.ensure(self._book)
-        ledger.mark_interrupted(self._book)
         files = discover(self._paths, self._options.dialect)
+        self._open()
         try:
-            while True:
-                try:
-                    return self._once(files)
-                except Reconsider as reason:
-                    # PostgreSQL would not take the table as it stands; once more, the careful way.
-                    self._main.rollback()
-                    self._forced[reason.table] = reason.reason
-                    self._listen(Progress("plan", str(reason.table), f"starting again: {reason.reason}"))
+            ledger.ensure(self._book)
+            ledger.mark_interrupted(self._book)
+            return self._attempts(files)
         except BaseException as error:
             self._fail(error)
             raise
+        finally:
+            self._main.close()
+            self._book.close()
+
+    def _open(self) -> None:
+        self._main = self._connect("pgsluice")
+        self._book = self._connect("pgsluice ledger")
+        self._book.autocommit = True
+
+    def _attempts(self, files: Sequence[SourceFile]) -> RunResult:
+        pauses = iter(() if self._options.no_wait else PAUSES)
+        again = False
+        while True:
+            try:
+                if again:
+                    self._reopen()
+                    if (result := self._committed_after_all()) is not None:
+                        return result
+                return self._once(files)
+            except Reconsider as reason:
+                # PostgreSQL would not take the table as it stands; once more, the careful way.
+                self._main.rollback()
+                self._forced[reason.table] = reason.reason
+                self._listen(Progress("plan", str(reason.table), f"starting again: {reason.reason}"))
+            except (psycopg.Error, ConnectError) as error:
+                what = passing(error, self._main, self._book)
+                held = getattr(error, "sqlstate", None) == LOCKED
+                if held:
+                    what = f"the tables are in use by {self._holders()}"
+                pause = next(pauses, None)
+                if not what or pause is None:
+                    if held:
+                        raise LockedError(what, "Try again when they have ended") from error
+                    raise
+                self._listen(Progress("wait", step=f"{what}; trying again in {pause:g} s"))
+                time.sleep(pause)
+                again = True
+
+    def _reopen(self) -> None:
+        """Back to the start: the transaction rolled back, or new connections where the old ones broke."""
+        try:
+            self._main.rollback()
+            self._book.execute("SELECT 1")
+        except psycopg.Error:
+            self._main.close()
+            self._book.close()
+            self._open()
+
+    def _committed_after_all(self) -> RunResult | None:
+        """The result, if the connection was lost while it committed and the commit came through.
+
+        The ledger knows, for it is written by the same transaction; and it can be asked once the lost
+        session has ended, which it has when its locks on the tables are to be had.
+        """
+        if self._committing is None:
+            return None
+        oids = [s.plan.table.oid for s in self._states]
+        ledger.lock_tables(self._main, oids, no_wait=False, listen=self._listen)
+        row = self._book.execute("SELECT status FROM pgsluice.run WHERE run_id = %s", (self._run_id,)).fetchone()
+        if row == ("published",):
+            return self._told(self._committing)
+        self._committing = None
+        return None
+
+    def _holders(self) -> str:
+        try:
+            return holders(self._book, self._main.info.backend_pid, self._oids)
+        except psycopg.Error:
+            return "another session"
 
     def _fail(self, error: BaseException) -> None:
         """Writes down that the run ended without a result, as far as the connections still live."""
@@ -145,6 +207,8 @@ class Run:
 
     def _prepare(self, files: Sequence[SourceFile]) -> Plan:
         main, options = self._main, self._options
+        wait = 0.1 if options.no_wait else options.lock_timeout
+        main.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(wait * 1000)}ms",))
         if options.schema_file:
             ledger.lock_tables(main, [SCHEMA_LOCK], no_wait=options.no_wait, listen=self._listen)
         # Constraints that may wait for the end of the transaction are asked at once: a verdict is wanted
@@ -155,13 +219,12 @@ class Run:
         if options.schema_file:
             schema_file.apply_missing(main, options.schema_file, options.into)
         plan = self._plan(files)
-        oids = [t.table.oid for t in plan.tables]
-        _check_rights(main, plan)
+        self._oids = oids = [t.table.oid for t in plan.tables]
+        check_rights(main, plan)
         ledger.lock_tables(main, oids, no_wait=options.no_wait, listen=self._listen)
-        if any(t.way is Way.IN_PLACE for t in plan.tables):
-            self._lock([t.table for t in plan.tables if t.way is Way.IN_PLACE], "ACCESS EXCLUSIVE")
-            # Somebody may have put rows in while we waited.
-            plan = self._plan(files)
+        lock_for_load(main, plan)
+        # Somebody may have put rows in before the locks were there.
+        plan = self._plan(files)
         self._states = _make_states(plan)
         self._skip_loaded()
         return plan
@@ -176,38 +239,6 @@ class Run:
         return make_plan(
             self._main, tables, files, self._options.tables, modes=self._options.modes, database=where(self._main)
         )
-
-    def _lock(self, tables: Iterable[Table], mode: str) -> None:
-        """Takes table locks; waiting is told once, with who is in the way."""
-        statement = sql.SQL("LOCK TABLE {} IN " + mode + " MODE").format(
-            sql.SQL(", ").join(
-                sql.SQL("ONLY {}").format(sql.Identifier(t.name.schema, t.name.name))
-                for t in sorted(tables, key=lambda t: t.oid)
-            )
-        )
-        main = self._main
-        try:
-            with main.transaction():
-                main.execute("SET LOCAL lock_timeout = '500ms'")
-                main.execute(statement)
-                return
-        except psycopg.errors.LockNotAvailable:
-            holders = self._holders(t.oid for t in tables)
-            if self._options.no_wait:
-                raise LockedError(
-                    f"the tables are in use by {holders}", "Try again later, or leave out --no-wait"
-                ) from None
-            self._listen(Progress("wait", step=f"waiting for {holders}"))
-        main.execute(statement)
-
-    def _holders(self, oids: Iterable[int]) -> str:
-        rows = self._book.execute(
-            "SELECT DISTINCT l.pid, coalesce(nullif(a.application_name, ''), a.backend_type), a.usename"
-            " FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)"
-            " WHERE l.granted AND l.relation = ANY(%s::oid[]) AND l.pid <> %s ORDER BY 1",
-            (list(oids), self._main.info.backend_pid),
-        ).fetchall()
-        return ", ".join(f"pid {pid} ({what}, {who})" for pid, what, who in rows) or "another session"
 
     def _skip_loaded(self) -> None:
         """Marks files whose content is in their table already."""
@@ -235,7 +266,7 @@ class Run:
 
     def _nothing_to_do(self) -> RunResult:
         self._main.rollback()
-        results = tuple(_table_result(s, {}) for s in self._states)
+        results = tuple(table_result(s, {}) for s in self._states)
         return RunResult(
             run_id=0,
             status="skipped",
@@ -325,8 +356,8 @@ class Run:
         self._balance(todo, rejected)
         total = sum(rejected.values())
         read = sum(s.read for s in todo)
-        tables = tuple(_table_result(s, rejected) for s in self._states)
-        veto = _veto(self._options.limits, tables, total, read)
+        tables = tuple(table_result(s, rejected) for s in self._states)
+        veto = veto_of(self._options.limits, tables, total, read)
         path: Path | None = None
         if total:
             with self._clock.phase("rejects"):
@@ -334,25 +365,34 @@ class Run:
                 path = self._report_path()
                 write_report(main, todo, path)
         status = "vetoed" if veto else "dry_run" if self._options.dry_run else "published"
-        if status == "published":
-            self._publish(todo, tables, path)
-        else:
-            main.rollback()
-            tables = tuple(_unloaded(t) for t in tables)
-            with self._book.transaction():
-                self._record(self._book, tables, status, path, veto)
-        groups = ledger.reject_groups(self._book, self._run_id) if total else ()
-        return RunResult(
+        result = RunResult(
             run_id=self._run_id,
             status=status,
-            seconds=round(self._seconds(), 3),
-            tables=tables,
-            rejects=RejectsResult(total, str(path) if path else None, groups),
-            profile=self._clock.times(),
+            seconds=0.0,
+            tables=tables if status == "published" else tuple(unloaded(t) for t in tables),
+            rejects=RejectsResult(total, str(path) if path else None),
             reason=veto,
         )
+        if status == "published":
+            self._committing = result
+            self._publish(todo, result, path)
+        else:
+            main.rollback()
+            with self._book.transaction():
+                self._record(self._book, result, path)
+        return self._told(result)
 
-    def _publish(self, todo: Sequence[TableLoad], tables: Sequence[TableResult], path: Path | None) -> None:
+    def _told(self, result: RunResult) -> RunResult:
+        """The result with what is only known, or only wanted, in the end."""
+        groups = ledger.reject_groups(self._book, self._run_id) if result.rejects.count else ()
+        return replace(
+            result,
+            seconds=round(self._seconds(), 3),
+            rejects=replace(result.rejects, groups=groups),
+            profile=self._clock.times(),
+        )
+
+    def _publish(self, todo: Sequence[TableLoad], result: RunResult, path: Path | None) -> None:
         self._listen(Progress("publish", step="commit"))
         for state in todo:
             move_sequences(self._main, state)
@@ -360,22 +400,15 @@ class Run:
                 with self._clock.phase("analyze", state.name):
                     _analyze_if_grown(self._main, state)
         with self._clock.phase("publish"):
-            self._record(self._main, tables, "published", path, "")
+            self._record(self._main, result, path)
             self._main.commit()
 
-    def _record(
-        self,
-        conn: psycopg.Connection,
-        tables: Sequence[TableResult],
-        status: str,
-        path: Path | None,
-        detail: str,
-    ) -> None:
+    def _record(self, conn: psycopg.Connection, result: RunResult, path: Path | None) -> None:
         records = []
-        for state, result in zip(self._states, tables, strict=True):
+        for state, counted in zip(self._states, result.tables, strict=True):
             table = state.plan.table
-            for file in result.files:
-                outcome = "skipped" if file.skipped else "loaded" if status == "published" else "vetoed"
+            for file in counted.files:
+                outcome = "skipped" if file.skipped else "loaded" if result.status == "published" else "vetoed"
                 records.append(
                     ledger.FileRecord(
                         table.oid,
@@ -393,7 +426,9 @@ class Run:
         ledger.record_files(conn, self._run_id, records)
         if path is not None:
             ledger.copy_rejects(conn, self._run_id, read_report(path))
-        ledger.finish_run(conn, self._run_id, status, self._seconds(), detail, str(path) if path is not None else None)
+        ledger.finish_run(
+            conn, self._run_id, result.status, self._seconds(), result.reason, str(path) if path is not None else None
+        )
 
     def _report_path(self) -> Path:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
@@ -489,89 +524,6 @@ def _hash(path: str) -> str:
         return stream.sha256()
     finally:
         stream.close()
-
-
-def _file_result(file: FileLoad, rejected: dict[int, int]) -> FileResult:
-    refused = rejected.get(file.number, 0)
-    return FileResult(
-        path=file.plan.file.path,
-        sha256=file.sha256,
-        bytes=file.plan.file.bytes,
-        read=file.read,
-        loaded=file.read - refused,
-        rejected=refused,
-        skipped=file.skipped,
-    )
-
-
-def _table_result(state: TableLoad, rejected: dict[int, int]) -> TableResult:
-    files = tuple(_file_result(f, rejected) for f in state.files)
-    return TableResult(
-        table=state.name,
-        read=sum(f.read for f in files),
-        loaded=sum(f.loaded for f in files),
-        rejected=sum(f.rejected for f in files),
-        skipped=all(f.skipped for f in files),
-        files=files,
-        way=str(state.way),
-        mode=str(state.plan.mode),
-        inserted=state.inserted if state.way is Way.STAGE else state.landed,
-        updated=state.updated,
-        unchanged=0 if state.way is Way.IN_PLACE else state.landed - state.inserted - state.updated,
-        deleted=state.deleted,
-    )
-
-
-def _unloaded(table: TableResult) -> TableResult:
-    """The result of a table whose run did not publish: nothing is loaded."""
-    return replace(
-        table,
-        loaded=0,
-        inserted=0,
-        updated=0,
-        unchanged=0,
-        deleted=0,
-        files=tuple(replace(f, loaded=0) for f in table.files),
-    )
-
-
-def _veto(limits: Limits, tables: Sequence[TableResult], rejected: int, read: int) -> str:
-    """Which limit was passed, in words; '' when none."""
-    for name, limit in limits.tables:
-        for table in tables:
-            if table.table == name and not limit.allows(table.rejected, table.read):
-                return f"{table.rejected:,} of {table.read:,} rows of {name} were rejected, allowed are {limit}"
-    own = {name for name, _ in limits.tables}
-    others = [t for t in tables if t.table not in own]
-    rejected, read = sum(t.rejected for t in others), sum(t.read for t in others)
-    if not limits.run.allows(rejected, read):
-        return f"{rejected:,} of {read:,} rows were rejected, allowed are {limits.run}"
-    return ""
-
-
-def _check_rights(conn: psycopg.Connection, plan: Plan) -> None:
-    row = conn.execute(
-        "SELECT current_user, has_database_privilege(current_database(), 'TEMP'), current_database()"
-    ).fetchone()
-    assert row is not None
-    role, temp, database = row
-    if not temp:
-        raise PrivilegeError(
-            f"role {role} may not make temporary tables in {database}",
-            f"GRANT TEMPORARY ON DATABASE {database} TO {role};",
-        )
-    for t in plan.tables:
-        row = conn.execute(
-            "SELECT has_table_privilege(%s::oid, 'INSERT'), has_table_privilege(%s::oid, 'SELECT')",
-            (t.table.oid, t.table.oid),
-        ).fetchone()
-        assert row is not None
-        lacks = [right for right, has in zip(("INSERT", "SELECT"), row, strict=True) if not has]
-        if lacks:
-            raise PrivilegeError(
-                f"role {role} may not {' and '.join(lacks)} on {t.table.name}",
-                f"GRANT {', '.join(lacks)} ON {t.table.name} TO {role};",
-            )
 
 
 def _analyze_if_grown(conn: psycopg.Connection, state: TableLoad) -> None:

@@ -1,0 +1,67 @@
+"""The result of a run, put together from what the states counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pgsluice.load.state import FileLoad, TableLoad
+from pgsluice.model import FileResult, Limits, TableResult, Way
+
+
+def _file_result(file: FileLoad, rejected: dict[int, int]) -> FileResult:
+    refused = rejected.get(file.number, 0)
+    return FileResult(
+        path=file.plan.file.path,
+        sha256=file.sha256,
+        bytes=file.plan.file.bytes,
+        read=file.read,
+        loaded=file.read - refused,
+        rejected=refused,
+        skipped=file.skipped,
+    )
+
+
+def table_result(state: TableLoad, rejected: dict[int, int]) -> TableResult:
+    files = tuple(_file_result(f, rejected) for f in state.files)
+    return TableResult(
+        table=state.name,
+        read=sum(f.read for f in files),
+        loaded=sum(f.loaded for f in files),
+        rejected=sum(f.rejected for f in files),
+        skipped=all(f.skipped for f in files),
+        files=files,
+        way=str(state.way),
+        mode=str(state.plan.mode),
+        inserted=state.inserted if state.way is Way.STAGE else state.landed,
+        updated=state.updated,
+        unchanged=0 if state.way is Way.IN_PLACE else state.landed - state.inserted - state.updated,
+        deleted=state.deleted,
+    )
+
+
+def unloaded(table: TableResult) -> TableResult:
+    """The result of a table whose run did not publish: nothing is loaded."""
+    return replace(
+        table,
+        loaded=0,
+        inserted=0,
+        updated=0,
+        unchanged=0,
+        deleted=0,
+        files=tuple(replace(f, loaded=0) for f in table.files),
+    )
+
+
+def veto(limits: Limits, tables: Sequence[TableResult], rejected: int, read: int) -> str:
+    """Which limit was passed, in words; '' when none."""
+    for name, limit in limits.tables:
+        for table in tables:
+            if table.table == name and not limit.allows(table.rejected, table.read):
+                return f"{table.rejected:,} of {table.read:,} rows of {name} were rejected, allowed are {limit}"
+    own = {name for name, _ in limits.tables}
+    others = [t for t in tables if t.table not in own]
+    rejected, read = sum(t.rejected for t in others), sum(t.read for t in others)
+    if not limits.run.allows(rejected, read):
+        return f"{rejected:,} of {read:,} rows were rejected, allowed are {limits.run}"
+    return ""
