@@ -105,6 +105,7 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
         *("--database-url", "postgresql:///x", "--data-dir", "dd", "--into", "shop"),
         *("--max-rejects", "1%", "--max-rejects", "a=all", "--delimiter", "\\t", "--quote", "'"),
         *("--encoding", "latin-1", "--null", "NULL", "--null", "", "--dry-run", "--again", "--no-wait"),
+        *("--mode", "upsert", "--mode", "b=replace", "--key", "a=x,y", "--delete-missing", "--lock-timeout", "0.5"),
     )
     seen.pop("listen")
     assert seen == {
@@ -119,6 +120,10 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
         "quote": "'",
         "encoding": "latin-1",
         "null": ["NULL", ""],
+        "mode": ["upsert", "b=replace"],
+        "key": [("a", "x,y")],
+        "delete_missing": True,
+        "lock_timeout": 0.5,
         "dry_run": True,
         "again": True,
         "no_wait": True,
@@ -180,6 +185,11 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
                     }
                 ],
                 "way": "",
+                "mode": "append",
+                "inserted": 0,
+                "updated": 0,
+                "unchanged": 0,
+                "deleted": 0,
             }
         ],
         "rejects": {
