@@ -7,6 +7,7 @@ queue behind the load: each wait ends after ``--lock-timeout`` and is taken up a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import psycopg
 from psycopg import sql
@@ -33,6 +34,16 @@ def _lock(conn: psycopg.Connection, tables: Sequence[Table], mode: str) -> None:
             sql.SQL(", ").join(sql.Identifier(t.name.schema, t.name.name) for t in sorted(tables, key=lambda t: t.oid))
         )
     )
+
+
+def notice_lost_client(conn: psycopg.Connection) -> None:
+    """Has the server look every second whether its client still lives, for the time of the transaction.
+
+    Without this it would build an index to its end for a client that was killed, and keep the tables locked
+    against the next run meanwhile. Servers on systems that cannot tell refuse the setting.
+    """
+    with suppress(psycopg.Error), conn.transaction():
+        conn.execute("SET LOCAL client_connection_check_interval = '1s'")
 
 
 def holders(book: psycopg.Connection, main_pid: int, oids: Iterable[int]) -> str:

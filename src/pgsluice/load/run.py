@@ -23,10 +23,11 @@ from pgsluice.errors import BooksError, ConnectError, DatabaseError, LockedError
 from pgsluice.load import ledger
 from pgsluice.load.build import session_for_building, take_down
 from pgsluice.load.finish import Finisher, Reconsider
-from pgsluice.load.land import Lander, create_reject
-from pgsluice.load.locks import check_rights, holders, lock_for_load
+from pgsluice.load.known import skip_loaded
+from pgsluice.load.land import create_reject
+from pgsluice.load.locks import check_rights, holders, lock_for_load, notice_lost_client
+from pgsluice.load.passage import Passage
 from pgsluice.load.plan import make_plan, split_name
-from pgsluice.load.producer import Producer
 from pgsluice.load.rejects import read_report, write_report
 from pgsluice.load.results import table_result, unloaded
 from pgsluice.load.results import veto as veto_of
@@ -36,7 +37,6 @@ from pgsluice.load.state import Clock, TableLoad, table_load
 from pgsluice.model import (
     Listener,
     LoadOptions,
-    Mode,
     Plan,
     Progress,
     RejectsResult,
@@ -47,9 +47,8 @@ from pgsluice.model import (
     Way,
 )
 from pgsluice.source.discover import discover
-from pgsluice.source.streams import open_decoded
 from pgsluice.target import schema_file
-from pgsluice.target.catalog import fingerprint, is_empty, read_tables
+from pgsluice.target.catalog import fingerprint, read_tables
 from pgsluice.target.connect import where
 
 SCHEMA_LOCK = 0
@@ -59,9 +58,9 @@ SCHEMA_LOCK = 0
 class Run:
     """One load. Made for one call of :meth:`execute`.
 
-    The way through: :meth:`_prepare` (schema file, plan, locks, what was loaded before), :meth:`_land_all`
-    (rows reach PostgreSQL table by table, each finished before the next), :meth:`_settle` (books, limits,
-    rejects, commit or rollback).
+    The way through: :meth:`_prepare` (schema file, plan, locks, what was loaded before),
+    :class:`~pgsluice.load.passage.Passage` (rows reach PostgreSQL table by table, each finished before the
+    next), :meth:`_settle` (books, limits, rejects, commit or rollback).
     """
 
     def __init__(
@@ -195,7 +194,9 @@ class Run:
         if in_place:
             take_down(self._main, in_place)
         session_for_building(self._main)
-        self._land_all(todo, plan)
+        by_name = {st.plan.table.name: st for st in self._states}
+        finisher = Finisher(self._main, by_name, self._clock, self._listen)
+        Passage(self._main, todo, plan, self._clock, self._listen).bring(finisher)
         if in_place and fingerprint(self._main, [s.plan.table.oid for s in in_place]) != before:
             raise BooksError(
                 "keys or indexes differ after the load from what they were; nothing was published",
@@ -209,6 +210,7 @@ class Run:
         main, options = self._main, self._options
         wait = 0.1 if options.no_wait else options.lock_timeout
         main.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(wait * 1000)}ms",))
+        notice_lost_client(main)
         if options.schema_file:
             ledger.lock_tables(main, [SCHEMA_LOCK], no_wait=options.no_wait, listen=self._listen)
         # Constraints that may wait for the end of the transaction are asked at once: a verdict is wanted
@@ -226,7 +228,8 @@ class Run:
         # Somebody may have put rows in before the locks were there.
         plan = self._plan(files)
         self._states = _make_states(plan)
-        self._skip_loaded()
+        if not options.again:
+            skip_loaded(main, self._book, self._states)
         return plan
 
     def _plan(self, files: Sequence[SourceFile]) -> Plan:
@@ -239,30 +242,6 @@ class Run:
         return make_plan(
             self._main, tables, files, self._options.tables, modes=self._options.modes, database=where(self._main)
         )
-
-    def _skip_loaded(self) -> None:
-        """Marks files whose content is in their table already."""
-        if self._options.again:
-            return
-        # Only appending the same content twice doubles it; the other modes are meant to be run again.
-        known = ledger.sizes_loaded(self._book, [s.plan.table.oid for s in self._states])
-        for state in (s for s in self._states if s.plan.mode is Mode.APPEND):
-            oid = state.plan.table.oid
-            sizes = [f.plan.file.bytes for f in state.files]
-            seen: dict[str, str] = {}
-            emptied = False
-            for file in state.files:
-                size = file.plan.file.bytes
-                if (oid, size) in known or sizes.count(size) > 1:
-                    file.sha256 = _hash(file.plan.file.path)
-                    file.loaded_by = ledger.loaded_before(self._book, oid, file.sha256)
-                    if file.loaded_by is not None:
-                        # Whoever emptied the table since wants its rows again.
-                        emptied = emptied or (size > 0 and is_empty(self._main, state.plan.table.name))
-                        file.skipped = not emptied
-                    if file.sha256 in seen:
-                        file.skipped = True
-                    seen[file.sha256] = file.plan.file.path
 
     def _nothing_to_do(self) -> RunResult:
         self._main.rollback()
@@ -282,71 +261,6 @@ class Run:
             options: dict[str, Any] = asdict(self._options) | {"paths": list(self._paths)}
             self._run_id = ledger.start_run(self._book, options)
         ledger.hold_run(self._main, self._run_id)
-
-    # ------------------------------------------------------------------- the rows
-
-    def _land_all(self, todo: Sequence[TableLoad], plan: Plan) -> None:
-        by_name = {s.plan.table.name: s for s in self._states}
-        finisher = Finisher(self._main, by_name, self._clock, self._listen)
-        lander = Lander(self._main)
-        groups = _groups(todo, plan)
-        utc = str(self._main.info.parameter_status("TimeZone")).upper() in {
-            "UTC",
-            "ETC/UTC",
-            "GMT",
-            "ETC/GMT",
-        }
-        producer = Producer(todo, utc=utc)
-        pieces = iter(producer)
-        try:
-            if deleting := any(s.plan.delete_missing and s.way is Way.STAGE for s in todo):
-                # Which rows are missing is known when all rows are there, and children go before parents.
-                for state in todo:
-                    self._land(state, pieces, lander)
-                finisher.delete_missing(todo)
-            for group in groups:
-                if not deleting:
-                    for state in group:
-                        self._land(state, pieces, lander)
-                finisher.finish(group)
-            finisher.settle_deferred()
-        finally:
-            producer.close()
-
-    def _land(self, state: TableLoad, pieces: Any, lander: Lander) -> None:
-        total = sum(f.plan.file.bytes for f in state.files if not f.skipped)
-        done = 0
-        base = 0
-        with self._clock.phase("copy", state.name):
-            for file in (f for f in state.files if not f.skipped):
-                file.base = base
-                self._listen(Progress("stage", state.name, done=done, total=total, rows=base))
-                while (piece := self._next(pieces, state)).chunk is not None:
-                    assert piece.file is file
-                    block = piece.chunk.block
-                    lander.land(piece)
-                    file.read += block.count
-                    file.extents.append(_extent(block))
-                    self._listen(
-                        Progress(
-                            "stage",
-                            state.name,
-                            done=done + block.position,
-                            total=total,
-                            rows=base + file.read,
-                        )
-                    )
-                file.sha256 = piece.sha256
-                if piece.reader is not None:
-                    piece.reader.close()
-                base += file.read
-                done += file.plan.file.bytes
-            self._listen(Progress("stage", state.name, done=total, total=total, rows=base))
-
-    def _next(self, pieces: Any, state: TableLoad) -> Any:
-        """The next piece; the time spent waiting for it is the reader's."""
-        with self._clock.phase("wait for reader", state.name):
-            return next(pieces)
 
     # ------------------------------------------------------------------- the end
 
@@ -496,34 +410,6 @@ def _make_states(plan: Plan) -> list[TableLoad]:
         states.append(table_load(number, t, names, first))
         first += len(t.files)
     return states
-
-
-def _groups(todo: Sequence[TableLoad], plan: Plan) -> list[list[TableLoad]]:
-    cycle_of = {name: i for i, cycle in enumerate(plan.cycles) for name in cycle}
-    groups: list[list[TableLoad]] = []
-    for state in todo:
-        mine = cycle_of.get(state.name)
-        if mine is not None and groups and cycle_of.get(groups[-1][0].name) == mine:
-            groups[-1].append(state)
-        else:
-            groups.append([state])
-    return groups
-
-
-def _extent(block: Any) -> Any:
-    from pgsluice.source.blocks import extent
-
-    return extent(block)
-
-
-def _hash(path: str) -> str:
-    stream = open_decoded(path, "utf-8")
-    try:
-        while stream.read(1 << 20):
-            pass
-        return stream.sha256()
-    finally:
-        stream.close()
 
 
 def _analyze_if_grown(conn: psycopg.Connection, state: TableLoad) -> None:
