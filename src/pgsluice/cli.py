@@ -313,6 +313,9 @@ def load(
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Fail at once if another run holds the tables.")] = False,
     lock_timeout: LockTimeout = 5.0,
     as_json: Json = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Print where the time went, by table and phase (--json always does).")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="No progress, and no summary unless rows were rejected.")
     ] = False,
@@ -355,6 +358,10 @@ def load(
         _show_json(dataclasses.asdict(result))
     elif not quiet or result.rejects.count:
         _show_run(result)
+    if profile and not as_json:
+        from pgsluice.report.console import profile_parts
+
+        _show(profile_parts(result))
     if result.status == "vetoed":
         raise typer.Exit(VETOED)
 

@@ -135,19 +135,29 @@ def table_load(number: int, plan: TablePlan, watched: tuple[str, ...], first_fil
 
 
 class Clock:
-    """Adds up where the time went: seconds by table and phase."""
+    """Adds up where the time went: seconds by table and phase, each moment counted for the innermost phase."""
 
     def __init__(self) -> None:
         self._spent: dict[tuple[str, str], float] = {}
+        self._open: list[tuple[str, str]] = []
+        self._since = 0.0
 
     @contextmanager
     def phase(self, name: str, table: str = "") -> Iterator[None]:
-        start = time.perf_counter()
+        self._book()
+        self._open.append((table, name))
+        self._spent.setdefault((table, name), 0.0)
         try:
             yield
         finally:
-            key = (table, name)
-            self._spent[key] = self._spent.get(key, 0.0) + time.perf_counter() - start
+            self._book()
+            self._open.pop()
+
+    def _book(self) -> None:
+        now = time.perf_counter()
+        if self._open:
+            self._spent[self._open[-1]] += now - self._since
+        self._since = now
 
     def times(self) -> tuple[PhaseTime, ...]:
         return tuple(PhaseTime(t, p, round(s, 4)) for (t, p), s in self._spent.items())

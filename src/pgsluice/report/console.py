@@ -103,6 +103,25 @@ def _files(table: TableResult) -> str:
     return f"{text} ({number(skipped)} already loaded)" if skipped else text
 
 
+def profile_parts(result: RunResult) -> list[Part]:
+    """Where the time went: seconds by table and phase, phases in the order in which they began.
+
+    Reading goes on beside sending in a thread of its own; its column is only what the sender waited for it.
+    """
+    phases = tuple(dict.fromkeys(p.phase for p in result.profile))
+    spent: dict[tuple[str, str], float] = {(p.table, p.phase): p.seconds for p in result.profile}
+    names = tuple(dict.fromkeys(p.table for p in result.profile))
+
+    def row(name: str) -> tuple[str, ...]:
+        values = [spent.get((name, phase), 0.0) for phase in phases]
+        return (clean(name) or "(run)", *(f"{v:.2f}" if v >= 0.005 else "" for v in values), f"{sum(values):.2f}")
+
+    sums = [sum(spent.get((name, phase), 0.0) for name in names) for phase in phases]
+    total = ("total", *(f"{v:.2f}" for v in sums), f"{sum(sums):.2f}")
+    numbers = frozenset(range(1, len(phases) + 2))
+    return [Line(), Grid(("seconds", *phases, "total"), tuple(row(n) for n in names), numbers, total)]
+
+
 def _run_ending(result: RunResult, groups: int) -> list[Part]:
     """The rejects, and what to do next."""
     rejects = result.rejects

@@ -1,0 +1,91 @@
+"""The passage of all rows: files are read, chunks land, and each group of tables is finished in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import psycopg
+
+from pgsluice.load.finish import Finisher
+from pgsluice.load.land import Lander
+from pgsluice.load.producer import Piece, Producer
+from pgsluice.load.state import Clock, TableLoad
+from pgsluice.model import Listener, Plan, Progress, Way
+from pgsluice.source.blocks import extent
+
+
+class Passage:
+    """Brings the rows of a run's tables to PostgreSQL, in load order."""
+
+    def __init__(
+        self, conn: psycopg.Connection, todo: Sequence[TableLoad], plan: Plan, clock: Clock, listen: Listener
+    ) -> None:
+        """:param todo: the tables that have files to load."""
+        self._conn = conn
+        self._todo = todo
+        self._plan = plan
+        self._clock = clock
+        self._listen = listen
+
+    def bring(self, finisher: Finisher) -> None:
+        """Lands every table and has it finished before the next one, so that children find their parents.
+
+        :raises Reconsider, SluiceError, psycopg.Error: as landing and finishing do.
+        """
+        zone = str(self._conn.info.parameter_status("TimeZone")).upper()
+        producer = Producer(self._todo, utc=zone in {"UTC", "ETC/UTC", "GMT", "ETC/GMT"})
+        pieces = iter(producer)
+        lander = Lander(self._conn)
+        try:
+            if deleting := any(s.plan.delete_missing and s.way is Way.STAGE for s in self._todo):
+                # Which rows are missing is known when all rows are there, and children go before parents.
+                for state in self._todo:
+                    self._land(state, pieces, lander)
+                finisher.delete_missing(self._todo)
+            for group in _groups(self._todo, self._plan):
+                if not deleting:
+                    for state in group:
+                        self._land(state, pieces, lander)
+                finisher.finish(group)
+            finisher.settle_deferred()
+        finally:
+            producer.close()
+
+    def _land(self, state: TableLoad, pieces: Iterator[Piece], lander: Lander) -> None:
+        files = [f for f in state.files if not f.skipped]
+        total = sum(f.plan.file.bytes for f in files)
+        done = base = 0
+        for file in files:
+            file.base = base
+            self._listen(Progress("stage", state.name, done=done, total=total, rows=base))
+            while (piece := self._next(pieces, state)).chunk is not None:
+                block = piece.chunk.block
+                with self._clock.phase("copy", state.name):
+                    lander.land(piece)
+                file.read += block.count
+                file.extents.append(extent(block))
+                at = done + block.position
+                self._listen(Progress("stage", state.name, done=at, total=total, rows=base + file.read))
+            file.sha256 = piece.sha256
+            if piece.reader is not None:
+                piece.reader.close()
+            base += file.read
+            done += file.plan.file.bytes
+        self._listen(Progress("stage", state.name, done=total, total=total, rows=base))
+
+    def _next(self, pieces: Iterator[Piece], state: TableLoad) -> Piece:
+        """The next piece; the time spent waiting for it is the reader's."""
+        with self._clock.phase("read", state.name):
+            return next(pieces)
+
+
+def _groups(todo: Sequence[TableLoad], plan: Plan) -> list[list[TableLoad]]:
+    cycle_of = {name: i for i, cycle in enumerate(plan.cycles) for name in cycle}
+    groups: list[list[TableLoad]] = []
+    for state in todo:
+        mine = cycle_of.get(state.name)
+        if mine is not None and groups and cycle_of.get(groups[-1][0].name) == mine:
+            groups[-1].append(state)
+        else:
+            groups.append([state])
+    return groups
