@@ -1,0 +1,10 @@
+ALTER TABLE customers ADD CONSTRAINT customers_pkey PRIMARY KEY (customer_id);
+ALTER TABLE customers ADD CONSTRAINT customers_email_key UNIQUE (email);
+CREATE INDEX customers_city_idx ON customers (city);
+ALTER TABLE products ADD CONSTRAINT products_pkey PRIMARY KEY (product_id);
+CREATE INDEX products_category_idx ON products (category);
+CREATE INDEX products_price_idx ON products (price);
+ALTER TABLE orders ADD CONSTRAINT orders_pkey PRIMARY KEY (order_id);
+CREATE INDEX orders_customer_id_idx ON orders (customer_id);
+CREATE INDEX orders_product_id_idx ON orders (product_id);
+CREATE INDEX orders_order_date_idx ON orders (order_date);

@@ -1,0 +1,16 @@
+ALTER TABLE region ADD CONSTRAINT region_pkey PRIMARY KEY (r_regionkey);
+ALTER TABLE nation ADD CONSTRAINT nation_pkey PRIMARY KEY (n_nationkey);
+CREATE INDEX nation_regionkey_idx ON nation (n_regionkey);
+ALTER TABLE supplier ADD CONSTRAINT supplier_pkey PRIMARY KEY (s_suppkey);
+CREATE INDEX supplier_nationkey_idx ON supplier (s_nationkey);
+ALTER TABLE customer ADD CONSTRAINT customer_pkey PRIMARY KEY (c_custkey);
+CREATE INDEX customer_nationkey_idx ON customer (c_nationkey);
+ALTER TABLE part ADD CONSTRAINT part_pkey PRIMARY KEY (p_partkey);
+ALTER TABLE partsupp ADD CONSTRAINT partsupp_pkey PRIMARY KEY (ps_partkey, ps_suppkey);
+CREATE INDEX partsupp_suppkey_idx ON partsupp (ps_suppkey);
+ALTER TABLE orders ADD CONSTRAINT orders_pkey PRIMARY KEY (o_orderkey);
+CREATE INDEX orders_custkey_idx ON orders (o_custkey);
+CREATE INDEX orders_orderdate_idx ON orders (o_orderdate);
+ALTER TABLE lineitem ADD CONSTRAINT lineitem_pkey PRIMARY KEY (l_orderkey, l_linenumber);
+CREATE INDEX lineitem_partsupp_idx ON lineitem (l_partkey, l_suppkey);
+CREATE INDEX lineitem_shipdate_idx ON lineitem (l_shipdate);
