@@ -54,6 +54,9 @@ from pgsluice.target.connect import where
 SCHEMA_LOCK = 0
 """The advisory "table" that runs hold which may create tables: no table has oid 0."""
 
+_SILENT_WAIT = 0.5
+"""Seconds that a lock may take before anybody is told."""
+
 
 class Run:
     """One load. Made for one call of :meth:`execute`.
@@ -208,8 +211,7 @@ class Run:
 
     def _prepare(self, files: Sequence[SourceFile]) -> Plan:
         main, options = self._main, self._options
-        wait = 0.1 if options.no_wait else options.lock_timeout
-        main.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(wait * 1000)}ms",))
+        self._limit_waits(0.1 if options.no_wait else options.lock_timeout)
         notice_lost_client(main)
         if options.schema_file:
             ledger.lock_tables(main, [SCHEMA_LOCK], no_wait=options.no_wait, listen=self._listen)
@@ -224,13 +226,30 @@ class Run:
         self._oids = oids = [t.table.oid for t in plan.tables]
         check_rights(main, plan)
         ledger.lock_tables(main, oids, no_wait=options.no_wait, listen=self._listen)
-        lock_for_load(main, plan)
+        self._lock(plan)
         # Somebody may have put rows in before the locks were there.
         plan = self._plan(files)
         self._states = _make_states(plan)
         if not options.again:
             skip_loaded(main, self._book, self._states)
         return plan
+
+    def _limit_waits(self, seconds: float) -> None:
+        self._main.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(seconds * 1000)}ms",))
+
+    def _lock(self, plan: Plan) -> None:
+        """Takes the tables' locks; whoever has to wait is told for whom, before the time is up."""
+        options = self._options
+        if not options.no_wait and options.lock_timeout > _SILENT_WAIT:
+            try:
+                with self._main.transaction():
+                    self._limit_waits(_SILENT_WAIT)
+                    lock_for_load(self._main, plan)
+                self._limit_waits(options.lock_timeout)
+                return
+            except psycopg.errors.LockNotAvailable:
+                self._listen(Progress("wait", step=f"waiting for {self._holders()}"))
+        lock_for_load(self._main, plan)
 
     def _plan(self, files: Sequence[SourceFile]) -> Plan:
         tables = target_tables(self._main, self._options)
