@@ -128,6 +128,8 @@ class Constraint:
     match_full: bool = False
     table: TableName | None = None
     """The table that carries the constraint (of interest for foreign keys that point at a table)."""
+    trigger: str = ""
+    """Of a constraint that a trigger asks after the row is in (foreign keys, deferrable unique keys): its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ class Index:
     clustered: bool = False
     replica_identity: bool = False
     plain: bool = True
-    """Default operator classes and immediate: set queries with ``=`` judge as the index does."""
+    """Default operator classes: set queries with ``=`` judge as the index does."""
     valid: bool = True
 
 

@@ -7,7 +7,8 @@ whose foreign keys form a cycle are finished together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import psycopg
@@ -15,12 +16,12 @@ from psycopg import sql
 
 from pgsluice.errors import DatabaseError
 from pgsluice.load.build import add_constraint, build_index, build_plain
-from pgsluice.load.judge import decide_values, judge
+from pgsluice.load.judge import decide_values, judge, keys_of, only_insert_tells
 from pgsluice.load.modes import delete_missing, drop_known
-from pgsluice.load.offenders import unique_indexes
-from pgsluice.load.pour import pour_halving, try_pour
+from pgsluice.load.offenders import firing_order, unique_indexes
+from pgsluice.load.pour import Refusal, pour_rows, refuse, try_pour
 from pgsluice.load.state import Clock, TableLoad
-from pgsluice.model import Constraint, Listener, Mode, Progress, TableName, Way
+from pgsluice.model import Constraint, Index, Listener, Mode, Progress, TableName, Way
 from pgsluice.target.verdict import about_rows, primary
 
 
@@ -52,19 +53,30 @@ class Finisher:
 
         :raises Reconsider: see there.
         """
-        names = {s.plan.table.name for s in group}
         if group[0].way is Way.IN_PLACE:
             for state in group:
                 self._fill(state)
-            for state in group:
-                self._rebuild(state, _keys(state, names, inner=False))
-            self._inner_keys(group, names)
+            self._rebuild(group)
         else:
-            self._pour_group(group, names)
+            self._pour_group(group)
         for state in group:
             for table in (state.stage, state.doubt):
                 self._conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
             state.stage_made = state.doubt_made = False
+
+    @contextmanager
+    def _attempt(self, group: Sequence[TableLoad]) -> Iterator[None]:
+        """A savepoint: ``raise psycopg.Rollback`` in it undoes what the database and the states say."""
+        before = [(s.staged, s.landed, s.inserted, s.updated, s.gone_made) for s in group]
+        undone = True
+        try:
+            with self._conn.transaction():
+                yield
+                undone = False
+        finally:
+            if undone:
+                for s, was in zip(group, before, strict=True):
+                    s.staged, s.landed, s.inserted, s.updated, s.gone_made = was
 
     # ------------------------------------------------------------------- in place
 
@@ -75,46 +87,64 @@ class Finisher:
         with self._clock.phase("judge", state.name):
             self._listen(Progress("judge", state.name, f"{state.doubts:,} rows in doubt"))
             decide_values(self._conn, state)
-            judge(self._conn, state, self._states, staged=True, unique=False)
-            if not try_pour(self._conn, state):
-                pour_halving(self._conn, state)
+            if not only_insert_tells(state.plan.table):
+                with self._attempt([state]):
+                    judged = judge(
+                        self._conn, [state], self._states, staged=True, unique=False, outer=False, inner=False
+                    )
+                    if judged.complete and try_pour(self._conn, state):
+                        return
+                    raise psycopg.Rollback
+            pour_rows(self._conn, state).settle(self._states)
 
-    def _rebuild(self, state: TableLoad, keys: Sequence[Constraint]) -> None:
-        table, conn = state.plan.table, self._conn
-        uniques = unique_indexes(state)
-        waiting = [] if state.checks_down else list(uniques)
-        for index in list(waiting):
-            if not self._index(state, index.name, partial(build_index, conn, table, index)):
-                break
-            waiting.remove(index)
-        if waiting or state.checks_down:
-            with self._clock.phase("judge", state.name):
-                self._listen(Progress("judge", state.name, "unique keys" if waiting else "checks"))
-                judge(conn, state, self._states, staged=False, rows=state.checks_down, keys=keys)
-            built = {i.name for i in uniques} - {i.name for i in waiting} if not state.checks_down else set()
-            for index in uniques:
-                if index.name not in built and not self._index(
-                    state, index.name, partial(build_index, conn, table, index)
-                ):
-                    raise Reconsider(table.name, f"index {index.name} cannot be built")
-            if state.checks_down:
-                self._checks(state)
+    def _rebuild(self, group: Sequence[TableLoad]) -> None:
+        """Gives the tables their keys, checks and indexes back; rows in their way are named and leave."""
+        waiting = {s.number: self._uniques(s, unique_indexes(s)) for s in group}
+        down = any(s.checks_down for s in group)
+        judged = down or any(waiting.values())
+        if judged:
+            self._judge_in_place(group, rows=down, unique=True)
+            for state in group:
+                if left := self._uniques(state, waiting[state.number]):
+                    raise Reconsider(state.plan.table.name, f"index {left[0].name} cannot be built")
+                if state.checks_down:
+                    self._checks(state)
+        for state in group:
+            self._plain(state)
+        if not self._keys(group):
+            if not judged:
+                self._judge_in_place(group, rows=False, unique=False)
+            if judged or not self._keys(group):
+                raise Reconsider(group[0].plan.table.name, "a foreign key cannot be added")
+
+    def _judge_in_place(self, group: Sequence[TableLoad], *, rows: bool, unique: bool) -> None:
+        name = group[0].name
+        with self._clock.phase("judge", name):
+            self._listen(Progress("judge", name, "unique keys" if unique else "foreign keys"))
+            judge(self._conn, group, self._states, staged=False, rows=rows, unique=unique)
+
+    def _uniques(self, state: TableLoad, indexes: Sequence[Index]) -> list[Index]:
+        """Builds unique indexes in the order of their oids, which is the order in which they are asked;
+        the first that cannot be built and those after it are returned.
+        """
+        if state.checks_down:
+            return list(indexes)
+        for i, index in enumerate(indexes):
+            if not self._index(state, index.name, partial(build_index, self._conn, state.plan.table, index)):
+                return list(indexes[i:])
+        return []
+
+    def _plain(self, state: TableLoad) -> None:
         with self._clock.phase("index", state.name):
             try:
-                build_plain(conn, state, self._listen)
+                build_plain(self._conn, state, self._listen)
             except psycopg.Error as error:
                 if not about_rows(error):
                     raise
-                raise Reconsider(table.name, primary(error)) from error
+                raise Reconsider(state.plan.table.name, primary(error)) from error
         # Before foreign keys are checked, so that their query is planned with the table's real size.
         with self._clock.phase("analyze", state.name):
-            conn.execute(sql.SQL("ANALYZE {}").format(state.target))
-        with self._clock.phase("foreign key", state.name):
-            if not self._keys(state, keys):
-                with self._clock.phase("judge", state.name):
-                    judge(conn, state, self._states, staged=False, rows=False, keys=keys, unique=False)
-                if not self._keys(state, keys):
-                    raise Reconsider(table.name, "a foreign key cannot be added")
+            self._conn.execute(sql.SQL("ANALYZE {}").format(state.target))
 
     def _index(self, state: TableLoad, name: str, build: Callable[[], None]) -> bool:
         self._listen(Progress("build", state.name, f"index {name}"))
@@ -143,77 +173,110 @@ class Finisher:
                     raise Reconsider(state.plan.table.name, primary(error)) from error
         state.checks_down = False
 
-    def _keys(self, state: TableLoad, keys: Sequence[Constraint]) -> bool:
-        """Adds foreign keys, all or none; False when rows break one."""
+    def _keys(self, group: Sequence[TableLoad]) -> bool:
+        """Adds the foreign keys of all tables, all or none; False when rows break one.
+
+        In the order in which they fire, so that the new triggers fire in the order of the old ones.
+        """
         try:
             with self._conn.transaction():
-                for fk in keys:
-                    self._listen(Progress("build", state.name, f"foreign key {fk.name}"))
-                    add_constraint(self._conn, state.target, fk)
+                for state in group:
+                    with self._clock.phase("foreign key", state.name):
+                        for fk in firing_order(state.plan.table):
+                            self._listen(Progress("build", state.name, f"foreign key {fk.name}"))
+                            add_constraint(self._conn, state.target, fk)
         except psycopg.errors.ForeignKeyViolation:
             return False
         except psycopg.Error as error:
             if not about_rows(error):
                 raise
-            raise Reconsider(state.plan.table.name, primary(error)) from error
+            raise Reconsider(group[0].plan.table.name, primary(error)) from error
         return True
-
-    def _inner_keys(self, group: Sequence[TableLoad], names: set[TableName]) -> None:
-        """Foreign keys within the group: a row that leaves may orphan others, so until nothing leaves."""
-        inner = [(s, k) for s in group if (k := _keys(s, names, inner=True))]
-        if not inner:
-            return
-        for attempt in (1, 2):
-            try:
-                with self._conn.transaction():
-                    for state, keys in inner:
-                        if not self._keys(state, keys):
-                            raise psycopg.errors.ForeignKeyViolation
-                return
-            except psycopg.errors.ForeignKeyViolation:
-                if attempt == 2:
-                    raise Reconsider(group[0].plan.table.name, "a foreign key cannot be added") from None
-            while sum(
-                judge(self._conn, s, self._states, staged=False, rows=False, keys=k, unique=False) for s, k in inner
-            ):
-                pass
 
     # ------------------------------------------------------------------- staged
 
-    def _pour_group(self, group: Sequence[TableLoad], names: set[TableName]) -> None:
-        judged = False
+    def _pour_group(self, group: Sequence[TableLoad]) -> None:
         for state in group:
             self._decide(state)
             if state.plan.mode is Mode.INSERT_MISSING and state.stage_made:
                 # A row that would change nothing must be a good row all the same; its keys matter no more.
-                judge(self._conn, state, self._states, staged=True, unique=False)
+                judge(self._conn, [state], self._states, staged=True, unique=False, inner=False)
                 drop_known(self._conn, state)
-        if any(s.suspect for s in group):
-            self._judge_staged(group, names)
-            judged = True
-        if len(group) > 1 and not self._deferred:
-            self._defer(group, names, deferred=True)
-        for state in group:
-            if not state.stage_made:
-                continue
-            self._listen(Progress("publish", state.name, "insert"))
-            with self._clock.phase("insert", state.name):
-                poured = try_pour(self._conn, state)
-            if not poured and not judged:
-                self._judge_staged(group, names)
-                judged = True
+        group = [s for s in group if s.stage_made]
+        blind = any(only_insert_tells(s.plan.table) for s in group)
+        # Where foreign keys wait for the end of the run, pouring does not find orphans.
+        if (blind or not any(s.suspect for s in group)) and not self._deferred and self._pour(group):
+            return
+        if not blind:
+            with self._attempt(group):
+                if self._judge_staged(group) and self._pour(group):
+                    return
+                # What a set query cannot tell about one row may change the verdict on others.
+                raise psycopg.Rollback
+        self._pour_rows(group)
+
+    def _judge_staged(self, group: Sequence[TableLoad]) -> bool:
+        name = group[0].name
+        with self._clock.phase("judge", name):
+            self._listen(Progress("judge", name, "constraints"))
+            for state in group:
+                self._conn.execute(sql.SQL("ANALYZE {}").format(state.stage))
+            return judge(self._conn, group, self._states, staged=True).complete
+
+    def _pour(self, group: Sequence[TableLoad]) -> bool:
+        """Pours whole stages; False, and nothing happened, when PostgreSQL refuses a row."""
+        waits = len(group) > 1 and not self._deferred
+        try:
+            with self._attempt(group):
+                if waits:
+                    self._defer(group, _names(group), deferred=True)
+                for state in group:
+                    self._listen(Progress("publish", state.name, "insert"))
+                    with self._clock.phase("insert", state.name):
+                        if not try_pour(self._conn, state):
+                            raise psycopg.errors.IntegrityConstraintViolation
+                if waits:
+                    self._defer(group, _names(group), deferred=False)
+        except psycopg.IntegrityError:
+            return False
+        return True
+
+    def _pour_rows(self, group: Sequence[TableLoad]) -> None:
+        """Lets PostgreSQL say row by row.
+
+        Where a row may refer to one that comes later, the rows whose parent is nowhere leave first; a row
+        that is refused after that may have been somebody's parent, and so it starts again without it.
+        """
+        waits = bool(self._deferred) or any(keys_of(s, _names(group), inner=True) for s in group)
+        if not waits:
+            for state in group:
                 with self._clock.phase("insert", state.name):
-                    poured = try_pour(self._conn, state)
-            if not poured:
-                alone = len(group) == 1 and not self._deferred
-                if alone:
-                    self._defer(group, names, deferred=True)
-                with self._clock.phase("insert", state.name):
-                    pour_halving(self._conn, state)
-                if alone:
-                    self._defer(group, names, deferred=False)
-        if len(group) > 1 and not self._deferred:
-            self._defer(group, names, deferred=False)
+                    pour_rows(self._conn, state).settle(self._states)
+            return
+        refused: list[tuple[TableLoad, list[Refusal]]] = [(group[0], [])]
+        while refused:
+            with self._attempt(group):
+                judge(
+                    self._conn,
+                    group,
+                    self._states,
+                    staged=True,
+                    rows=False,
+                    unique=False,
+                    outer=bool(self._deferred),
+                )
+                if not self._deferred:
+                    self._defer(group, _names(group), deferred=True)
+                poured = [pour_rows(self._conn, state) for state in group]
+                refused = [(p.state, rows) for p in poured if (rows := p.refusals())]
+                if refused:
+                    raise psycopg.Rollback
+                for p in poured:
+                    p.settle(self._states)
+                if not self._deferred:
+                    self._defer(group, _names(group), deferred=False)
+            for state, rows in refused:
+                refuse(self._conn, state, self._states, rows)
 
     def _decide(self, state: TableLoad) -> None:
         if state.doubt_made:
@@ -252,55 +315,27 @@ class Finisher:
                 "Load the tables that refer to them in the same mode, or load without deleting (--mode upsert)",
             ) from error
 
-    def _judge_staged(self, group: Sequence[TableLoad], names: set[TableName]) -> None:
-        group = [s for s in group if s.stage_made]
-        for state in group:
-            with self._clock.phase("judge", state.name):
-                self._listen(Progress("judge", state.name, "constraints"))
-                self._conn.execute(sql.SQL("ANALYZE {}").format(state.stage))
-                judge(self._conn, state, self._states, staged=True, keys=_keys(state, names, inner=False))
-        left = True
-        while left:
-            left = False
-            for state in group:
-                inner = _keys(state, names, inner=True)
-                beside = {
-                    fk.oid: parent.stage
-                    for fk in inner
-                    if fk.references is not None
-                    and (parent := self._states.get(fk.references)) is not None
-                    and parent.stage_made
-                }
-                if inner and judge(
-                    self._conn,
-                    state,
-                    self._states,
-                    staged=True,
-                    rows=False,
-                    keys=inner,
-                    unique=False,
-                    beside=beside,
-                ):
-                    left = True
-
     def _defer(self, group: Sequence[TableLoad], names: set[TableName], *, deferred: bool) -> None:
         """Foreign keys within the group wait for its last row; they are as they were afterwards.
 
         ALTER CONSTRAINT is transactional, touches the catalog only, and nobody else ever sees it.
         """
-        for state in group:
-            if not state.plan.table.owner_is_me:
-                continue
-            for fk in _keys(state, names, inner=True):
-                name = sql.Identifier(state.plan.table.name.schema, fk.name)
-                if deferred:
-                    if not fk.deferrable:
-                        self._alter(state, fk, "DEFERRABLE INITIALLY DEFERRED")
-                    self._conn.execute(sql.SQL("SET CONSTRAINTS {} DEFERRED").format(name))
-                else:
-                    self._conn.execute(sql.SQL("SET CONSTRAINTS {} IMMEDIATE").format(name))
-                    if not fk.deferrable:
-                        self._alter(state, fk, "NOT DEFERRABLE")
+        keys = [
+            (state, fk, sql.Identifier(state.plan.table.name.schema, fk.name))
+            for state in group
+            for fk in keys_of(state, names, inner=True)
+            if fk.deferrable or state.plan.table.owner_is_me
+        ]
+        if not deferred:
+            # All of them first: a table with a check that still waits cannot be altered.
+            for _, _, name in keys:
+                self._conn.execute(sql.SQL("SET CONSTRAINTS {} IMMEDIATE").format(name))
+        for state, fk, _ in keys:
+            if not fk.deferrable:
+                self._alter(state, fk, "DEFERRABLE INITIALLY DEFERRED" if deferred else "NOT DEFERRABLE")
+        if deferred:
+            for _, _, name in keys:
+                self._conn.execute(sql.SQL("SET CONSTRAINTS {} DEFERRED").format(name))
 
     def _alter(self, state: TableLoad, fk: Constraint, how: str) -> None:
         self._conn.execute(
@@ -308,6 +343,5 @@ class Finisher:
         )
 
 
-def _keys(state: TableLoad, names: set[TableName], *, inner: bool) -> list[Constraint]:
-    """The table's foreign keys that point into its group, or out of it."""
-    return [fk for fk in state.plan.table.foreign_keys if (fk.references in names) == inner]
+def _names(group: Sequence[TableLoad]) -> set[TableName]:
+    return {s.plan.table.name for s in group}

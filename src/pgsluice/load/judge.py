@@ -2,28 +2,22 @@
 
 Two questions are put to it. *Values*: what do the texts in doubt mean to the columns' own input
 functions (:func:`decide_values`). *Constraints*: which rows of a relation break one
-(:func:`judge`); those leave as rejects, and whoever called tries again.
+(:func:`judge`); those leave as rejects, and whoever called tries again. Which row stays where rows exclude
+each other is defined in ``docs/explanation/verdicts.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
 from pgsluice.load.land import REJECT, make_stage
-from pgsluice.load.offenders import (
-    DUP,
-    OFF,
-    PRIO_CHECK,
-    PRIO_UNIQUE,
-    Offenders,
-    unique_indexes,
-    unique_verdict,
-)
+from pgsluice.load.offenders import DUP, LOST, OFF, SAID, Offenders, clean_slate, firing_order, unique_indexes
 from pgsluice.load.state import TableLoad
-from pgsluice.model import Column, Constraint, TableName
+from pgsluice.model import Column, Constraint, Table, TableName
 from pgsluice.target.verdict import NOT_ROWS_SQL, about_rows
 
 # --------------------------------------------------------------------------- values
@@ -181,63 +175,217 @@ def _ask_one_by_one(conn: psycopg.Connection, state: TableLoad) -> None:
 # --------------------------------------------------------------------------- constraints
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What came of :func:`judge`."""
+
+    left: int
+    """Rows that left."""
+    complete: bool
+    """Every constraint could be asked."""
+
+
+def only_insert_tells(table: Table) -> bool:
+    """Whether a row's verdict depends on what happens only when it is inserted, before any constraint is asked:
+    a trigger or rule, a policy, the choice of a partition, the computation of a generated column.
+    """
+    return (
+        table.kind != "r"
+        or any(o.startswith(("trigger", "rule", "row level security")) for o in table.obstacles)
+        or any(c.generated for c in table.columns)
+    )
+
+
+def keys_of(state: TableLoad, names: Collection[TableName], *, inner: bool) -> list[Constraint]:
+    """The table's foreign keys that point into its group, or out of it, in the order in which they are asked."""
+    return [fk for fk in firing_order(state.plan.table) if (fk.references in names) == inner]
+
+
 def judge(
     conn: psycopg.Connection,
-    state: TableLoad,
+    group: Sequence[TableLoad],
     others: Mapping[TableName, TableLoad],
     *,
     staged: bool,
     rows: bool = True,
-    keys: Sequence[Constraint] = (),
     unique: bool = True,
-    beside: Mapping[int, sql.Composable] | None = None,
-) -> int:
-    """Moves every row of the relation that breaks a constraint to the rejects.
+    outer: bool = True,
+    inner: bool = True,
+) -> Judgement:
+    """Moves the rows that break a constraint to the rejects.
 
+    :param group: a table, or tables whose foreign keys form a cycle.
     :param others: the run's tables by name, for the parents that were rejected themselves.
-    :param staged: judge the stage; else the table itself, which was filled in place.
-    :param rows: ask NOT NULL (of a stage) and CHECK.
-    :param keys: the foreign keys to ask.
+    :param staged: judge the stages; else the tables themselves, which were filled in place.
+    :param rows: ask CHECK, and NOT NULL of a stage.
     :param unique: ask the unique indexes; of several rows with one key the first in file order stays.
-    :param beside: see :meth:`Offenders.foreign_keys`.
-    :returns: how many rows left.
+    :param outer: ask the foreign keys that point out of the group.
+    :param inner: ask those that point into it.
     """
-    offenders = Offenders(conn, state, staged=staged)
-    if rows:
-        if staged:
-            offenders.not_null()
-        offenders.checks()
-    offenders.foreign_keys(keys, beside)
-    if unique:
-        offenders.duplicates()
-    if not conn.execute(
-        sql.SQL("SELECT EXISTS (SELECT FROM {}) OR EXISTS (SELECT FROM {})").format(OFF, DUP)
-    ).fetchone()[0]:  # type: ignore[index]
-        return 0
-    _number(conn, state, staged)
-    if unique:
-        _settle_duplicates(conn, state)
-    return _expel(conn, state, others, keys, staged)
+    group = [s for s in group if s.stage_made or not staged]
+    names = {s.plan.table.name for s in group}
+    clean_slate(conn)
+    asked = [(s, Offenders(conn, s, staged=staged)) for s in group]
+    for state, offenders in asked:
+        if rows:
+            if staged:
+                offenders.not_null()
+            offenders.checks()
+        if outer:
+            offenders.foreign_keys(keys_of(state, names, inner=False))
+        if unique:
+            offenders.duplicates()
+    keys = [(o, k) for s, o in asked if inner and (k := keys_of(s, names, inner=True))]
+    if keys or _any(conn, OFF) or _any(conn, DUP):
+        _number(conn, group, DUP, staged)
+        _lose(conn)
+        _settle(conn, group, keys)
+        _number(conn, group, OFF, staged)
+        for state, offenders in asked:
+            _say_duplicates(conn, state, offenders)
+    left = _expel(conn, group, others, staged) if _any(conn, OFF) else 0
+    return Judgement(left, not any(o.unanswered for _, o in asked))
 
 
-def _number(conn: psycopg.Connection, state: TableLoad, staged: bool) -> None:
-    """Gives the offenders their ordinals."""
-    if staged:
-        places: sql.Composable = sql.SQL("SELECT ctid AS rid, {} AS ord FROM {}").format(
-            sql.Identifier(state.ordinal), state.stage
-        )
-    else:
-        places = _ranked(conn, state)
-    for table in (OFF, DUP):
+def _any(conn: psycopg.Connection, table: sql.Identifier) -> bool:
+    return conn.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table)).fetchone() == (True,)
+
+
+def _lose(conn: psycopg.Connection) -> int:
+    """Rows that have a reason of their own are lost; says how many were not before."""
+    return conn.execute(
+        sql.SQL(
+            "INSERT INTO {lost} SELECT DISTINCT o.tab, o.rid, false FROM {off} AS o"
+            " WHERE NOT EXISTS (SELECT FROM {lost} AS l WHERE l.tab = o.tab AND l.rid = o.rid AND NOT l.loser)"
+        ).format(lost=LOST, off=OFF)
+    ).rowcount
+
+
+def _settle(
+    conn: psycopg.Connection, group: Sequence[TableLoad], keys: Sequence[tuple[Offenders, Sequence[Constraint]]]
+) -> None:
+    """Decides who stays.
+
+    Rows that can have no parent within the group leave first, to any depth. Then keys that several rows want
+    go to the first in file order. If that takes somebody's parent away, the child leaves for good and may
+    have kept others from a key: so the question is put again without it.
+    """
+    while True:
+        while sum(o.inner_keys(k, group, without_losers=False) for o, k in keys):
+            _lose(conn)
+        _settle_duplicates(conn)
+        if not sum(o.inner_keys(k, group, without_losers=True) for o, k in keys):
+            return
+        conn.execute(sql.SQL("DELETE FROM {} WHERE loser").format(LOST))
+        _lose(conn)
+
+
+_LIVE = sql.Identifier("pg_temp", "pgsluice_live")
+_ROUNDS = 8
+
+_GREEDY = """
+DECLARE r record;
+BEGIN
+  CREATE TEMP TABLE pgsluice_taken (tab integer, ix integer, grp bigint, PRIMARY KEY (tab, ix, grp)) ON COMMIT DROP;
+  FOR r IN SELECT tab, rid, array_agg(ix) AS ixs, array_agg(grp) AS grps FROM pg_temp.pgsluice_live
+           GROUP BY tab, ord, rid ORDER BY tab, ord LOOP
+    IF EXISTS (SELECT FROM unnest(r.ixs, r.grps) AS u (ix, grp)
+               JOIN pg_temp.pgsluice_taken AS t ON t.tab = r.tab AND t.ix = u.ix AND t.grp = u.grp) THEN
+      INSERT INTO pg_temp.pgsluice_lost VALUES (r.tab, r.rid, true);
+    ELSE
+      INSERT INTO pg_temp.pgsluice_taken SELECT r.tab, u.ix, u.grp FROM unnest(r.ixs, r.grps) AS u (ix, grp);
+    END IF;
+  END LOOP;
+  DROP TABLE pg_temp.pgsluice_taken;
+END
+"""
+
+
+def _settle_duplicates(conn: psycopg.Connection) -> None:
+    """Of the rows that share a unique key the first in file order stays, as if they came one by one.
+
+    A row that is refused for another reason never stood in the index and displaces nobody. With several
+    unique indexes a row may be a later one in one group and the first in another: so in each round only
+    rows whose group is led by a row that is second nowhere lose, until no group has two members. What is
+    left of a long chain of such rows is gone through one by one.
+    """
+    conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_live")
+    conn.execute(
+        sql.SQL(
+            "CREATE TEMP TABLE pgsluice_live ON COMMIT DROP AS SELECT * FROM {} AS d"
+            " WHERE NOT EXISTS (SELECT FROM {} AS l WHERE l.tab = d.tab AND l.rid = d.rid)"
+        ).format(DUP, LOST)
+    )
+    several = conn.execute("SELECT count(DISTINCT (tab, ix)) > 1 FROM pg_temp.pgsluice_dup").fetchone() == (True,)
+    lead = sql.SQL("lead AS (SELECT tab, ix, grp, min(ord) AS ord FROM {} GROUP BY tab, ix, grp)").format(_LIVE)
+    refuse = sql.SQL(
+        "WITH {lead}, later AS MATERIALIZED (SELECT DISTINCT d.tab, d.ord FROM {live} AS d"
+        " JOIN lead AS l USING (tab, ix, grp) WHERE d.ord <> l.ord)"
+        " INSERT INTO {lost} SELECT DISTINCT d.tab, d.rid, true FROM {live} AS d JOIN lead AS l USING (tab, ix, grp)"
+        " WHERE d.ord > l.ord AND NOT EXISTS (SELECT FROM later AS x WHERE x.tab = l.tab AND x.ord = l.ord)"
+    ).format(lead=lead, live=_LIVE, lost=LOST)
+    if not several:
+        refuse = sql.SQL(
+            "WITH {lead} INSERT INTO {lost} SELECT d.tab, d.rid, true FROM {live} AS d JOIN lead AS l"
+            " USING (tab, ix, grp) WHERE d.ord > l.ord"
+        ).format(lead=lead, live=_LIVE, lost=LOST)
+    gone = sql.SQL("DELETE FROM {} AS d USING {} AS l WHERE l.loser AND l.tab = d.tab AND l.rid = d.rid").format(
+        _LIVE, LOST
+    )
+    for _ in range(_ROUNDS):
+        lost = conn.execute(refuse).rowcount
+        if lost:
+            conn.execute(gone)
+        if not lost or not several:
+            return
+    conn.execute(sql.SQL("DO {}").format(sql.Literal(_GREEDY)))
+    conn.execute(gone)
+
+
+def _say_duplicates(conn: psycopg.Connection, state: TableLoad, offenders: Offenders) -> None:
+    """Whoever leaves and has the key of an earlier row that stays meets that index, too."""
+    for ix, index in enumerate(unique_indexes(state)):
         conn.execute(
-            sql.SQL("UPDATE {t} AS o SET ord = p.ord FROM ({places}) AS p WHERE p.rid = o.rid").format(
-                t=table, places=places
+            sql.SQL(
+                "INSERT INTO {off} (tab, rid, ord, prio) SELECT d.tab, d.rid, d.ord, {prio} FROM {dup} AS d"
+                " JOIN {live} AS k ON k.tab = d.tab AND k.ix = d.ix AND k.grp = d.grp AND k.ord < d.ord"
+                " WHERE d.tab = {tab} AND d.ix = {ix}"
+            ).format(
+                off=OFF,
+                prio=sql.Literal(offenders.unique_prio(ix, index)),
+                dup=DUP,
+                live=_LIVE,
+                tab=sql.Literal(state.number),
+                ix=sql.Literal(ix),
             )
         )
 
 
-def _ranked(conn: psycopg.Connection, state: TableLoad) -> sql.Composable:
-    """(rid, ord) of the offenders in a table filled in place, by their rank in the heap.
+def _number(conn: psycopg.Connection, group: Sequence[TableLoad], table: sql.Identifier, staged: bool) -> None:
+    """Gives the rows in OFF or DUP their ordinals."""
+    for state in group:
+        if not conn.execute(
+            sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE tab = {} AND ord IS NULL)").format(
+                table, sql.Literal(state.number)
+            )
+        ).fetchone()[0]:  # type: ignore[index]
+            continue
+        if staged:
+            places: sql.Composable = sql.SQL("SELECT ctid AS rid, {} AS ord FROM {}").format(
+                sql.Identifier(state.ordinal), state.stage
+            )
+        else:
+            places = _ranked(conn, state, table)
+        conn.execute(
+            sql.SQL(
+                "UPDATE {t} AS o SET ord = p.ord FROM ({places}) AS p"
+                " WHERE p.rid = o.rid AND o.tab = {tab} AND o.ord IS NULL"
+            ).format(t=table, places=places, tab=sql.Literal(state.number))
+        )
+
+
+def _ranked(conn: psycopg.Connection, state: TableLoad, table: sql.Identifier) -> sql.Composable:
+    """(rid, ord) of rows in a table filled in place, by their rank in the heap.
 
     Rows that were deleted earlier keep their rank: their addresses are remembered in ``out``.
     """
@@ -262,117 +410,83 @@ def _ranked(conn: psycopg.Connection, state: TableLoad) -> sql.Composable:
     conn.execute(
         sql.SQL(
             "CREATE TEMP TABLE pgsluice_rank ON COMMIT DROP AS SELECT r.rid, s.ord + r.rank - s.rank AS ord"
-            " FROM ({ranked}) AS r JOIN (SELECT rid FROM {off} UNION SELECT rid FROM {dup}) AS w ON w.rid = r.rid"
+            " FROM ({ranked}) AS r JOIN (SELECT DISTINCT rid FROM {table} WHERE tab = {tab} AND ord IS NULL) AS w"
+            " ON w.rid = r.rid"
             " CROSS JOIN LATERAL (SELECT g.rank, g.ord FROM pg_temp.pgsluice_segment AS g WHERE g.rank <= r.rank"
             " ORDER BY g.rank DESC LIMIT 1) AS s"
-        ).format(ranked=ranked, off=OFF, dup=DUP)
+        ).format(ranked=ranked, table=table, tab=sql.Literal(state.number))
     )
     conn.execute("SET LOCAL max_parallel_workers_per_gather TO DEFAULT")
     return sql.SQL("SELECT rid, ord FROM pg_temp.pgsluice_rank")
 
 
-def _settle_duplicates(conn: psycopg.Connection, state: TableLoad) -> None:
-    """Of the rows that share a unique key the first in file order stays, as if they came one by one.
-
-    A row that is refused for another reason never stood in the index and displaces nobody. With several
-    unique indexes a row may be a later one in one group and the first in another: so in each round only
-    rows whose group is led by a row that is second nowhere are refused, until no group has two members.
-    """
-    conn.execute(
-        sql.SQL("DELETE FROM {} AS d USING {} AS o WHERE o.rid = d.rid AND o.prio < {}").format(
-            DUP, OFF, sql.Literal(PRIO_UNIQUE + PRIO_CHECK)
-        )
-    )
-    conn.execute(sql.SQL("UPDATE {} AS d SET orphan = true FROM {} AS o WHERE o.rid = d.rid").format(DUP, OFF))
-    indexes = unique_indexes(state)
-    if not indexes:
-        return
-    verdicts = [unique_verdict(i) for i in indexes]
-    said = sql.SQL(", ").join(
-        sql.SQL("({}, {}, {}, {}, {}, {})").format(
-            sql.Literal(ix), *(sql.Literal(v[k]) for k in ("kind", "column", "constraint", "code", "message"))
-        )
-        for ix, v in enumerate(verdicts)
-    )
-    leaders = sql.SQL(
-        "lead AS (SELECT ix, grp, min(ord) AS ord FROM {dup} WHERE NOT orphan GROUP BY ix, grp),"
-        " later AS (SELECT DISTINCT d.ord FROM {dup} AS d JOIN lead AS l USING (ix, grp)"
-        " WHERE NOT d.orphan AND d.ord <> l.ord)"
-    ).format(dup=DUP)
-    refuse = sql.SQL(
-        "WITH {leaders}, refused AS (SELECT DISTINCT ON (d.rid) d.rid, d.ord, d.ix FROM {dup} AS d JOIN lead AS l"
-        " USING (ix, grp) WHERE d.ord > l.ord AND {who}"
-        " AND NOT EXISTS (SELECT FROM later AS x WHERE x.ord = l.ord) ORDER BY d.rid, d.ix)"
-        " INSERT INTO {off} (rid, ord, prio, kind, col, con, code, message)"
-        " SELECT r.rid, r.ord, {prio} + r.ix, v.kind, v.col, v.con, v.code, v.message"
-        " FROM refused AS r JOIN (VALUES {said}) AS v (ix, kind, col, con, code, message) ON v.ix = r.ix"
-    )
-    while True:
-        statement = refuse.format(
-            leaders=leaders,
-            dup=DUP,
-            off=OFF,
-            prio=sql.Literal(PRIO_UNIQUE),
-            said=said,
-            who=sql.SQL("NOT d.orphan"),
-        )
-        if not conn.execute(statement).rowcount:
-            break
-        conn.execute(sql.SQL("DELETE FROM {} AS d USING {} AS o WHERE o.rid = d.rid AND NOT d.orphan").format(DUP, OFF))
-    # An orphan that comes after an accepted row with its key meets the unique index before the foreign key.
-    conn.execute(
-        refuse.format(
-            leaders=leaders,
-            dup=DUP,
-            off=OFF,
-            prio=sql.Literal(PRIO_UNIQUE),
-            said=said,
-            who=sql.SQL("d.orphan"),
-        )
-    )
-
-
 def _expel(
-    conn: psycopg.Connection,
-    state: TableLoad,
-    others: Mapping[TableName, TableLoad],
-    keys: Sequence[Constraint],
-    staged: bool,
+    conn: psycopg.Connection, group: Sequence[TableLoad], others: Mapping[TableName, TableLoad], staged: bool
 ) -> int:
-    """Writes the offenders to the rejects, remembers their keys and deletes them."""
-    relation: sql.Composable = state.stage if staged else state.target
+    """Writes the offenders to the rejects, remembers their keys and deletes them; says how many they were."""
     conn.execute(
         sql.SQL(
             "INSERT INTO {} (tab, ord, kind, col, con, code, message)"
-            " SELECT DISTINCT ON (o.ord) {}, o.ord, o.kind, o.col, o.con, o.code, o.message"
-            " FROM {} AS o ORDER BY o.ord, o.prio"
-        ).format(REJECT, sql.Literal(state.number), OFF)
+            " SELECT o.tab, o.ord, s.kind, s.col, s.con, s.code, s.message"
+            " FROM (SELECT tab, ord, min(prio) AS prio FROM {} GROUP BY tab, ord) AS o JOIN"
+            " (SELECT DISTINCT * FROM {}) AS s ON s.tab = o.tab AND s.prio = o.prio"
+        ).format(REJECT, OFF, SAID)
     )
-    for fk in keys:
-        _name_parents(conn, state, others, fk, relation)
+    for state in group:
+        _remember(
+            conn,
+            state,
+            sql.SQL("SELECT o.ord, {} FROM {} AS r JOIN ({}) AS o ON o.rid = r.ctid").format(
+                _texts(state.keys_watched, "r"), _relation(state, staged), _refused(state)
+            ),
+        )
+    left = 0
+    for state in group:
+        name_parents(conn, state, others, _relation(state, staged), _refused(state))
+    for state in group:
+        if not staged:
+            conn.execute(
+                sql.SQL("INSERT INTO pg_temp.pgsluice_out SELECT {}, o.rid FROM ({}) AS o").format(
+                    sql.Literal(state.number), _refused(state)
+                )
+            )
+        count = conn.execute(
+            sql.SQL("DELETE FROM {} AS r USING ({}) AS o WHERE r.ctid = o.rid").format(
+                _relation(state, staged), _refused(state)
+            )
+        ).rowcount
+        if staged:
+            state.staged -= count
+        else:
+            state.landed -= count
+        left += count
+    return left
+
+
+def expel_refused(conn: psycopg.Connection, state: TableLoad, others: Mapping[TableName, TableLoad]) -> None:
+    """Staged rows that are among the rejects leave the stage, their keys remembered, their parents named."""
+    refused = sql.SQL(
+        "SELECT s.ctid AS rid, s.{o} AS ord FROM {s} AS s JOIN {q} AS q ON q.ord = s.{o} AND q.tab = {t}"
+    ).format(o=sql.Identifier(state.ordinal), s=state.stage, q=REJECT, t=sql.Literal(state.number))
     _remember(
         conn,
         state,
-        sql.SQL("SELECT DISTINCT o.ord, {} FROM {} AS r JOIN {} AS o ON o.rid = r.ctid").format(
-            _texts(state.keys_watched, "r"), relation, OFF
+        sql.SQL("SELECT o.ord, {} FROM {} AS r JOIN ({}) AS o ON o.rid = r.ctid").format(
+            _texts(state.keys_watched, "r"), state.stage, refused
         ),
     )
-    if not staged:
-        conn.execute(
-            sql.SQL("INSERT INTO pg_temp.pgsluice_out SELECT DISTINCT {}, rid FROM {}").format(
-                sql.Literal(state.number), OFF
-            )
-        )
-    count = conn.execute(
-        sql.SQL("DELETE FROM {} AS r USING (SELECT DISTINCT rid FROM {}) AS o WHERE r.ctid = o.rid").format(
-            relation, OFF
-        )
+    name_parents(conn, state, others, state.stage, refused)
+    state.staged -= conn.execute(
+        sql.SQL("DELETE FROM {} AS r USING ({}) AS o WHERE r.ctid = o.rid").format(state.stage, refused)
     ).rowcount
-    if staged:
-        state.staged -= count
-    else:
-        state.landed -= count
-    return count
+
+
+def _relation(state: TableLoad, staged: bool) -> sql.Composable:
+    return state.stage if staged else state.target
+
+
+def _refused(state: TableLoad) -> sql.Composed:
+    return sql.SQL("SELECT DISTINCT rid, ord FROM {} WHERE tab = {}").format(OFF, sql.Literal(state.number))
 
 
 def _texts(names: Sequence[str], alias: str) -> sql.Composable:
@@ -402,38 +516,45 @@ def make_gone(conn: psycopg.Connection, state: TableLoad) -> None:
     state.gone_made = True
 
 
-def _name_parents(
+def name_parents(
     conn: psycopg.Connection,
     state: TableLoad,
     others: Mapping[TableName, TableLoad],
-    fk: Constraint,
     relation: sql.Composable,
+    refused: sql.Composable,
 ) -> None:
-    """Orphans whose parent was read and rejected in this run say so: kind ``parent``."""
-    parent = others.get(fk.references) if fk.references else None
-    if parent is None or not parent.gone_made or not set(fk.referenced_columns) <= set(parent.keys_watched):
-        return
-    same = sql.SQL(" AND ").join(
-        sql.SQL("g.{} = r.{}::text").format(sql.Identifier(p), sql.Identifier(c))
-        for p, c in zip(fk.referenced_columns, fk.columns, strict=True)
-    )
-    names = sql.SQL(", ").join(map(sql.Identifier, fk.referenced_columns))
-    conn.execute(
-        sql.SQL(
-            "UPDATE {reject} AS q SET kind = 'parent', parent_tab = {parent}, parent_ord = g.ord"
-            " FROM {off} AS o JOIN {relation} AS r ON r.ctid = o.rid"
-            " JOIN (SELECT {names}, min({ord}) AS ord FROM {gone} GROUP BY {names}) AS g ON {same}"
-            " WHERE q.tab = {tab} AND q.ord = o.ord AND q.kind = 'foreign_key' AND q.con = {con} AND o.con = {con}"
-        ).format(
-            reject=REJECT,
-            parent=sql.Literal(parent.number),
-            off=OFF,
-            relation=relation,
-            names=names,
-            ord=sql.Identifier(parent.ordinal),
-            gone=parent.gone,
-            same=same,
-            tab=sql.Literal(state.number),
-            con=sql.Literal(fk.name),
+    """Orphans whose parent was read and rejected in this run say so: kind ``parent``.
+
+    :param relation: where the orphans still stand.
+    :param refused: a query for their (rid, ord).
+    """
+    for fk in state.plan.table.foreign_keys:
+        parent = others.get(fk.references) if fk.references else None
+        if parent is None or not parent.gone_made or not set(fk.referenced_columns) <= set(parent.keys_watched):
+            continue
+        if not set(fk.columns) <= {c.name for c in state.columns}:
+            continue
+        same = sql.SQL(" AND ").join(
+            sql.SQL("g.{} = r.{}::text").format(sql.Identifier(p), sql.Identifier(c))
+            for p, c in zip(fk.referenced_columns, fk.columns, strict=True)
         )
-    )
+        names = sql.SQL(", ").join(map(sql.Identifier, fk.referenced_columns))
+        conn.execute(
+            sql.SQL(
+                "UPDATE {reject} AS q SET kind = 'parent', parent_tab = {parent}, parent_ord = g.ord"
+                " FROM ({refused}) AS o JOIN {relation} AS r ON r.ctid = o.rid"
+                " JOIN (SELECT {names}, min({ord}) AS ord FROM {gone} GROUP BY {names}) AS g ON {same}"
+                " WHERE q.tab = {tab} AND q.ord = o.ord AND q.kind = 'foreign_key' AND q.con = {con}"
+            ).format(
+                reject=REJECT,
+                parent=sql.Literal(parent.number),
+                refused=refused,
+                relation=relation,
+                names=names,
+                ord=sql.Identifier(parent.ordinal),
+                gone=parent.gone,
+                same=same,
+                tab=sql.Literal(state.number),
+                con=sql.Literal(fk.name),
+            )
+        )

@@ -7,31 +7,55 @@ addressed by ``ctid``; a row's ordinal comes from the stage's column, or from th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 
 import psycopg
 from psycopg import sql
 
 from pgsluice.load.state import TableLoad
-from pgsluice.model import Constraint, Index
+from pgsluice.model import Constraint, Index, Table
 from pgsluice.target.verdict import about_rows
 
 OFF = sql.Identifier("pg_temp", "pgsluice_off")
-"""Rows to be rejected: rid, ordinal, and the verdict; the lowest ``prio`` of a row is what PostgreSQL
-would have said first."""
+"""Reasons to reject a row: table, rid, ordinal, ``prio``. Of several the one with the lowest ``prio`` is what
+PostgreSQL would have said first; its words are in :data:`SAID`."""
+SAID = sql.Identifier("pg_temp", "pgsluice_said")
 DUP = sql.Identifier("pg_temp", "pgsluice_dup")
 """Members of groups that share a unique key."""
+LOST = sql.Identifier("pg_temp", "pgsluice_lost")
+"""Rows that leave: ``loser`` when only because an earlier row has their key."""
 
-# The order in which PostgreSQL looks at a row: NOT NULL, CHECK (by name), unique indexes (by oid), then
-# foreign keys, whose triggers run at the end of the statement (execMain.c, ExecConstraints; trigger.c).
-PRIO_NOT_NULL, PRIO_CHECK, PRIO_UNIQUE, PRIO_FOREIGN = 0, 100_000, 200_000, 300_000
+# The order in which PostgreSQL looks at a row: NOT NULL (by number of the column), CHECK (by name), unique
+# indexes (by oid), then the triggers of deferrable unique keys and of foreign keys, by the triggers' names
+# (execMain.c, ExecConstraints; execIndexing.c; trigger.c). Foreign keys within a group of tables are asked
+# when all of the group is there, so they come last.
+PRIO_NOT_NULL, PRIO_CHECK, PRIO_UNIQUE, PRIO_TRIGGER, PRIO_INNER = 0, 100_000, 200_000, 300_000, 400_000
+
+_CREATE = (
+    "CREATE TEMP TABLE IF NOT EXISTS pgsluice_off (tab integer NOT NULL, rid tid NOT NULL, ord bigint,"
+    " prio integer NOT NULL) ON COMMIT DROP",
+    "CREATE TEMP TABLE IF NOT EXISTS pgsluice_said (tab integer NOT NULL, prio integer NOT NULL, kind text NOT NULL,"
+    " col text NOT NULL, con text NOT NULL, code text NOT NULL, message text NOT NULL) ON COMMIT DROP",
+    "CREATE TEMP TABLE IF NOT EXISTS pgsluice_dup (tab integer NOT NULL, ix integer NOT NULL, grp bigint NOT NULL,"
+    " rid tid NOT NULL, ord bigint) ON COMMIT DROP",
+    "CREATE TEMP TABLE IF NOT EXISTS pgsluice_lost (tab integer NOT NULL, rid tid NOT NULL, loser boolean NOT NULL)"
+    " ON COMMIT DROP",
+)
+
+
+def clean_slate(conn: psycopg.Connection) -> None:
+    """Makes the tables of this module, or empties them."""
+    for statement in _CREATE:
+        conn.execute(statement)
+    conn.execute(sql.SQL("TRUNCATE {}, {}, {}, {}").format(OFF, SAID, DUP, LOST))
 
 
 class Offenders:
     """Fills :data:`OFF` and :data:`DUP` for one relation.
 
-    A query that PostgreSQL cannot answer (a CHECK that raises, an operator out of sight) is left out and
-    noted in ``unanswered``: such rows are found when they are poured, by PostgreSQL itself.
+    A question that cannot be put to a set of rows (a CHECK that raises, a column that the stage lacks) is left
+    out and noted in ``unanswered``: then only an INSERT can tell.
     """
 
     def __init__(self, conn: psycopg.Connection, state: TableLoad, *, staged: bool) -> None:
@@ -40,17 +64,8 @@ class Offenders:
         self._staged = staged
         self._relation: sql.Composable = state.stage if staged else sql.SQL("ONLY {}").format(state.target)
         self._mapped = {c.name for c in state.columns}
+        self._order = _trigger_order(state.plan.table)
         self.unanswered = False
-        conn.execute(
-            "CREATE TEMP TABLE IF NOT EXISTS pgsluice_off (rid tid NOT NULL, ord bigint, prio integer NOT NULL,"
-            " kind text NOT NULL, col text NOT NULL, con text NOT NULL, code text NOT NULL,"
-            " message text NOT NULL) ON COMMIT DROP"
-        )
-        conn.execute(
-            "CREATE TEMP TABLE IF NOT EXISTS pgsluice_dup (ix integer NOT NULL, grp bigint NOT NULL,"
-            " rid tid NOT NULL, ord bigint, orphan boolean NOT NULL DEFAULT false) ON COMMIT DROP"
-        )
-        conn.execute(sql.SQL("TRUNCATE {}, {}").format(OFF, DUP))
 
     def not_null(self) -> None:
         """NULLs in columns that take none."""
@@ -70,7 +85,7 @@ class Offenders:
         """Rows for which a CHECK is false (unknown passes, as in SQL)."""
         table = self._state.plan.table
         enforced = (c for c in table.checks if c.enforced)
-        for i, check in enumerate(sorted(enforced, key=lambda c: c.name)):
+        for i, check in enumerate(sorted(enforced, key=lambda c: c.name.encode())):
             if self._staged and not set(check.columns) <= self._mapped:
                 self.unanswered = True
                 continue
@@ -89,56 +104,81 @@ class Offenders:
                 message=f'new row for relation "{table.name.name}" violates check constraint "{check.name}"',
             )
 
-    def foreign_keys(self, keys: Sequence[Constraint], beside: Mapping[int, sql.Composable] | None = None) -> int:
-        """Rows whose parent does not exist.
+    def foreign_keys(self, keys: Sequence[Constraint]) -> None:
+        """Rows whose parent does not exist in its table."""
+        for fk in keys:
+            if self._asked(fk):
+                self._find(self._orphans(fk, [self._parent(fk)]), PRIO_TRIGGER + self._order[fk.name], **_orphan(fk))
 
-        :param beside: by oid of a foreign key: a stage whose rows count as parents as well.
-        :returns: how many rows were added to the offenders.
+    def inner_keys(self, keys: Sequence[Constraint], group: Sequence[TableLoad], *, without_losers: bool) -> int:
+        """Rows that have not left and whose parent exists neither in its table nor among those of the group
+        that have not left.
+
+        :param without_losers: count rows that lost a unique key to an earlier one as gone.
+        :returns: how many reasons were found.
         """
         found = 0
-        for i, fk in enumerate(sorted(keys, key=lambda c: c.oid)):
-            if not fk.enforced:
+        for fk in keys:
+            if not self._asked(fk):
                 continue
-            if self._staged and not set(fk.columns) <= self._mapped:
-                self.unanswered = True
-                continue
-            found += self._find(
-                self._orphans(fk, (beside or {}).get(fk.oid)),
-                PRIO_FOREIGN + i,
-                kind="foreign_key",
-                column=", ".join(fk.columns),
-                constraint=fk.name,
-                code="23503",
-                message=f'insert or update on table "{self._state.plan.table.name.name}" violates'
-                f' foreign key constraint "{fk.name}"',
-            )
+            parents = [] if not self._staged else [self._parent(fk)]
+            for other in group:
+                if other.plan.table.name == fk.references and (other.stage_made or not self._staged):
+                    relation: sql.Composable = other.stage if self._staged else sql.SQL("ONLY {}").format(other.target)
+                    parents.append((relation, _stays("p", other, without_losers)))
+            stays = _stays("r", self._state, without_losers)
+            found += self._find(self._orphans(fk, parents, stays), PRIO_INNER + self._order[fk.name], **_orphan(fk))
         return found
 
-    def _orphans(self, fk: Constraint, beside: sql.Composable | None) -> sql.Composable:
+    def _asked(self, fk: Constraint) -> bool:
+        if not fk.enforced:
+            return False
+        # Of a key with PERIOD (18) a range must be covered, by several parents if need be.
+        if (self._staged and not set(fk.columns) <= self._mapped) or re.search(r"\bPERIOD\b", fk.definition):
+            self.unanswered = True
+            return False
+        return True
+
+    def _parent(self, fk: Constraint) -> tuple[sql.Composable, sql.Composable]:
+        """The referenced table as the key's trigger reads it: all of its rows, and no inheriting tables."""
         assert fk.references is not None
-        parents: list[sql.Composable] = [sql.Identifier(fk.references.schema, fk.references.name)]
-        if beside is not None:
-            parents.append(beside)
+        name = sql.Identifier(fk.references.schema, fk.references.name)
+        row = self._conn.execute(
+            "SELECT relkind = 'p', row_security_active(oid) FROM pg_class WHERE oid = %s::regclass",
+            (name.as_string(self._conn),),
+        ).fetchone()
+        assert row is not None
+        if row[1]:
+            self.unanswered = True
+        return (name if row[0] else sql.SQL("ONLY {}").format(name)), sql.SQL("true")
+
+    def _orphans(
+        self,
+        fk: Constraint,
+        parents: Sequence[tuple[sql.Composable, sql.Composable]],
+        stays: sql.Composable | None = None,
+    ) -> sql.Composable:
         child = [sql.Identifier("r", c) for c in fk.columns]
         match = sql.SQL(" AND ").join(
             sql.SQL("{} OPERATOR({}) {}").format(sql.Identifier("p", p), sql.SQL(op), c)
             for p, op, c in zip(fk.referenced_columns, fk.equality, child, strict=True)
         )
-        absent = sql.SQL(" AND ").join(
-            sql.SQL("NOT EXISTS (SELECT FROM {} AS p WHERE {})").format(parent, match) for parent in parents
+        absent = sql.SQL("").join(
+            sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS p WHERE {} AND {})").format(parent, match, condition)
+            for parent, condition in parents
         )
+        stays = stays or sql.SQL("true")
         whole = sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(c) for c in child)
-        query = sql.SQL("SELECT r.ctid FROM {} AS r WHERE {} AND {}").format(self._relation, whole, absent)
+        query = sql.SQL("SELECT r.ctid FROM {} AS r WHERE {} AND {}{}").format(self._relation, stays, whole, absent)
         if fk.match_full and len(child) > 1:
             some = sql.SQL(" OR ").join(sql.SQL("{} IS NOT NULL").format(c) for c in child)
-            query = sql.SQL("{} UNION ALL SELECT r.ctid FROM {} AS r WHERE ({}) AND NOT ({})").format(
-                query, self._relation, some, whole
+            query = sql.SQL("{} UNION ALL SELECT r.ctid FROM {} AS r WHERE {} AND ({}) AND NOT ({})").format(
+                query, self._relation, stays, some, whole
             )
         return query
 
     def duplicates(self) -> None:
         """Members of every group that shares a unique key; and, of a stage, keys that the table holds."""
-        self._taken_down = False
         for ix, index in enumerate(unique_indexes(self._state)):
             if not index.plain:
                 self.unanswered = True
@@ -162,12 +202,23 @@ class Offenders:
             groups = sql.SQL(
                 "SELECT {names}, row_number() OVER () AS grp FROM {keyed} AS g GROUP BY {names} HAVING count(*) > 1"
             ).format(names=sql.SQL(", ").join(names), keyed=keyed(self._relation))
-            self._run(
+            found = self._run(
                 sql.SQL(
-                    "INSERT INTO {dup} (ix, grp, rid) SELECT {ix}, b.grp, a.rid"
+                    "INSERT INTO {dup} (tab, ix, grp, rid) SELECT {tab}, {ix}, b.grp, a.rid"
                     " FROM {keyed} AS a JOIN ({groups}) AS b ON {same}"
-                ).format(dup=DUP, ix=sql.Literal(ix), keyed=keyed(self._relation), groups=groups, same=same)
+                ).format(
+                    dup=DUP,
+                    tab=sql.Literal(self._state.number),
+                    ix=sql.Literal(ix),
+                    keyed=keyed(self._relation),
+                    groups=groups,
+                    same=same,
+                )
             )
+            verdict = unique_verdict(index)
+            prio = self.unique_prio(ix, index)
+            if found:
+                self._say(prio, **verdict)
             if self._staged and not (match and sorted(index.keys) == sorted(m.as_string() for m in match)):
                 if match:
                     keys += [sql.SQL("{} AS m{}").format(m, sql.SQL(str(i))) for i, m in enumerate(match)]
@@ -183,9 +234,14 @@ class Offenders:
                         ),
                         same,
                     ),
-                    PRIO_UNIQUE + ix,
-                    **unique_verdict(index),
+                    prio,
+                    **verdict,
                 )
+
+    def unique_prio(self, ix: int, index: Index) -> int:
+        """When PostgreSQL asks the index: with the row, or by a trigger if its constraint is deferrable."""
+        place = self._order.get(index.constraint)
+        return PRIO_UNIQUE + ix if place is None else PRIO_TRIGGER + place
 
     def _find(
         self,
@@ -198,14 +254,22 @@ class Offenders:
         code: str,
         message: str,
     ) -> int:
-        return self._run(
-            sql.SQL(
-                "INSERT INTO {} (rid, prio, kind, col, con, code, message)"
-                " SELECT f.ctid, {}, {}, {}, {}, {}, {} FROM ({}) AS f (ctid)"
-            ).format(
-                OFF,
-                *(sql.Literal(v) for v in (prio, kind, column, constraint, code, message)),
-                rids,
+        found = self._run(
+            sql.SQL("INSERT INTO {} (tab, rid, prio) SELECT {}, f.ctid, {} FROM ({}) AS f (ctid)").format(
+                OFF, sql.Literal(self._state.number), sql.Literal(prio), rids
+            )
+        )
+        if found:
+            self._say(prio, kind=kind, column=column, constraint=constraint, code=code, message=message)
+        return found
+
+    def _say(self, prio: int, *, kind: str, column: str, constraint: str, code: str, message: str) -> None:
+        self._conn.execute(
+            sql.SQL("INSERT INTO {} SELECT {}").format(
+                SAID,
+                sql.SQL(", ").join(
+                    map(sql.Literal, (self._state.number, prio, kind, column, constraint, code, message))
+                ),
             )
         )
 
@@ -220,9 +284,42 @@ class Offenders:
             return 0
 
 
+def _stays(alias: str, state: TableLoad, without_losers: bool) -> sql.Composed:
+    return sql.SQL("NOT EXISTS (SELECT FROM {lost} AS l WHERE l.tab = {tab} AND l.rid = {rid}{losers})").format(
+        lost=LOST,
+        tab=sql.Literal(state.number),
+        rid=sql.Identifier(alias, "ctid"),
+        losers=sql.SQL("" if without_losers else " AND NOT l.loser"),
+    )
+
+
+def _trigger_order(table: Table) -> dict[str, int]:
+    """Constraints that triggers enforce, by the order in which these fire: that of their names, as bytes."""
+    fired = [c for c in table.constraints if c.kind == "f" or (c.kind in "pu" and c.deferrable)]
+    return {c.name: i for i, c in enumerate(sorted(fired, key=lambda c: (c.trigger.encode(), c.oid)))}
+
+
+def firing_order(table: Table) -> list[Constraint]:
+    """The table's foreign keys in the order in which PostgreSQL asks them."""
+    order = _trigger_order(table)
+    return sorted(table.foreign_keys, key=lambda c: order[c.name])
+
+
 def unique_indexes(state: TableLoad) -> list[Index]:
     """The table's unique indexes in the order in which PostgreSQL asks them: by oid."""
     return sorted((i for i in state.plan.table.indexes if i.unique and i.valid), key=lambda i: i.oid)
+
+
+def _orphan(fk: Constraint) -> dict[str, str]:
+    """What is said of a row whose parent is not there."""
+    assert fk.table is not None
+    return {
+        "kind": "foreign_key",
+        "column": ", ".join(fk.columns),
+        "constraint": fk.name,
+        "code": "23503",
+        "message": f'insert or update on table "{fk.table.name}" violates foreign key constraint "{fk.name}"',
+    }
 
 
 def unique_verdict(index: Index) -> dict[str, str]:

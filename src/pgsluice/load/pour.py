@@ -1,65 +1,64 @@
 """Pouring: rows leave the stage for the table, all constraints, triggers and policies in force.
 
-First in one statement. If PostgreSQL refuses, the rows are halved on the server until the refused ones
-stand alone, the earlier half always first, so that the rows that stay are those which would have stayed
-if they had come one by one in file order.
+First in one statement. If PostgreSQL refuses, in windows: slices of the stage, in file order, that shrink
+when a row is refused until it stands alone and grow again while rows are taken. What comes out is what
+single INSERTs in file order would have made of the rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import psycopg
 from psycopg import sql
 
-from pgsluice.load.judge import make_gone
+from pgsluice.load.judge import expel_refused
 from pgsluice.load.land import REJECT
 from pgsluice.load.modes import insert_statement, key_equal, update_statement
 from pgsluice.load.state import TableLoad
-from pgsluice.model import Way
+from pgsluice.model import TableName, Way
 from pgsluice.source.typed import Runs
 from pgsluice.target.verdict import NOT_ROWS_SQL, about_rows
 
 # Variables bear a prefix of their own: columns of the table may have any name.
-_HALVE = """
-DECLARE sl_n bigint; sl_u bigint := 0; sl_i bigint := 0; sl_middle bigint; sl_more record;
+_WINDOWS = """
+DECLARE sl_lo bigint; sl_hi bigint; sl_n bigint; sl_u bigint; sl_i bigint; sl_wide bigint := 4096;
   sl_code text; sl_said text; sl_con text; sl_field text;
 BEGIN
-  sl_poured := 0; sl_inserted := 0; sl_updated := 0;
-  SELECT count(*) INTO sl_n FROM {stage} AS s WHERE s.{ord} BETWEEN sl_lo AND sl_hi;
-  IF sl_n = 0 THEN RETURN; END IF;
-  BEGIN
-    {update}
-    {insert};
-    GET DIAGNOSTICS sl_i = ROW_COUNT;
-    IF ({swallowed}) THEN
-      RAISE EXCEPTION USING ERRCODE = 'PGSL1', MESSAGE = 'a trigger or rule of the table kept the row out';
-    END IF;
-    sl_poured := sl_n; sl_inserted := sl_i; sl_updated := sl_u;
-    RETURN;
-  EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS sl_code = RETURNED_SQLSTATE, sl_said = MESSAGE_TEXT, sl_con = CONSTRAINT_NAME,
-      sl_field = COLUMN_NAME;
-    IF left(sl_code, 2) IN {system} THEN RAISE; END IF;
-    IF sl_n = 1 THEN
-      INSERT INTO {reject} (tab, ord, kind, col, con, code, message)
-        SELECT {tab}, s.{ord}, CASE sl_code WHEN '23502' THEN 'not_null' WHEN '23514' THEN 'check'
-          WHEN '23505' THEN 'unique' WHEN '23503' THEN 'foreign_key' WHEN '23P01' THEN 'exclusion'
-          WHEN '42501' THEN 'policy' WHEN 'PGSL1' THEN 'trigger' WHEN 'P0001' THEN 'trigger'
-          ELSE CASE WHEN left(sl_code, 2) = '22' THEN 'value' ELSE 'other' END END,
-          coalesce(sl_field, ''), coalesce(sl_con, ''), coalesce(nullif(sl_code, 'PGSL1'), ''), sl_said
-        FROM {stage} AS s WHERE s.{ord} BETWEEN sl_lo AND sl_hi;
-      {remember}
-      DELETE FROM {stage} AS s WHERE s.{ord} BETWEEN sl_lo AND sl_hi;
-      RETURN;
-    END IF;
-  END;
-  SELECT s.{ord} INTO sl_middle FROM {stage} AS s WHERE s.{ord} BETWEEN sl_lo AND sl_hi
-    ORDER BY s.{ord} OFFSET sl_n / 2 LIMIT 1;
-  FOR sl_more IN SELECT * FROM pg_temp.{name}(sl_lo, sl_middle - 1) LOOP
-    sl_poured := sl_more.sl_poured; sl_inserted := sl_more.sl_inserted; sl_updated := sl_more.sl_updated;
-  END LOOP;
-  FOR sl_more IN SELECT * FROM pg_temp.{name}(sl_middle, sl_hi) LOOP
-    sl_poured := sl_poured + sl_more.sl_poured; sl_inserted := sl_inserted + sl_more.sl_inserted;
-    sl_updated := sl_updated + sl_more.sl_updated;
+  sl_poured := 0; sl_inserted := 0; sl_updated := 0; sl_refused := 0;
+  SELECT min(s.{ord}) INTO sl_lo FROM {stage} AS s;
+  WHILE sl_lo IS NOT NULL LOOP
+    SELECT max(w.o), count(*) INTO sl_hi, sl_n
+      FROM (SELECT s.{ord} AS o FROM {stage} AS s WHERE s.{ord} >= sl_lo ORDER BY 1 LIMIT sl_wide) AS w;
+    sl_u := 0;
+    BEGIN
+      {update}
+      {insert};
+      GET DIAGNOSTICS sl_i = ROW_COUNT;
+      IF ({swallowed}) THEN
+        RAISE EXCEPTION USING ERRCODE = 'PGSL1', MESSAGE = 'a trigger or rule of the table kept the row out';
+      END IF;
+      sl_poured := sl_poured + sl_n; sl_inserted := sl_inserted + sl_i; sl_updated := sl_updated + sl_u;
+      sl_wide := least(sl_wide * 2, 65536);
+      sl_lo := sl_hi + 1;
+    EXCEPTION WHEN OTHERS THEN
+      GET STACKED DIAGNOSTICS sl_code = RETURNED_SQLSTATE, sl_said = MESSAGE_TEXT, sl_con = CONSTRAINT_NAME,
+        sl_field = COLUMN_NAME;
+      IF left(sl_code, 2) IN {system} THEN RAISE; END IF;
+      sl_wide := greatest(sl_n / 4, 1);
+      IF sl_n = 1 THEN
+        INSERT INTO {reject} (tab, ord, kind, col, con, code, message)
+          VALUES ({tab}, sl_hi, CASE sl_code WHEN '23502' THEN 'not_null' WHEN '23514' THEN 'check'
+            WHEN '23505' THEN 'unique' WHEN '23503' THEN 'foreign_key' WHEN '23P01' THEN 'exclusion'
+            WHEN '42501' THEN 'policy' WHEN 'PGSL1' THEN 'trigger' WHEN 'P0001' THEN 'trigger'
+            ELSE CASE WHEN left(sl_code, 2) = '22' THEN 'value' ELSE 'other' END END,
+            coalesce(sl_field, ''), coalesce(sl_con, ''), coalesce(nullif(sl_code, 'PGSL1'), ''), sl_said);
+        sl_refused := sl_refused + 1;
+        sl_lo := sl_hi + 1;
+      END IF;
+    END;
+    SELECT min(s.{ord}) INTO sl_lo FROM {stage} AS s WHERE s.{ord} >= sl_lo;
   END LOOP;
 END
 """
@@ -106,20 +105,57 @@ def try_pour(conn: psycopg.Connection, state: TableLoad) -> bool:
     return complete
 
 
-def pour_halving(conn: psycopg.Connection, state: TableLoad) -> None:
-    """Pours what PostgreSQL takes; refused rows become rejects with its own words."""
+Refusal = tuple[int, str, str, str, str, str]
+"""Ordinal, kind, column, constraint, SQLSTATE and message of a row that PostgreSQL refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poured:
+    """What came of pouring row by row; refused rows are among the rejects and still in the stage."""
+
+    conn: psycopg.Connection
+    state: TableLoad
+    taken: int
+    inserted: int
+    updated: int
+    refused: int
+
+    def refusals(self) -> list[Refusal]:
+        """The refused rows."""
+        if not self.refused:
+            return []
+        return self.conn.execute(
+            sql.SQL(
+                "SELECT q.ord, q.kind, q.col, q.con, q.code, q.message FROM {} AS q JOIN {} AS s ON s.{} = q.ord"
+                " WHERE q.tab = {}"
+            ).format(REJECT, self.state.stage, sql.Identifier(self.state.ordinal), sql.Literal(self.state.number))
+        ).fetchall()
+
+    def settle(self, others: Mapping[TableName, TableLoad]) -> None:
+        """The refused rows leave the stage; the state counts the others as landed."""
+        if self.refused:
+            expel_refused(self.conn, self.state, others)
+        _poured(self.conn, self.state, self.taken, self.inserted, self.updated)
+
+
+def refuse(
+    conn: psycopg.Connection, state: TableLoad, others: Mapping[TableName, TableLoad], rows: Sequence[Refusal]
+) -> None:
+    """Makes rejects of rows that an attempt, undone since, found refused."""
+    statement = sql.SQL("COPY {} (tab, ord, kind, col, con, code, message) FROM STDIN").format(REJECT)
+    with conn.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row((state.number, *row))
+    expel_refused(conn, state, others)
+
+
+def pour_rows(conn: psycopg.Connection, state: TableLoad) -> Poured:
+    """Pours what PostgreSQL takes, in file order; refused rows become rejects with its own words."""
     name = sql.Identifier(f"pgsluice_pour_{state.number}")
     ordinal = sql.Identifier(state.ordinal)
-    remember: sql.Composable = sql.SQL("")
-    if state.keys_watched:
-        make_gone(conn, state)
-        keys = sql.SQL(", ").join(sql.SQL("s.{}::text").format(sql.Identifier(k)) for k in state.keys_watched)
-        remember = sql.SQL("INSERT INTO {} SELECT s.{}, {} FROM {} AS s WHERE s.{} BETWEEN sl_lo AND sl_hi;").format(
-            state.gone, ordinal, keys, state.stage, ordinal
-        )
     only = _range(state)
     update, lost = update_statement(state, only), _swallowed(state, only)
-    body = sql.SQL(_HALVE).format(
+    body = sql.SQL(_WINDOWS).format(
         stage=state.stage,
         ord=ordinal,
         update=sql.SQL("{}; GET DIAGNOSTICS sl_u = ROW_COUNT;").format(update) if update else sql.SQL(""),
@@ -128,27 +164,21 @@ def pour_halving(conn: psycopg.Connection, state: TableLoad) -> None:
         system=sql.SQL(NOT_ROWS_SQL),
         reject=REJECT,
         tab=sql.Literal(state.number),
-        remember=remember,
-        name=name,
     )
     conn.execute(sql.SQL("CREATE INDEX ON {} ({})").format(state.stage, ordinal))
     conn.execute(sql.SQL("ANALYZE {}").format(state.stage))
     conn.execute(
         sql.SQL(
-            "CREATE FUNCTION pg_temp.{}(sl_lo bigint, sl_hi bigint, OUT sl_poured bigint, OUT sl_inserted bigint,"
-            " OUT sl_updated bigint) LANGUAGE plpgsql AS {}"
+            "CREATE FUNCTION pg_temp.{}(OUT sl_poured bigint, OUT sl_inserted bigint, OUT sl_updated bigint,"
+            " OUT sl_refused bigint) LANGUAGE plpgsql AS {}"
         ).format(name, sql.Literal(body.as_string(conn)))
     )
     row = conn.execute(
-        sql.SQL(
-            "SELECT f.sl_poured, f.sl_inserted, f.sl_updated"
-            " FROM (SELECT min({o}) AS lo, max({o}) AS hi FROM {s}) AS x, pg_temp.{f}(x.lo, x.hi) AS f"
-        ).format(o=ordinal, s=state.stage, f=name)
+        sql.SQL("SELECT f.sl_poured, f.sl_inserted, f.sl_updated, f.sl_refused FROM pg_temp.{}() AS f").format(name)
     ).fetchone()
-    conn.execute(sql.SQL("DROP FUNCTION pg_temp.{}(bigint, bigint)").format(name))
-    poured, inserted, updated = (int(n or 0) for n in row or (0, 0, 0))
-    state.staged = poured
-    _poured(conn, state, poured, inserted, updated)
+    conn.execute(sql.SQL("DROP FUNCTION pg_temp.{}()").format(name))
+    assert row is not None
+    return Poured(conn, state, *(int(n) for n in row))
 
 
 def _poured(conn: psycopg.Connection, state: TableLoad, count: int, inserted: int, updated: int) -> None:

@@ -89,7 +89,11 @@ SELECT con.oid::bigint AS oid,
                JOIN pg_operator o ON o.oid = k.op
                JOIN pg_namespace opn ON opn.oid = o.oprnamespace
               ORDER BY k.place) AS equality,
-       con.confmatchtype = 'f' AS match_full
+       con.confmatchtype = 'f' AS match_full,
+       -- tgtype: 4 INSERT.
+       coalesce((SELECT min(t.tgname::text COLLATE "C")
+                   FROM pg_trigger t
+                  WHERE t.tgconstraint = con.oid AND t.tgrelid = con.conrelid AND t.tgtype & 4 <> 0), '') AS trigger
   FROM pg_constraint con
   JOIN pg_class c ON c.oid = con.conrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -116,7 +120,7 @@ SELECT i.indexrelid::bigint AS oid,
        obj_description(i.indexrelid, 'pg_class') AS comment,
        i.indisclustered AS clustered,
        i.indisreplident AS replica_identity,
-       am.amname = 'btree' AND i.indimmediate AND keys.plain AS plain,
+       am.amname = 'btree' AND keys.plain AS plain,
        i.indisvalid AS valid
   FROM pg_index i
   JOIN pg_class c ON c.oid = i.indexrelid

@@ -1,0 +1,202 @@
+"""Compares pgsluice with the oracle over many random cases; ``make verdicts`` runs it.
+
+python tests/verdicts/verdict_run.py --seed 1 --count 2000 [--version 18]
+python tests/verdicts/verdict_run.py --only 1:77        # one case again, shown with its DDL and data
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from verdict_cases import Case, make_case
+from verdict_oracle import Oracle, Verdict, insert
+
+import pgsluice
+from pgsluice.errors import SluiceError
+from pgsluice.target import server as embedded
+
+_DATABASE_LASTS = 150
+"""Cases after which a new database is taken: a catalog full of dead rows slows everything down."""
+
+
+class Difference(AssertionError):
+    """pgsluice and the oracle disagree."""
+
+
+class Bench:
+    """A place to run cases in: a database that is renewed now and then."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._runs = 0
+        self._conn: psycopg.Connection | None = None
+        self._folder = Path(tempfile.mkdtemp(prefix="verdicts-"))
+        self.seen: Counter[str] = Counter()
+
+    def close(self) -> None:
+        if self._conn is not None:
+            self._conn.close()
+        with psycopg.connect(self._uri, autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self._name)))
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def _name(self) -> str:
+        return f"verdicts_{os.getpid()}"
+
+    def _database(self) -> psycopg.Connection:
+        if self._runs % _DATABASE_LASTS == 0:
+            if self._conn is not None:
+                self._conn.close()
+            with psycopg.connect(self._uri, autocommit=True) as admin:
+                name = sql.Identifier(self._name)
+                admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+                admin.execute(sql.SQL("CREATE DATABASE {}").format(name))
+            self._conn = psycopg.connect(make_conninfo(self._uri, dbname=self._name), autocommit=True)
+            self._conn.execute("SET client_min_messages = warning")
+        self._runs += 1
+        assert self._conn is not None
+        return self._conn
+
+    def run(self, case: Case) -> None:
+        """Loads the case, lets the oracle do it, and compares.
+
+        :raises Difference: they are not the same.
+        """
+        conn = self._database()
+        for schema in ("s", "o"):
+            conn.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}; SET search_path = {schema}")
+            for statement in case.ddl:
+                conn.execute(statement.encode())
+            for table, columns, values in case.before:
+                try:
+                    with conn.transaction():
+                        conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                        conn.execute(insert(conn, table, columns, values).encode())
+                except psycopg.Error:
+                    pass
+        data = self._folder / "data"
+        shutil.rmtree(data, ignore_errors=True)
+        data.mkdir()
+        for name, text in case.files.items():
+            (data / name).write_text(text)
+        # The columns of the case are chosen by their header; a lone one would be sniffed otherwise.
+        result = pgsluice.load(
+            data,
+            database_url=make_conninfo(self._uri, dbname=self._name),
+            data_dir=str(self._folder),
+            into="s",
+            max_rejects="all",
+            delimiter=",",
+            quote='"',
+            again=True,
+        )
+        if result.status not in ("published", "skipped"):
+            raise Difference(f"status {result.status}: {result.reason}")
+        oracle = Oracle(conn, case)
+        order = [t.table.removeprefix("s.") for t in result.tables]
+        oracle.run(order)
+        for table in result.tables:
+            self.seen[table.way] += 1
+        self._compare(conn, case, oracle, result.run_id)
+
+    def _compare(self, conn: psycopg.Connection, case: Case, oracle: Oracle, run_id: int) -> None:
+        wrong = []
+        for table in case.tables:
+            columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(c)) for c in case.compared[table])
+            kept = []
+            for schema in ("o", "s"):
+                rows = conn.execute(sql.SQL("SELECT {} FROM {}").format(columns, sql.Identifier(schema, table)))
+                kept.append(Counter(rows.fetchall()))
+            for row, n in ((kept[0] - kept[1]) + (kept[1] - kept[0])).items():
+                which = "kept by the oracle only" if kept[0][row] > kept[1][row] else "kept by pgsluice only"
+                wrong.append(f"{table}: {row} x{n} {which}")
+        expected = [v for t in case.tables for _, v in sorted(oracle.refused[t].items())]
+        found = [
+            Verdict(Path(file).name, line, kind, con, code, col if kind == "not_null" else "", parent)
+            for file, line, kind, con, code, col, parent in conn.execute(
+                "SELECT file, line, kind, constraint_name, sqlstate, column_name,"
+                " coalesce(regexp_replace(parent_file, '^.*/', '') || ':' || parent_line, '')"
+                " FROM pgsluice.reject WHERE run_id = %s",
+                (run_id,),
+            )
+        ]
+        for v in expected:
+            self.seen[v.kind] += 1
+        wrong += [f"the oracle says   {v}" for v in expected if v not in set(found)]
+        wrong += [f"pgsluice says     {v}" for v in found if v not in set(expected)]
+        if len(found) != len(set(found)):
+            wrong.append("a row is rejected twice")
+        if wrong:
+            raise Difference("\n".join(wrong))
+
+
+def shown(case: Case) -> str:
+    """A case as text: DDL, rows before, files."""
+    parts = [";\n".join(case.ddl) + ";"]
+    parts += [f"-- before: {t} {v}" for t, _, v in case.before]
+    parts += [f"-- {name}\n{text}" for name, text in case.files.items()]
+    return "\n".join(parts)
+
+
+def check(bench: Bench, seed: str) -> str:
+    """'' when pgsluice and the oracle agree on the case, else how they differ and how to see it again."""
+    case = make_case(seed)
+    try:
+        bench.run(case)
+    except (Difference, SluiceError, psycopg.Error) as error:
+        again = f"python tests/verdicts/verdict_run.py --only {seed}"
+        return f"=== case {seed} differs ({again})\n{type(error).__name__}: {error}\n{shown(case)}\n"
+    return ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--version", type=int, default=18)
+    parser.add_argument("--only", help="seed:number of one case")
+    parser.add_argument("--stop", type=int, default=10, help="stop after so many differences")
+    args = parser.parse_args()
+    seeds = [args.only] if args.only else [f"{args.seed}:{i}" for i in range(args.count)]
+    started = time.monotonic()
+    failed = done = 0
+    with tempfile.TemporaryDirectory(prefix="sluice-", ignore_cleanup_errors=True) as root:
+        Path(root).chmod(0o711)
+        uri = embedded.start(Path(root) / "pg", args.version)
+        try:
+            with psycopg.connect(uri, autocommit=True) as admin:
+                for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+                    admin.execute(f"ALTER SYSTEM SET {setting}".encode())
+                admin.execute("SELECT pg_reload_conf()")
+            bench = Bench(uri)
+            for seed in seeds:
+                said = check(bench, seed)
+                done += 1
+                if said:
+                    failed += 1
+                    print(said, flush=True)
+                    if failed >= args.stop:
+                        break
+                if done % 100 == 0:
+                    print(f"{done} schemas, {failed} differences, {time.monotonic() - started:.0f} s", flush=True)
+            bench.close()
+        finally:
+            embedded.stop(Path(root) / "pg")
+    print(f"seed {args.seed}, PostgreSQL {args.version}: {done} schemas, {failed} differences,"
+          f" {time.monotonic() - started:.0f} s; {dict(sorted(bench.seen.items()))}")  # fmt: skip
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
