@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 EXAMPLE := examples/ecommerce
 DATA_DIR := .pgsluice
 
-.PHONY: venv demo test check
+.PHONY: venv demo test check faults
 
 venv: $(STAMP)
 
@@ -27,6 +27,10 @@ check: venv
 	$(BIN)/ruff format --check src tests $(EXAMPLE)
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2
+
+# Each fault in each phase of each mode, at random moments; `make faults CASES=300 SEED=7` for others.
+faults: venv
+	$(BIN)/python tests/faults/matrix.py $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
 
 # --data-dir: the demo stays in the embedded server, whatever DATABASE_URL or PGHOST say.
 demo: venv
