@@ -50,9 +50,10 @@ def make_plan(
     chosen = {name: by_name[name] for name in order}
     plans = []
     _modes_named(modes, tables)
+    ways = choose_ways(conn, chosen)
     for name in order:
         table = chosen[name]
-        way, why = choose_way(conn, table, chosen)
+        way, why = ways[name]
         mode, key, delete = matching(table, planned[name], modes)
         if way is Way.STAGE and mode is not Mode.APPEND:
             why = f"{why}; rows are matched by {', '.join(key)}" if key else f"{why}; it has no key to match rows by"
@@ -76,6 +77,23 @@ def make_plan(
     )
 
 
+def choose_ways(conn: psycopg.Connection, chosen: dict[TableName, Table]) -> dict[TableName, tuple[Way, str]]:
+    """The way of every table, with the reason in words.
+
+    A table that goes through a stage keeps its foreign keys, and these keep up the keys that they point at.
+    """
+    ways = {name: choose_way(conn, table, chosen) for name, table in chosen.items()}
+    held = [(fk.references, name) for name, table in chosen.items() for fk in table.foreign_keys]
+    changed = True
+    while changed:
+        changed = False
+        for parent, child in held:
+            if parent in ways and parent != child and ways[parent][0] is Way.IN_PLACE and ways[child][0] is Way.STAGE:
+                ways[parent] = Way.STAGE, f"{child} references it and cannot be taken apart"
+                changed = True
+    return ways
+
+
 def choose_way(conn: psycopg.Connection, table: Table, chosen: dict[TableName, Table]) -> tuple[Way, str]:
     """In place when the table is empty and nothing stands against taking its keys down; else a stage."""
     if table.obstacles:
@@ -90,11 +108,6 @@ def choose_way(conn: psycopg.Connection, table: Table, chosen: dict[TableName, T
         return Way.STAGE, f"{outside[0].table} outside of this load references it ({outside[0].name})"
     if not is_empty(conn, table.name):
         return Way.STAGE, "it holds rows"
-    for child in table.referenced_by:
-        assert child.table is not None
-        other = chosen[child.table]
-        if other.name != table.name and (other.obstacles or not is_empty(conn, other.name)):
-            return Way.STAGE, f"{other.name} references it and cannot be taken apart"
     return Way.IN_PLACE, "it is empty"
 
 
