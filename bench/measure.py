@@ -46,7 +46,7 @@ def run(command: Sequence[str], folder: Path, *, env: Mapping[str, str], limit: 
         code, usage = _wait(child.pid, started + limit)
         wall = time.perf_counter() - started
     child.returncode = code  # waited for here, and not by Popen
-    text = out.read_text(errors="replace") if code == 0 else err.read_text(errors="replace")[-2000:]
+    text = out.read_text(errors="replace") if code == 0 else err.read_text(errors="replace")[-20000:]
     return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, code, text, load)
 
 

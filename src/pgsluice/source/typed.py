@@ -302,10 +302,9 @@ class TypedReader:
         table = self._duck.sql(self._typed).to_arrow_table()
         if table.num_rows != block.rows:
             raise _CountError(f"{table.num_rows} records instead of {block.rows}")
-        import pyarrow.compute as pc
-
         ok = table.column(len(self.columns))
-        certain = pc.sum(ok).as_py() or 0
+        # Not pyarrow.compute: importing it takes as long as reading 20 MB.
+        certain = sum(part.true_count for part in ok.chunks)
         table = table.drop_columns(["ok"])
         if certain == block.rows:
             return Chunk(block, _one_batch(table), runs, None, Runs(()), block.faults)
