@@ -173,7 +173,33 @@ class Oracle:
     def _attempt(self, table: str, keep: list[bool]) -> list[_Outcome]:
         statements = [insert(self._conn, table, self._case.columns[table], r.values) for r in self._case.records[table]]
         rows = self._conn.execute("SELECT code, con, col, n, tuple FROM attempt(%s, %s) ORDER BY i", (statements, keep))
-        return [_Outcome(*r) for r in rows]
+        outcomes = [_Outcome(*r) for r in rows]
+        for outcome, record in zip(outcomes, self._case.records[table], strict=True):
+            if outcome.code.startswith("22"):
+                outcome.code = self._first_bad_value(table, record) or outcome.code
+        return outcomes
+
+    def _first_bad_value(self, table: str, record: Record) -> str:
+        """SQLSTATE of the first value in the record that its column does not take.
+
+        An INSERT reads literals first and applies modifiers such as those of numeric(5,2) afterwards, so of
+        several bad values it does not always name the first.
+        """
+        columns = self._case.columns[table]
+        for column, value in zip(columns, record.values, strict=True):
+            with self._conn.transaction(force_rollback=True):
+                name = sql.Identifier(column)
+                self._conn.execute(
+                    sql.SQL("CREATE TEMP TABLE bare AS SELECT {} FROM {} WITH NO DATA").format(
+                        name, sql.Identifier(table)
+                    )
+                )
+                try:
+                    with self._conn.transaction():
+                        self._conn.execute(sql.SQL("INSERT INTO bare VALUES ({})").format(sql.Literal(value)))
+                except psycopg.Error as error:
+                    return error.sqlstate or ""
+        return ""
 
     # ------------------------------------------------------------------- verdicts
 

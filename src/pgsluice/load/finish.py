@@ -16,10 +16,10 @@ from psycopg import sql
 
 from pgsluice.errors import DatabaseError
 from pgsluice.load.build import add_constraint, build_index, build_plain
-from pgsluice.load.judge import decide_values, judge, keys_of, only_insert_tells
+from pgsluice.load.judge import Refusal, ban_orphans, decide_values, judge, keys_of, make_ban, only_insert_tells
 from pgsluice.load.modes import delete_missing, drop_known
 from pgsluice.load.offenders import firing_order, unique_indexes
-from pgsluice.load.pour import Refusal, pour_rows, refuse, try_pour
+from pgsluice.load.pour import Poured, pour_rows, try_pour
 from pgsluice.load.state import Clock, TableLoad
 from pgsluice.model import Constraint, Index, Listener, Mode, Progress, TableName, Way
 from pgsluice.target.verdict import about_rows, primary
@@ -244,39 +244,31 @@ class Finisher:
     def _pour_rows(self, group: Sequence[TableLoad]) -> None:
         """Lets PostgreSQL say row by row.
 
-        Where a row may refer to one that comes later, the rows whose parent is nowhere leave first; a row
-        that is refused after that may have been somebody's parent, and so it starts again without it.
+        Where a row may refer to one that comes later, its foreign keys wait for the last row; who turns out
+        to have no parent is banned, and the rows come once more.
         """
-        waits = bool(self._deferred) or any(keys_of(s, _names(group), inner=True) for s in group)
-        if not waits:
-            for state in group:
-                with self._clock.phase("insert", state.name):
-                    pour_rows(self._conn, state).settle(self._states)
-            return
-        refused: list[tuple[TableLoad, list[Refusal]]] = [(group[0], [])]
-        while refused:
-            with self._attempt(group):
-                judge(
-                    self._conn,
-                    group,
-                    self._states,
-                    staged=True,
-                    rows=False,
-                    unique=False,
-                    outer=bool(self._deferred),
-                )
-                if not self._deferred:
-                    self._defer(group, _names(group), deferred=True)
-                poured = [pour_rows(self._conn, state) for state in group]
-                refused = [(p.state, rows) for p in poured if (rows := p.refusals())]
-                if refused:
+        if self._deferred or any(keys_of(s, _names(group), inner=True) for s in group):
+            make_ban(self._conn)
+            refused: list[Refusal] = []
+            while True:
+                with self._attempt(group):
+                    refused = [r for poured in self._one_by_one(group) for r in poured.refusals()]
                     raise psycopg.Rollback
-                for p in poured:
-                    p.settle(self._states)
-                if not self._deferred:
-                    self._defer(group, _names(group), deferred=False)
-            for state, rows in refused:
-                refuse(self._conn, state, self._states, rows)
+                if not ban_orphans(self._conn, group, refused, outer=bool(self._deferred)):
+                    break
+        for poured in self._one_by_one(group):
+            poured.settle(self._states)
+        if not self._deferred:
+            self._defer(group, _names(group), deferred=False)
+
+    def _one_by_one(self, group: Sequence[TableLoad]) -> list[Poured]:
+        if not self._deferred:
+            self._defer(group, _names(group), deferred=True)
+        result = []
+        for state in group:
+            with self._clock.phase("insert", state.name):
+                result.append(pour_rows(self._conn, state))
+        return result
 
     def _decide(self, state: TableLoad) -> None:
         if state.doubt_made:

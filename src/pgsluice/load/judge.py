@@ -8,8 +8,9 @@ each other is defined in ``docs/explanation/verdicts.md``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -245,6 +246,71 @@ def judge(
             _say_duplicates(conn, state, offenders)
     left = _expel(conn, group, others, staged) if _any(conn, OFF) else 0
     return Judgement(left, not any(o.unanswered for _, o in asked))
+
+
+BAN = sql.Identifier("pg_temp", "pgsluice_ban")
+"""Rows that may not stay because they have no parent, and what is said of them."""
+
+
+class Refusal(NamedTuple):
+    """A row that was refused when rows were poured one by one."""
+
+    tab: int
+    ord: int
+    loser: bool
+    """Only because an earlier row is there."""
+
+
+def make_ban(conn: psycopg.Connection) -> None:
+    """Makes :data:`BAN` if it is not there."""
+    conn.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS pgsluice_ban (tab integer, ord bigint, kind text NOT NULL, col text NOT NULL,"
+        " con text NOT NULL, code text NOT NULL, message text NOT NULL, PRIMARY KEY (tab, ord)) ON COMMIT DROP"
+    )
+
+
+def ban_orphans(
+    conn: psycopg.Connection, group: Sequence[TableLoad], refused: Iterable[Refusal], *, outer: bool
+) -> int:
+    """Bans staged rows that have no parent if ``refused`` leave; as :func:`_settle` does where it knows all.
+
+    :param outer: ask the foreign keys that point out of the group as well.
+    :returns: how many rows were banned that were not before.
+    """
+    names = {s.plan.table.name for s in group}
+    clean_slate(conn)
+    conn.execute("CREATE TEMP TABLE IF NOT EXISTS pgsluice_refused (tab integer, ord bigint, loser boolean)"
+                 " ON COMMIT DROP")  # fmt: skip
+    conn.execute("TRUNCATE pg_temp.pgsluice_refused")
+    with conn.cursor() as cursor, cursor.copy("COPY pg_temp.pgsluice_refused FROM STDIN") as copy:
+        for row in refused:
+            copy.write_row(row)
+    for state in group:
+        conn.execute(
+            sql.SQL(
+                "INSERT INTO {} SELECT q.tab, s.ctid, q.loser AND NOT EXISTS (SELECT FROM {} AS b WHERE b.tab = q.tab"
+                " AND b.ord = q.ord) FROM pg_temp.pgsluice_refused AS q JOIN {} AS s ON s.{} = q.ord WHERE q.tab = {}"
+            ).format(LOST, BAN, state.stage, sql.Identifier(state.ordinal), sql.Literal(state.number))
+        )
+    asked = [(s, Offenders(conn, s, staged=True)) for s in group]
+    if outer:
+        for state, offenders in asked:
+            offenders.foreign_keys(keys_of(state, names, inner=False))
+        _lose(conn)
+    keys = [(o, keys_of(s, names, inner=True)) for s, o in asked]
+    while sum(o.inner_keys(k, group, without_losers=False) for o, k in keys):
+        _lose(conn)
+    if not _any(conn, OFF):
+        for offenders, k in keys:
+            offenders.inner_keys(k, group, without_losers=True)
+    _number(conn, group, OFF, staged=True)
+    return conn.execute(
+        sql.SQL(
+            "INSERT INTO {} SELECT o.tab, o.ord, s.kind, s.col, s.con, s.code, s.message"
+            " FROM (SELECT tab, ord, min(prio) AS prio FROM {} GROUP BY tab, ord) AS o JOIN"
+            " (SELECT DISTINCT * FROM {}) AS s ON s.tab = o.tab AND s.prio = o.prio ON CONFLICT DO NOTHING"
+        ).format(BAN, OFF, SAID)
+    ).rowcount
 
 
 def _any(conn: psycopg.Connection, table: sql.Identifier) -> bool:

@@ -7,13 +7,13 @@ single INSERTs in file order would have made of the rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
-from pgsluice.load.judge import expel_refused
+from pgsluice.load.judge import BAN, Refusal, expel_refused, make_ban
 from pgsluice.load.land import REJECT
 from pgsluice.load.modes import insert_statement, key_equal, update_statement
 from pgsluice.load.state import TableLoad
@@ -23,14 +23,19 @@ from pgsluice.target.verdict import NOT_ROWS_SQL, about_rows
 
 # Variables bear a prefix of their own: columns of the table may have any name.
 _WINDOWS = """
-DECLARE sl_lo bigint; sl_hi bigint; sl_n bigint; sl_u bigint; sl_i bigint; sl_wide bigint := 4096;
+DECLARE sl_lo bigint; sl_hi bigint; sl_ban bigint; sl_n bigint; sl_u bigint; sl_i bigint; sl_wide bigint := 4096;
   sl_code text; sl_said text; sl_con text; sl_field text;
 BEGIN
   sl_poured := 0; sl_inserted := 0; sl_updated := 0; sl_refused := 0;
   SELECT min(s.{ord}) INTO sl_lo FROM {stage} AS s;
   WHILE sl_lo IS NOT NULL LOOP
+    SELECT min(b.ord) INTO sl_ban FROM {ban} AS b WHERE b.tab = {tab} AND b.ord >= sl_lo;
     SELECT max(w.o), count(*) INTO sl_hi, sl_n
-      FROM (SELECT s.{ord} AS o FROM {stage} AS s WHERE s.{ord} >= sl_lo ORDER BY 1 LIMIT sl_wide) AS w;
+      FROM (SELECT s.{ord} AS o FROM {stage} AS s WHERE s.{ord} >= sl_lo AND (sl_ban IS NULL OR s.{ord} < sl_ban)
+            ORDER BY 1 LIMIT sl_wide) AS w;
+    IF sl_n = 0 THEN
+      sl_hi := sl_ban; sl_n := 1;
+    END IF;
     sl_u := 0;
     BEGIN
       {update}
@@ -39,6 +44,9 @@ BEGIN
       IF ({swallowed}) THEN
         RAISE EXCEPTION USING ERRCODE = 'PGSL1', MESSAGE = 'a trigger or rule of the table kept the row out';
       END IF;
+      IF sl_hi = sl_ban THEN
+        RAISE EXCEPTION USING ERRCODE = 'PGSL2';
+      END IF;
       sl_poured := sl_poured + sl_n; sl_inserted := sl_inserted + sl_i; sl_updated := sl_updated + sl_u;
       sl_wide := least(sl_wide * 2, 65536);
       sl_lo := sl_hi + 1;
@@ -46,8 +54,13 @@ BEGIN
       GET STACKED DIAGNOSTICS sl_code = RETURNED_SQLSTATE, sl_said = MESSAGE_TEXT, sl_con = CONSTRAINT_NAME,
         sl_field = COLUMN_NAME;
       IF left(sl_code, 2) IN {system} THEN RAISE; END IF;
-      sl_wide := greatest(sl_n / 4, 1);
-      IF sl_n = 1 THEN
+      IF sl_code = 'PGSL2' THEN
+        INSERT INTO {reject} (tab, ord, kind, col, con, code, message)
+          SELECT b.tab, b.ord, b.kind, b.col, b.con, b.code, b.message FROM {ban} AS b
+          WHERE b.tab = {tab} AND b.ord = sl_ban;
+        sl_refused := sl_refused + 1;
+        sl_lo := sl_hi + 1;
+      ELSIF sl_n = 1 THEN
         INSERT INTO {reject} (tab, ord, kind, col, con, code, message)
           VALUES ({tab}, sl_hi, CASE sl_code WHEN '23502' THEN 'not_null' WHEN '23514' THEN 'check'
             WHEN '23505' THEN 'unique' WHEN '23503' THEN 'foreign_key' WHEN '23P01' THEN 'exclusion'
@@ -56,6 +69,9 @@ BEGIN
             coalesce(sl_field, ''), coalesce(sl_con, ''), coalesce(nullif(sl_code, 'PGSL1'), ''), sl_said);
         sl_refused := sl_refused + 1;
         sl_lo := sl_hi + 1;
+        sl_wide := 1;
+      ELSE
+        sl_wide := greatest(sl_n / 4, 1);
       END IF;
     END;
     SELECT min(s.{ord}) INTO sl_lo FROM {stage} AS s WHERE s.{ord} >= sl_lo;
@@ -105,10 +121,6 @@ def try_pour(conn: psycopg.Connection, state: TableLoad) -> bool:
     return complete
 
 
-Refusal = tuple[int, str, str, str, str, str]
-"""Ordinal, kind, column, constraint, SQLSTATE and message of a row that PostgreSQL refused."""
-
-
 @dataclass(frozen=True, slots=True)
 class Poured:
     """What came of pouring row by row; refused rows are among the rejects and still in the stage."""
@@ -124,12 +136,17 @@ class Poured:
         """The refused rows."""
         if not self.refused:
             return []
-        return self.conn.execute(
-            sql.SQL(
-                "SELECT q.ord, q.kind, q.col, q.con, q.code, q.message FROM {} AS q JOIN {} AS s ON s.{} = q.ord"
-                " WHERE q.tab = {}"
-            ).format(REJECT, self.state.stage, sql.Identifier(self.state.ordinal), sql.Literal(self.state.number))
-        ).fetchall()
+        rows = self.conn.execute(
+            sql.SQL("SELECT s.{}, q.kind FROM {} AS s JOIN {} AS q ON s.{} = q.ord WHERE q.tab = {}").format(
+                sql.Identifier(self.state.ordinal),
+                self.state.stage,
+                REJECT,
+                sql.Identifier(self.state.ordinal),
+                sql.Literal(self.state.number),
+            )
+        )
+        # Whoever lost to an earlier row may stay if that one leaves.
+        return [Refusal(self.state.number, ordinal, kind in ("unique", "exclusion")) for ordinal, kind in rows]
 
     def settle(self, others: Mapping[TableName, TableLoad]) -> None:
         """The refused rows leave the stage; the state counts the others as landed."""
@@ -138,19 +155,13 @@ class Poured:
         _poured(self.conn, self.state, self.taken, self.inserted, self.updated)
 
 
-def refuse(
-    conn: psycopg.Connection, state: TableLoad, others: Mapping[TableName, TableLoad], rows: Sequence[Refusal]
-) -> None:
-    """Makes rejects of rows that an attempt, undone since, found refused."""
-    statement = sql.SQL("COPY {} (tab, ord, kind, col, con, code, message) FROM STDIN").format(REJECT)
-    with conn.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row((state.number, *row))
-    expel_refused(conn, state, others)
-
-
 def pour_rows(conn: psycopg.Connection, state: TableLoad) -> Poured:
-    """Pours what PostgreSQL takes, in file order; refused rows become rejects with its own words."""
+    """Pours what PostgreSQL takes, in file order; refused rows become rejects with its own words.
+
+    Rows in :data:`BAN` are tried in their place and taken out again: where their INSERT would succeed, they are
+    rejected in the words that stand there.
+    """
+    make_ban(conn)
     name = sql.Identifier(f"pgsluice_pour_{state.number}")
     ordinal = sql.Identifier(state.ordinal)
     only = _range(state)
@@ -164,6 +175,7 @@ def pour_rows(conn: psycopg.Connection, state: TableLoad) -> Poured:
         system=sql.SQL(NOT_ROWS_SQL),
         reject=REJECT,
         tab=sql.Literal(state.number),
+        ban=BAN,
     )
     conn.execute(sql.SQL("CREATE INDEX ON {} ({})").format(state.stage, ordinal))
     conn.execute(sql.SQL("ANALYZE {}").format(state.stage))
