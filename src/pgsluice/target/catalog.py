@@ -8,7 +8,7 @@ however many tables it has. Definitions are those of PostgreSQL's own deparser a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import psycopg
@@ -27,16 +27,19 @@ def _rows(conn: psycopg.Connection[Any], name: str, **parameters: object) -> lis
         return cursor.execute(query("catalog", name), parameters).fetchall()
 
 
-def read_tables(conn: psycopg.Connection[Any], schema: str | None) -> tuple[Table, ...]:
+def read_tables(
+    conn: psycopg.Connection[Any], schema: str | None, only: Collection[int] | None = None
+) -> tuple[Table, ...]:
     """All tables of ``schema`` (None: the current one) in alphabetical order, partitions left out.
+
+    :param only: oids of the tables to look into; of the others little more than their names is told. To
+        look into a table waits for whoever has it locked, since PostgreSQL's deparser does.
 
     Errors of the connection pass through as psycopg raises them. A schema that does not exist has no
     tables.
     """
     found = _rows(conn, "tables", schema=schema)
-    oids = [row["oid"] for row in found]
-    if not oids:
-        return ()
+    oids = [row["oid"] for row in found if only is None or row["oid"] in only]
 
     columns: defaultdict[int, list[Column]] = defaultdict(list)
     for row in _rows(conn, "columns", oids=oids):
