@@ -44,3 +44,15 @@ demo: venv
 	@$(BIN)/python -c "import shlex; from pgsluice.target import server; \
 	  print('Without pgsluice:', shlex.join(server.psql_command('$(DATA_DIR)')))"
 	@echo "Stop the server:  $(BIN)/pgsluice server stop"
+
+# The programs that pgsluice is compared with have an environment of their own: see bench/requirements.txt.
+# Sizes and competitors are arguments: make bench BENCH="--only ecommerce60,tpch0.1 --runs 3"
+BENCH ?=
+BENCH_VENV := bench/work/venv
+bench: venv $(BENCH_VENV)/.installed
+	$(BIN)/python -m bench $(BENCH)
+
+$(BENCH_VENV)/.installed: bench/requirements.txt
+	test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 $(BENCH_VENV)/bin/python -m pip install -q -r bench/requirements.txt
+	touch $@

@@ -77,7 +77,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default=DEFAULT, metavar="A,B", help="workloads (default: %(default)s)")
     parser.add_argument("--competitors", metavar="A,B", help="only these (default: those that suit the workload)")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="rounds (default: %(default)s)")
-    parser.add_argument("--limit", type=float, default=900, metavar="S", help="seconds for a run (default: %(default)s)")
+    parser.add_argument(
+        "--limit", type=float, default=900, metavar="S", help="seconds for a run (default: %(default)s)"
+    )
     parser.add_argument("--database-url", metavar="URL", help="a superuser's, instead of a server of its own")
     parser.add_argument("--pg", type=int, default=None, metavar="N", help="major version of the server")
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work", metavar="FOLDER")

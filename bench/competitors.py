@@ -130,9 +130,7 @@ def _tool(script: str, *options: str, before: Callable[[Workload], str]) -> Call
         job = context.scratch / "job.json"
         files = {table: [str(f) for f in load.files(table)] for table in load.order}
         after = load.indexes + "".join(f"ANALYZE {t};\n" for t in load.order) + load.foreign_keys
-        job.write_text(
-            json.dumps({"uri": context.uri, "files": files, "tables": load.tables, "after": EXPERT + after})
-        )
+        job.write_text(json.dumps({"uri": context.uri, "files": files, "tables": load.tables, "after": EXPERT + after}))
         command = [context.python, str(TOOLS / script), str(job), *options]
         return Start(before(load), command)
 
@@ -168,7 +166,7 @@ def _pgloader(context: Context) -> Start:
             names = ", ".join(f'"{name}" [null if blanks]' for name in header)
             commands.append(
                 f"LOAD CSV FROM '{path}' ({names})\n"
-                f"  INTO postgresql://{host}{parts.path} TARGET TABLE \"public\".\"{table}\"\n"
+                f'  INTO postgresql://{host}{parts.path} TARGET TABLE "public"."{table}"\n'
                 f"  WITH skip header = 1, fields terminated by ',', fields optionally enclosed by '\"',\n"
                 f"    fields escaped by double-quote, batch rows = 25000, prefetch rows = 100000;\n"
             )
@@ -269,9 +267,7 @@ COMPETITORS: dict[str, Competitor] = {
         _module("adbc-driver-postgresql", "pyarrow"),
         "pyarrow's CSV reader, adbc_ingest into bare tables, then the hand-tuned script's keys",
     ),
-    "pgsluice-clean": Competitor(
-        "pgsluice load, the good rows alone", _pgsluice_clean, _pgsluice_version, ""
-    ),
+    "pgsluice-clean": Competitor("pgsluice load, the good rows alone", _pgsluice_clean, _pgsluice_version, ""),
     "hand-clean": Competitor(
         "hand-tuned SQL script, the good rows alone", _hand, _psql_version, "stops at the first bad row"
     ),

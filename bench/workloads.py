@@ -210,7 +210,7 @@ def _bad_products(count: int) -> Iterator[bytes]:
 
 
 def _bad_orders(counts: tuple[int, int, int]) -> Iterator[bytes]:
-    customers, products, orders = counts
+    customers, _, orders = counts
     number = orders
     while True:
         for text in (

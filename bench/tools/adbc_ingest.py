@@ -3,12 +3,13 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import adbc_driver_postgresql.dbapi
 import pyarrow as pa
 import pyarrow.csv
 
-job = json.load(open(sys.argv[1]))
+job = json.loads(Path(sys.argv[1]).read_text())
 
 TYPES = {
     "smallint": pa.int16(),

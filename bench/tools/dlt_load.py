@@ -6,15 +6,16 @@
 import json
 import os
 import sys
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 
-import dlt  # noqa: E402
-import pyarrow.csv  # noqa: E402
-from psycopg.conninfo import conninfo_to_dict  # noqa: E402
+import dlt
+import pyarrow.csv
+from psycopg.conninfo import conninfo_to_dict
 
-job = json.load(open(sys.argv[1]))
+job = json.loads(Path(sys.argv[1]).read_text())
 address = conninfo_to_dict(job["uri"])
 # dlt wants a host and a password; a server that trusts does not look at the one, and libpq takes the host
 # that stands behind the question mark.

@@ -2,12 +2,13 @@
 
 import json
 import sys
+from pathlib import Path
 
 import duckdb
 import duckdb_extensions
 import psycopg
 
-job = json.load(open(sys.argv[1]))
+job = json.loads(Path(sys.argv[1]).read_text())
 with psycopg.connect(job["uri"]) as conn:
     conn.execute(job["tables"])
 duckdb_extensions.import_extension("postgres_scanner")

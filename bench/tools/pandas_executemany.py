@@ -3,10 +3,11 @@
 import importlib
 import json
 import sys
+from pathlib import Path
 
 import pandas as pd
 
-job = json.load(open(sys.argv[1]))
+job = json.loads(Path(sys.argv[1]).read_text())
 conn = importlib.import_module(sys.argv[2]).connect(job["uri"])
 cursor = conn.cursor()
 for table, files in job["files"].items():

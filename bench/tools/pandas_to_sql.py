@@ -2,11 +2,12 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pandas as pd
 import sqlalchemy
 
-job = json.load(open(sys.argv[1]))
+job = json.loads(Path(sys.argv[1]).read_text())
 engine = sqlalchemy.create_engine(job["uri"].replace("postgresql://", "postgresql+psycopg2://"))
 with engine.begin() as conn:
     for table, files in job["files"].items():

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from statistics import median
 
 import matplotlib
@@ -10,7 +11,7 @@ matplotlib.use("svg")
 matplotlib.rcParams["svg.hashsalt"] = "pgsluice"  # the same picture gives the same bytes
 import matplotlib.pyplot as plt  # noqa: E402
 
-results = json.load(open(sys.argv[1]))
+results = json.loads(Path(sys.argv[1]).read_text())
 names = sorted(results)
 figure, axes = plt.subplots(len(names), 1, figsize=(8, 1 + 1.9 * len(names)), squeeze=False)
 for axis, name in zip(axes[:, 0], names, strict=True):
