@@ -470,20 +470,22 @@ def rejects(
             help="Rejects shown one by one, 0 for none.  [default: 10 in a table, all in CSV and JSON]",
         ),
     ] = None,
+    table: Annotated[str | None, typer.Option("--table", metavar="TABLE", help="Only the rejects of TABLE.")] = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
 ) -> None:
     """Show the rows that a run rejected, and why.
 
     RUN is the run's number; without it the last run that has rejects is taken. They are grouped with their
-    counts first, then shown one by one.
+    counts first, then shown one by one; those that were replayed are left out. As CSV they can be corrected
+    (column raw) and given to pgsluice replay.
 
     Example: pgsluice rejects 12 --format csv > rejects.csv
     """
     from pgsluice.load import api
 
-    run_id, found = api.rejects(run, database_url=database_url, data_dir=data_dir)
-    rows = api.reject_rows(run_id, database_url=database_url, data_dir=data_dir)
+    run_id, found = api.rejects(run, table=table, database_url=database_url, data_dir=data_dir)
+    rows = api.reject_rows(run_id, table=table, database_url=database_url, data_dir=data_dir)
     if form is RejectsFormat.CSV:
         _write_csv(itertools.islice(rows, limit))
     elif form is RejectsFormat.JSON:
@@ -495,15 +497,13 @@ def rejects(
 
 
 def _write_csv(rows: Iterable[Reject]) -> None:
-    import csv
+    from pgsluice.load.rejects import csv_row, csv_writer
+    from pgsluice.source.corrections import HEADER
 
-    from pgsluice.model import Reject
-
-    names = [field.name for field in dataclasses.fields(Reject)]
     with _telling():
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([getattr(row, name) for name in names] for row in rows)
+        writer = csv_writer(sys.stdout)
+        writer.writerow(HEADER)
+        writer.writerows(map(csv_row, rows))
 
 
 def _write_json(run_id: int, found: RejectsResult, rows: Iterable[Reject]) -> None:
@@ -516,6 +516,55 @@ def _write_json(run_id: int, found: RejectsResult, rows: Iterable[Reject]) -> No
         for place, row in enumerate(rows):
             print(", " if place else "", json.dumps(dataclasses.asdict(row)), sep="", end="")
         print("]}")
+
+
+@app.command()
+def replay(
+    run: Annotated[int, typer.Argument(metavar="RUN", hidden=True)],
+    file: Annotated[str, typer.Argument(metavar="FILE", hidden=True)],
+    max_rejects: MaxRejects = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do everything but publish: show what would be rejected again.")
+    ] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Fail at once if another run holds the tables.")] = False,
+    lock_timeout: LockTimeout = 5.0,
+    as_json: Json = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="No progress, and no summary unless rows were rejected.")
+    ] = False,
+) -> None:
+    """Load the corrected rejects of a run: all of them, or none.
+
+    FILE is what pgsluice rejects RUN --format csv wrote, or the CSV file beside the run, with the column raw
+    corrected. The records are loaded as those of their files were, under the same rules. Rejects that are
+    not in FILE stay open. If more than --max-rejects allows are rejected again, nothing is published and the
+    exit code is 1.
+
+    Example: pgsluice replay 12 rejects.csv
+    """
+    from pgsluice.load.api import replay as replay_file
+    from pgsluice.report.progress import Follower
+
+    with Follower(quiet=as_json or quiet) as follower:
+        result = replay_file(
+            run,
+            file,
+            max_rejects=max_rejects or 0,
+            database_url=database_url,
+            data_dir=data_dir,
+            dry_run=dry_run,
+            no_wait=no_wait,
+            lock_timeout=lock_timeout,
+            listen=follower,
+        )
+    if as_json:
+        _show_json(dataclasses.asdict(result))
+    elif not quiet or result.rejects.count:
+        _show_run(result)
+    if result.status == "vetoed":
+        raise typer.Exit(VETOED)
 
 
 @app.command()

@@ -50,6 +50,8 @@ class SourceFile:
     dialect: Dialect
     header: tuple[str, ...]
     """The fields of the first record (column names, if ``dialect.header``)."""
+    feeds: TableName | None = None
+    """The table that the file goes into, where its name need not be asked: in a replay."""
 
 
 # --------------------------------------------------------------------------- catalog
@@ -222,6 +224,8 @@ class Modes:
     """``--key``: (table, its unique constraint or columns) by which rows are matched."""
     delete_missing: bool = False
     """With upsert: rows whose keys are not in the files go."""
+    replay: bool = False
+    """The files are corrected rejects and not the whole: nothing is missing, so replace works as upsert."""
 
     def of(self, table: TableName) -> Mode:
         return next((mode for name, mode in self.tables if table.called(name)), self.run)
@@ -308,6 +312,15 @@ class Reject:
     message: str
     raw: str
     """The record as it stands in the file, undecodable bytes as ``\\xNN``."""
+    original: int = 0
+    """The run in which the record was rejected first: ``run_id``, or of a replay the run that is replayed."""
+    number: int = 0
+    """Which reject of that run it is, from 1."""
+    record: int = 0
+    """Which record of the file, from 1, without the header."""
+    parent_file: str = ""
+    """Of a row whose parent was rejected: where the parent stands."""
+    parent_line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +371,8 @@ class RejectsResult:
     path: str | None
     """The CSV file beside the run, None when there are none."""
     groups: tuple[RejectGroup, ...] = ()
+    replayed: int = 0
+    """Further rejects of the run, no longer counted: a replay has loaded them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +397,8 @@ class RunResult:
     profile: tuple[PhaseTime, ...] = ()
     reason: str = ""
     """Of a veto: which limit was passed."""
+    replay_of: int | None = None
+    """The run whose corrected rejects were loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,7 +413,11 @@ class RunSummary:
     read: int
     loaded: int
     rejected: int
+    """Those that are open."""
     detail: str
+    replayed: int = 0
+    """Rows that this run rejected and a replay of it loaded."""
+    replay_of: int | None = None
 
 
 # --------------------------------------------------------------------------- verification

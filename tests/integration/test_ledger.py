@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from pgsluice.errors import LockedError, PrivilegeError
+from pgsluice.errors import CallError, LockedError, PrivilegeError
 from pgsluice.load import ledger
 from pgsluice.load.ledger import FileRecord, RejectRow
 from pgsluice.model import Progress, Reject, RejectGroup, deaf
@@ -129,7 +129,7 @@ def test_what_was_loaded_before(books: Conn) -> None:
     assert ledger.sizes_loaded(books, []) == set()
     ledger.finish_run(books, third, "published", 1.0)
     assert ledger.loaded_before(books, 1, "a") == third
-    assert ledger.loaded_rows(books) == {1: 9}
+    assert ledger.loaded_rows(books) == {1: (9, 0)}
 
 
 def test_published_only_with_the_rows(books: Conn, db: str) -> None:
@@ -250,8 +250,12 @@ def test_rejects(books: Conn) -> None:
     assert ledger.copy_rejects(books, run_id, iter(more)) == 2
     assert ledger.last_run_with_rejects(books) == run_id
     rows = list(ledger.reject_rows(books, run_id))
-    assert [(row.file, row.line) for row in rows] == [("a.csv", 2), ("t.csv", 2), ("t.csv", 3), ("t.csv", 4)]
-    assert rows[2] == Reject(run_id, "t", "t.csv", 3, "parent", "a", "", "22P02", "bad 2", 'a\\x00b,\u20ac\n"q"')
+    assert [(row.number, row.file, row.line) for row in rows] == [
+        (1, "t.csv", 4), (2, "t.csv", 2), (3, "t.csv", 3), (4, "a.csv", 2),
+    ]  # fmt: skip
+    assert rows[2] == Reject(
+        run_id, "t", "t.csv", 3, "parent", "a", "", "22P02", "bad 2", 'a\\x00b,\u20ac\n"q"', run_id, 3, 2, "p.csv", 9
+    )
     assert ledger.reject_groups(books, run_id) == (
         RejectGroup("t", "value", "a", "", "22P02", 3, "t.csv:4: bad 3"),
         RejectGroup("t", "parent", "a", "", "22P02", 1, "t.csv:3: bad 2"),
@@ -259,6 +263,34 @@ def test_rejects(books: Conn) -> None:
     assert list(ledger.reject_rows(books, run_id + 1)) == []
     stored = books.execute("SELECT reject_no, parent_file, parent_line FROM pgsluice.reject WHERE reject_no = 3")
     assert stored.fetchone() == (3, "p.csv", 9)
+
+
+def test_what_was_replayed(books: Conn, db: str) -> None:
+    first = ledger.start_run(books, {})
+    ledger.record_files(books, first, [record()])
+    ledger.copy_rejects(books, first, [reject(1), reject(2)])
+    second = ledger.start_run(books, {}, replay_of=first)
+    with psycopg.connect(db) as main:
+        ledger.mark_replayed(main, first, second, [2])
+        main.commit()
+        with pytest.raises(CallError, match=f"another replay of run {first}"):
+            ledger.mark_replayed(main, first, second, [1, 2])
+        main.rollback()
+    assert [row.number for row in ledger.reject_rows(books, first)] == [1]
+    assert (ledger.replayed_rows(books, first), ledger.replayed_rows(books, first, "u")) == (1, 0)
+    [run] = [run for run in ledger.runs(books, 10) if run.run_id == first]
+    assert (run.read, run.loaded, run.rejected, run.replayed) == (5, 3, 1, 1)
+    with pytest.raises(psycopg.errors.CheckViolation, match="file_balances"):
+        books.execute("UPDATE pgsluice.file SET rows_replayed = rows_replayed + 1")
+
+
+def test_rejects_of_one_table(books: Conn) -> None:
+    run_id = ledger.start_run(books, {})
+    ledger.copy_rejects(books, run_id, [reject(1), reject(2)._replace(table_name="s.t")])
+    for name, number in (("t", 1), ("public.t", 1), ("s.t", 2)):
+        assert [row.number for row in ledger.reject_rows(books, run_id, name)] == [number]
+        assert [group.count for group in ledger.reject_groups(books, run_id, name)] == [1]
+    assert list(ledger.reject_rows(books, run_id, "u")) == []
 
 
 def test_streams_may_be_left(books: Conn) -> None:

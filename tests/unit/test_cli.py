@@ -206,9 +206,11 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
                     "example": "d/a.csv:2: bad",
                 }
             ],
+            "replayed": 0,
         },
         "profile": [],
         "reason": "",
+        "replay_of": None,
     }
 
 
@@ -362,7 +364,8 @@ def test_rejects_csv(call: Call, three_rejects: dict[str, Any]) -> None:
     rows = list(csv.DictReader(io.StringIO(call("rejects", "--format", "csv").out)))
     assert len(rows) == 3
     assert rows[0]["raw"] == REJECT.raw
-    assert list(rows[0])[:4] == ["run_id", "table", "file", "line"]
+    assert list(rows[0])[:5] == ["run", "reject", "table", "file", "line"]
+    assert list(rows[0].values())[-2:] == ["", REJECT.raw]
 
 
 @pytest.mark.parametrize(("options", "count"), [((), 3), (("--limit", "2"), 2), (("--limit", "0"), 0)])

@@ -13,6 +13,7 @@ from pgsluice.errors import CallError
 from pgsluice.load import ledger
 from pgsluice.load import verify as verification
 from pgsluice.load.plan import make_plan
+from pgsluice.load.replay import open_replay
 from pgsluice.load.run import Run, target_tables
 from pgsluice.model import (
     DialectOptions,
@@ -99,6 +100,48 @@ def load(
     return Run(opened, [os.fspath(p) for p in paths], options, listen).execute()
 
 
+def replay(
+    run_id: int,
+    file: PathLike,
+    *,
+    database_url: str | None = None,
+    data_dir: str | None = None,
+    max_rejects: str | int | Sequence[str] = 0,
+    dry_run: bool = False,
+    no_wait: bool = False,
+    lock_timeout: float = 5.0,
+    listen: Listener = deaf,
+) -> RunResult:
+    """Loads rejects of a published run that were corrected, all of them or nothing.
+
+    They go into the tables of the run in its modes, with the columns and the dialect of their files, and are
+    judged by the same rules. What is refused again is reported with the place it has in the original file.
+
+    :param file: CSV with the columns ``run``, ``reject`` and ``raw``: the report of the run's rejects with
+        ``raw`` corrected. Rejects that are not in it stay as they are.
+    :param max_rejects: how many of them may be rejected again, as for :func:`load`.
+    :returns: what was read, loaded and rejected, as a run of its own.
+    :raises CallError: the run was not published, or a reject was replayed before.
+    :raises SluiceError: as :func:`load`.
+    """
+    options = LoadOptions(
+        limits=parse_limits(max_rejects),
+        dry_run=dry_run,
+        no_wait=no_wait,
+        lock_timeout=lock_timeout,
+        reports=os.path.join(data_dir or ".pgsluice", "rejects"),
+    )
+    path = os.fspath(file)
+    conninfo = resolve(database_url, data_dir)
+    with connect(conninfo) as conn:
+        conn.autocommit = True
+        corrected = open_replay(conn, run_id, path)
+    try:
+        return Run(partial(_open, conninfo), [path], corrected.options(options), listen, corrected).execute()
+    finally:
+        corrected.close()
+
+
 def plan(
     *paths: PathLike,
     database_url: str | None = None,
@@ -162,10 +205,16 @@ def runs(*, database_url: str | None = None, data_dir: str | None = None, limit:
 
 
 def rejects(
-    run_id: int | None = None, *, database_url: str | None = None, data_dir: str | None = None
+    run_id: int | None = None,
+    *,
+    table: str | None = None,
+    database_url: str | None = None,
+    data_dir: str | None = None,
 ) -> tuple[int, RejectsResult]:
-    """The rejects of a run (without ``run_id``: of the last one that has any), counted in groups.
+    """The rejects of a run (without ``run_id``: of the last one that has any), counted in groups. Those that
+    were replayed since are not among them.
 
+    :param table: only those of this table.
     :returns: the run's id (0: no run has rejects) and the groups.
     :raises CallError: there is no such run.
     """
@@ -179,16 +228,19 @@ def rejects(
         row = conn.execute("SELECT rejects_path FROM pgsluice.run WHERE run_id = %s", (run_id,)).fetchone()
         if row is None:
             raise CallError(f"there is no run {run_id}", "pgsluice runs lists them")
-        groups = ledger.reject_groups(conn, run_id)
+        groups = ledger.reject_groups(conn, run_id, table)
         path = str(row[0]) if row[0] is not None else None
-        return run_id, RejectsResult(sum(g.count for g in groups), path, groups)
+        replayed = ledger.replayed_rows(conn, run_id, table)
+        return run_id, RejectsResult(sum(g.count for g in groups), path, groups, replayed)
 
 
-def reject_rows(run_id: int, *, database_url: str | None = None, data_dir: str | None = None) -> Iterator[Reject]:
-    """The rejects of a run one by one, in the order of file and line, as a stream."""
+def reject_rows(
+    run_id: int, *, table: str | None = None, database_url: str | None = None, data_dir: str | None = None
+) -> Iterator[Reject]:
+    """The rejects of a run (of one table) that are open one by one, in load order, as a stream."""
     with _reading(database_url, data_dir) as conn:
         if ledger.exists(conn):
-            yield from ledger.reject_rows(conn, run_id)
+            yield from ledger.reject_rows(conn, run_id, table)
 
 
 def _open(conninfo: str, name: str) -> psycopg.Connection:

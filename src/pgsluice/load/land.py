@@ -88,10 +88,10 @@ class Lander:
             self._text(state, piece.reader, chunk.text, chunk.text_runs, file.base)
 
     def _reject_faults(self, state: TableLoad, base: int, chunk: Chunk) -> None:
-        statement = sql.SQL("COPY {} (tab, ord, kind, code, message) FROM STDIN").format(REJECT)
+        statement = sql.SQL("COPY {} (tab, ord, kind, col, con, code, message) FROM STDIN").format(REJECT)
         with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
             for f in chunk.faults:
-                copy.write_row((state.number, base + f.ordinal, "structure", f.sqlstate, f.message))
+                copy.write_row((state.number, base + f.ordinal, f.kind, f.column, f.constraint, f.sqlstate, f.message))
 
     def _typed(self, piece: Piece, chunk: Chunk, batch: pa.RecordBatch) -> bool:
         state, reader, base = piece.table, piece.reader, piece.file.base

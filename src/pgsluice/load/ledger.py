@@ -15,6 +15,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import psycopg
@@ -22,8 +23,8 @@ from psycopg import errors
 from psycopg.rows import class_row, dict_row, tuple_row
 from psycopg.types.json import Jsonb
 
-from pgsluice.errors import LockedError, PrivilegeError
-from pgsluice.model import Listener, Progress, Reject, RejectGroup, RunSummary
+from pgsluice.errors import BooksError, CallError, LockedError, PrivilegeError
+from pgsluice.model import Dialect, Listener, Progress, Reject, RejectGroup, RunSummary
 from pgsluice.sql import query
 
 Connection = psycopg.Connection[Any]
@@ -51,6 +52,9 @@ class FileRecord(NamedTuple):
     rows_read: int
     rows_loaded: int
     rows_rejected: int
+    columns: tuple[str, ...] = ()
+    dialect: Dialect = Dialect()
+    """With the columns: how a replay reads the records."""
 
 
 class RejectRow(NamedTuple):
@@ -68,6 +72,37 @@ class RejectRow(NamedTuple):
     raw: str
     parent_file: str | None = None
     parent_line: int | None = None
+    number: int | None = None
+    """Given in a replay: the one that the record has in the run that is replayed."""
+
+
+class RunToReplay(NamedTuple):
+    status: str
+    options: dict[str, Any]
+    replay_of: int | None
+
+
+class FileToReplay(NamedTuple):
+    path: str
+    table_oid: int
+    table_schema: str
+    table_name: str
+    columns: list[str]
+    dialect: dict[str, Any]
+
+
+class RejectToReplay(NamedTuple):
+    number: int
+    file: str
+    line: int
+    ordinal: int
+    kind: str
+    column_name: str
+    constraint_name: str
+    sqlstate: str
+    message: str
+    raw: str
+    replayed_by: int | None
 
 
 def _value(conn: Connection, name: str, **parameters: object) -> Any:
@@ -131,14 +166,14 @@ def _create(conn: Connection, state: dict[str, Any]) -> None:
 # --------------------------------------------------------------------------- runs
 
 
-def start_run(conn: Connection, options: dict[str, Any]) -> int:
+def start_run(conn: Connection, options: dict[str, Any], replay_of: int | None = None) -> int:
     """Open a run with status ``running`` that ``conn`` keeps alive, and return its id.
 
     ``options`` are anything that JSON can hold.
     """
     client = f"{socket.gethostname()}:{os.getpid()}"
     with conn.transaction():
-        run_id = int(_value(conn, "start_run", options=Jsonb(options), client=client))
+        run_id = int(_value(conn, "start_run", options=Jsonb(options), client=client, replay_of=replay_of))
         hold_run(conn, run_id)
     return run_id
 
@@ -179,7 +214,12 @@ def record_files(conn: Connection, run_id: int, rows: Iterable[FileRecord]) -> N
     with conn.cursor() as cursor:
         cursor.executemany(
             query("ledger", "record_file"),
-            [row._asdict() | {"run_id": run_id, "file_no": number} for number, row in enumerate(rows, start=1)],
+            [
+                row._asdict()
+                | {"run_id": run_id, "file_no": number}
+                | {"columns": list(row.columns), "dialect": Jsonb(asdict(row.dialect))}
+                for number, row in enumerate(rows, start=1)
+            ],
         )
 
 
@@ -284,7 +324,8 @@ def _without_nul(text: str) -> str:
 
 
 def copy_rejects(conn: Connection, run_id: int, rows: Iterable[RejectRow]) -> int:
-    """Write rejected rows down in bulk, numbered on from those of the run that are there.
+    """Write rejected rows down in bulk, numbered on from those of the run that are there, unless they have
+    their numbers.
 
     ``rows`` is read as a stream. PostgreSQL's text holds no NUL: it becomes ``\\x00``. Returns how many
     rows were written.
@@ -296,30 +337,92 @@ def copy_rejects(conn: Connection, run_id: int, rows: Iterable[RejectRow]) -> in
         for number, row in enumerate(rows, start=first + 1):
             if "\0" in row.raw or "\0" in row.message:
                 row = row._replace(message=_without_nul(row.message), raw=_without_nul(row.raw))
-            copy.write_row((run_id, number - 1, *row))
+            copy.write_row((run_id, number - 1 if row.number is None else row.number, *row[:-1]))
     return number - first
 
 
-def reject_groups(conn: Connection, run_id: int) -> tuple[RejectGroup, ...]:
-    """The rejected rows of a run counted by table, kind, column, constraint and SQLSTATE, most first."""
-    return tuple(RejectGroup(*row) for row in _rows(conn, "reject_groups", run_id=run_id))
+def reject_groups(conn: Connection, run_id: int, table: str | None = None) -> tuple[RejectGroup, ...]:
+    """The rejected rows of a run (of one table) that are open, counted by table, kind, column, constraint and
+    SQLSTATE, most first.
+    """
+    return tuple(RejectGroup(*row) for row in _rows(conn, "reject_groups", run_id=run_id, table=table))
 
 
-def reject_rows(conn: Connection, run_id: int) -> Iterator[Reject]:
-    """The rejected rows of a run, file by file in the order of their lines, as a stream.
+def replayed_rows(conn: Connection, run_id: int, table: str | None = None) -> int:
+    """How many rejected rows of a run (of one table) were replayed since."""
+    return int(_value(conn, "replayed_rows", run_id=run_id, table=table))
+
+
+def reject_rows(conn: Connection, run_id: int, table: str | None = None) -> Iterator[Reject]:
+    """The rejected rows of a run (of one table) that are open, file by file in the order of their lines, as a
+    stream.
 
     While the iterator lives ``conn`` is inside a transaction.
     """
     with conn.transaction(), conn.cursor("pgsluice_rejects", row_factory=tuple_row) as cursor:
         cursor.itersize = _REJECTS_PER_FETCH
-        for row in cursor.execute(query("ledger", "reject_rows"), {"run_id": run_id}):
+        for row in cursor.execute(query("ledger", "reject_rows"), {"run_id": run_id, "table": table}):
             yield Reject(*row)
 
 
 def last_run_with_rejects(conn: Connection) -> int | None:
-    """The id of the newest run that refused rows, None if no run did."""
+    """The id of the newest run that refused rows which are open, None if no run did."""
     run_id: int | None = _value(conn, "last_run_with_rejects")
     return run_id
+
+
+# --------------------------------------------------------------------------- replays
+
+
+def run_to_replay(conn: Connection, run_id: int) -> RunToReplay | None:
+    """A run, None if there is no such."""
+    rows = _rows(conn, "run_to_replay", run_id=run_id)
+    return RunToReplay(*rows[0]) if rows else None
+
+
+def files_to_replay(conn: Connection, run_id: int) -> tuple[FileToReplay, ...]:
+    """The files of a run of which rows were rejected."""
+    return tuple(FileToReplay(*row) for row in _rows(conn, "files_to_replay", run_id=run_id))
+
+
+def rejects_to_replay(conn: Connection, run_id: int) -> Iterator[RejectToReplay]:
+    """All rejected rows of a run in the order of their numbers, as a stream; see :func:`reject_rows`."""
+    with conn.transaction(), conn.cursor("pgsluice_replay", row_factory=tuple_row) as cursor:
+        cursor.itersize = _REJECTS_PER_FETCH
+        for row in cursor.execute(query("ledger", "rejects_to_replay"), {"run_id": run_id}):
+            yield RejectToReplay(*row)
+
+
+def may_replay(conn: Connection) -> bool:
+    """Whether the role may write down what was replayed."""
+    return bool(_value(conn, "may_replay"))
+
+
+def mark_replayed(conn: Connection, run_id: int, replay: int, numbers: Iterable[int]) -> None:
+    """Write down, on the loading connection, that run ``replay`` loads these rejected rows of ``run_id``.
+
+    Raises CallError if another replay did so in the meantime.
+    """
+    with conn.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE pgsluice_replayed (reject_no bigint PRIMARY KEY) ON COMMIT DROP")
+        with cursor.copy(query("ledger", "copy_replayed")) as copy:
+            for number in numbers:
+                copy.write_row((number,))
+        wanted = cursor.rowcount
+        runs = {"run_id": run_id, "replay": replay}
+        if cursor.execute(query("ledger", "mark_replayed"), runs).rowcount != wanted:
+            raise CallError(
+                f"another replay of run {run_id} has loaded some of these rejects in the meantime",
+                f"pgsluice rejects {run_id} --format csv writes those that are still open",
+            )
+        cursor.execute(query("ledger", "mark_earlier_replays"), runs)
+        cursor.execute(query("ledger", "book_replayed"), runs)
+        booked = conn.execute("SELECT count(*) FROM pgsluice.file WHERE run_id = %s AND rows_rejected < 0", [run_id])
+        if booked.fetchone() != (0,):
+            raise BooksError(
+                f"more rows of run {run_id} would be replayed than it rejected; nothing was published",
+                "Please report this as a defect of pgsluice",
+            )
 
 
 # --------------------------------------------------------------------------- for verify
@@ -330,6 +433,6 @@ def exists(conn: Connection) -> bool:
     return bool(_value(conn, "exists"))
 
 
-def loaded_rows(conn: Connection) -> dict[int, int]:
-    """Oid of a table to how many rows published runs put into it."""
-    return dict(_rows(conn, "loaded_rows"))
+def loaded_rows(conn: Connection) -> dict[int, tuple[int, int]]:
+    """Oid of a table to how many rows published runs put into it, and how many of them replays did."""
+    return {oid: (rows, replayed) for oid, rows, replayed in _rows(conn, "loaded_rows")}

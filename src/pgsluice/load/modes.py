@@ -26,6 +26,12 @@ def matching(table: Table, files: Sequence[FilePlan], modes: Modes) -> tuple[Mod
     if mode is Mode.APPEND:
         return mode, (), False
     delete = mode is Mode.REPLACE or (mode is Mode.UPSERT and modes.delete_missing)
+    if modes.replay and mode is Mode.REPLACE:
+        # The run that is replayed has deleted what was missing, and kept the old rows of rejected records.
+        if not _own_key(table) and not any(table.name.called(name) for name, _ in modes.keys):
+            return Mode.APPEND, (), False
+        mode = Mode.UPSERT
+    delete = delete and not modes.replay
     named = next((key for name, key in modes.keys if table.name.called(name)), None)
     key = _named_key(table, named) if named is not None else _own_key(table)
     columns = next((f.columns for f in files if f.columns), ())
@@ -53,6 +59,11 @@ def _usable(table: Table, index: Index) -> tuple[str, ...]:
     if not index.unique or index.predicate or not index.valid or not all(columns):
         return ()
     return tuple(c for c in columns if c)
+
+
+def key_indexes(table: Table, key: Sequence[str]) -> frozenset[str]:
+    """Names of the unique indexes over just these columns."""
+    return frozenset(i.name for i in table.indexes if key and set(_usable(table, i)) == set(key))
 
 
 def _own_key(table: Table) -> tuple[str, ...]:

@@ -112,6 +112,11 @@ def choose_way(conn: psycopg.Connection, table: Table, chosen: dict[TableName, T
 
 
 def _table_of(file: SourceFile, tables: Sequence[Table], wanted: Sequence[tuple[str, str]]) -> Table:
+    if file.feeds is not None:
+        known = next((t for t in tables if t.name == file.feeds), None)
+        if known is None:
+            raise MappingError(f"{file.path} was loaded into {file.feeds}, which is no table any more", "Create it")
+        return known
     base = os.path.basename(file.path)
     for name, pattern in wanted:
         if fnmatch.fnmatch(file.path, pattern) or fnmatch.fnmatch(base, pattern) or _inside(file.path, pattern):
@@ -127,9 +132,9 @@ def _table_of(file: SourceFile, tables: Sequence[Table], wanted: Sequence[tuple[
             )
         if near:
             return near[0]
-    known = ", ".join(str(t.name) for t in tables[:12]) + (", ..." if len(tables) > 12 else "")
+    names = ", ".join(str(t.name) for t in tables[:12]) + (", ..." if len(tables) > 12 else "")
     raise MappingError(
-        f"{file.path}: no table is called {file.stem!r} (tables here: {known or 'none'})",
+        f"{file.path}: no table is called {file.stem!r} (tables here: {names or 'none'})",
         f"Name its table with --table TABLE={base}, or create it first (--schema FILE.sql)",
     )
 

@@ -7,8 +7,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pgsluice.load.modes import key_indexes
 from pgsluice.load.state import FileLoad, TableLoad
 from pgsluice.source.blocks import BlockReader
+from pgsluice.source.corrections import CorrectionReader
 from pgsluice.source.typed import Chunk, TypedReader
 
 # Blocks read ahead of the sender. Two keep both sides busy; more only cost memory (a block of 8 MB is
@@ -70,7 +72,7 @@ class Producer:
 
     def _read(self, table: TableLoad, file: FileLoad) -> None:
         columns = [table.plan.table.column(name) for name in file.plan.columns]
-        blocks = BlockReader(file.plan.file, file.plan.columns)
+        blocks = _blocks(table, file)
         reader = TypedReader(columns, file.plan.file.dialect, path=file.plan.file.path, utc=self._utc)
         try:
             for block in blocks:
@@ -95,6 +97,14 @@ class Producer:
                 return
             except queue.Full:
                 continue
+
+
+def _blocks(table: TableLoad, file: FileLoad) -> BlockReader | CorrectionReader:
+    if file.corrections is None:
+        return BlockReader(file.plan.file, file.plan.columns)
+    # Of several rows with one key a run takes the first. The others stay what they were: matched by their
+    # key now, they would take the first one's place.
+    return file.corrections.reader(file.plan.columns, key_indexes(table.plan.table, table.key))
 
 
 class _Stopped(Exception):

@@ -10,27 +10,35 @@ import csv
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import psycopg
 
 from pgsluice.errors import CallError
 from pgsluice.load.ledger import RejectRow
 from pgsluice.load.state import FileLoad, TableLoad
-from pgsluice.source.blocks import locate
-
-HEADER = (
-    "table", "file", "line", "record", "kind", "column", "constraint", "sqlstate", "message", "raw",
-    "parent_file", "parent_line",
-)  # fmt: skip
-
-# A raw record may be as long as a record can be; the csv module's own limit is 128 kB.
-csv.field_size_limit(1 << 28)
+from pgsluice.model import Reject
+from pgsluice.source.corrections import HEADER, PLACEHOLDERS
+from pgsluice.source.records import BAD_ENCODING
 
 
-def write_report(conn: psycopg.Connection, states: Sequence[TableLoad], path: Path) -> int:
+def csv_writer(out: TextIO) -> Any:
+    """A writer of reports. A bare CR in a raw record would end the row for readers if it were not quoted."""
+    return csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+
+
+def csv_row(r: Reject) -> tuple[object, ...]:
+    """A reject of the ledger as a row below HEADER."""
+    return (
+        r.original, r.number, r.table, r.file, r.line, r.record, r.kind, r.column, r.constraint, r.sqlstate, r.message,
+        r.parent_file, "" if r.parent_line is None else r.parent_line, r.raw,
+    )  # fmt: skip
+
+
+def write_report(conn: psycopg.Connection, states: Sequence[TableLoad], path: Path, run_id: int) -> int:
     """Writes the run's rejects as CSV, in load order, file by file and line by line.
 
+    :param run_id: the run whose rejects they are: in a replay, the one that is replayed.
     :returns: how many.
     :raises CallError: the folder cannot be written.
     """
@@ -38,13 +46,12 @@ def write_report(conn: psycopg.Connection, states: Sequence[TableLoad], path: Pa
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="", encoding="utf-8") as out:
-            # A bare CR in a raw record would end the row for readers if it were not quoted.
-            writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+            writer = csv_writer(out)
             writer.writerow(HEADER)
             count = 0
-            for row in _located(conn, states):
-                writer.writerow(row)
+            for number, row in _located(conn, states):
                 count += 1
+                writer.writerow((run_id, count if number is None else number, *row))
     except OSError as error:
         raise CallError(
             f"the report of rejects cannot be written to {path}: {error.strerror}",
@@ -59,23 +66,10 @@ def read_report(path: Path) -> Iterator[RejectRow]:
         reader = csv.reader(lines)
         next(reader)
         for r in reader:
-            (
-                table,
-                path_of,
-                line,
-                record,
-                kind,
-                column,
-                constraint,
-                code,
-                message,
-                raw,
-                parent,
-                parent_line,
-            ) = r
+            _, number, table, file, line, record, kind, column, constraint, code, message, parent, parent_line, raw = r
             yield RejectRow(
-                table, path_of, int(line), int(record) - 1, kind, column, constraint, code, message, raw,
-                parent or None, int(parent_line) if parent_line else None,
+                table, file, int(line), int(record), kind, column, constraint, code, message, raw,
+                parent or None, int(parent_line) if parent_line else None, int(number),
             )  # fmt: skip
 
 
@@ -94,8 +88,8 @@ def _lines_of_parents(conn: psycopg.Connection, states: Sequence[TableLoad]) -> 
         with conn.cursor() as cursor, cursor.copy("COPY pg_temp.pgsluice_line FROM STDIN") as copy:
             for file in state.files:
                 mine = [o - file.base for o in wanted if file.base <= o < file.base + file.read]
-                for ordinal, line, _ in locate(file.plan.file, file.plan.columns, file.extents, mine):
-                    copy.write_row((state.number, file.base + ordinal, file.plan.file.path, line))
+                for place in file.locate(mine):
+                    copy.write_row((state.number, file.base + place.ordinal, file.plan.file.path, place.line))
 
 
 _ROWS = """
@@ -106,7 +100,8 @@ ORDER BY r.tab, r.ord
 """
 
 
-def _located(conn: psycopg.Connection, states: Sequence[TableLoad]) -> Iterator[tuple[Any, ...]]:
+def _located(conn: psycopg.Connection, states: Sequence[TableLoad]) -> Iterator[tuple[int | None, tuple[object, ...]]]:
+    """Number (of a replay) and the row below HEADER, from the table on."""
     by_number = {s.number: s for s in states}
     with conn.cursor(name="pgsluice_report") as cursor:
         cursor.itersize = 5000
@@ -116,7 +111,7 @@ def _located(conn: psycopg.Connection, states: Sequence[TableLoad]) -> Iterator[
             yield from _of_file(rows, state, state.file_of(row[1]))
 
 
-def _of_file(rows: _Lookahead, state: TableLoad, file: FileLoad) -> Iterator[tuple[Any, ...]]:
+def _of_file(rows: _Lookahead, state: TableLoad, file: FileLoad) -> Iterator[tuple[int | None, tuple[object, ...]]]:
     pending: deque[tuple[Any, ...]] = deque()
 
     def ordinals() -> Iterator[int]:
@@ -124,14 +119,17 @@ def _of_file(rows: _Lookahead, state: TableLoad, file: FileLoad) -> Iterator[tup
             pending.append(rows.take())
             yield row[1] - file.base
 
-    source = file.plan.file
-    for ordinal, line, raw in locate(source, file.plan.columns, file.extents, ordinals()):
+    for place in file.locate(ordinals()):
         _, _, kind, column, constraint, code, message, parent_file, parent_line = pending.popleft()
         if parent_file:
             message = f"{message} (its parent, {parent_file} line {parent_line}, was rejected)"
-        yield (
-            state.name, source.path, line, ordinal + 1, kind, column, constraint, code or "", message,
-            raw.decode("utf-8", "backslashreplace"), parent_file or "", parent_line or "",
+        # What no text of PostgreSQL holds either; a report reads like the ledger.
+        raw = place.raw.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+        if len(raw.encode()) != len(place.raw) and code != BAD_ENCODING:
+            message += PLACEHOLDERS
+        yield place.number, (
+            state.name, file.plan.file.path, place.line, place.record, kind, column, constraint, code or "", message,
+            parent_file or "", parent_line or "", raw,
         )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ That it did publish is written by the main transaction itself, so the ledger can
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ from pgsluice.load.locks import check_rights, holders, lock_for_load, notice_los
 from pgsluice.load.passage import Passage
 from pgsluice.load.plan import make_plan, split_name
 from pgsluice.load.rejects import read_report, write_report
+from pgsluice.load.replay import Replay
 from pgsluice.load.results import table_result, unloaded
 from pgsluice.load.results import veto as veto_of
 from pgsluice.load.retry import LOCKED, PAUSES, passing
@@ -67,15 +68,23 @@ class Run:
     """
 
     def __init__(
-        self, connect: Callable[[str], psycopg.Connection], paths: Sequence[str], options: LoadOptions, listen: Listener
+        self,
+        connect: Callable[[str], psycopg.Connection],
+        paths: Sequence[str],
+        options: LoadOptions,
+        listen: Listener,
+        replay: Replay | None = None,
     ) -> None:
-        """:param connect: opens a connection to the target that goes by the name given."""
+        """:param connect: opens a connection to the target that goes by the name given.
+        :param replay: load these corrected rejects of an earlier run; ``paths`` name the corrected file.
+        """
         self._connect = connect
         self._main: psycopg.Connection
         self._book: psycopg.Connection
         self._paths = paths
         self._options = options
         self._listen = listen
+        self._replay = replay
         self._clock = Clock()
         self._started = time.perf_counter()
         self._run_id = 0
@@ -89,7 +98,7 @@ class Run:
 
         :raises SluiceError: whatever stops it; nothing was published then.
         """
-        files = discover(self._paths, self._options.dialect)
+        files = self._replay.files if self._replay else discover(self._paths, self._options.dialect)
         self._open()
         try:
             ledger.ensure(self._book)
@@ -230,6 +239,9 @@ class Run:
         # Somebody may have put rows in before the locks were there.
         plan = self._plan(files)
         self._states = _make_states(plan)
+        if self._replay:
+            for file in (f for s in self._states for f in s.files):
+                file.corrections = self._replay.corrections[file.plan.file.path]
         if not options.again:
             skip_loaded(main, self._book, self._states)
         return plan
@@ -252,7 +264,7 @@ class Run:
         lock_for_load(self._main, plan)
 
     def _plan(self, files: Sequence[SourceFile]) -> Plan:
-        tables = target_tables(self._main, self._options)
+        tables = target_tables(self._main, self._options, self._replay.schemas if self._replay else ())
         if self._forced:
             # Where one table could not be finished in place, all go through stages: a key that stays up
             # keeps the keys up that it leans on.
@@ -261,6 +273,10 @@ class Run:
         return make_plan(
             self._main, tables, files, self._options.tables, modes=self._options.modes, database=where(self._main)
         )
+
+    @property
+    def _replay_of(self) -> int | None:
+        return self._replay.run_id if self._replay else None
 
     def _nothing_to_do(self) -> RunResult:
         self._main.rollback()
@@ -278,7 +294,7 @@ class Run:
     def _open_run(self) -> None:
         if not self._run_id:
             options: dict[str, Any] = asdict(self._options) | {"paths": list(self._paths)}
-            self._run_id = ledger.start_run(self._book, options)
+            self._run_id = ledger.start_run(self._book, options, self._replay_of)
         ledger.hold_run(self._main, self._run_id)
 
     # ------------------------------------------------------------------- the end
@@ -296,7 +312,7 @@ class Run:
             with self._clock.phase("rejects"):
                 self._listen(Progress("publish", step="report of rejects"))
                 path = self._report_path()
-                write_report(main, todo, path)
+                write_report(main, todo, path, self._replay_of or self._run_id)
         status = "vetoed" if veto else "dry_run" if self._options.dry_run else "published"
         result = RunResult(
             run_id=self._run_id,
@@ -305,6 +321,7 @@ class Run:
             tables=tables if status == "published" else tuple(unloaded(t) for t in tables),
             rejects=RejectsResult(total, str(path) if path else None),
             reason=veto,
+            replay_of=self._replay_of,
         )
         if status == "published":
             self._committing = result
@@ -340,7 +357,7 @@ class Run:
         records = []
         for state, counted in zip(self._states, result.tables, strict=True):
             table = state.plan.table
-            for file in counted.files:
+            for plan, file in zip(state.plan.files, counted.files, strict=True):
                 outcome = "skipped" if file.skipped else "loaded" if result.status == "published" else "vetoed"
                 records.append(
                     ledger.FileRecord(
@@ -354,11 +371,17 @@ class Run:
                         file.read,
                         file.loaded,
                         file.rejected,
+                        plan.columns,
+                        plan.file.dialect,
                     )
                 )
         ledger.record_files(conn, self._run_id, records)
         if path is not None:
             ledger.copy_rejects(conn, self._run_id, read_report(path))
+        if self._replay and result.status == "published":
+            refused = (row.number for row in read_report(path)) if path is not None else ()
+            loaded = self._replay.numbers_but(n for n in refused if n is not None)
+            ledger.mark_replayed(conn, self._replay.run_id, self._run_id, loaded)
         ledger.finish_run(
             conn, self._run_id, result.status, self._seconds(), result.reason, str(path) if path is not None else None
         )
@@ -400,16 +423,18 @@ class Run:
                 )
 
 
-def target_tables(conn: psycopg.Connection, options: LoadOptions) -> tuple[Table, ...]:
-    """The tables a load may feed: those of its schema, and those of others that ``--table`` names."""
+def target_tables(conn: psycopg.Connection, options: LoadOptions, further: Collection[str] = ()) -> tuple[Table, ...]:
+    """The tables a load may feed: those of its schema, and those of others that ``--table`` names.
+
+    :param further: more schemas.
+    """
     if options.into:
         row = conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (options.into,)).fetchone()
         if row is None:
             raise DatabaseError(f"there is no schema {options.into!r}", "Create it, or check --into")
     tables = read_tables(conn, options.into)
     schemas = {t.name.schema for t in tables}
-    for name, _ in options.tables:
-        schema, _ = split_name(name)
+    for schema in (*further, *(split_name(name)[0] for name, _ in options.tables)):
         if schema is not None and schema not in schemas:
             schemas.add(schema)
             tables += tuple(t for t in read_tables(conn, schema))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from psycopg import sql
 
 from pgsluice.model import Column, FilePlan, PhaseTime, TablePlan, Way
-from pgsluice.source.blocks import Extent
+from pgsluice.source.blocks import Extent, locate
+from pgsluice.source.corrections import Corrections, Place
 from pgsluice.source.typed import Runs
 
 
@@ -27,6 +28,16 @@ class FileLoad:
     skipped: bool = False
     loaded_by: int | None = None
     """The earlier run that loaded the same content, when skipped."""
+    corrections: Corrections | None = None
+    """In a replay: where the records come from, instead of the file."""
+
+    def locate(self, ordinals: Iterable[int]) -> Iterator[Place]:
+        """Records by their ordinals (ascending, in the file's own count), with where they stand in the file."""
+        if self.corrections is not None:
+            yield from self.corrections.locate(ordinals)
+            return
+        for ordinal, line, raw in locate(self.plan.file, self.plan.columns, self.extents, ordinals):
+            yield Place(ordinal, line, ordinal + 1, raw)
 
 
 @dataclass(slots=True)

@@ -43,6 +43,8 @@ def run_parts(result: RunResult, height: int | None = None) -> list[Part]:
     :param height: lines of the terminal: the summary is kept within; None: all tables, as in a log.
     """
     parts: list[Part] = [_headline(result)]
+    if result.replay_of is not None:
+        parts.append(Line(f"It is a replay of corrected rejects of run {result.replay_of}."))
     if result.reason:
         parts.append(Line(clean(result.reason), "red"))
     low = height is not None and height < LOW_TERMINAL
@@ -131,7 +133,11 @@ def _run_ending(result: RunResult, groups: int) -> list[Part]:
     if rejects.path:
         parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
     parts.append(Line(f"Next: pgsluice rejects {result.run_id}"))
-    if result.status == "vetoed":
+    if result.replay_of is not None:
+        again = f"Correct that CSV file further and give it to pgsluice replay {result.replay_of}"
+        allow = ", or allow rejects: --max-rejects N, N% or all." if result.status == "vetoed" else "."
+        parts.append(Line(again + allow))
+    elif result.status == "vetoed":
         parts.append(Line("Correct the files and load again, or allow rejects: --max-rejects N, N% or all."))
     return parts
 
@@ -165,9 +171,10 @@ def _where(group: RejectGroup) -> str:
 
 def rejects_parts(run_id: int, rejects: RejectsResult, rows: Iterable[Reject], limit: int) -> list[Part]:
     """All groups with their counts, then the first ``limit`` rejects in file order."""
+    since = f" ({number(rejects.replayed)} corrected and replayed since)" if rejects.replayed else ""
     if not rejects.count:
-        return [Line(f"Run {run_id} has no rejects.")]
-    parts: list[Part] = [Line(f"Run {run_id}: {counted(rejects.count, 'reject')}."), Line()]
+        return [Line(f"Run {run_id} has no {'further ' if since else ''}rejects{since}.")]
+    parts: list[Part] = [Line(f"Run {run_id}: {counted(rejects.count, 'reject')}{since}."), Line()]
     parts += _groups(rejects, None)
     shown = tuple(
         (f"{clean(r.file)}:{r.line}", r.kind, clean(r.message, EXAMPLE_LENGTH), clean(r.raw, EXAMPLE_LENGTH))
@@ -186,9 +193,11 @@ def rejects_parts(run_id: int, rejects: RejectsResult, rows: Iterable[Reject], l
 def runs_parts(runs: Sequence[RunSummary]) -> list[Part]:
     if not runs:
         return [Line("No runs yet. Start one: pgsluice load FOLDER")]
+    replays = any(r.replayed for r in runs)
+    counts = ("read", "loaded", "rejected", *(("replayed",) if replays else ()))
     return [
         Grid(
-            ("run", "status", "started", "time", "tables", "read", "loaded", "rejected", "detail"),
+            ("run", "status", "started", "time", "tables", *counts, "detail"),
             tuple(
                 (
                     str(r.run_id),
@@ -196,16 +205,19 @@ def runs_parts(runs: Sequence[RunSummary]) -> list[Part]:
                     clean(r.started),
                     "" if r.seconds is None else seconds(r.seconds),
                     number(r.tables),
-                    number(r.read),
-                    number(r.loaded),
-                    number(r.rejected),
-                    clean(r.detail, EXAMPLE_LENGTH),
+                    *(number(getattr(r, field)) for field in counts),
+                    clean(_run_detail(r), EXAMPLE_LENGTH),
                 )
                 for r in runs
             ),
-            frozenset({0, 3, 4, 5, 6, 7}),
+            frozenset({0, *range(3, 5 + len(counts))}),
         )
     ]
+
+
+def _run_detail(run: RunSummary) -> str:
+    replay = f"replay of run {run.replay_of}" if run.replay_of is not None else ""
+    return "; ".join(text for text in (replay, run.detail) if text)
 
 
 def verify_parts(result: VerifyResult) -> list[Part]:

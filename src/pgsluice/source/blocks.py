@@ -28,6 +28,9 @@ class Fault:
     sqlstate: str
     message: str
     raw: bytes
+    kind: str = "structure"
+    column: str = ""
+    constraint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,11 @@ def recheck(block: Block, dialect: Dialect, columns: Sequence[str]) -> Block:
     again = _exact(block.data, dialect, columns, first, line, offset, block.position, at_end=True)
     # The data may be shorter than the block was in the file: CRLF became LF.
     return replace(again, length=block.length)
+
+
+def block_of(data: bytes, dialect: Dialect, columns: Sequence[str], ordinal: int, line: int) -> Block:
+    """A block of records that come from elsewhere than a file; every one of them is looked at."""
+    return _exact(data, dialect, columns, ordinal, line, 0, len(data), at_end=True)
 
 
 def _exact(
