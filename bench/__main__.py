@@ -29,7 +29,7 @@ from psycopg.conninfo import conninfo_to_dict
 from bench import report
 from bench.check import State, columns, look
 from bench.competitors import COMPETITORS, Context, copies
-from bench.measure import run
+from bench.measure import run, server_seconds
 from bench.workloads import MAKERS, Unavailable, Workload, make
 
 DEFAULT = "ecommerce1,ecommerce60,tpch1,wide,longtext,manyfiles,dirty60"
@@ -52,8 +52,8 @@ def main() -> int:
     work: Path = args.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     bench_bin = (args.venv.resolve() if args.venv else work / "venv") / "bin"
-    with _server(args) as uri:
-        bench = Bench(uri, work, bench_bin, args)
+    with _server(args) as (uri, postmaster):
+        bench = Bench(uri, postmaster, work, bench_bin, args)
         for spec in args.only.split(","):
             try:
                 load = make(spec, work, bench_bin)
@@ -95,16 +95,19 @@ def _arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def _server(args: argparse.Namespace) -> Iterator[str]:
-    """The address of a server: the one given, or an embedded one that lives as long as the benchmark."""
+def _server(args: argparse.Namespace) -> Iterator[tuple[str, int | None]]:
+    """Address and process of a server: the one given (its process is not known), or an embedded one that
+    lives as long as the benchmark.
+    """
     if args.database_url:
-        yield args.database_url
+        yield args.database_url, None
         return
     from pgsluice.target import server
 
     folder = tempfile.mkdtemp(prefix="bench-")
     try:
-        yield server.start(folder, args.pg)
+        uri = server.start(folder, args.pg)
+        yield uri, server.status(folder).pid
     finally:
         server.stop(folder)
         shutil.rmtree(folder, ignore_errors=True)
@@ -113,8 +116,9 @@ def _server(args: argparse.Namespace) -> Iterator[str]:
 class Bench:
     """Measures workloads on one server."""
 
-    def __init__(self, uri: str, work: Path, bench_bin: Path, args: argparse.Namespace) -> None:
+    def __init__(self, uri: str, postmaster: int | None, work: Path, bench_bin: Path, args: argparse.Namespace) -> None:
         self._uri = uri
+        self._postmaster = postmaster
         self._work = work
         self._bench_bin = bench_bin
         self._args = args
@@ -175,19 +179,20 @@ class Bench:
                 with psycopg.connect(uri, autocommit=True) as conn:
                     conn.execute(start.before)  # type: ignore[call-overload]
             self._admin.execute("CHECKPOINT")
+            server_before = server_seconds(self._postmaster)
             cost = run(start.command, scratch, env=self._environment(), limit=self._args.limit)
+            server_cpu = self._server_cpu(name, server_before)
             said = cost.output.strip().splitlines()
             one = {
                 "round": number,
                 "wall": round(cost.wall, 3),
                 "cpu": round(cost.cpu, 3),
+                "server_cpu": server_cpu,
                 "peak_mb": round(cost.peak_mb, 1),
                 "load": round(cost.load, 2),
             }
-            _say(
-                f"  {number + 1} {name:16} {cost.wall:8.2f} s, client {cost.cpu:7.2f} s CPU, {cost.peak_mb:5.0f} MB,"
-                f" load {cost.load:.1f}"
-            )
+            cpu = f"client {cost.cpu:6.2f} and server {server_cpu or 0:6.2f} s CPU"
+            _say(f"  {number + 1} {name:16} {cost.wall:8.2f} s, {cpu}, {cost.peak_mb:5.0f} MB, load {cost.load:.1f}")
             if cost.code != 0:
                 entry["skipped"] = (
                     f"stopped after {self._args.limit:.0f} s" if cost.code == -9 else " ".join(said[-3:])[-300:]
@@ -208,6 +213,15 @@ class Bench:
                 entry["differs"] = differs
                 for kind, text in differs.items():
                     _say(f"    {kind}: {text}")
+
+    def _server_cpu(self, name: str, before: float | None) -> float | None:
+        """What the server spent since ``before``; its processes for the run are waited for."""
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+        deadline = time.monotonic() + 5
+        while self._admin.execute(query, (f"bench_{name}",)).fetchone() != (0,) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        after = server_seconds(self._postmaster)
+        return None if before is None or after is None else round(after - before, 2)
 
     def _truth(self, load: Workload) -> tuple[State, dict[str, list[tuple[str, str]]]]:
         """What every competitor should leave: by PostgreSQL's own COPY into the schema as it is."""

@@ -21,18 +21,16 @@ PostgreSQL's own COPY makes of the files, by count and checksum for each table, 
 keys, indexes, foreign keys and CHECKs.
 
 *seconds* is the median; *of pgsluice* the median of the ratios within each round (above 1: slower than
-pgsluice); *client CPU* user and system time of the client alone, the server's is not in it; *peak* the
-client's resident memory. A dash under *rows* and *objects* says what is missing.
+pgsluice); *server CPU* and *client CPU* the user and system time that each side spent, *a GB* the client's for each
+GB of CSV; *peak* the client's resident
+memory (from 40 MB on; below, it is the benchmark's own); *left* what the load left: "all" rows, keys,
+indexes, foreign keys and CHECKs, or what is missing.
 """
 
 
 def keep(path: Path, result: dict[str, Any]) -> None:
-    """Puts a workload's result into the file, over an older one; competitors not run this time stay."""
-    results = _read(path)
-    before = results.get(result["workload"])
-    if before and before["bytes"] == result["bytes"]:
-        result["competitors"] = before["competitors"] | result["competitors"]
-    results[result["workload"]] = result
+    """Puts a workload's result into the file, in place of an older one: rounds of two days are no pairs."""
+    results = _read(path) | {result["workload"]: result}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
 
@@ -77,6 +75,7 @@ def summary(result: dict[str, Any], name: str) -> dict[str, float] | None:
         "low": min(r["wall"] for r in runs),
         "high": max(r["wall"] for r in runs),
         "cpu": median(r["cpu"] for r in runs),
+        "server_cpu": median(r["server_cpu"] or 0 for r in runs),
         "peak_mb": max(r["peak_mb"] for r in runs),
         "ratio": median(ratios) if ratios else 0.0,
         "runs": len(runs),
@@ -94,19 +93,20 @@ def _workload(result: dict[str, Any]) -> str:
         + f". PostgreSQL {result['server']}, {result['when']}; load average up to {busy:.1f} before a run"
         + (", other work was going on." if busy > 1.5 else "."),
         "",
-        "| | seconds | least to most | of pgsluice | client CPU s | CPU s per GB | peak MB | rows and objects |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+        "| | seconds | least to most | of pgsluice | server CPU s | client CPU s | a GB | peak MB | left |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     done = {name: s for name in result["competitors"] if (s := summary(result, name))}
     for name, s in sorted(done.items(), key=lambda item: item[1]["wall"]):
         entry = result["competitors"][name]
         lines.append(
-            f"| {entry['title']} | {s['wall']:.2f} | {s['low']:.2f}–{s['high']:.2f} | {s['ratio']:.2f} | {s['cpu']:.2f}"
+            f"| {entry['title']} | {s['wall']:.2f} | {s['low']:.2f}–{s['high']:.2f} | {s['ratio']:.2f}"
+            f" | {s['server_cpu']:.2f} | {s['cpu']:.2f}"
             f" | {s['cpu'] / (size / 1e9):.1f} | {s['peak_mb']:.0f} | {_left(entry)} |"
         )
     for entry in result["competitors"].values():
         if "skipped" in entry:
-            lines += ["", f"Not run: {entry['title']}: {entry['skipped']}"]
+            lines += ["", f"Not run: {entry['title']}: {' '.join(entry['skipped'].split())}"]
     profile = _profile(result)
     return "\n".join([*lines, *profile, ""])
 
@@ -131,6 +131,7 @@ def _profile(result: dict[str, Any]) -> list[str]:
     for phase in run["profile"]:
         phases[phase["phase"]] = phases.get(phase["phase"], 0.0) + phase["seconds"]
     inside = run["seconds"]
+    phases = dict(sorted(phases.items(), key=lambda item: -item[1]))
     words = ", ".join(f"{name} {seconds:.2f}" for name, seconds in phases.items())
     return ["", f"pgsluice's phases in seconds: start and end of the process {run['wall'] - inside:.2f}, {words}."]
 
