@@ -248,7 +248,7 @@ class Bench:
         return Context(load, uri, scratch, self._psql, pgsluice, self._bench_bin)
 
     def _environment(self) -> dict[str, str]:
-        mine = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "DATABASE_URL", "PYTHONPATH"))}
+        mine = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "DATABASE_URL", "PYTHON"))}
         return mine | {"TZ": "UTC", "LC_ALL": "C.UTF-8", "HOME": str(self._work)}
 
     @contextmanager

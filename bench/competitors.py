@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import re
 import shutil
@@ -118,6 +119,10 @@ def _pgsluice_clean(context: Context) -> Start:
 
 
 def _pgsluice_version(context: Context) -> str:
+    # As pip does when it installs from a wheel; an editable installation would compile in the first run.
+    import pgsluice
+
+    compileall.compile_dir(Path(pgsluice.__file__).parent, quiet=1)
     return _said(context.pgsluice, "--version")
 
 
