@@ -368,8 +368,8 @@ def _code_wrong(case: Case, code: int, published: bool, out: str, err: str) -> l
         denied = "nothing was published" in err
         return ["it says that nothing was published"] if denied and published else []
     if case.fault == "interrupt" and code == -signal.SIGINT:
-        # Before the command has begun, Python itself ends on the signal.
-        return ["ended by the signal after it published"] if published else []
+        # Python itself ends on the signal before the command has begun and after it has told its summary.
+        return ["ended by the signal without a word of what it published"] if published and not out else []
     if "Traceback" in err:
         return [f"a traceback, exit {code}"]
     if code == 0:

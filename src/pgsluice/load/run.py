@@ -105,8 +105,9 @@ class Run:
             ledger.mark_interrupted(self._book)
             return self._attempts(files)
         except BaseException as error:
-            self._fail(error)
-            raise
+            if (result := self._fail(error)) is None:
+                raise
+            return result
         finally:
             self._main.close()
             self._book.close()
@@ -165,8 +166,7 @@ class Run:
             return None
         oids = [s.plan.table.oid for s in self._states]
         ledger.lock_tables(self._main, oids, no_wait=False, listen=self._listen)
-        row = self._book.execute("SELECT status FROM pgsluice.run WHERE run_id = %s", (self._run_id,)).fetchone()
-        if row == ("published",):
+        if self._published():
             return self._told(self._committing)
         self._committing = None
         return None
@@ -177,8 +177,14 @@ class Run:
         except psycopg.Error:
             return "another session"
 
-    def _fail(self, error: BaseException) -> None:
-        """Writes down that the run ended without a result, as far as the connections still live."""
+    def _fail(self, error: BaseException) -> RunResult | None:
+        """Writes down that the run ended without a result, as far as the connections still live.
+
+        :returns: the result after all, if what stopped the run came too late to stop its commit.
+        """
+        if self._committing is not None:
+            with suppress(psycopg.Error, ConnectError):
+                self._reopen()
         with suppress(psycopg.Error):
             self._main.rollback()
         if self._run_id:
@@ -187,7 +193,15 @@ class Run:
             status = "interrupted" if interrupted else "failed"
             # Where even this cannot be said, the next run finds no living session and marks it interrupted.
             with suppress(psycopg.Error):
+                # Waits for a commit that is under way, and leaves the word of one that came through.
                 ledger.finish_run(self._book, self._run_id, status, self._seconds(), said)
+                if self._committing is not None and self._published():
+                    return self._told(self._committing)
+        return None
+
+    def _published(self) -> bool:
+        row = self._book.execute("SELECT status FROM pgsluice.run WHERE run_id = %s", (self._run_id,)).fetchone()
+        return row == ("published",)
 
     def _seconds(self) -> float:
         return time.perf_counter() - self._started

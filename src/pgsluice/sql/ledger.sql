@@ -121,14 +121,15 @@ SELECT pg_advisory_lock_shared(%(class)s, %(key)s);
 SELECT pg_advisory_unlock_shared(%(class)s, %(key)s);
 
 -- name: finish_run
--- How a run ended.
+-- How a run ended. That it published, its own transaction has said, and nobody may take back.
 UPDATE pgsluice.run
    SET status = %(status)s,
        ended = clock_timestamp(),
        seconds = %(seconds)s,
        detail = %(detail)s,
        rejects_path = %(rejects_path)s
- WHERE run_id = %(run_id)s;
+ WHERE run_id = %(run_id)s
+   AND status <> 'published';
 
 -- name: record_file
 -- One file of a run.
