@@ -103,7 +103,8 @@ def _record(state: TableLoad, columns: Sequence[Column], alias: str = "d") -> sq
     for c in state.columns:
         if c in columns:
             fields.append(
-                sql.SQL("coalesce('\"' || replace(replace({c}, '\\', '\\\\'), '\"', '\"\"') || '\"', '')").format(
+                # E'': a plain literal depends on standard_conforming_strings.
+                sql.SQL(r"""coalesce('"' || replace(replace({c}, E'\\', E'\\\\'), '"', '""') || '"', '')""").format(
                     c=sql.Identifier(alias, c.name)
                 )
             )

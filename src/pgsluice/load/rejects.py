@@ -92,8 +92,9 @@ def _lines_of_parents(conn: psycopg.Connection, states: Sequence[TableLoad]) -> 
                     copy.write_row((state.number, file.base + place.ordinal, file.plan.file.path, place.line))
 
 
+# Some input functions cut the value that they quote in the middle of a character: a message may not be UTF-8.
 _ROWS = """
-SELECT r.tab, r.ord, r.kind, r.col, r.con, r.code, r.message, p.file, p.line
+SELECT r.tab, r.ord, r.kind, r.col, r.con, r.code, textsend(r.message), p.file, p.line
 FROM pg_temp.pgsluice_reject AS r
 LEFT JOIN pg_temp.pgsluice_line AS p ON p.tab = r.parent_tab AND p.ord = r.parent_ord
 ORDER BY r.tab, r.ord
@@ -120,7 +121,8 @@ def _of_file(rows: _Lookahead, state: TableLoad, file: FileLoad) -> Iterator[tup
             yield row[1] - file.base
 
     for place in file.locate(ordinals()):
-        _, _, kind, column, constraint, code, message, parent_file, parent_line = pending.popleft()
+        _, _, kind, column, constraint, code, said, parent_file, parent_line = pending.popleft()
+        message = said.decode("utf-8", "replace")
         if parent_file:
             message = f"{message} (its parent, {parent_file} line {parent_line}, was rejected)"
         # What no text of PostgreSQL holds either; a report reads like the ledger.

@@ -9,6 +9,7 @@ are certain; any other row travels as the text it was and PostgreSQL decides.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 # once a block has more than this share of uncertain rows, the table's further rows go as text unlooked at.
 TEXT_SHARE = 0.2
 
+# Rows that are looked at to learn how many decimals the numbers of a file have.
+_SAMPLE = 2000
+
 # DuckDB's parser refuses lines above max_line_size (2 MB by default); our own reader bounds records first.
 # A record of 32 MB that is all stray quotes doubles when it is written anew.
 _MAX_LINE = 65 << 20
@@ -35,12 +39,34 @@ class Rule:
     """How one type travels in binary: SQL over the column's text, ``{c}`` the text, ``{v}`` the value.
 
     ``certain`` holds when ``{v}`` is what PostgreSQL would store for ``{c}``; it is only asked of
-    values that are not NULL, and NULL counts as no.
+    values that are not NULL, and NULL counts as no. ``{s}`` stands for the number of decimals that most of
+    the file's values have, where the type does not say it.
     """
 
     value: str
     certain: str
     jsonb: bool = False
+
+    @property
+    def scaled(self) -> bool:
+        return "{s}" in self.value
+
+    def value_sql(self, i: int, scale: int) -> str:
+        """The typed value of column ``c<i>``."""
+        return _filled(self.value, i, scale)
+
+    def certain_sql(self, i: int) -> str:
+        """Whether the value of column ``c<i>`` is certain."""
+        return _filled(self.certain, i)
+
+
+_PLACE = re.compile(r"\{([cvs])\}")
+
+
+def _filled(template: str, i: int, scale: int = 0) -> str:
+    # In one pass, so that a place cannot be seen in what was put into another; labels of an enum come in
+    # by _quote, which leaves none in them.
+    return _PLACE.sub(lambda m: str(scale) if m[1] == "s" else f"{m[1]}{i}", template)
 
 
 def _quote(text: str) -> str:
@@ -81,7 +107,8 @@ def rule_for(column: Column, *, utc: bool) -> Rule | None:
     if column.kind == "e" or (column.kind == "d" and column.labels):
         if not column.labels or len(column.labels) > _MAX_LABELS:
             return None
-        labels = ", ".join(_quote(label) for label in column.labels)
+        # No brace of a label may look like a place in the rule.
+        labels = ", ".join(_quote(label).replace("{", "' || chr(123) || '") for label in column.labels)
         return Rule("{c}", f"{{c}} IN ({labels})")
     if column.base_schema != "pg_catalog":
         return None
@@ -96,7 +123,9 @@ def rule_for(column: Column, *, utc: bool) -> Rule | None:
         case "numeric":
             # typmod - 4 packs precision and (from 15 on, eleven signed bits of) scale: numeric.c.
             if modifier < 4:
-                return None
+                # The number of decimals is part of the value: '1.50' stays '1.50'. Those that have as many as
+                # most of the file's values travel in binary. Eighteen digits fit a machine word.
+                return Rule("try_cast({c} AS DECIMAL(18,{s}))", "{v}::VARCHAR = {c}")
             precision, scale = (modifier - 4) >> 16, (modifier - 4) & 0x7FF
             if precision > 38 or scale > precision:
                 return None
@@ -222,7 +251,8 @@ class TypedReader:
         self._duck = duckdb.connect(config={"threads": 1})
         self._duck.register_filesystem(self._files)
         self._scan = self._scan_sql()
-        self._typed = self._typed_sql() if self.rules else ""
+        # Made at the first block, which shows how many decimals numbers have.
+        self._typed = ""
         # The sender asks for a block's texts while the reading thread is at the next block.
         self._lock = threading.Lock()
 
@@ -247,7 +277,7 @@ class TypedReader:
         assert self.rules is not None
         terms = []
         for i, (column, rule) in enumerate(zip(self.columns, self.rules, strict=True)):
-            certain = rule.certain.replace("{c}", f"c{i}").replace("{v}", f"v{i}")
+            certain = rule.certain_sql(i)
             # A NULL that the column does not take is not certain to be refused in the same words: PostgreSQL
             # says them.
             if column.not_null:
@@ -260,9 +290,23 @@ class TypedReader:
 
     def _typed_sql(self) -> str:
         assert self.rules is not None
-        values = ", ".join(f"{r.value.replace('{c}', f'c{i}')} AS v{i}" for i, r in enumerate(self.rules))
+        scales = self._scales(self.rules)
+        values = ", ".join(f"{r.value_sql(i, scales.get(i, 0))} AS v{i}" for i, r in enumerate(self.rules))
         outs = ", ".join(f"v{i}" for i in range(len(self.columns)))
         return f"SELECT {outs}, {self._certain_sql()} AS ok FROM (SELECT *, {values} FROM {self._scan})"
+
+    def _scales(self, rules: Sequence[Rule]) -> dict[int, int]:
+        """How many decimals most values of a scaled column have, by the first rows of the block at hand.
+
+        Right or wrong, it decides nothing but the way: values with another number of decimals go as text.
+        """
+        scaled = [i for i, r in enumerate(rules) if r.scaled]
+        if not scaled:
+            return {}
+        decimals = "CASE WHEN contains({c}, '.') THEN length({c}) - strpos({c}, '.') ELSE 0 END"
+        modes = ", ".join(f"mode({decimals}) FILTER (WHERE {{c}} <> '')".replace("{c}", f"c{i}") for i in scaled)
+        row = self._duck.sql(f"SELECT {modes} FROM (FROM {self._scan} LIMIT {_SAMPLE})").fetchall()[0]
+        return {i: n for i, n in zip(scaled, row, strict=True) if n is not None and n <= 18}
 
     def read(self, block: Block) -> Chunk:
         """The chunk of one block.
@@ -299,6 +343,8 @@ class TypedReader:
         runs = Runs(block.ordinals)
         if self.text_only:
             return Chunk(block, None, Runs(()), self._text(block, "true"), runs, block.faults)
+        if not self._typed:
+            self._typed = self._typed_sql()
         table = self._duck.sql(self._typed).to_arrow_table()
         if table.num_rows != block.rows:
             raise _CountError(f"{table.num_rows} records instead of {block.rows}")
