@@ -607,11 +607,11 @@ def by_chance(make: Generator, own: tuple[str, ...], r: Random) -> Iterator[Valu
     """Endless values for a column."""
     while True:
         k = r.random()
-        if k < 0.62:
+        if k < 0.8:
             yield make(r)
-        elif k < 0.9:
+        elif k < 0.94:
             yield spoil(r, make(r))
-        elif k < 0.95:
+        elif k < 0.965:
             yield spoil(r, r.choice(own) if own else make(r))
         elif k < 0.985:
             yield spoil(r, spoil(r, make(r)))
