@@ -150,6 +150,16 @@ def test_every_kind_is_corrected_and_replayed(db: str, shop: Conn, dirty: RunRes
     assert list(pgsluice.reject_rows(dirty.run_id, database_url=db)) == []
 
 
+def test_on_every_version(any_db: str, any_conn: Conn, tmp_path: Path) -> None:
+    any_conn.execute("CREATE TABLE t (a int CHECK (a > 0))")
+    (tmp_path / "t.csv").write_text("a\n1\nx\n-3\n")
+    run = load(any_db, tmp_path).run_id
+    rows = written(any_db, run, tmp_path)
+    replay(any_db, run, corrected(rows, tmp_path, lambda r: r["raw"].replace("x", "2")), max_rejects=1)
+    assert any_conn.execute("SELECT a FROM t ORDER BY a").fetchall() == [(1,), (2,)]
+    assert books(any_conn, run) == {"t": (3, 1, 1, 1)}
+
+
 def test_the_report_beside_the_run_is_the_same_file(db: str, shop: Conn, dirty: RunResult, tmp_path: Path) -> None:
     assert dirty.rejects.path is not None
     report = Path(dirty.rejects.path)

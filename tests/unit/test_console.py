@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -97,6 +98,22 @@ def test_vetoed_run_shows_groups_largest_first_and_what_to_do() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("status", "ending"),
+    [
+        ("published", ["Next: pgsluice rejects 12", "Correct that CSV file further and give it to pgsluice replay 7."]),
+        ("vetoed", ["Correct your file further and replay it again, or allow rejects: --max-rejects N, N% or all."]),
+        ("dry_run", ["Next: pgsluice rejects 12"]),
+    ],
+)
+def test_a_replay_says_of_what_and_how_to_go_on(status: str, ending: list[str]) -> None:
+    lines = text(
+        console.run_parts(replace(run((table("orders", 9, 7),), status, (group(7),)), replay_of=7))
+    ).splitlines()
+    assert lines[1] == "It is a replay of corrected rejects of run 7."
+    assert lines[-len(ending) :] == ending
+
+
 def test_skipped_and_dry_run_say_that_nothing_was_written() -> None:
     skipped = text(console.run_parts(run((table("orders", 0, skipped=True),), "skipped")))
     assert skipped.startswith("Nothing to do")
@@ -185,11 +202,31 @@ def test_no_rejects() -> None:
     assert text(console.rejects_parts(3, RejectsResult(0, None), (), 10)) == "Run 3 has no rejects.\n"
 
 
+def test_rejects_that_were_replayed_are_only_counted() -> None:
+    none = RejectsResult(0, "r/12.csv", (), 4)
+    assert text(console.rejects_parts(3, none, (), 10)) == (
+        "Run 3 has no further rejects (4 corrected and replayed since).\n"
+    )
+    some = text(console.rejects_parts(12, RejectsResult(1, "r/12.csv", (group(1),), 4), [reject(3)], 10))
+    assert some.startswith("Run 12: 1 reject (4 corrected and replayed since).\n")
+    assert "r/12.csv" not in some, "it holds those that were replayed as well"
+
+
 def test_runs() -> None:
     assert "No runs yet" in text(console.runs_parts(()))
     row = RunSummary(7, "published", "2026-01-01 10:00", None, 3, 60_495, 60_495, 0, "")
     assert "7  published  2026-01-01 10:00" in text(console.runs_parts((row,)))
     assert "60,495" in text(console.runs_parts((row,)))
+    assert "replayed" not in text(console.runs_parts((row,)))
+
+
+def test_runs_and_their_replays() -> None:
+    first = RunSummary(7, "published", "2026-01-01 10:00", None, 3, 9, 4, 3, "", replayed=2)
+    second = RunSummary(8, "vetoed", "2026-01-01 11:00", None, 1, 2, 0, 2, "too many", replay_of=7)
+    lines = text(console.runs_parts((second, first))).splitlines()
+    assert lines[0].split()[5:] == ["read", "loaded", "rejected", "replayed", "detail"]
+    assert lines[2].endswith("replay of run 7; too many")
+    assert lines[3].split()[-4:] == ["9", "4", "3", "2"]
 
 
 def test_verify_puts_failures_first() -> None:

@@ -134,9 +134,13 @@ def _run_ending(result: RunResult, groups: int) -> list[Part]:
         parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
     parts.append(Line(f"Next: pgsluice rejects {result.run_id}"))
     if result.replay_of is not None:
-        again = f"Correct that CSV file further and give it to pgsluice replay {result.replay_of}"
-        allow = ", or allow rejects: --max-rejects N, N% or all." if result.status == "vetoed" else "."
-        parts.append(Line(again + allow))
+        # The report of a veto lacks the records that are good, and which were not loaded either.
+        if result.status == "vetoed":
+            parts.append(
+                Line("Correct your file further and replay it again, or allow rejects: --max-rejects N, N% or all.")
+            )
+        elif result.status == "published":
+            parts.append(Line(f"Correct that CSV file further and give it to pgsluice replay {result.replay_of}."))
     elif result.status == "vetoed":
         parts.append(Line("Correct the files and load again, or allow rejects: --max-rejects N, N% or all."))
     return parts
@@ -184,7 +188,7 @@ def rejects_parts(run_id: int, rejects: RejectsResult, rows: Iterable[Reject], l
         title = "" if len(shown) == rejects.count else f"The first {number(len(shown))}:"
         parts += [Line(), Grid(("file:line", "kind", "message", "record"), shown, title=title)]
     parts.append(Line())
-    if rejects.path:
+    if rejects.path and not rejects.replayed:
         parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
     parts.append(Line(f"Next: pgsluice rejects {run_id} --format csv > rejects.csv"))
     return parts
