@@ -152,6 +152,8 @@ def _fill(rng: Random, t: Tab, *, sturdy: bool) -> None:
     plain = [c.name for c in t.columns]
     ints = [c.name for c in t.columns if c.type == "int"]
     key = rng.choice((("id",), ("id",), ("id",), (plain[1],), ("id", plain[1])))
+    if t.columns[1].type.startswith("numeric"):
+        key = ("id",)
     t.key = key
     t.clauses.append(f"CONSTRAINT {n}_k {rng.choice(('PRIMARY KEY', 'PRIMARY KEY', 'UNIQUE'))} ({', '.join(key)})")
     _uniques(rng, t, plain)

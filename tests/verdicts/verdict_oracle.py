@@ -244,14 +244,25 @@ class Oracle:
         mine, theirs = self._case.columns[fk.table], self._case.columns[fk.parent]
         if not set(fk.referenced) <= set(theirs):
             return None
-        key = [child.values[mine.index(c)] for c in fk.columns]
+        key = [_canonical(child.values[mine.index(c)]) for c in fk.columns]
         if None in key:
             return None
-        for i in sorted(said.get(fk.parent, self.refused[fk.parent])):
+        verdicts = said.get(fk.parent) or self.refused[fk.parent]
+        for i in sorted(verdicts):
             record = self._case.records[fk.parent][i]
-            if [record.values[theirs.index(c)] for c in fk.referenced] == key:
+            theirs_of = [record.values[theirs.index(c)] for c in fk.referenced]
+            # A record that could not be read is known by its texts.
+            unread = getattr(verdicts[i], "kind", verdicts[i][0] if isinstance(verdicts[i], tuple) else "") == "value"
+            if (theirs_of if unread else [_canonical(v) for v in theirs_of]) == key:
                 return record
         return None
+
+
+def _canonical(value: str | None) -> str | None:
+    """A good value of a key's type as PostgreSQL writes it."""
+    if value == "t":
+        return "true"
+    return value
 
 
 def insert(conn: psycopg.Connection, table: str, columns: Sequence[str], values: Sequence[str | None]) -> str:

@@ -74,17 +74,8 @@ class Bench:
         :raises Difference: they are not the same.
         """
         conn = self._database()
-        for schema in ("s", "o"):
-            conn.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}; SET search_path = {schema}")
-            for statement in case.ddl:
-                conn.execute(statement.encode())
-            for table, columns, values in case.before:
-                try:
-                    with conn.transaction():
-                        conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
-                        conn.execute(insert(conn, table, columns, values).encode())
-                except psycopg.Error:
-                    pass
+        while not self._make(conn, case):
+            pass
         data = self._folder / "data"
         shutil.rmtree(data, ignore_errors=True)
         data.mkdir()
@@ -109,6 +100,26 @@ class Bench:
         for table in result.tables:
             self.seen[table.way] += 1
         self._compare(conn, case, oracle, result.run_id)
+
+    def _make(self, conn: psycopg.Connection, case: Case) -> bool:
+        """Makes the case's tables twice.
+
+        Foreign keys fire in the order of their triggers' names, which end in oids and are compared as text:
+        when the oids get a digit more in the middle of it (False), the two schemas differ in that order.
+        """
+        for schema in ("s", "o"):
+            conn.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}; SET search_path = {schema}")
+            for statement in case.ddl:
+                conn.execute(statement.encode())
+            for table, columns, values in case.before:
+                try:
+                    with conn.transaction():
+                        conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                        conn.execute(insert(conn, table, columns, values).encode())
+                except psycopg.Error:
+                    pass
+        row = conn.execute("SELECT count(DISTINCT length(oid::text)) < 2 FROM pg_trigger WHERE tgisinternal").fetchone()
+        return row == (True,)
 
     def _compare(self, conn: psycopg.Connection, case: Case, oracle: Oracle, run_id: int) -> None:
         wrong = []

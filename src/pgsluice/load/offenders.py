@@ -179,6 +179,8 @@ class Offenders:
 
     def duplicates(self) -> None:
         """Members of every group that shares a unique key; and, of a stage, keys that the table holds."""
+        if any(c.kind == "x" for c in self._state.plan.table.constraints):
+            self.unanswered = True
         for ix, index in enumerate(unique_indexes(self._state)):
             if not index.plain:
                 self.unanswered = True
