@@ -202,68 +202,70 @@ class Finisher:
                 # A row that would change nothing must be a good row all the same; its keys matter no more.
                 judge(self._conn, [state], self._states, staged=True, unique=False, inner=False)
                 drop_known(self._conn, state)
+        # A member that brought no rows is still a member: foreign keys that point at it wait like the others.
+        names = {s.plan.table.name for s in group}
         group = [s for s in group if s.stage_made]
         blind = any(only_insert_tells(s.plan.table) for s in group)
         # Where foreign keys wait for the end of the run, pouring does not find orphans.
-        if (blind or not any(s.suspect for s in group)) and not self._deferred and self._pour(group):
+        if (blind or not any(s.suspect for s in group)) and not self._deferred and self._pour(group, names):
             return
         if not blind:
             with self._attempt(group):
-                if self._judge_staged(group) and self._pour(group):
+                if self._judge_staged(group, names) and self._pour(group, names):
                     return
                 # What a set query cannot tell about one row may change the verdict on others.
                 raise psycopg.Rollback
-        self._pour_rows(group)
+        self._pour_rows(group, names)
 
-    def _judge_staged(self, group: Sequence[TableLoad]) -> bool:
+    def _judge_staged(self, group: Sequence[TableLoad], names: set[TableName]) -> bool:
         name = group[0].name
         with self._clock.phase("judge", name):
             self._listen(Progress("judge", name, "constraints"))
             for state in group:
                 self._conn.execute(sql.SQL("ANALYZE {}").format(state.stage))
-            return judge(self._conn, group, self._states, staged=True).complete
+            return judge(self._conn, group, self._states, staged=True, names=names).complete
 
-    def _pour(self, group: Sequence[TableLoad]) -> bool:
+    def _pour(self, group: Sequence[TableLoad], names: set[TableName]) -> bool:
         """Pours whole stages; False, and nothing happened, when PostgreSQL refuses a row."""
-        waits = len(group) > 1 and not self._deferred
+        waits = len(names) > 1 and not self._deferred
         try:
             with self._attempt(group):
                 if waits:
-                    self._defer(group, _names(group), deferred=True)
+                    self._defer(group, names, deferred=True)
                 for state in group:
                     self._listen(Progress("publish", state.name, "insert"))
                     with self._clock.phase("insert", state.name):
                         if not try_pour(self._conn, state):
                             raise psycopg.errors.IntegrityConstraintViolation
                 if waits:
-                    self._defer(group, _names(group), deferred=False)
+                    self._defer(group, names, deferred=False)
         except psycopg.IntegrityError:
             return False
         return True
 
-    def _pour_rows(self, group: Sequence[TableLoad]) -> None:
+    def _pour_rows(self, group: Sequence[TableLoad], names: set[TableName]) -> None:
         """Lets PostgreSQL say row by row.
 
         Where a row may refer to one that comes later, its foreign keys wait for the last row; who turns out
         to have no parent is banned, and the rows come once more.
         """
-        if self._deferred or any(keys_of(s, _names(group), inner=True) for s in group):
+        if self._deferred or any(keys_of(s, names, inner=True) for s in group):
             make_ban(self._conn)
             refused: list[Refusal] = []
             while True:
                 with self._attempt(group):
-                    refused = [r for poured in self._one_by_one(group) for r in poured.refusals()]
+                    refused = [r for poured in self._one_by_one(group, names) for r in poured.refusals()]
                     raise psycopg.Rollback
-                if not ban_orphans(self._conn, group, refused, outer=bool(self._deferred)):
+                if not ban_orphans(self._conn, group, names, refused, outer=bool(self._deferred)):
                     break
-        for poured in self._one_by_one(group):
+        for poured in self._one_by_one(group, names):
             poured.settle(self._states)
         if not self._deferred:
-            self._defer(group, _names(group), deferred=False)
+            self._defer(group, names, deferred=False)
 
-    def _one_by_one(self, group: Sequence[TableLoad]) -> list[Poured]:
+    def _one_by_one(self, group: Sequence[TableLoad], names: set[TableName]) -> list[Poured]:
         if not self._deferred:
-            self._defer(group, _names(group), deferred=True)
+            self._defer(group, names, deferred=True)
         result = []
         for state in group:
             with self._clock.phase("insert", state.name):
@@ -333,7 +335,3 @@ class Finisher:
         self._conn.execute(
             sql.SQL("ALTER TABLE {} ALTER CONSTRAINT {} " + how).format(state.target, sql.Identifier(fk.name))
         )
-
-
-def _names(group: Sequence[TableLoad]) -> set[TableName]:
-    return {s.plan.table.name for s in group}

@@ -114,11 +114,13 @@ def _record(state: TableLoad, columns: Sequence[Column], alias: str = "d") -> sq
 
 
 def _pour_doubts(conn: psycopg.Connection, state: TableLoad) -> int:
+    # Both OFFSET 0 are fences. Without the first the planner may convert rows before it leaves the rejected
+    # ones out, and does so with many columns; without the second it converts once for each column.
     return conn.execute(
         sql.SQL(
-            "INSERT INTO {stage} SELECT (v.r).* FROM {doubt} AS d"
+            "INSERT INTO {stage} SELECT (v.r).* FROM (SELECT * FROM {doubt} AS r WHERE NOT EXISTS (SELECT"
+            " FROM {reject} AS q WHERE q.tab = {tab} AND q.ord = r.{ord}) OFFSET 0) AS d"
             " CROSS JOIN LATERAL (SELECT ({record})::{stage} AS r OFFSET 0) AS v"
-            " WHERE NOT EXISTS (SELECT FROM {reject} AS q WHERE q.tab = {tab} AND q.ord = d.{ord})"
         ).format(
             stage=state.stage,
             doubt=state.doubt,
@@ -209,6 +211,7 @@ def judge(
     others: Mapping[TableName, TableLoad],
     *,
     staged: bool,
+    names: Collection[TableName] = (),
     rows: bool = True,
     unique: bool = True,
     outer: bool = True,
@@ -219,13 +222,13 @@ def judge(
     :param group: a table, or tables whose foreign keys form a cycle.
     :param others: the run's tables by name, for the parents that were rejected themselves.
     :param staged: judge the stages; else the tables themselves, which were filled in place.
+    :param names: the tables of the group where ``group`` lacks those that brought no rows.
     :param rows: ask CHECK, and NOT NULL of a stage.
     :param unique: ask the unique indexes; of several rows with one key the first in file order stays.
     :param outer: ask the foreign keys that point out of the group.
     :param inner: ask those that point into it.
     """
-    group = [s for s in group if s.stage_made or not staged]
-    names = {s.plan.table.name for s in group}
+    names = names or {s.plan.table.name for s in group}
     clean_slate(conn)
     asked = [(s, Offenders(conn, s, staged=staged)) for s in group]
     for state, offenders in asked:
@@ -271,14 +274,19 @@ def make_ban(conn: psycopg.Connection) -> None:
 
 
 def ban_orphans(
-    conn: psycopg.Connection, group: Sequence[TableLoad], refused: Iterable[Refusal], *, outer: bool
+    conn: psycopg.Connection,
+    group: Sequence[TableLoad],
+    names: Collection[TableName],
+    refused: Iterable[Refusal],
+    *,
+    outer: bool,
 ) -> int:
     """Bans staged rows that have no parent if ``refused`` leave; as :func:`_settle` does where it knows all.
 
+    :param names: as for :func:`judge`.
     :param outer: ask the foreign keys that point out of the group as well.
     :returns: how many rows were banned that were not before.
     """
-    names = {s.plan.table.name for s in group}
     clean_slate(conn)
     conn.execute("CREATE TEMP TABLE IF NOT EXISTS pgsluice_refused (tab integer, ord bigint, loser boolean)"
                  " ON COMMIT DROP")  # fmt: skip
