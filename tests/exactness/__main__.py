@@ -16,7 +16,7 @@ from exactness.columns import DATABASES
 from exactness.compare import Bench, Difference, Tally, bench
 
 # How many values of a case with weight 1 go into one round.
-_ROUND = 2000
+_ROUND = 4000
 
 
 def main() -> int:

@@ -53,7 +53,6 @@ DATABASES: tuple[Database, ...] = (
         ),
         every_case=True,
     ),
-    Database("latin1", (), every_case=True, encoding="LATIN1"),
 )
 
 TYPES = """
