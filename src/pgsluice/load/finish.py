@@ -19,7 +19,8 @@ from pgsluice.load.build import add_constraint, build_index, build_plain
 from pgsluice.load.judge import Refusal, ban_orphans, decide_values, judge, keys_of, make_ban, only_insert_tells
 from pgsluice.load.modes import delete_missing, drop_known
 from pgsluice.load.offenders import firing_order, unique_indexes
-from pgsluice.load.pour import Poured, pour_rows, try_pour
+from pgsluice.load.pour import Poured, pour_rows, settle, try_pour
+from pgsluice.load.shadow import Shadows
 from pgsluice.load.state import Clock, TableLoad
 from pgsluice.model import Constraint, Index, Listener, Mode, Progress, TableName, Way
 from pgsluice.target.verdict import about_rows, primary
@@ -95,7 +96,7 @@ class Finisher:
                     if judged.complete and try_pour(self._conn, state):
                         return
                     raise psycopg.Rollback
-            pour_rows(self._conn, state).settle(self._states)
+            settle(self._conn, [pour_rows(self._conn, state)], self._states)
 
     def _rebuild(self, group: Sequence[TableLoad]) -> None:
         """Gives the tables their keys, checks and indexes back; rows in their way are named and leave."""
@@ -258,8 +259,7 @@ class Finisher:
                     raise psycopg.Rollback
                 if not ban_orphans(self._conn, group, names, refused, outer=bool(self._deferred)):
                     break
-        for poured in self._one_by_one(group, names):
-            poured.settle(self._states)
+        settle(self._conn, self._one_by_one(group, names), self._states)
         if not self._deferred:
             self._defer(group, names, deferred=False)
 

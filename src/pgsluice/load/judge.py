@@ -538,22 +538,30 @@ def _expel(
     return left
 
 
-def expel_refused(conn: psycopg.Connection, state: TableLoad, others: Mapping[TableName, TableLoad]) -> None:
+def expel_refused(conn: psycopg.Connection, group: Sequence[TableLoad], others: Mapping[TableName, TableLoad]) -> None:
     """Staged rows that are among the rejects leave the stage, their keys remembered, their parents named."""
-    refused = sql.SQL(
-        "SELECT s.ctid AS rid, s.{o} AS ord FROM {s} AS s JOIN {q} AS q ON q.ord = s.{o} AND q.tab = {t}"
-    ).format(o=sql.Identifier(state.ordinal), s=state.stage, q=REJECT, t=sql.Literal(state.number))
-    _remember(
-        conn,
-        state,
-        sql.SQL("SELECT o.ord, {} FROM {} AS r JOIN ({}) AS o ON o.rid = r.ctid").format(
-            _texts(state.keys_watched, "r"), state.stage, refused
-        ),
-    )
-    name_parents(conn, state, others, state.stage, refused)
-    state.staged -= conn.execute(
-        sql.SQL("DELETE FROM {} AS r USING ({}) AS o WHERE r.ctid = o.rid").format(state.stage, refused)
-    ).rowcount
+    refused = {
+        state.number: sql.SQL(
+            "SELECT s.ctid AS rid, s.{o} AS ord FROM {s} AS s JOIN {q} AS q ON q.ord = s.{o} AND q.tab = {t}"
+        ).format(o=sql.Identifier(state.ordinal), s=state.stage, q=REJECT, t=sql.Literal(state.number))
+        for state in group
+    }
+    for state in group:
+        _remember(
+            conn,
+            state,
+            sql.SQL("SELECT o.ord, {} FROM {} AS r JOIN ({}) AS o ON o.rid = r.ctid").format(
+                _texts(state.keys_watched, "r"), state.stage, refused[state.number]
+            ),
+        )
+    for state in group:
+        name_parents(conn, state, others, state.stage, refused[state.number])
+    for state in group:
+        state.staged -= conn.execute(
+            sql.SQL("DELETE FROM {} AS r USING ({}) AS o WHERE r.ctid = o.rid").format(
+                state.stage, refused[state.number]
+            )
+        ).rowcount
 
 
 def _relation(state: TableLoad, staged: bool) -> sql.Composable:

@@ -7,7 +7,7 @@ single INSERTs in file order would have made of the rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -148,11 +148,13 @@ class Poured:
         # Whoever lost to an earlier row may stay if that one leaves.
         return [Refusal(self.state.number, ordinal, kind in ("unique", "exclusion")) for ordinal, kind in rows]
 
-    def settle(self, others: Mapping[TableName, TableLoad]) -> None:
-        """The refused rows leave the stage; the state counts the others as landed."""
-        if self.refused:
-            expel_refused(self.conn, self.state, others)
-        _poured(self.conn, self.state, self.taken, self.inserted, self.updated)
+
+def settle(conn: psycopg.Connection, group: Sequence[Poured], others: Mapping[TableName, TableLoad]) -> None:
+    """The refused rows leave the stages; the states count the others as landed."""
+    if refused := [p.state for p in group if p.refused]:
+        expel_refused(conn, refused, others)
+    for p in group:
+        _poured(conn, p.state, p.taken, p.inserted, p.updated)
 
 
 def pour_rows(conn: psycopg.Connection, state: TableLoad) -> Poured:
