@@ -20,7 +20,6 @@ from pgsluice.load.judge import Refusal, ban_orphans, decide_values, judge, keys
 from pgsluice.load.modes import delete_missing, drop_known
 from pgsluice.load.offenders import firing_order, unique_indexes
 from pgsluice.load.pour import Poured, pour_rows, settle, try_pour
-from pgsluice.load.shadow import Shadows
 from pgsluice.load.state import Clock, TableLoad
 from pgsluice.model import Constraint, Index, Listener, Mode, Progress, TableName, Way
 from pgsluice.target.verdict import about_rows, primary
