@@ -314,16 +314,26 @@ def test_as_a_spreadsheet_saves_it(db: str, shop: Conn, tmp_path: Path) -> None:
 
 def test_bytes_that_cannot_be_read_are_not_loaded_as_their_names(db: str, conn: Conn, tmp_path: Path) -> None:
     conn.execute("CREATE TABLE t (a text, b text)")
-    (tmp_path / "t.csv").write_bytes(b"a,b\nx,caf\xe9\ny,\xff\n\xff\nz,nul\0\nw,\\xff\n")
+    (tmp_path / "t.csv").write_bytes(b"a,b\nx,caf\xe9\ny,\xff\n\xff\nz,nul\0\nw,\\xff\nv,cr\r\r\n")
     run = load(db, tmp_path).run_id
     rows = written(db, run, tmp_path)
-    assert [r["raw"] for r in rows] == ["x,caf\\xe9", "y,\\xff", "\\xff", "z,nul\\x00"]
-    mend = {"x,caf\\xe9": "x,caf\xe9", "y,\\xff": "yy,\\xff", "\\xff": "\\xff,v", "z,nul\\x00": "z,nul\\x00"}
+    assert [r["raw"] for r in rows] == ["x,caf\\xe9", "y,\\xff", "\\xff", "z,nul\\x00", "v,cr\r"]
+    mend = {
+        "x,caf\\xe9": "x,caf\xe9",
+        "y,\\xff": "yy,\\xff",
+        "\\xff": "\\xff,v",
+        "z,nul\\x00": "z,nul\\x00",
+        "v,cr\r": "v,cr\r",
+    }
     result = replay(db, run, corrected(rows, tmp_path, lambda r: mend[r["raw"]]), max_rejects="all")
     assert conn.execute("SELECT a, b FROM t ORDER BY a").fetchall() == [("w", "\\xff"), ("x", "caf\xe9")]
     again = list(pgsluice.reject_rows(result.run_id, database_url=db))
-    assert [(r.line, r.kind, r.sqlstate) for r in again] == [(line, "structure", "22021") for line in (3, 4, 5)]
-    assert "still there" in again[0].message
+    assert [(r.line, r.kind, r.sqlstate, r.message) for r in again] == [
+        (3, "structure", "22021", "\\xff stands for a byte that could not be read and is still there"),
+        (4, "structure", "22021", "\\xff stands for a byte that could not be read and is still there"),
+        (5, "structure", "22021", 'invalid byte sequence for encoding "UTF8": 0x00'),
+        (7, "structure", "22P04", "unquoted carriage return found in data"),
+    ]
 
 
 def test_records_that_are_none_or_many(db: str, conn: Conn, tmp_path: Path) -> None:
