@@ -199,6 +199,8 @@ class Way(enum.StrEnum):
     """COPY into the empty table itself, keys and indexes built afterwards, one transaction."""
     STAGE = "stage"
     """COPY into a stage, then INSERT with all constraints in force."""
+    SWAP = "new table"
+    """COPY into a new table beside the old one, keys and indexes built on it, then the two are swapped."""
 
 
 class Mode(enum.StrEnum):

@@ -20,6 +20,7 @@ from pgsluice.load.judge import Refusal, ban_orphans, decide_values, judge, keys
 from pgsluice.load.modes import delete_missing, drop_known
 from pgsluice.load.offenders import firing_order, unique_indexes
 from pgsluice.load.pour import Poured, pour_rows, settle, try_pour
+from pgsluice.load.shadow import Shadows
 from pgsluice.load.state import Clock, TableLoad
 from pgsluice.model import Constraint, Index, Listener, Mode, Progress, TableName, Way
 from pgsluice.target.verdict import about_rows, primary
@@ -40,8 +41,15 @@ class Finisher:
     """Finishes groups of tables in load order; a group is one table or the members of a cycle."""
 
     def __init__(
-        self, conn: psycopg.Connection, states: Mapping[TableName, TableLoad], clock: Clock, listen: Listener
+        self,
+        conn: psycopg.Connection,
+        states: Mapping[TableName, TableLoad],
+        clock: Clock,
+        listen: Listener,
+        shadows: Shadows,
     ) -> None:
+        """:param shadows: finish the tables that will be swapped."""
+        self._shadows = shadows
         self._conn = conn
         self._states = states
         self._clock = clock
@@ -53,7 +61,9 @@ class Finisher:
 
         :raises Reconsider: see there.
         """
-        if group[0].way is Way.IN_PLACE:
+        if group[0].way is Way.SWAP:
+            self._shadows.finish(group)
+        elif group[0].way is Way.IN_PLACE:
             for state in group:
                 self._fill(state)
             self._rebuild(group)

@@ -13,11 +13,12 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.load.producer import Piece
+from pgsluice.load.shadow import Unfit
 from pgsluice.load.state import TableLoad
 from pgsluice.model import Way
 from pgsluice.source.typed import Chunk, Runs, TypedReader
 from pgsluice.target.copy import BinaryEncoder, copy_statement, csv_bytes
-from pgsluice.target.verdict import about_rows
+from pgsluice.target.verdict import about_rows, primary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,6 +79,8 @@ class Lander:
         assert chunk is not None
         state, file = piece.table, piece.file
         if chunk.faults:
+            if state.way is Way.SWAP:
+                raise Unfit(state.plan.table.name, f"a record is refused: {chunk.faults[0].message}")
             self._reject_faults(state, file.base, chunk)
         if state.way is Way.STAGE:
             make_stage(self._conn, state)
@@ -105,7 +108,7 @@ class Lander:
         encoder = self._encoders.get(piece.file.number)
         if encoder is None:
             encoder = self._encoders[piece.file.number] = BinaryEncoder(batch.schema, jsonb)
-        statement = copy_statement(_landing(state), names, binary=True)
+        statement = copy_statement(_landing(state), names, binary=True, freeze=state.way is Way.SWAP)
 
         def send() -> int:
             with self._conn.cursor() as cursor:
@@ -126,7 +129,7 @@ class Lander:
             # A NULL where none may be is only found when rows leave the stage.
             state.suspect = True
             rows, names = _text_with_ordinals(table, runs, base), [state.ordinal, *names]
-        statement = copy_statement(_landing(state), names, binary=False)
+        statement = copy_statement(_landing(state), names, binary=False, freeze=state.way is Way.SWAP)
         count = self._attempt(state, lambda: self._copy(statement, csv_bytes(rows)))
         if count is None:
             self._doubt(state, reader, table, runs, base)
@@ -134,7 +137,17 @@ class Lander:
             self._landed(state, count, runs, base)
 
     def _attempt(self, state: TableLoad, send: Callable[[], int]) -> int | None:
-        """Rows that a COPY brought in; None when PostgreSQL refused one of them and all are out again."""
+        """Rows that a COPY brought in; None when PostgreSQL refused one of them and all are out again.
+
+        :raises Unfit: PostgreSQL refused a row of a new table, which takes no COPY ... FREEZE in a savepoint.
+        """
+        if state.way is Way.SWAP:
+            try:
+                return send()
+            except psycopg.Error as error:
+                if not about_rows(error):
+                    raise
+                raise Unfit(state.plan.table.name, f"a row is refused: {primary(error)}") from error
         try:
             with self._conn.transaction():
                 return send()
@@ -167,6 +180,8 @@ class Lander:
         if state.way is Way.IN_PLACE:
             state.landed += count
             state.segments.add(runs, base)
+        elif state.way is Way.SWAP:
+            state.landed += count
         else:
             state.staged += count
 
@@ -194,7 +209,7 @@ class Lander:
 
 
 def _landing(state: TableLoad) -> sql.Identifier:
-    return state.target if state.way is Way.IN_PLACE else state.stage
+    return state.stage if state.way is Way.STAGE else state.target
 
 
 def _ordinals(runs: Runs, base: int) -> pa.Array:

@@ -19,9 +19,13 @@ from pgsluice.model import Plan, Table, Way
 def lock_for_load(conn: psycopg.Connection, plan: Plan) -> None:
     """Locks the plan's tables for the transaction: those filled in place alone, the others against DDL.
 
+    A table that will be swapped is locked against vacuum and the smaller changes of its definition as well,
+    since these would be lost with it.
+
     :raises psycopg.errors.LockNotAvailable: somebody holds one for longer than ``lock_timeout``.
     """
-    for way, mode in ((Way.IN_PLACE, "ACCESS EXCLUSIVE"), (Way.STAGE, "ROW EXCLUSIVE")):
+    modes = {Way.IN_PLACE: "ACCESS EXCLUSIVE", Way.SWAP: "SHARE UPDATE EXCLUSIVE", Way.STAGE: "ROW EXCLUSIVE"}
+    for way, mode in modes.items():
         # LOCK TABLE does not take foreign tables.
         tables = [t.table for t in plan.tables if t.way is way and t.table.kind in "rp"]
         if tables:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import psycopg
 
 from pgsluice.errors import MappingError
 from pgsluice.load.modes import matching
+from pgsluice.load.shadow import with_swaps
 from pgsluice.model import Column, FilePlan, Mode, Modes, Plan, SourceFile, Table, TableName, TablePlan, Way
 from pgsluice.source.discover import fold, full_stem
 from pgsluice.target.catalog import is_empty
@@ -28,12 +30,14 @@ def make_plan(
     *,
     modes: Modes,
     database: str,
+    unfit: Mapping[TableName, str] = MappingProxyType({}),
 ) -> Plan:
     """Joins files and tables.
 
     :param tables: every table of the target schema (and those that ``wanted`` names elsewhere).
     :param wanted: (table, glob) pairs of ``--table``; the first whose glob matches a file's path or
         name decides.
+    :param unfit: see :func:`~pgsluice.load.shadow.with_swaps`.
     :raises MappingError: a file without a table, a column without a match, a required column missing, two
         files of a table that disagree.
     """
@@ -72,7 +76,7 @@ def make_plan(
     return Plan(
         database=database,
         server_version=str(conn.execute("SHOW server_version").fetchone()[0]),  # type: ignore[index]
-        tables=tuple(plans),
+        tables=with_swaps(conn, plans, unfit),
         cycles=cycles,
     )
 

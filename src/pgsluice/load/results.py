@@ -35,7 +35,7 @@ def table_result(state: TableLoad, rejected: dict[int, int]) -> TableResult:
         mode=str(state.plan.mode),
         inserted=state.inserted if state.way is Way.STAGE else state.landed,
         updated=state.updated,
-        unchanged=0 if state.way is Way.IN_PLACE else state.landed - state.inserted - state.updated,
+        unchanged=0 if state.way is not Way.STAGE else state.landed - state.inserted - state.updated,
         deleted=state.deleted,
     )
 

@@ -34,7 +34,9 @@ from pgsluice.load.results import table_result, unloaded
 from pgsluice.load.results import veto as veto_of
 from pgsluice.load.retry import LOCKED, PAUSES, passing
 from pgsluice.load.sequences import move_sequences
+from pgsluice.load.shadow import Shadows, Unfit
 from pgsluice.load.state import Clock, TableLoad, table_load
+from pgsluice.load.swap import Swap, write_out
 from pgsluice.model import (
     Listener,
     LoadOptions,
@@ -89,6 +91,8 @@ class Run:
         self._started = time.perf_counter()
         self._run_id = 0
         self._forced: dict[TableName, str] = {}
+        self._unfit: dict[TableName, str] = {}
+        self._shadows: Shadows
         self._states: list[TableLoad] = []
         self._oids: list[int] = []
         self._committing: RunResult | None = None
@@ -131,6 +135,11 @@ class Run:
                 # PostgreSQL would not take the table as it stands; once more, the careful way.
                 self._main.rollback()
                 self._forced[reason.table] = reason.reason
+                self._listen(Progress("plan", str(reason.table), f"starting again: {reason.reason}"))
+            except Unfit as reason:
+                # No new table can take this one's place; once more, through its stage.
+                self._main.rollback()
+                self._unfit[reason.table] = reason.reason
                 self._listen(Progress("plan", str(reason.table), f"starting again: {reason.reason}"))
             except (psycopg.Error, ConnectError) as error:
                 what = passing(error, self._main, self._book)
@@ -220,8 +229,10 @@ class Run:
         if in_place:
             take_down(self._main, in_place)
         session_for_building(self._main)
+        self._shadows = Shadows(self._main, [s for s in todo if s.way is Way.SWAP], self._clock, self._listen)
+        self._shadows.create()
         by_name = {st.plan.table.name: st for st in self._states}
-        finisher = Finisher(self._main, by_name, self._clock, self._listen)
+        finisher = Finisher(self._main, by_name, self._clock, self._listen, self._shadows)
         Passage(self._main, todo, plan, self._clock, self._listen).bring(finisher)
         if in_place and fingerprint(self._main, [s.plan.table.oid for s in in_place]) != before:
             raise BooksError(
@@ -245,13 +256,21 @@ class Run:
             main.execute("SELECT set_config('search_path', quote_ident(%s), true)", (options.into,))
         if options.schema_file:
             schema_file.apply_missing(main, options.schema_file, options.into)
-        plan = self._plan(files)
-        self._oids = oids = [t.table.oid for t in plan.tables]
-        check_rights(main, plan)
-        ledger.lock_tables(main, oids, no_wait=options.no_wait, listen=self._listen)
-        self._lock(plan)
-        # Somebody may have put rows in before the locks were there.
-        plan = self._plan(files)
+        with main.transaction(force_rollback=True):
+            # A first plan, for who is to be locked. Rolled back, because whoever holds the tables may need
+            # the locks that it took by looking at them.
+            plan = self._plan(files)
+            check_rights(main, plan)
+        held: set[int] = set()
+        while True:
+            self._oids = oids = [t.table.oid for t in plan.tables]
+            ledger.lock_tables(main, sorted(set(oids) - held), no_wait=options.no_wait, listen=self._listen)
+            held |= set(oids)
+            self._lock(plan)
+            # Somebody may have put rows in before the locks were there, or a new table in the old one's place.
+            plan = self._plan(files)
+            if {t.table.oid for t in plan.tables} <= held:
+                break
         self._states = _make_states(plan)
         if self._replay:
             for file in (f for s in self._states for f in s.files):
@@ -285,7 +304,13 @@ class Run:
             why = next(iter(self._forced.values()))
             tables = tuple(replace(t, obstacles=(*t.obstacles, why)) for t in tables)
         return make_plan(
-            self._main, tables, files, self._options.tables, modes=self._options.modes, database=where(self._main)
+            self._main,
+            tables,
+            files,
+            self._options.tables,
+            modes=self._options.modes,
+            database=where(self._main),
+            unfit=self._unfit,
         )
 
     @property
@@ -359,23 +384,30 @@ class Run:
     def _publish(self, todo: Sequence[TableLoad], result: RunResult, path: Path | None) -> None:
         self._listen(Progress("publish", step="commit"))
         for state in todo:
-            move_sequences(self._main, state)
+            if state.way is not Way.SWAP:
+                move_sequences(self._main, state)
             if state.way is Way.STAGE and state.plan.table.owner_is_me:
                 with self._clock.phase("analyze", state.name):
                     _analyze_if_grown(self._main, state)
+        swap = Swap(self._main, self._shadows, self._listen, self._holders)
+        if self._shadows.made:
+            with self._clock.phase("write out"):
+                write_out(self._main, self._book, self._run_id)
         with self._clock.phase("publish"):
             self._record(self._main, result, path)
+            swap.perform(self._options.lock_timeout, no_wait=self._options.no_wait)
             self._main.commit()
 
     def _record(self, conn: psycopg.Connection, result: RunResult, path: Path | None) -> None:
         records = []
         for state, counted in zip(self._states, result.tables, strict=True):
             table = state.plan.table
+            oid = state.becomes if state.becomes and result.status == "published" else table.oid
             for plan, file in zip(state.plan.files, counted.files, strict=True):
                 outcome = "skipped" if file.skipped else "loaded" if result.status == "published" else "vetoed"
                 records.append(
                     ledger.FileRecord(
-                        table.oid,
+                        oid,
                         table.name.schema,
                         table.name.name,
                         file.path,

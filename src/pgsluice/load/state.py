@@ -91,6 +91,8 @@ class TableLoad:
     deleted: int = 0
     staged: int = 0
     doubts: int = 0
+    becomes: int = 0
+    """Oid of the new table that will take the table's place."""
     stage_made: bool = False
     doubt_made: bool = False
     gone_made: bool = False

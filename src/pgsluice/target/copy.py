@@ -20,10 +20,15 @@ _SLICE_ROWS = 2048
 _SLICE_BYTES = 1 << 20
 
 
-def copy_statement(relation: sql.Composable, columns: Sequence[str], *, binary: bool) -> sql.Composed:
-    """``COPY relation (columns) FROM STDIN`` in binary or in CSV where quoted means value, bare empty NULL."""
+def copy_statement(
+    relation: sql.Composable, columns: Sequence[str], *, binary: bool, freeze: bool = False
+) -> sql.Composed:
+    """``COPY relation (columns) FROM STDIN`` in binary or in CSV where quoted means value, bare empty NULL.
+
+    :param freeze: every snapshot is to see the rows, of a table made in this transaction (not in a savepoint).
+    """
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    form = sql.SQL("FORMAT binary" if binary else "FORMAT csv, NULL ''")
+    form = sql.SQL(("FORMAT binary" if binary else "FORMAT csv, NULL ''") + (", FREEZE" if freeze else ""))
     return sql.SQL("COPY {} ({}) FROM STDIN ({})").format(relation, names, form)
 
 
