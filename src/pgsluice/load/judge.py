@@ -19,7 +19,7 @@ from pgsluice.load.land import REJECT, make_stage
 from pgsluice.load.offenders import DUP, LOST, OFF, SAID, Offenders, clean_slate, firing_order, unique_indexes
 from pgsluice.load.state import TableLoad
 from pgsluice.model import Column, Constraint, Table, TableName
-from pgsluice.target.verdict import NOT_ROWS_SQL, about_rows
+from pgsluice.target.verdict import about_rows, not_rows_sql
 
 # --------------------------------------------------------------------------- values
 
@@ -140,7 +140,7 @@ BEGIN
       v := {record};
     EXCEPTION WHEN OTHERS THEN
       GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, said = MESSAGE_TEXT;
-      IF left(code, 2) IN {system} THEN RAISE; END IF;
+      IF {system} THEN RAISE; END IF;
       field := '';
       {columns}
       INSERT INTO {reject} (tab, ord, kind, col, code, message)
@@ -168,7 +168,7 @@ def _ask_one_by_one(conn: psycopg.Connection, state: TableLoad) -> None:
         doubt=state.doubt,
         ord=sql.Identifier(state.ordinal),
         record=_record(state, state.columns),
-        system=sql.SQL(NOT_ROWS_SQL),
+        system=sql.SQL(not_rows_sql("code")),
         columns=columns,
         reject=REJECT,
         tab=sql.Literal(state.number),

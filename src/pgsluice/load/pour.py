@@ -19,7 +19,7 @@ from pgsluice.load.modes import insert_statement, key_equal, update_statement
 from pgsluice.load.state import TableLoad
 from pgsluice.model import TableName, Way
 from pgsluice.source.typed import Runs
-from pgsluice.target.verdict import NOT_ROWS_SQL, about_rows
+from pgsluice.target.verdict import about_rows, not_rows_sql
 
 # Variables bear a prefix of their own: columns of the table may have any name.
 _WINDOWS = """
@@ -53,7 +53,7 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
       GET STACKED DIAGNOSTICS sl_code = RETURNED_SQLSTATE, sl_said = MESSAGE_TEXT, sl_con = CONSTRAINT_NAME,
         sl_field = COLUMN_NAME;
-      IF left(sl_code, 2) IN {system} THEN RAISE; END IF;
+      IF {system} THEN RAISE; END IF;
       IF sl_code = 'PGSL2' THEN
         INSERT INTO {reject} (tab, ord, kind, col, con, code, message)
           SELECT b.tab, b.ord, b.kind, b.col, b.con, b.code, b.message FROM {ban} AS b
@@ -174,7 +174,7 @@ def pour_rows(conn: psycopg.Connection, state: TableLoad) -> Poured:
         update=sql.SQL("{}; GET DIAGNOSTICS sl_u = ROW_COUNT;").format(update) if update else sql.SQL(""),
         insert=insert_statement(state, only),
         swallowed=lost or sql.SQL("false" if state.key else "sl_i <> sl_n"),
-        system=sql.SQL(NOT_ROWS_SQL),
+        system=sql.SQL(not_rows_sql("sl_code")),
         reject=REJECT,
         tab=sql.Literal(state.number),
         ban=BAN,
