@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pgsluice.load.api import load, plan, reject_rows, rejects, replay, runs, verify
+    from pgsluice.load.api import load, plan, reject_rows, rejects, replay, resume, runs, verify
 
-__all__ = ["load", "plan", "reject_rows", "rejects", "replay", "runs", "verify"]
+__all__ = ["load", "plan", "reject_rows", "rejects", "replay", "resume", "runs", "verify"]
 __version__ = "0.1.0"
 
 

@@ -112,7 +112,7 @@ def _show_json(value: object) -> None:
 
 # Arguments are explained in the commands' own texts: Typer would list them with their Python types.
 # Defaults that are no value of the option stand in its help, for Typer would put them in parentheses.
-Paths = Annotated[list[str], typer.Argument(metavar="PATH", hidden=True)]
+Paths = Annotated[list[str], typer.Argument(metavar="PATH...", hidden=True)]
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(
@@ -312,6 +312,14 @@ def load(
     ] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Fail at once if another run holds the tables.")] = False,
     lock_timeout: LockTimeout = 5.0,
+    resumable: Annotated[
+        bool,
+        typer.Option(
+            "--resumable",
+            help="Stage every file on its own, so that an interrupted run can go on: pgsluice resume RUN. Slower"
+            " for empty tables.",
+        ),
+    ] = False,
     as_json: Json = False,
     profile: Annotated[
         bool, typer.Option("--profile", help="Print where the time went, by table and phase (--json always does).")
@@ -352,8 +360,14 @@ def load(
             again=again,
             no_wait=no_wait,
             lock_timeout=lock_timeout,
+            resumable=resumable,
             listen=follower,
         )
+    _conclude(result, as_json=as_json, quiet=quiet, profile=profile)
+
+
+def _conclude(result: RunResult, *, as_json: bool, quiet: bool, profile: bool = False) -> None:
+    """Tells how a run ended, and ends as it did."""
     if as_json:
         _show_json(dataclasses.asdict(result))
     elif not quiet or result.rejects.count:
@@ -519,6 +533,31 @@ def _write_json(run_id: int, found: RejectsResult, rows: Iterable[Reject]) -> No
 
 
 @app.command()
+def resume(
+    run: Annotated[int, typer.Argument(metavar="RUN", hidden=True)],
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="No progress, and no summary unless rows were rejected.")
+    ] = False,
+) -> None:
+    """Go on with an interrupted run that was started with --resumable.
+
+    Files that it had staged whole are not read again; everything else is as in the run itself. The next
+    load of anything drops what interrupted runs have staged, so resume first.
+
+    Example: pgsluice resume 12
+    """
+    from pgsluice.load.api import resume as resume_run
+    from pgsluice.report.progress import Follower
+
+    with Follower(quiet=as_json or quiet) as follower:
+        result = resume_run(run, database_url=database_url, data_dir=data_dir, listen=follower)
+    _conclude(result, as_json=as_json, quiet=quiet)
+
+
+@app.command()
 def replay(
     run: Annotated[int, typer.Argument(metavar="RUN", hidden=True)],
     file: Annotated[str, typer.Argument(metavar="FILE", hidden=True)],
@@ -559,12 +598,7 @@ def replay(
             lock_timeout=lock_timeout,
             listen=follower,
         )
-    if as_json:
-        _show_json(dataclasses.asdict(result))
-    elif not quiet or result.rejects.count:
-        _show_run(result)
-    if result.status == "vetoed":
-        raise typer.Exit(VETOED)
+    _conclude(result, as_json=as_json, quiet=quiet)
 
 
 @app.command()
@@ -646,7 +680,7 @@ def server_status(data_dir: ServerDir = ".pgsluice") -> None:
 def server_psql(
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="ARG", hidden=True),
+        typer.Argument(metavar="ARG...", hidden=True),
     ] = None,
     data_dir: ServerDir = ".pgsluice",
 ) -> None:

@@ -334,6 +334,8 @@ class FileResult:
     loaded: int
     rejected: int
     skipped: bool = False
+    staged_before: bool = False
+    """Of a resumed run: the file was staged before the interruption and not read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,6 +491,8 @@ class LoadOptions:
     modes: Modes = field(default_factory=Modes)
     dry_run: bool = False
     again: bool = False
+    resumable: bool = False
+    """Stage file by file so that the run can be resumed when it is interrupted."""
     no_wait: bool = False
     lock_timeout: float = 5.0
     """Seconds to wait for a table's lock, before letting go, pausing and trying again."""

@@ -15,6 +15,7 @@ from pgsluice.load import verify as verification
 from pgsluice.load.plan import make_plan
 from pgsluice.load.replay import open_replay
 from pgsluice.load.run import Run, target_tables
+from pgsluice.load.staging import reopen
 from pgsluice.model import (
     DialectOptions,
     Limit,
@@ -57,6 +58,7 @@ def load(
     again: bool = False,
     no_wait: bool = False,
     lock_timeout: float = 5.0,
+    resumable: bool = False,
     listen: Listener = deaf,
 ) -> RunResult:
     """Loads files or folders of CSV into the tables whose names they bear: all of it or nothing.
@@ -78,6 +80,7 @@ def load(
     :param again: load files as well that were loaded into their table before.
     :param no_wait: fail when another run has the tables, instead of waiting.
     :param lock_timeout: seconds to wait for a table that somebody has locked, before pausing and trying again.
+    :param resumable: stage file by file, so that :func:`resume` can go on if the run is interrupted.
     :param listen: is told of the progress.
     :returns: what was read, loaded and rejected. A run that was vetoed by rejects returns as well.
     :raises SluiceError: the call, the files, the mapping or the database stand in the way.
@@ -93,6 +96,7 @@ def load(
         again=again,
         no_wait=no_wait,
         lock_timeout=lock_timeout,
+        resumable=resumable,
         reports=os.path.join(data_dir or ".pgsluice", "rejects"),
     )
     conninfo = resolve(database_url, data_dir)
@@ -142,6 +146,22 @@ def replay(
         corrected.close()
 
 
+def resume(
+    run_id: int, *, database_url: str | None = None, data_dir: str | None = None, listen: Listener = deaf
+) -> RunResult:
+    """Goes on with an interrupted run that was made with ``resumable``: files that it had staged are not
+    read again (``staged_before`` in the result says which).
+
+    :raises CallError: the run did not end early, or was not resumable.
+    :raises FileError: a file that was staged has changed since.
+    :raises SluiceError: as :func:`load`.
+    """
+    conninfo = resolve(database_url, data_dir)
+    with _reading(conninfo, None) as conn:
+        options, paths = reopen(conn, run_id)
+    return Run(partial(_open, conninfo), paths, options, listen, resume=run_id).execute()
+
+
 def plan(
     *paths: PathLike,
     database_url: str | None = None,
@@ -176,7 +196,12 @@ def plan(
                 schema_file.apply_missing(conn, schema, into)
             files = discover([os.fspath(p) for p in paths], options.dialect)
             return make_plan(
-                conn, target_tables(conn, options), files, options.tables, modes=options.modes, database=where(conn)
+                conn,
+                target_tables(conn, options, files),
+                files,
+                options.tables,
+                modes=options.modes,
+                database=where(conn),
             )
         finally:
             conn.rollback()

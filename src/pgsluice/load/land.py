@@ -47,14 +47,24 @@ def make_stage(conn: psycopg.Connection, state: TableLoad) -> None:
     # Taken from the table itself by CREATE TABLE AS, types keep their modifiers and collations and shed
     # constraints, defaults and identity.
     conn.execute(
-        sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT NULL::bigint AS {}, {} FROM {} WITH NO DATA").format(
+        sql.SQL("CREATE {} TABLE {} {} AS SELECT NULL::bigint AS {}, {} FROM {} WITH NO DATA").format(
+            _persistence(state),
             state.stage,
+            _until(state),
             sql.Identifier(state.ordinal),
             column_list(state),
             state.target,
         )
     )
     state.stage_made = True
+
+
+def _persistence(state: TableLoad) -> sql.SQL:
+    return sql.SQL("UNLOGGED" if state.lasting else "TEMP")
+
+
+def _until(state: TableLoad) -> sql.SQL:
+    return sql.SQL("" if state.lasting else "ON COMMIT DROP")
 
 
 def column_list(state: TableLoad, alias: str | None = None) -> sql.Composable:
@@ -66,8 +76,10 @@ def column_list(state: TableLoad, alias: str | None = None) -> sql.Composable:
 class Lander:
     """Sends one run's pieces to PostgreSQL; keeps the encoders, while the states keep what was sent."""
 
-    def __init__(self, conn: psycopg.Connection) -> None:
+    def __init__(self, conn: psycopg.Connection, faults: sql.Identifier = REJECT) -> None:
+        """:param faults: the table that takes the records which could not be read."""
         self._conn = conn
+        self._faults = faults
         self._encoders: dict[int, BinaryEncoder] = {}
 
     def land(self, piece: Piece) -> None:
@@ -91,7 +103,7 @@ class Lander:
             self._text(state, piece.reader, chunk.text, chunk.text_runs, file.base)
 
     def _reject_faults(self, state: TableLoad, base: int, chunk: Chunk) -> None:
-        statement = sql.SQL("COPY {} (tab, ord, kind, col, con, code, message) FROM STDIN").format(REJECT)
+        statement = sql.SQL("COPY {} (tab, ord, kind, col, con, code, message) FROM STDIN").format(self._faults)
         with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
             for f in chunk.faults:
                 copy.write_row((state.number, base + f.ordinal, f.kind, f.column, f.constraint, f.sqlstate, f.message))
@@ -190,8 +202,8 @@ class Lander:
         if not state.doubt_made:
             columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(c.name)) for c in state.columns)
             self._conn.execute(
-                sql.SQL("CREATE TEMP TABLE {} ({} bigint, {}) ON COMMIT DROP").format(
-                    state.doubt, sql.Identifier(state.ordinal), columns
+                sql.SQL("CREATE {} TABLE {} ({} bigint, {}) {}").format(
+                    _persistence(state), state.doubt, sql.Identifier(state.ordinal), columns, _until(state)
                 )
             )
             state.doubt_made = True

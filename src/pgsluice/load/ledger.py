@@ -55,6 +55,7 @@ class FileRecord(NamedTuple):
     columns: tuple[str, ...] = ()
     dialect: Dialect = Dialect()
     """With the columns: how a replay reads the records."""
+    mode: str = "append"
 
 
 class RejectRow(NamedTuple):
@@ -433,6 +434,8 @@ def exists(conn: Connection) -> bool:
     return bool(_value(conn, "exists"))
 
 
-def loaded_rows(conn: Connection) -> dict[int, tuple[int, int]]:
-    """Oid of a table to how many rows published runs put into it, and how many of them replays did."""
-    return {oid: (rows, replayed) for oid, rows, replayed in _rows(conn, "loaded_rows")}
+def loaded_rows(conn: Connection) -> dict[int, tuple[int, int, bool]]:
+    """Oid of a table to how many rows published runs put into it, how many of them replays did, and whether
+    some run was in a mode that changes rows.
+    """
+    return {oid: (rows, replayed, changed) for oid, rows, replayed, changed in _rows(conn, "loaded_rows")}

@@ -9,6 +9,7 @@ import psycopg
 from pgsluice.load.finish import Finisher
 from pgsluice.load.land import Lander
 from pgsluice.load.producer import Piece, Producer
+from pgsluice.load.staging import Staging
 from pgsluice.load.state import Clock, TableLoad
 from pgsluice.model import Listener, Plan, Progress, Way
 from pgsluice.source.blocks import extent
@@ -18,12 +19,21 @@ class Passage:
     """Brings the rows of a run's tables to PostgreSQL, in load order."""
 
     def __init__(
-        self, conn: psycopg.Connection, todo: Sequence[TableLoad], plan: Plan, clock: Clock, listen: Listener
+        self,
+        conn: psycopg.Connection,
+        todo: Sequence[TableLoad],
+        plan: Plan,
+        clock: Clock,
+        listen: Listener,
+        staging: Staging | None = None,
     ) -> None:
-        """:param todo: the tables that have files to load."""
+        """:param todo: the tables that have files to load.
+        :param staging: of a run that can be resumed.
+        """
         self._conn = conn
         self._todo = todo
         self._plan = plan
+        self._staging = staging
         self._clock = clock
         self._listen = listen
 
@@ -36,14 +46,22 @@ class Passage:
         producer = Producer(self._todo, utc=zone in {"UTC", "ETC/UTC", "GMT", "ETC/GMT"})
         pieces = iter(producer)
         lander = Lander(self._conn)
+        if self._staging is not None:
+            # Stages that outlive the run are not the main transaction's.
+            lander = Lander(self._staging.conn, self._staging.faults)
         try:
-            if deleting := any(s.plan.delete_missing and s.way is Way.STAGE for s in self._todo):
-                # Which rows are missing is known when all rows are there, and children go before parents.
+            if self._staging is not None:
                 for state in self._todo:
                     self._land(state, pieces, lander)
+                self._staging.hand_over(self._conn)
+            if deleting := any(s.plan.delete_missing and s.way is Way.STAGE for s in self._todo):
+                # Which rows are missing is known when all rows are there, and children go before parents.
+                if self._staging is None:
+                    for state in self._todo:
+                        self._land(state, pieces, lander)
                 finisher.delete_missing(self._todo)
             for group in _groups(self._todo, self._plan):
-                if not deleting:
+                if not (deleting or self._staging):
                     for state in group:
                         self._land(state, pieces, lander)
                 finisher.finish(group)
@@ -54,8 +72,11 @@ class Passage:
     def _land(self, state: TableLoad, pieces: Iterator[Piece], lander: Lander) -> None:
         files = [f for f in state.files if not f.skipped]
         total = sum(f.plan.file.bytes for f in files)
-        done = base = 0
-        for file in files:
+        before = [f for f in files if f.staged_before]
+        done = sum(f.plan.file.bytes for f in before)
+        base = max((f.base + f.read for f in before), default=0)
+        for file in (f for f in files if not f.staged_before):
+            staged, doubts = state.staged, state.doubts
             file.base = base
             self._listen(Progress("stage", state.name, done=done, total=total, rows=base))
             while (piece := self._next(pieces, state)).chunk is not None:
@@ -67,6 +88,8 @@ class Passage:
                 at = done + block.position
                 self._listen(Progress("stage", state.name, done=at, total=total, rows=base + file.read))
             file.sha256 = piece.sha256
+            if self._staging is not None:
+                self._staging.note(state, file, state.staged - staged, state.doubts - doubts)
             if piece.reader is not None:
                 piece.reader.close()
             base += file.read

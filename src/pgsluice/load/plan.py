@@ -34,7 +34,8 @@ def make_plan(
 ) -> Plan:
     """Joins files and tables.
 
-    :param tables: every table of the target schema (and those that ``wanted`` names elsewhere).
+    :param tables: every table of the target schema (and those that ``wanted`` names elsewhere); those
+        that no file feeds need no more than their names.
     :param wanted: (table, glob) pairs of ``--table``; the first whose glob matches a file's path or
         name decides.
     :param unfit: see :func:`~pgsluice.load.shadow.with_swaps`.
@@ -79,6 +80,14 @@ def make_plan(
         tables=with_swaps(conn, plans, unfit),
         cycles=cycles,
     )
+
+
+def fed_tables(files: Iterable[SourceFile], tables: Sequence[Table], wanted: Sequence[tuple[str, str]]) -> set[int]:
+    """The oids of the tables that these files feed; nothing but the tables' names is asked.
+
+    :raises MappingError: a file without a table.
+    """
+    return {_table_of(file, tables, wanted).oid for file in files}
 
 
 def choose_ways(conn: psycopg.Connection, chosen: dict[TableName, Table]) -> dict[TableName, tuple[Way, str]]:

@@ -62,7 +62,7 @@ class Producer:
         try:
             for table in self._tables:
                 for file in table.files:
-                    if not file.skipped:
+                    if not (file.skipped or file.staged_before):
                         self._read(table, file)
             self._put(None)
         except _Stopped:

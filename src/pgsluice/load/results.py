@@ -19,6 +19,7 @@ def _file_result(file: FileLoad, rejected: dict[int, int]) -> FileResult:
         loaded=file.read - refused,
         rejected=refused,
         skipped=file.skipped,
+        staged_before=file.staged_before,
     )
 
 

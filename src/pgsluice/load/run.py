@@ -27,7 +27,7 @@ from pgsluice.load.known import skip_loaded
 from pgsluice.load.land import create_reject
 from pgsluice.load.locks import check_rights, holders, lock_for_load, notice_lost_client
 from pgsluice.load.passage import Passage
-from pgsluice.load.plan import make_plan, split_name
+from pgsluice.load.plan import fed_tables, make_plan, split_name
 from pgsluice.load.rejects import read_report, write_report
 from pgsluice.load.replay import Replay
 from pgsluice.load.results import table_result, unloaded
@@ -35,6 +35,7 @@ from pgsluice.load.results import veto as veto_of
 from pgsluice.load.retry import LOCKED, PAUSES, passing
 from pgsluice.load.sequences import move_sequences
 from pgsluice.load.shadow import Shadows, Unfit
+from pgsluice.load.staging import Staging, sweep
 from pgsluice.load.state import Clock, TableLoad, table_load
 from pgsluice.load.swap import Swap, write_out
 from pgsluice.model import (
@@ -76,8 +77,10 @@ class Run:
         options: LoadOptions,
         listen: Listener,
         replay: Replay | None = None,
+        resume: int = 0,
     ) -> None:
         """:param connect: opens a connection to the target that goes by the name given.
+        :param resume: the id of the interrupted run that this one goes on with.
         :param replay: load these corrected rejects of an earlier run; ``paths`` name the corrected file.
         """
         self._connect = connect
@@ -89,13 +92,14 @@ class Run:
         self._replay = replay
         self._clock = Clock()
         self._started = time.perf_counter()
-        self._run_id = 0
+        self._run_id = resume
         self._forced: dict[TableName, str] = {}
         self._unfit: dict[TableName, str] = {}
         self._shadows: Shadows
         self._states: list[TableLoad] = []
         self._oids: list[int] = []
         self._committing: RunResult | None = None
+        self._staging: Staging | None = None
 
     def execute(self) -> RunResult:
         """Runs the load; errors that pass are tried again (see :mod:`pgsluice.load.retry`).
@@ -106,15 +110,18 @@ class Run:
         self._open()
         try:
             ledger.ensure(self._book)
+            if self._run_id:
+                ledger.hold_run(self._book, self._run_id)
             ledger.mark_interrupted(self._book)
+            sweep(self._book, self._run_id)
             return self._attempts(files)
         except BaseException as error:
             if (result := self._fail(error)) is None:
                 raise
             return result
         finally:
-            self._main.close()
-            self._book.close()
+            for conn in (self._main, self._book, *([self._staging.conn] if self._staging else [])):
+                conn.close()
 
     def _open(self) -> None:
         self._main = self._connect("pgsluice")
@@ -128,6 +135,8 @@ class Run:
             try:
                 if again:
                     self._reopen()
+                if self._staging is not None:
+                    self._staging.conn.close()
                     if (result := self._committed_after_all()) is not None:
                         return result
                 return self._once(files)
@@ -224,6 +233,9 @@ class Run:
             return self._nothing_to_do()
         self._open_run()
         create_reject(self._main)
+        if self._options.resumable:
+            self._staging = Staging(self._connect, self._run_id)
+            self._staging.adopt(todo)
         in_place = [s for s in todo if s.way is Way.IN_PLACE]
         before = fingerprint(self._main, [s.plan.table.oid for s in in_place])
         if in_place:
@@ -233,7 +245,7 @@ class Run:
         self._shadows.create()
         by_name = {st.plan.table.name: st for st in self._states}
         finisher = Finisher(self._main, by_name, self._clock, self._listen, self._shadows)
-        Passage(self._main, todo, plan, self._clock, self._listen).bring(finisher)
+        Passage(self._main, todo, plan, self._clock, self._listen, self._staging).bring(finisher)
         if in_place and fingerprint(self._main, [s.plan.table.oid for s in in_place]) != before:
             raise BooksError(
                 "keys or indexes differ after the load from what they were; nothing was published",
@@ -255,13 +267,20 @@ class Run:
         if options.into:
             main.execute("SELECT set_config('search_path', quote_ident(%s), true)", (options.into,))
         if options.schema_file:
-            schema_file.apply_missing(main, options.schema_file, options.into)
+            applied = schema_file.apply_missing(main, options.schema_file, options.into)
+            if options.resumable and applied.executed:
+                # Stages are made on another connection, which must see the tables.
+                main.commit()
+                return self._prepare(files)
+        # Runs tell each other first who is at a table, for to look into one waits for whoever has it locked.
+        names = target_tables(main, options, files, self._further, look=False)
+        self._oids = sorted(held := fed_tables(files, names, options.tables))
+        ledger.lock_tables(main, self._oids, no_wait=options.no_wait, listen=self._listen)
         with main.transaction(force_rollback=True):
             # A first plan, for who is to be locked. Rolled back, because whoever holds the tables may need
             # the locks that it took by looking at them.
             plan = self._plan(files)
             check_rights(main, plan)
-        held: set[int] = set()
         while True:
             self._oids = oids = [t.table.oid for t in plan.tables]
             ledger.lock_tables(main, sorted(set(oids) - held), no_wait=options.no_wait, listen=self._listen)
@@ -297,7 +316,9 @@ class Run:
         lock_for_load(self._main, plan)
 
     def _plan(self, files: Sequence[SourceFile]) -> Plan:
-        tables = target_tables(self._main, self._options, self._replay.schemas if self._replay else ())
+        tables = target_tables(self._main, self._options, files, self._further)
+        if self._options.resumable:
+            tables = tuple(replace(t, obstacles=(*t.obstacles, "the run is to be resumable")) for t in tables)
         if self._forced:
             # Where one table could not be finished in place, all go through stages: a key that stays up
             # keeps the keys up that it leans on.
@@ -312,6 +333,10 @@ class Run:
             database=where(self._main),
             unfit=self._unfit,
         )
+
+    @property
+    def _further(self) -> Collection[str]:
+        return self._replay.schemas if self._replay else ()
 
     @property
     def _replay_of(self) -> int | None:
@@ -369,6 +394,8 @@ class Run:
             main.rollback()
             with self._book.transaction():
                 self._record(self._book, result, path)
+                if self._staging is not None:
+                    self._staging.drop(self._book, todo)
         return self._told(result)
 
     def _told(self, result: RunResult) -> RunResult:
@@ -395,6 +422,8 @@ class Run:
                 write_out(self._main, self._book, self._run_id)
         with self._clock.phase("publish"):
             self._record(self._main, result, path)
+            if self._staging is not None:
+                self._staging.drop(self._main, todo)
             swap.perform(self._options.lock_timeout, no_wait=self._options.no_wait)
             self._main.commit()
 
@@ -419,6 +448,7 @@ class Run:
                         file.rejected,
                         plan.columns,
                         plan.file.dialect,
+                        counted.mode,
                     )
                 )
         ledger.record_files(conn, self._run_id, records)
@@ -469,22 +499,36 @@ class Run:
                 )
 
 
-def target_tables(conn: psycopg.Connection, options: LoadOptions, further: Collection[str] = ()) -> tuple[Table, ...]:
+def target_tables(
+    conn: psycopg.Connection,
+    options: LoadOptions,
+    files: Sequence[SourceFile],
+    further: Collection[str] = (),
+    *,
+    look: bool = True,
+) -> tuple[Table, ...]:
     """The tables a load may feed: those of its schema, and those of others that ``--table`` names.
 
     :param further: more schemas.
+    :param look: look into the tables that the files feed; of all others the names are enough.
+    :raises MappingError: a file without a table.
     """
     if options.into:
         row = conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (options.into,)).fetchone()
         if row is None:
             raise DatabaseError(f"there is no schema {options.into!r}", "Create it, or check --into")
-    tables = read_tables(conn, options.into)
-    schemas = {t.name.schema for t in tables}
-    for schema in (*further, *(split_name(name)[0] for name, _ in options.tables)):
-        if schema is not None and schema not in schemas:
-            schemas.add(schema)
-            tables += tuple(t for t in read_tables(conn, schema))
-    return tables
+
+    def read(only: Collection[int]) -> tuple[Table, ...]:
+        tables = read_tables(conn, options.into, only)
+        schemas = {t.name.schema for t in tables}
+        for schema in (*further, *(split_name(name)[0] for name, _ in options.tables)):
+            if schema is not None and schema not in schemas:
+                schemas.add(schema)
+                tables += read_tables(conn, schema, only)
+        return tables
+
+    names = read(())
+    return read(fed_tables(files, names, options.tables)) if look else names
 
 
 def _make_states(plan: Plan) -> list[TableLoad]:

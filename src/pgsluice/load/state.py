@@ -26,6 +26,8 @@ class FileLoad:
     sha256: str = ""
     extents: list[Extent] = field(default_factory=list)
     skipped: bool = False
+    staged_before: bool = False
+    """An interrupted run staged it; it is not read again."""
     loaded_by: int | None = None
     """The earlier run that loaded the same content, when skipped."""
     corrections: Corrections | None = None
@@ -93,6 +95,8 @@ class TableLoad:
     doubts: int = 0
     becomes: int = 0
     """Oid of the new table that will take the table's place."""
+    lasting: bool = False
+    """Stage and doubt are tables of the ledger's schema that outlive the run, not temporary ones."""
     stage_made: bool = False
     doubt_made: bool = False
     gone_made: bool = False

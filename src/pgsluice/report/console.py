@@ -16,7 +16,7 @@ from pgsluice.model import (
     TableResult,
     VerifyResult,
 )
-from pgsluice.report.parts import Grid, Line, Part, clean, counted, number, seconds
+from pgsluice.report.parts import Grid, Line, Part, clean, counted, number, seconds, size
 from pgsluice.report.parts import height as lines_of
 
 GROUPS_SHOWN = 6
@@ -47,6 +47,10 @@ def run_parts(result: RunResult, height: int | None = None) -> list[Part]:
         parts.append(Line(f"It is a replay of corrected rejects of run {result.replay_of}."))
     if result.reason:
         parts.append(Line(clean(result.reason), "red"))
+    if before := [f for t in result.tables for f in t.files if f.staged_before]:
+        rows = counted(sum(f.read for f in before), "row")
+        held = size(sum(f.bytes for f in before))
+        parts.append(Line(f"Resumed: {counted(len(before), 'file')} ({rows}, {held}) had been staged before."))
     low = height is not None and height < LOW_TERMINAL
     ending = _run_ending(result, GROUPS_SHOWN // 2 if low else GROUPS_SHOWN)
     room = None

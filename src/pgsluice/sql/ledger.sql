@@ -66,6 +66,7 @@ CREATE TABLE IF NOT EXISTS pgsluice.file (
     rows_replayed bigint NOT NULL DEFAULT 0,
     columns text[] NOT NULL DEFAULT '{}',
     dialect jsonb NOT NULL DEFAULT '{}',
+    mode text NOT NULL DEFAULT 'append',
     PRIMARY KEY (run_id, file_no),
     CONSTRAINT file_balances CHECK (status <> 'loaded' OR rows_read = rows_loaded + rows_rejected + rows_replayed)
 );
@@ -76,6 +77,7 @@ COMMENT ON COLUMN pgsluice.file.sha256 IS 'Of the bytes of the file as it stands
 COMMENT ON COLUMN pgsluice.file.status IS 'loaded, skipped (this content is in the table already), vetoed (nothing of the run was published).';
 COMMENT ON COLUMN pgsluice.file.rows_rejected IS 'Rows that are still rejected; those that a replay loaded since are in rows_replayed.';
 COMMENT ON COLUMN pgsluice.file.rows_replayed IS 'Rows that this run rejected and a replay of it loaded. They count as loaded in the replay, not here.';
+COMMENT ON COLUMN pgsluice.file.mode IS 'append, upsert, insert-missing, replace: only appended rows add up.';
 COMMENT ON COLUMN pgsluice.file.columns IS 'The columns that the fields of a record go into, in order.';
 COMMENT ON COLUMN pgsluice.file.dialect IS 'How the file writes its records: delimiter, quote, encoding, header, null.';
 
@@ -134,9 +136,9 @@ UPDATE pgsluice.run
 -- name: record_file
 -- One file of a run.
 INSERT INTO pgsluice.file (run_id, file_no, table_oid, table_schema, table_name, path, sha256, bytes, status,
-                           rows_read, rows_loaded, rows_rejected, columns, dialect)
+                           rows_read, rows_loaded, rows_rejected, columns, dialect, mode)
 VALUES (%(run_id)s, %(file_no)s, %(table_oid)s, %(table_schema)s, %(table_name)s, %(path)s, %(sha256)s, %(bytes)s,
-        %(status)s, %(rows_read)s, %(rows_loaded)s, %(rows_rejected)s, %(columns)s, %(dialect)s);
+        %(status)s, %(rows_read)s, %(rows_loaded)s, %(rows_rejected)s, %(columns)s, %(dialect)s, %(mode)s);
 
 -- name: loaded_before
 -- The published run that put this content into this table.
@@ -325,9 +327,11 @@ SELECT count(*) = 2
  WHERE n.nspname = 'pgsluice' AND c.relname IN ('run', 'file');
 
 -- name: loaded_rows
--- How many rows published runs put into each table, and how many of them were replayed.
+-- How many rows published runs put into each table, how many of them were replayed, and whether some run
+-- did more to the table than to append.
 SELECT f.table_oid::bigint, sum(f.rows_loaded)::bigint,
-       coalesce(sum(f.rows_loaded) FILTER (WHERE r.replay_of IS NOT NULL), 0)::bigint
+       coalesce(sum(f.rows_loaded) FILTER (WHERE r.replay_of IS NOT NULL), 0)::bigint,
+       bool_or(f.mode <> 'append')
   FROM pgsluice.file f
   JOIN pgsluice.run r USING (run_id)
  WHERE f.status = 'loaded'

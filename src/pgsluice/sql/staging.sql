@@ -1,0 +1,51 @@
+-- name: create
+-- Which files of runs under way are staged, with what is needed to go on from there.
+CREATE TABLE IF NOT EXISTS pgsluice.staged (
+    run_id bigint NOT NULL,
+    table_oid oid NOT NULL,
+    path text NOT NULL,
+    sha256 text NOT NULL,
+    bytes bigint NOT NULL,
+    first_ordinal bigint NOT NULL,
+    rows_read bigint NOT NULL,
+    rows_staged bigint NOT NULL,
+    rows_in_doubt bigint NOT NULL,
+    extents jsonb NOT NULL,
+    table_no integer NOT NULL,
+    PRIMARY KEY (run_id, table_oid, path)
+);
+COMMENT ON TABLE pgsluice.staged IS 'Files that interrupted resumable runs have staged; empty when none is';
+
+-- name: add
+-- A file is staged whole.
+INSERT INTO pgsluice.staged VALUES (
+    %(run_id)s, %(table_oid)s, %(path)s, %(sha256)s, %(bytes)s, %(first_ordinal)s, %(rows_read)s, %(rows_staged)s,
+    %(rows_in_doubt)s, %(extents)s, %(number)s);
+
+-- name: of_run
+-- The staged files of a run.
+SELECT table_oid, path, sha256, first_ordinal, rows_read, rows_staged, rows_in_doubt, extents, table_no
+  FROM pgsluice.staged WHERE run_id = %(run_id)s ORDER BY table_oid, first_ordinal;
+
+-- name: forget
+-- A run needs its stages no more.
+DELETE FROM pgsluice.staged WHERE run_id = %(run_id)s;
+
+-- name: left_behind
+-- Stage tables of runs that no session holds any more, but for one run.
+SELECT c.oid::regclass::text AS name, (regexp_match(c.relname, '^(?:stage|doubt|fault)_([0-9]+)(?:_[0-9]+)?$'))[1]::bigint
+  FROM pg_class AS c
+ WHERE c.relnamespace = to_regnamespace('pgsluice') AND c.relkind = 'r'
+   AND c.relname ~ '^(stage|doubt|fault)_[0-9]+(_[0-9]+)?$'
+   AND (regexp_match(c.relname, '_([0-9]+)'))[1]::bigint <> %(except_run)s
+   AND NOT EXISTS (
+       SELECT FROM pg_locks AS l
+        WHERE l.locktype = 'advisory' AND l.classid = %(class)s AND l.objsubid = 2
+          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND l.objid::bigint = (regexp_match(c.relname, '_([0-9]+)'))[1]::bigint & 2147483647);
+
+-- name: reopen
+-- An interrupted run goes on.
+UPDATE pgsluice.run SET status = 'running', ended = NULL, detail = ''
+ WHERE run_id = %(run_id)s AND status IN ('interrupted', 'failed')
+   AND (options ->> 'resumable')::boolean RETURNING options;
