@@ -71,7 +71,7 @@ def _run(server: str, version: int, folder: Path, seed: int, args: argparse.Name
                 else:
                     scale = min(1.0, max(0.01, (goal - total.values) / (_ROUND * sum(c.weight for c in made.cases))))
                     given = {
-                        c.name: made.values(c, int(_ROUND * c.weight * scale), r, first=number == 0)
+                        c.name: made.values(c, int(_ROUND * c.weight * scale), r, by_hand_too=0 if number else None)
                         for c in made.cases
                     }
                 tally = made.round(given, r, number % 2)

@@ -120,15 +120,22 @@ class Bench:
     def close(self) -> None:
         self._conn.close()
 
-    def values(self, case: Case, count: int, r: Random, *, first: bool) -> list[Value]:
-        """Distinct values for a case; in a database's ``first`` round the hand-made ones are among them."""
-        values: dict[Value, None] = dict.fromkeys(by_hand(case.own, case.name in BIG) if first else ())
-        wanted = len(values) + count if first else count
+    def values(self, case: Case, count: int, r: Random, *, by_hand_too: int | None = 0) -> list[Value]:
+        """Distinct values for a case.
+
+        :param count: how many from the generator.
+        :param by_hand_too: how many of the hand-made ones; None: all of them.
+        """
+        made = by_hand(case.own, case.name in BIG and by_hand_too is None)
+        if by_hand_too is not None:
+            made = r.sample(made, min(by_hand_too, len(made)))
+        values: dict[Value, None] = dict.fromkeys(made)
+        wanted = len(values) + count
         # Where a type has few texts near to it, the generator repeats itself.
         for value in itertools.islice(by_chance(case.make, case.own, r), 2 * count):
-            values[value] = None
             if len(values) >= wanted:
                 break
+            values[value] = None
         shuffled = list(values)
         r.shuffle(shuffled)
         return shuffled

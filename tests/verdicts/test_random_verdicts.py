@@ -1,0 +1,27 @@
+"""A share of ``make verdicts`` for every test run: the same cases each time, on every version of the server."""
+
+from __future__ import annotations
+
+import pytest
+from verdict_run import Bench, check
+
+CASES = [f"1:{i}" for i in range(30)]
+OTHER_CASES = [f"2:{i}" for i in range(8)]
+
+
+def test_random_schemas_are_judged_as_the_oracle_judges(server: str) -> None:
+    _run(server, CASES)
+
+
+def test_on_every_version(any_server: str) -> None:
+    _run(any_server, OTHER_CASES)
+
+
+def _run(uri: str, seeds: list[str]) -> None:
+    bench = Bench(uri)
+    try:
+        said = [s for seed in seeds if (s := check(bench, seed))]
+    finally:
+        bench.close()
+    if said:
+        pytest.fail("\n".join(said), pytrace=False)
