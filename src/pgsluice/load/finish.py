@@ -109,8 +109,8 @@ class Finisher:
 
     def _rebuild(self, group: Sequence[TableLoad]) -> None:
         """Gives the tables their keys, checks and indexes back; rows in their way are named and leave."""
-        waiting = {s.number: self._uniques(s, unique_indexes(s)) for s in group}
         down = any(s.checks_down for s in group)
+        waiting = {s.number: unique_indexes(s) if down else self._uniques(s, unique_indexes(s)) for s in group}
         judged = down or any(waiting.values())
         if judged:
             self._judge_in_place(group, rows=down, unique=True)
@@ -137,8 +137,6 @@ class Finisher:
         """Builds unique indexes in the order of their oids, which is the order in which they are asked;
         the first that cannot be built and those after it are returned.
         """
-        if state.checks_down:
-            return list(indexes)
         for i, index in enumerate(indexes):
             if not self._index(state, index.name, partial(build_index, self._conn, state.plan.table, index)):
                 return list(indexes[i:])
