@@ -221,10 +221,12 @@ class Chunk:
 class TypedReader:
     """Turns the blocks of one file into chunks; keeps one DuckDB connection, single-threaded.
 
-    One reader serves one file. Several may live in one process: every one has its own database in
-    memory, and its own name in the in-memory file system through which DuckDB sees a block.
+    One reader serves one file. Several may live in one process: every one has its own connection, and its
+    own name in the in-memory file system through which DuckDB sees a block. They share one database, which
+    holds nothing: making one takes longer than reading a small file.
     """
 
+    _database: Any = None
     _serial = 0
     _serial_lock = threading.Lock()
 
@@ -243,13 +245,15 @@ class TypedReader:
         if all(rules):
             self.rules = tuple(r for r in rules if r)
         self.text_only = self.rules is None
+        # The memory file system keeps its files on the class: names must differ, instances need not.
+        self._files = MemoryFileSystem()
         with TypedReader._serial_lock:
             TypedReader._serial += 1
             self._name = f"/pgsluice-{TypedReader._serial}.csv"
-        # The memory file system keeps its files on the class: names must differ, instances need not.
-        self._files = MemoryFileSystem()
-        self._duck = duckdb.connect(config={"threads": 1})
-        self._duck.register_filesystem(self._files)
+            if TypedReader._database is None:
+                TypedReader._database = duckdb.connect(config={"threads": 1})
+                TypedReader._database.register_filesystem(self._files)
+        self._duck = TypedReader._database.cursor()
         self._scan = self._scan_sql()
         # Made at the first block, which shows how many decimals numbers have.
         self._typed = ""
@@ -257,7 +261,7 @@ class TypedReader:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Frees DuckDB's memory and the block's."""
+        """Frees what DuckDB holds for this reader, and the block."""
         self._duck.close()
         if self._files.exists(self._name):
             self._files.rm_file(self._name)
