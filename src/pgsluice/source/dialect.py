@@ -66,9 +66,9 @@ def _single(what: str, value: str | None) -> str | None:
     return value
 
 
-def _first_records(sample: bytes, dialect: Dialect) -> list[Record]:
+def _first_records(sample: bytes, dialect: Dialect, count: int = _RECORDS) -> list[Record]:
     whole = len(sample) < SAMPLE_BYTES
-    return list(islice(scan(sample, dialect, fields=None, at_end=whole), _RECORDS))
+    return list(islice(scan(sample, dialect, fields=None, at_end=whole), count))
 
 
 def _delimiter(sample: bytes, quote: str, tsv: bool) -> str:
@@ -76,9 +76,10 @@ def _delimiter(sample: bytes, quote: str, tsv: bool) -> str:
     order = "\t,;|" if tsv else ",;\t|"
     best, best_score = order[0], (0.0, 0)
     for candidate in order:
-        counts = [len(r.fields) for r in _first_records(sample, Dialect(candidate, quote))]
-        if not counts or counts[0] < 2:
+        # Most candidates are out after one record: the rest of the sample is not looked at for them.
+        if all(len(r.fields) < 2 for r in _first_records(sample, Dialect(candidate, quote), 1)):
             continue
+        counts = [len(r.fields) for r in _first_records(sample, Dialect(candidate, quote))]
         score = (sum(n == counts[0] for n in counts) / len(counts), counts[0])
         if tsv and candidate == "\t":
             return candidate
