@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 
 from pgsluice.errors import LockedError
 from pgsluice.load.retry import PAUSES
-from pgsluice.load.sequences import advance, largest
+from pgsluice.load.sequences import advance, farthest
 from pgsluice.load.shadow import Shadow, Shadows, Unfit, statements
 from pgsluice.model import Listener, Progress
 from pgsluice.sql import query
@@ -65,7 +65,7 @@ class Swap:
         tables = [sql.Identifier(s.old.name.schema, s.old.name.name) for s in self._shadows]
         tables += [sql.Identifier(r["schema"], r["name"]) for r in near if r["oid"] not in self._new]
         script = self._script()
-        tops = [top for s in self._shadows for top in largest(conn, s.state)]
+        tops = [top for s in self._shadows for top in farthest(conn, s.state)]
         turn = _TURN
         for pause in (*(() if no_wait else PAUSES), None):
             deadline = time.monotonic() + seconds
