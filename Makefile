@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 EXAMPLE := examples/ecommerce
 DATA_DIR := .pgsluice
 
-.PHONY: venv demo test check faults
+.PHONY: venv demo test check faults verdicts
 
 venv: $(STAMP)
 
@@ -56,3 +56,10 @@ $(BENCH_VENV)/.installed: bench/requirements.txt
 	test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
 	PIP_DISABLE_PIP_VERSION_CHECK=1 $(BENCH_VENV)/bin/python -m pip install -q -r bench/requirements.txt
 	touch $@
+
+# Random schemas and dirty data against row-by-row INSERT: SEED=1 COUNT=2000 VERSION=18 (or 16).
+SEED ?= 1
+COUNT ?= 2000
+VERSION ?= 18
+verdicts: venv
+	$(BIN)/python tests/verdicts/verdict_run.py --seed $(SEED) --count $(COUNT) --version $(VERSION)
