@@ -77,7 +77,7 @@ def with_swaps(
                 by_name[n] = replace(by_name[n], way=Way.SWAP, why=_why(is_empty(conn, n)))
     for name, reason in against.items():
         if by_name[name].way is Way.STAGE:
-            by_name[name] = replace(by_name[name], why=f"{by_name[name].why}; not {Way.SWAP}: {reason}")
+            by_name[name] = replace(by_name[name], why=f"{by_name[name].why}; no {Way.SWAP}: {reason}")
     return tuple(by_name[p.table.name] for p in plans)
 
 

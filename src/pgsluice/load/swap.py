@@ -86,15 +86,24 @@ class Swap:
             time.sleep(pause)
             turn *= 2
 
-    def _lock(self, tables: Sequence[sql.Identifier], turn: float) -> None:
-        until = time.monotonic() + turn
-        for table in tables:
-            left = max(1, int((until - time.monotonic()) * 1000))
-            self._conn.execute(
-                sql.SQL("SET LOCAL lock_timeout = {}; LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(
-                    sql.Literal(left), table
-                )
-            )
+    def _lock(self, tables: list[sql.Identifier], turn: float) -> None:
+        """Locks the tables, the one that could not be had last time first.
+
+        A reader that holds it may be about to read another: as long as nothing is locked yet that reader goes
+        on and ends. For the further ones there is less patience, since readers may wait for the first by then.
+
+        :raises psycopg.errors.LockNotAvailable: somebody holds one; it is the first of ``tables`` now.
+        """
+        patience = turn
+        for table in tuple(tables):
+            lock = sql.SQL("SET LOCAL lock_timeout = {}; LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE")
+            try:
+                self._conn.execute(lock.format(sql.Literal(int(patience * 1000)), table))
+            except psycopg.errors.LockNotAvailable:
+                tables.remove(table)
+                tables.insert(0, table)
+                raise
+            patience = turn / 4
 
     def _swap(self, script: sql.Composed, tops: Sequence[tuple[str, int]], turn: float) -> None:
         conn = self._conn

@@ -98,7 +98,7 @@ WITH t AS MATERIALIZED (
     UNION ALL
     SELECT t.oid, 16, 'foreign key ' || quote_ident(k.conname) || ' of the partitioned table ' || c.oid::regclass
       FROM t JOIN pg_constraint k ON k.confrelid = t.oid JOIN pg_class c ON c.oid = k.conrelid
-     WHERE k.contype = 'f' AND (c.relkind = 'p' OR k.conparentid <> 0)
+     WHERE k.contype = 'f' AND c.relkind = 'p'
 )
 SELECT DISTINCT table_oid::bigint AS table_oid, place, words FROM reason ORDER BY table_oid, place, words;
 
