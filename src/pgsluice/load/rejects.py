@@ -114,15 +114,20 @@ def _located(conn: psycopg.Connection, states: Sequence[TableLoad]) -> Iterator[
 
 def _of_file(rows: _Lookahead, state: TableLoad, file: FileLoad) -> Iterator[tuple[int | None, tuple[object, ...]]]:
     pending: deque[tuple[Any, ...]] = deque()
+    # A block's rejects wait here while their records are read; most of them say the same.
+    said: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
     def ordinals() -> Iterator[int]:
         while (row := rows.peek()) is not None and row[0] == state.number and row[1] < file.base + file.read:
-            pending.append(rows.take())
+            words = rows.take()[2:]
+            if len(said) > 1000:
+                said.clear()
+            pending.append(said.setdefault(words, words))
             yield row[1] - file.base
 
     for place in file.locate(ordinals()):
-        _, _, kind, column, constraint, code, said, parent_file, parent_line = pending.popleft()
-        message = said.decode("utf-8", "replace")
+        kind, column, constraint, code, message, parent_file, parent_line = pending.popleft()
+        message = message.decode("utf-8", "replace")
         if parent_file:
             message = f"{message} (its parent, {parent_file} line {parent_line}, was rejected)"
         # What no text of PostgreSQL holds either; a report reads like the ledger.

@@ -210,7 +210,7 @@ SELECT l.pid,
 -- name: copy_rejects
 -- Rejected rows in bulk.
 COPY pgsluice.reject (run_id, reject_no, table_name, file, line, ordinal, kind, column_name, constraint_name, sqlstate,
-                      message, raw, parent_file, parent_line) FROM STDIN (FORMAT binary);
+                      message, raw, parent_file, parent_line) FROM STDIN;
 
 -- name: next_reject
 -- The number of the next rejected row of a run.
