@@ -105,7 +105,18 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
         *("--database-url", "postgresql:///x", "--data-dir", "dd", "--into", "shop"),
         *("--max-rejects", "1%", "--max-rejects", "a=all", "--delimiter", "\\t", "--quote", "'"),
         *("--encoding", "latin-1", "--null", "NULL", "--null", "", "--dry-run", "--again", "--no-wait"),
-        *("--mode", "upsert", "--mode", "b=replace", "--key", "a=x,y", "--delete-missing", "--lock-timeout", "0.5"),
+        *(
+            "--mode",
+            "upsert",
+            "--mode",
+            "b=replace",
+            "--key",
+            "a=x,y",
+            "--delete-missing",
+            "--lock-timeout",
+            "0.5",
+            "--resumable",
+        ),
     )
     seen.pop("listen")
     assert seen == {
@@ -124,6 +135,7 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
         "key": [("a", "x,y")],
         "delete_missing": True,
         "lock_timeout": 0.5,
+        "resumable": True,
         "dry_run": True,
         "again": True,
         "no_wait": True,
@@ -182,6 +194,7 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
                         "loaded": 2,
                         "rejected": 1,
                         "skipped": False,
+                        "staged_before": False,
                     }
                 ],
                 "way": "",
