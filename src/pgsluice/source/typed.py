@@ -358,7 +358,7 @@ class TypedReader:
         table = table.drop_columns(["ok"])
         if certain == block.rows:
             return Chunk(block, _one_batch(table), runs, None, Runs(()), block.faults)
-        if block.rows - certain > TEXT_SHARE * block.rows:
+        if not certain or block.rows - certain > TEXT_SHARE * block.rows:
             # Whole block as text, and from now on all of them.
             self.text_only = True
             return Chunk(block, None, Runs(()), self._text(block, "true"), runs, block.faults)
