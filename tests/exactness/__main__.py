@@ -16,7 +16,7 @@ from exactness.columns import DATABASES
 from exactness.compare import Bench, Difference, Tally, bench
 
 # How many values of a case with weight 1 go into one round.
-_ROUND = 4000
+_ROUND = 1500
 
 
 def main() -> int:
