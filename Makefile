@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 EXAMPLE := examples/ecommerce
 DATA_DIR := .pgsluice
 
-.PHONY: venv demo test check faults verdicts
+.PHONY: venv demo test check exactness faults verdicts
 
 venv: $(STAMP)
 
@@ -31,6 +31,10 @@ check: venv
 # Each fault in each phase of each mode, at random moments; `make faults CASES=300 SEED=7` for others.
 faults: venv
 	$(BIN)/python tests/faults/matrix.py $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
+
+# Five million values for each version of PostgreSQL, from a new seed; ARGS="--values 100000 --versions 18" for less.
+exactness: venv
+	PYTHONPATH=tests $(BIN)/python -m exactness $(ARGS)
 
 # --data-dir: the demo stays in the embedded server, whatever DATABASE_URL or PGHOST say.
 demo: venv

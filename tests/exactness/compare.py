@@ -31,7 +31,6 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-
 from exactness.columns import BIG, CASES, DATABASES, TYPES, Case, Database
 from exactness.values import Value, by_chance, by_hand
 from pgsluice.errors import SluiceError
@@ -210,9 +209,9 @@ class Bench:
             ways[name] = "in place"
             if k % 2 != parity:
                 seeded = self._conn.execute(
-                    sql.SQL(
-                        "INSERT INTO {} (id, v) OVERRIDING SYSTEM VALUE SELECT -1, v FROM {} LIMIT 1"
-                    ).format(sql.Identifier(table), sql.Identifier("oracle", table))
+                    sql.SQL("INSERT INTO {} (id, v) OVERRIDING SYSTEM VALUE SELECT -1, v FROM {} LIMIT 1").format(
+                        sql.Identifier(table), sql.Identifier("oracle", table)
+                    )
                 ).rowcount
                 ways[name] = "stage" if seeded else "in place"
         try:
@@ -380,7 +379,9 @@ def bench(server: str, database: Database, folder: Path, only: str | None = None
     cases = [
         c
         for c in CASES
-        if (c.when or database.every_case) and (not c.needs or c.needs in known) and only in (None, c.name)
+        if (c.when or database.every_case)
+        and (not c.needs or c.needs in known)
+        and only in (None, c.name)
         # The one collation that is there for UTF-8 alone.
         and (database.encoding == "UTF8" or "ucs_basic" not in c.definition)
     ]
