@@ -159,6 +159,7 @@ def test_nothing_but_the_rows_changes(any_db: str, any_conn: psycopg.Connection,
         any_conn.execute("INSERT INTO favourites VALUES (999, NULL)")
     with pytest.raises(psycopg.errors.ForeignKeyViolation, match="customer's"):
         any_conn.execute("""INSERT INTO "Odd"."Order ""x" (customer_id) VALUES (999)""")
+    any_conn.execute("""UPDATE "Odd"."Order ""x" SET boss = NULL""")
     any_conn.execute("DELETE FROM customers WHERE id = 2")
     assert tell(any_conn, "SELECT count(*) FROM favourites WHERE customer_id = 2") == [(0,)]
     assert tell(any_conn, "SELECT count(*) FROM pg_class WHERE relname LIKE '%pgsluice_new%'") == [(0,)]

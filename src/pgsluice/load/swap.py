@@ -72,8 +72,11 @@ class Swap:
             while True:
                 try:
                     with conn.transaction():
+                        before, stamp = portrait(conn, self._old), self._stamp()
                         self._lock(tables, turn)
-                        self._swap(script, tops, turn)
+                        if self._stamp() != stamp:
+                            before = portrait(conn, self._old)
+                        self._swap(script, tops, turn, before)
                     return
                 except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
                     if time.monotonic() > deadline:
@@ -105,11 +108,10 @@ class Swap:
                 raise
             patience = turn / 4
 
-    def _swap(self, script: sql.Composed, tops: Sequence[tuple[str, int]], turn: float) -> None:
+    def _swap(self, script: sql.Composed, tops: Sequence[tuple[str, int]], turn: float, before: Portrait) -> None:
         conn = self._conn
         # What is dropped and altered locks more, above all the parents of foreign keys that may not be locked.
         conn.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(int(turn * 1000))))
-        before = portrait(conn, self._old)
         for sequence, top in tops:
             advance(conn, sequence, top)
         try:
@@ -120,6 +122,10 @@ class Swap:
         after = portrait(conn, self._new)
         if before != after:
             raise self._difference(before, after)
+
+    def _stamp(self) -> list[tuple[Any, ...]]:
+        """Tells quickly whether something that no lock keeps out, such as a GRANT, came after a portrait."""
+        return self._conn.execute(query("swap", "stamp"), {"oids": self._old}).fetchall()
 
     def _difference(self, before: Portrait, after: Portrait) -> Unfit:
         key = next(k for k in sorted({*before, *after}) if before.get(k) != after.get(k))

@@ -285,6 +285,18 @@ SELECT DISTINCT n.nspname::text AS schema, c.relname::text AS name, c.oid::bigin
    AND has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE')
  ORDER BY oid;
 
+-- name: stamp
+-- Which versions of the catalog's rows make the portrait of the tables and their sequences.
+SELECT 0 AS sort, c.oid::bigint AS oid, 0 AS part, c.xmin::text AS version
+  FROM pg_class c
+ WHERE c.oid = ANY (%(oids)s::oid[])
+    OR c.oid IN (SELECT d.objid FROM pg_depend d
+                  WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+                    AND d.refobjid = ANY (%(oids)s::oid[]))
+UNION ALL
+SELECT 1, a.attrelid::bigint, a.attnum::int, a.xmin::text FROM pg_attribute a WHERE a.attrelid = ANY (%(oids)s::oid[])
+ ORDER BY 1, 2, 3;
+
 -- name: portrait
 -- Everything about tables that is not data: two portraits are equal if a dump of the schema is. No oids, no
 -- numbers of columns, for a new table has neither in common with the old one.
