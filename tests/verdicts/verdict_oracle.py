@@ -80,6 +80,8 @@ class Oracle:
         self._conn = conn
         self._case = case
         self.refused: dict[str, dict[int, Verdict]] = {t: {} for t in case.tables}
+        self._unread: set[tuple[str, int]] = set()
+        """File and line of records that have a value which its column does not take."""
         conn.execute(_ATTEMPT)
 
     def run(self, order: Sequence[str]) -> None:
@@ -175,8 +177,9 @@ class Oracle:
         rows = self._conn.execute("SELECT code, con, col, n, tuple FROM attempt(%s, %s) ORDER BY i", (statements, keep))
         outcomes = [_Outcome(*r) for r in rows]
         for outcome, record in zip(outcomes, self._case.records[table], strict=True):
-            if outcome.code.startswith("22"):
-                outcome.code = self._first_bad_value(table, record) or outcome.code
+            if outcome.code.startswith("22") and (bad := self._first_bad_value(table, record)):
+                outcome.code = bad
+                self._unread.add((record.file, record.line))
         return outcomes
 
     def _first_bad_value(self, table: str, record: Record) -> str:
@@ -247,12 +250,11 @@ class Oracle:
         key = [_canonical(child.values[mine.index(c)]) for c in fk.columns]
         if None in key:
             return None
-        verdicts = said.get(fk.parent) or self.refused[fk.parent]
-        for i in sorted(verdicts):
+        for i in sorted(said.get(fk.parent, self.refused[fk.parent])):
             record = self._case.records[fk.parent][i]
             theirs_of = [record.values[theirs.index(c)] for c in fk.referenced]
             # A record that could not be read is known by its texts.
-            unread = getattr(verdicts[i], "kind", verdicts[i][0] if isinstance(verdicts[i], tuple) else "") == "value"
+            unread = (record.file, record.line) in self._unread
             if (theirs_of if unread else [_canonical(v) for v in theirs_of]) == key:
                 return record
         return None

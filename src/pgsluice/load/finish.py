@@ -17,7 +17,7 @@ from psycopg import sql
 from pgsluice.errors import DatabaseError
 from pgsluice.load.build import add_constraint, build_index, build_plain
 from pgsluice.load.judge import Refusal, ban_orphans, decide_values, judge, keys_of, make_ban, only_insert_tells
-from pgsluice.load.modes import delete_missing, drop_known
+from pgsluice.load.modes import Referrer, delete_late, delete_missing, drop_known, stands_in_the_way
 from pgsluice.load.offenders import firing_order, unique_indexes
 from pgsluice.load.pour import Poured, pour_rows, settle, try_pour
 from pgsluice.load.shadow import Shadows
@@ -55,6 +55,7 @@ class Finisher:
         self._clock = clock
         self._listen = listen
         self._deferred: list[TableLoad] = []
+        self._late: list[TableLoad] = []
 
     def finish(self, group: Sequence[TableLoad]) -> None:
         """Judges and completes the tables of one group.
@@ -131,7 +132,9 @@ class Finisher:
         name = group[0].name
         with self._clock.phase("judge", name):
             self._listen(Progress("judge", name, "unique keys" if unique else "foreign keys"))
-            judge(self._conn, group, self._states, staged=False, rows=rows, unique=unique)
+            if not judge(self._conn, group, self._states, staged=False, rows=rows, unique=unique).complete:
+                # What a set query cannot tell about one row may change the verdict on others.
+                raise Reconsider(group[0].plan.table.name, "a constraint can only be asked row by row")
 
     def _uniques(self, state: TableLoad, indexes: Sequence[Index]) -> list[Index]:
         """Builds unique indexes in the order of their oids, which is the order in which they are asked;
@@ -288,24 +291,42 @@ class Finisher:
     def delete_missing(self, states: Sequence[TableLoad]) -> None:
         """Before anything is judged: rows that the files do not have go, children before parents.
 
-        Foreign keys between the run's tables wait until :meth:`settle_deferred`.
+        Those that others refer to stay until :meth:`settle_deferred`, when the others refer to them no more.
+        Only where they are in the way of new rows must they go at once: then the foreign keys between the
+        run's tables wait instead, and readers with them, for that takes an exclusive lock.
         """
-        self._deferred = [s for s in states if s.way is Way.STAGE]
-        names = {s.plan.table.name for s in states}
-        for state in self._deferred:
+        staged = [s for s in states if s.way is Way.STAGE]
+        for state in staged:
             self._decide(state)
-        self._defer(self._deferred, names, deferred=True)
-        for state in reversed(self._deferred):
+        for state in reversed(staged):
             if state.plan.delete_missing:
                 self._listen(Progress("publish", state.name, "delete missing rows"))
                 with self._clock.phase("delete", state.name):
-                    delete_missing(self._conn, state)
+                    delete_missing(self._conn, state, self._referrers(state))
+        self._late = [s for s in reversed(staged) if s.late_rows]
+        if any(stands_in_the_way(self._conn, s, self._referrers(s)) for s in self._late):
+            self._deferred = staged
+            self._defer(staged, {s.plan.table.name for s in states}, deferred=True)
+            for state in self._late:
+                delete_late(self._conn, state, ())
+            self._late = []
+
+    def _referrers(self, state: TableLoad) -> list[Referrer]:
+        return [
+            (child, fk)
+            for child in self._states.values()
+            for fk in child.plan.table.foreign_keys
+            if fk.references == state.plan.table.name
+        ]
 
     def settle_deferred(self) -> None:
-        """After the last table: the foreign keys that waited are asked, and are as they were.
+        """After the last table: rows that waited are deleted; foreign keys that waited are asked, and are as
+        they were.
 
         :raises DatabaseError: a row that was to stay refers to one that was deleted.
         """
+        for state in self._late:
+            delete_late(self._conn, state, self._referrers(state))
         if not self._deferred:
             return
         try:
