@@ -6,7 +6,7 @@ as the texts they were, into the table's *doubt* table, where the judge finds ou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -209,7 +209,44 @@ class Lander:
             state.doubt_made = True
         state.suspect = True
         statement = copy_statement(state.doubt, names, binary=False)
-        state.doubts += self._copy(statement, csv_bytes(_text_with_ordinals(table, runs, base)))
+        state.doubts += self._keep(state, statement, names, _text_with_ordinals(table, runs, base))
+
+    def _keep(self, state: TableLoad, statement: sql.Composed, names: Sequence[str], rows: pa.Table) -> int:
+        """Puts texts into the doubt table. One that not even a text column takes, because the database's
+        encoding lacks a character, is a reject; such rows are found by halving.
+        """
+        try:
+            with self._conn.transaction():
+                return self._copy(statement, csv_bytes(rows))
+        except psycopg.Error as error:
+            if not about_rows(error):
+                raise
+            if rows.num_rows > 1:
+                half = rows.num_rows // 2
+                first = self._keep(state, statement, names, rows.slice(0, half))
+                return first + self._keep(state, statement, names, rows.slice(half))
+            self._reject_text(state, names, rows, error)
+            return 0
+
+    def _reject_text(self, state: TableLoad, names: Sequence[str], row: pa.Table, error: psycopg.Error) -> None:
+        ordinal, *values = (column[0].as_py() for column in row.columns)
+        column = next((n for n, v in zip(names[1:], values, strict=True) if v and not self._storable(v)), "")
+        self._conn.execute(
+            sql.SQL(
+                "INSERT INTO {} (tab, ord, kind, col, con, code, message) VALUES (%s, %s, %s, %s, '', %s, %s)"
+            ).format(self._faults),
+            (state.number, ordinal, "value", column, error.sqlstate, primary(error)),
+        )
+
+    def _storable(self, text: str) -> bool:
+        try:
+            with self._conn.transaction():
+                self._conn.execute("SELECT %s::text", (text,))
+            return True
+        except psycopg.Error as error:
+            if not about_rows(error):
+                raise
+            return False
 
     def _copy(self, statement: sql.Composed, data: memoryview) -> int:
         with self._conn.cursor() as cursor:

@@ -11,7 +11,9 @@ before the run becomes visible, so that no other process can mistake the run for
 
 from __future__ import annotations
 
+import codecs
 import os
+import re
 import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -318,6 +320,21 @@ def _holder(conn: Connection, oid: int) -> tuple[str, str]:
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\\\x00"})
 _BATCH = 500
 
+# Characters that the database's encoding lacks are written as \\u65e5, the backslash doubled for COPY.
+codecs.register_error(
+    "pgsluice_copy",
+    lambda e: ("".join(f"\\\\u{ord(c):04x}" for c in e.object[e.start : e.end]), e.end),  # type: ignore[attr-defined]
+)
+
+
+def _codec(conn: Connection) -> str:
+    """Python's name for the encoding of the database; ASCII where it has none."""
+    name = conn.info.parameter_status("server_encoding") or "UTF8"
+    try:
+        return codecs.lookup("utf-8" if name == "SQL_ASCII" else re.sub("^WIN", "cp", name)).name
+    except LookupError:
+        return "ascii"
+
 
 def copy_rejects(conn: Connection, run_id: int, rows: Iterable[RejectRow]) -> int:
     """Write rejected rows down in bulk, numbered on from those of the run that are there, unless they have
@@ -328,13 +345,19 @@ def copy_rejects(conn: Connection, run_id: int, rows: Iterable[RejectRow]) -> in
     first: int = _value(conn, "next_reject", run_id=run_id)
     number = first
     lines: list[str] = []
+    codec = _codec(conn)
     with conn.cursor() as cursor, cursor.copy(query("ledger", "copy_rejects")) as copy:
+
+        def write() -> None:
+            text = "".join(lines)
+            copy.write(text if codec == "utf-8" else text.encode(codec, "pgsluice_copy").decode(codec))
+            lines.clear()
+
         for number, row in enumerate(rows, start=first + 1):
             lines.append(_copy_line(run_id, number - 1 if row.number is None else row.number, row))
             if len(lines) == _BATCH:
-                copy.write("".join(lines))
-                lines.clear()
-        copy.write("".join(lines))
+                write()
+        write()
     return number - first
 
 

@@ -30,7 +30,8 @@ def farthest(conn: psycopg.Connection, state: TableLoad) -> list[tuple[str, int]
             row = conn.execute(
                 sql.SQL(
                     "SELECT CASE WHEN q.seqincrement > 0 THEN (SELECT max({c}) FROM {t})"
-                    " ELSE (SELECT min({c}) FROM {t}) END::numeric FROM pg_sequence AS q WHERE q.seqrelid = {s}::regclass"
+                    " ELSE (SELECT min({c}) FROM {t}) END::numeric"
+                    " FROM pg_sequence AS q WHERE q.seqrelid = {s}::regclass"
                 ).format(c=sql.Identifier(column.name), t=state.target, s=sql.Literal(column.owned_sequence))
             ).fetchone()
             if row is not None and row[0] is not None:
