@@ -7,6 +7,7 @@ python tests/verdicts/verdict_run.py --only 1:77        # one case again, shown 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import shutil
 import sys
@@ -171,17 +172,32 @@ def check(bench: Bench, seed: str) -> str:
     return ""
 
 
+_bench: Bench
+
+
+def _begin(uri: str) -> None:
+    global _bench
+    _bench = Bench(uri)
+
+
+def _one(seed: str) -> tuple[str, Counter[str]]:
+    _bench.seen.clear()
+    return check(_bench, seed), Counter(_bench.seen)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--version", type=int, default=18)
     parser.add_argument("--only", help="seed:number of one case")
+    parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
     parser.add_argument("--stop", type=int, default=10, help="stop after so many differences")
     args = parser.parse_args()
     seeds = [args.only] if args.only else [f"{args.seed}:{i}" for i in range(args.count)]
     started = time.monotonic()
     failed = done = 0
+    seen: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="sluice-", ignore_cleanup_errors=True) as root:
         Path(root).chmod(0o711)
         uri = embedded.start(Path(root) / "pg", args.version)
@@ -190,22 +206,21 @@ def main() -> int:
                 for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
                     admin.execute(f"ALTER SYSTEM SET {setting}".encode())
                 admin.execute("SELECT pg_reload_conf()")
-            bench = Bench(uri)
-            for seed in seeds:
-                said = check(bench, seed)
-                done += 1
-                if said:
-                    failed += 1
-                    print(said, flush=True)
-                    if failed >= args.stop:
-                        break
-                if done % 100 == 0:
-                    print(f"{done} schemas, {failed} differences, {time.monotonic() - started:.0f} s", flush=True)
-            bench.close()
+            with multiprocessing.get_context("spawn").Pool(args.jobs, _begin, (uri,)) as pool:
+                for said, counts in pool.imap_unordered(_one, seeds):
+                    done += 1
+                    seen += counts
+                    if said:
+                        failed += 1
+                        print(said, flush=True)
+                        if failed >= args.stop:
+                            break
+                    if done % 100 == 0:
+                        print(f"{done} schemas, {failed} differences, {time.monotonic() - started:.0f} s", flush=True)
         finally:
             embedded.stop(Path(root) / "pg")
     print(f"seed {args.seed}, PostgreSQL {args.version}: {done} schemas, {failed} differences,"
-          f" {time.monotonic() - started:.0f} s; {dict(sorted(bench.seen.items()))}")  # fmt: skip
+          f" {time.monotonic() - started:.0f} s; {dict(sorted(seen.items()))}")  # fmt: skip
     return 1 if failed else 0
 
 
