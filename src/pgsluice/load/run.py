@@ -133,10 +133,10 @@ class Run:
         again = False
         while True:
             try:
-                if again:
-                    self._reopen()
                 if self._staging is not None:
                     self._staging.conn.close()
+                if again:
+                    self._reopen()
                     if (result := self._committed_after_all()) is not None:
                         return result
                 return self._once(files)
