@@ -221,3 +221,54 @@ def test_triggers_and_generated_columns_see_an_upsert(db: str, conn: psycopg.Con
     assert rows(conn, "t") == [(1, 5, 10, 1), (2, 2, 4, 0), (4, 4, 8, 0)]
     [reject] = pgsluice.reject_rows(result.run_id, database_url=db)
     assert (reject.line, reject.kind) == (4, "trigger")
+
+
+CASCADING = """
+CREATE TABLE owner (id int PRIMARY KEY, name text);
+CREATE TABLE thing (id int PRIMARY KEY, owner_id int NOT NULL REFERENCES owner ON DELETE CASCADE, kept text);
+INSERT INTO owner VALUES (1, 'a'), (2, 'b');
+INSERT INTO thing VALUES (10, 1, 'mine'), (11, 2, 'mine');
+"""
+
+
+def test_a_row_moves_away_from_a_parent_that_goes(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    """It is updated, and keeps what the file does not bring, though its foreign key would delete it."""
+    conn.execute(CASCADING)
+    write(tmp_path, owner="id,name\n2,b\n3,c\n", thing="id,owner_id\n10,3\n11,2\n")
+    locks: list[tuple[object, ...]] = []
+
+    def look(_: pgsluice.model.Progress) -> None:
+        locks.extend(
+            conn.execute(
+                "SELECT relation::regclass FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation IN"
+                " ('owner'::regclass, 'thing'::regclass)"
+            ).fetchall()
+        )
+
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert", delete_missing=True, listen=look)
+    assert counts(result, "owner") == (2, 1, 0, 1, 0, 1)
+    assert counts(result, "thing") == (2, 0, 1, 1, 0, 0)
+    assert rows(conn, "owner") == [(2, "b"), (3, "c")]
+    assert rows(conn, "thing") == [(10, 3, "mine"), (11, 2, "mine")]
+    # Readers are never in the way, nor it in theirs.
+    assert locks == []
+
+
+def test_a_rejected_row_holds_on_to_its_parent(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    """Its foreign key would delete it with the parent, without a word."""
+    conn.execute(CASCADING)
+    write(tmp_path, owner="id,name\n2,b\n", thing="id,owner_id\n10,x\n11,2\n")
+    with pytest.raises(DatabaseError, match="thing_owner_id_fkey"):
+        pgsluice.load(tmp_path, database_url=db, mode="upsert", delete_missing=True, max_rejects="all")
+    assert len(rows(conn, "thing")) == 2
+
+
+def test_a_row_of_the_file_refers_to_a_parent_that_goes(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute(CASCADING)
+    conn.execute("ALTER TABLE thing DROP CONSTRAINT thing_owner_id_fkey, ADD FOREIGN KEY (owner_id) REFERENCES owner")
+    write(tmp_path, owner="id,name\n2,b\n", thing="id,owner_id\n10,2\n11,2\n12,1\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert", delete_missing=True, max_rejects="all")
+    assert counts(result, "thing") == (3, 0, 1, 1, 1, 0)
+    assert counts(result, "owner") == (1, 0, 0, 1, 0, 1)
+    [reject] = pgsluice.reject_rows(result.run_id, database_url=db)
+    assert (reject.line, reject.kind) == (4, "foreign_key")

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from pgsluice.errors import DatabaseError, MappingError
 from pgsluice.load.state import TableLoad
-from pgsluice.model import FilePlan, Index, Mode, Modes, Table
+from pgsluice.model import Constraint, FilePlan, Index, Mode, Modes, Table, Way
 from pgsluice.target.verdict import about_rows, primary
 
 
@@ -157,36 +157,124 @@ def drop_known(conn: psycopg.Connection, state: TableLoad) -> None:
     state.landed += known
 
 
-def delete_missing(conn: psycopg.Connection, state: TableLoad) -> None:
+Referrer = tuple[TableLoad, Constraint]
+"""A table of the run and its foreign key that points at the table in question."""
+
+
+def delete_missing(conn: psycopg.Connection, state: TableLoad, referrers: Sequence[Referrer]) -> None:
     """Deletes the rows whose keys are not in the files; a table without a key is emptied.
 
-    A row whose record was rejected stays: the files do have it.
+    A row whose record was rejected stays: the files do have it. Rows that the run's own tables refer to stay
+    until :func:`delete_late`: the rows that refer to them may yet turn to others.
 
     :raises DatabaseError: something outside of the load holds on to a row that is to go; or a record could
         not be read, so that nobody knows whose key it has.
     """
-    if state.key:
-        unread = conn.execute(
-            "SELECT count(*) FROM pg_temp.pgsluice_reject WHERE tab = %s AND kind = 'structure'", (state.number,)
-        ).fetchone()
-        if unread and unread[0]:
-            raise DatabaseError(
-                f"{unread[0]} records for {state.name} cannot be read, so nobody knows which of its rows are missing",
-                "Mend the files, or load without deleting (--mode upsert)",
-            )
-    parts: list[sql.Composable] = []
-    if state.stage_made and state.key:
+    if not state.key:
+        held = [
+            conn.execute(sql.SQL("SELECT EXISTS ({})").format(_held(r, state.target))).fetchone() for r in referrers
+        ]
+        if (True,) in held:
+            state.late_rows = -1
+        else:
+            _delete(conn, state, sql.SQL("true"))
+        return
+    unread = conn.execute(
+        "SELECT count(*) FROM pg_temp.pgsluice_reject WHERE tab = %s AND kind = 'structure'", (state.number,)
+    ).fetchone()
+    if unread and unread[0]:
+        raise DatabaseError(
+            f"{unread[0]} records for {state.name} cannot be read, so nobody knows which of its rows are missing",
+            "Mend the files, or load without deleting (--mode upsert)",
+        )
+    parts: list[sql.Composable] = [sql.SQL("true")]
+    if state.stage_made:
         parts.append(
             sql.SQL("NOT EXISTS (SELECT FROM {} AS s WHERE {})").format(state.stage, key_equal(state, "t", "s"))
         )
-    if state.gone_made and state.key:
+    if state.gone_made:
         same = sql.SQL(" AND ").join(sql.SQL("g.{c} = t.{c}::text").format(c=sql.Identifier(c)) for c in state.key)
         parts.append(sql.SQL("NOT EXISTS (SELECT FROM {} AS g WHERE {})").format(state.gone, same))
-    where = sql.SQL(" WHERE {}").format(sql.SQL(" AND ").join(parts)) if parts else sql.SQL("")
+    missing = sql.SQL(" AND ").join(parts)
+    if referrers:
+        noted = dict.fromkeys((*state.key, *(c for _, fk in referrers for c in fk.referenced_columns)))
+        held_rows = sql.SQL(" UNION ").join(
+            sql.SQL("SELECT {} FROM {} AS t WHERE {} AND EXISTS ({})").format(
+                sql.SQL(", ").join(sql.Identifier("t", c) for c in noted),
+                state.target,
+                missing,
+                sql.SQL("SELECT FROM {} AS c WHERE {}").format(child.target, _refers(fk, "t")),
+            )
+            for child, fk in referrers
+        )
+        state.late_rows = conn.execute(
+            sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS {}").format(state.late, held_rows)
+        ).rowcount
+        if state.late_rows:
+            missing = sql.SQL("{} AND NOT EXISTS (SELECT FROM {} AS l WHERE {})").format(
+                missing, state.late, key_equal(state, "t", "l")
+            )
+    _delete(conn, state, missing)
+
+
+def stands_in_the_way(conn: psycopg.Connection, state: TableLoad, referrers: Sequence[Referrer]) -> bool:
+    """Whether rows that are to go may not stay until the end: new rows may want their values in another
+    unique key, or refer to them although they are as good as gone.
+    """
+    table = state.plan.table
+    if not state.key or any(i.unique and i.name not in key_indexes(table, state.key) for i in table.indexes):
+        return True
+    if any(c.kind == "x" for c in table.constraints):
+        return True
+    return any(
+        _exist(conn, _held(r, state.late, arriving=True))
+        for r in referrers
+        if r[0].stage_made or r[0].way is not Way.STAGE
+    )
+
+
+def delete_late(conn: psycopg.Connection, state: TableLoad, referrers: Sequence[Referrer]) -> None:
+    """Deletes the rows that :func:`delete_missing` had to leave for later.
+
+    :raises DatabaseError: rows that stay do still refer to them, whatever their foreign keys would do.
+    """
+    if state.key:
+        for child, fk in referrers:
+            # Rows of the table itself may go together with those that they refer to.
+            if child is not state and _exist(conn, _held((child, fk), state.late)):
+                raise DatabaseError(
+                    f"{state.name} has rows that the files do not have and {child.name} still refers to ({fk.name})",
+                    "Load the tables that refer to them in the same mode, or load without deleting (--mode upsert)",
+                )
+        late = sql.SQL("EXISTS (SELECT FROM {} AS l WHERE {})").format(state.late, key_equal(state, "t", "l"))
+        _delete(conn, state, late)
+    else:
+        _delete(conn, state, sql.SQL("true"))
+    state.late_rows = 0
+
+
+def _refers(fk: Constraint, parent: str) -> sql.Composed:
+    return sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(sql.Identifier("c", own), sql.Identifier(parent, there))
+        for own, there in zip(fk.columns, fk.referenced_columns, strict=True)
+    )
+
+
+def _held(referrer: Referrer, parents: sql.Identifier, *, arriving: bool = False) -> sql.Composed:
+    """Rows of the referring table, or of those that have yet to arrive there, that refer to ``parents``."""
+    child, fk = referrer
+    rows = child.stage if arriving and child.stage_made else child.target
+    return sql.SQL("SELECT FROM {} AS c JOIN {} AS p ON {}").format(rows, parents, _refers(fk, "p"))
+
+
+def _exist(conn: psycopg.Connection, rows: sql.Composed) -> bool:
+    return conn.execute(sql.SQL("SELECT EXISTS ({})").format(rows)).fetchone() == (True,)
+
+
+def _delete(conn: psycopg.Connection, state: TableLoad, where: sql.Composable) -> None:
     try:
         with conn.transaction():
-            statement = sql.SQL("DELETE FROM {} AS t{}").format(state.target, where)
-            state.deleted = conn.execute(statement).rowcount
+            state.deleted += conn.execute(sql.SQL("DELETE FROM {} AS t WHERE {}").format(state.target, where)).rowcount
     except psycopg.Error as error:
         if not about_rows(error):
             raise

@@ -83,6 +83,7 @@ class TableLoad:
     stage: sql.Identifier
     doubt: sql.Identifier
     gone: sql.Identifier
+    late: sql.Identifier
     ordinal: str
     """Name of the ordinal column in ``stage`` and ``doubt``, unlike any column of the table."""
     segments: Segments = field(default_factory=Segments)
@@ -100,6 +101,8 @@ class TableLoad:
     stage_made: bool = False
     doubt_made: bool = False
     gone_made: bool = False
+    late_rows: int = 0
+    """Rows that are to be deleted, and noted in ``late``, because others refer to them until the run's end."""
     checks_down: bool = False
     suspect: bool = False
     """Something about the rows is known not to be clean; then the judge comes before the attempt."""
@@ -146,6 +149,7 @@ def table_load(number: int, plan: TablePlan, watched: tuple[str, ...], first_fil
         stage=sql.Identifier("pg_temp", f"pgsluice_stage_{number}"),
         doubt=sql.Identifier("pg_temp", f"pgsluice_doubt_{number}"),
         gone=sql.Identifier("pg_temp", f"pgsluice_gone_{number}"),
+        late=sql.Identifier("pg_temp", f"pgsluice_late_{number}"),
         ordinal=ordinal,
         keys_watched=tuple(dict.fromkeys(c for c in (*watched, *plan.key) if c in names)),
     )
