@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import signal
 import sys
 import tempfile
 import time
@@ -32,6 +33,8 @@ def main() -> int:
     there = [15] * (conftest.SYSTEM_15 / "initdb").exists() + list(conftest.WHEEL_VERSIONS)
     versions = [int(v) for v in args.versions.split(",")] if args.versions else there
     print(f"seed {seed}", flush=True)
+    # Stopped from outside it takes its servers with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     session = SimpleNamespace()
     conftest.pytest_configure(session)  # type: ignore[arg-type]
     failed = 0

@@ -5,10 +5,11 @@ of its own. Where that is not what pgsluice did, COPY of the one value decides: 
 first and applies the column's length or precision afterwards, while COPY hands both to the input function,
 so that there are texts ('1e-16384' for a numeric(10,2)) on which PostgreSQL's own two ways differ.
 
-The *candidate* is :func:`pgsluice.load` with the same texts in CSV files, twice: once all of
-them, as they come; and once those that the oracle took, with the rule switched off by which a file of many
-uncertain rows goes as text, so that every value that a rule calls certain does travel in binary. Tables
-alternate between being empty (rows go in place) and holding a row (rows go through a stage).
+The *candidate* is :func:`pgsluice.load` with the same texts in CSV files, twice: once all of them, and once
+those that the oracle took. The rule by which a file of many uncertain rows goes as text is switched off, so
+that every value that is called certain, rightly or not, does travel in binary; every second load of all
+values leaves it on. Tables alternate between being empty (rows go in place) and holding a row (rows go
+through a stage).
 
 Stored values are compared as the bytes that the types' send functions make of them, which tell '1.5' from
 '1.50' and -0 from 0; refused ones by their SQLSTATE.
@@ -142,7 +143,8 @@ class Bench:
     def round(self, given: Mapping[str, Sequence[Value]], r: Random, parity: int) -> Tally:
         """All values of all cases given, through the oracle and twice through pgsluice.
 
-        :param parity: 0 or 1: which half of the tables is empty for the first load (the other half for the second).
+        :param parity: 0 or 1: which half of the tables is empty for the first load (the other half for the second),
+            and whether the first load sends all certain values in binary (0).
         """
         today = self._today()
         tally = self._once(given, r, parity)
@@ -160,7 +162,7 @@ class Bench:
         nothing: dict[str, dict[int, str]] = {n: {} for n in given}
         tally = Tally(values=sum(map(len, given.values())))
         with _counted() as binary:
-            tally.differences += self._load("all values", everything, codes, r, parity, share=None)
+            tally.differences += self._load("all values", everything, codes, r, parity, share=None if parity else 1.0)
             good = {n: {i: x for i, x in xs.items() if i not in codes[n]} for n, xs in everything.items()}
             tally.differences += self._load("accepted values", good, nothing, r, 1 - parity, share=1.0)
         tally.refused = sum(len(c) for c in codes.values())
