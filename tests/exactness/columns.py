@@ -53,6 +53,7 @@ DATABASES: tuple[Database, ...] = (
         ),
         every_case=True,
     ),
+    Database("latin1", (), every_case=True, encoding="LATIN1"),
 )
 
 TYPES = """
