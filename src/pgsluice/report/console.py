@@ -15,6 +15,7 @@ from pgsluice.model import (
     RunSummary,
     TableResult,
     VerifyResult,
+    Way,
 )
 from pgsluice.report.parts import Grid, Line, Part, clean, counted, number, seconds, size
 from pgsluice.report.parts import height as lines_of
@@ -53,6 +54,8 @@ def run_parts(result: RunResult, height: int | None = None) -> list[Part]:
         parts.append(Line(f"Resumed: {counted(len(before), 'file')} ({rows}, {held}) had been staged before."))
     low = height is not None and height < LOW_TERMINAL
     ending = _run_ending(result, GROUPS_SHOWN // 2 if low else GROUPS_SHOWN)
+    if owed := _left_to_vacuum(result):
+        ending = [owed, *ending]
     room = None
     if height is not None:
         # Not for tables: the other parts, their grid's head (2) and total (2), blanks (2), a line that says
@@ -126,6 +129,15 @@ def profile_parts(result: RunResult) -> list[Part]:
     total = ("total", *(f"{v:.2f}" for v in sums), f"{sum(sums):.2f}")
     numbers = frozenset(range(1, len(phases) + 2))
     return [Line(), Grid(("seconds", *phases, "total"), tuple(row(n) for n in names), numbers, total)]
+
+
+def _left_to_vacuum(result: RunResult) -> Line | None:
+    """Old row versions that a published run left in the tables; a new table, swapped in, has none."""
+    old = [(t.table, t.updated + t.deleted) for t in result.tables if t.way == Way.STAGE and t.updated + t.deleted]
+    if result.status != "published" or not old:
+        return None
+    counts = ", ".join(f"{clean(table)} {counted(rows, 'old row')}" for table, rows in old)
+    return Line(f"Left to vacuum: {counts}.", "dim")
 
 
 def _run_ending(result: RunResult, groups: int) -> list[Part]:

@@ -32,7 +32,7 @@ def plan_parts(plan: Plan) -> list[Part]:
 
 def _order(plan: Plan) -> Grid:
     return Grid(
-        ("", "table", "files", "bytes", "after", "way", "why"),
+        ("", "table", "files", "bytes", "after", "mode", "way", "why"),
         tuple(
             (
                 str(place),
@@ -40,6 +40,7 @@ def _order(plan: Plan) -> Grid:
                 number(len(t.files)),
                 size(sum(f.file.bytes for f in t.files)),
                 clean("; ".join(t.after)) or "-",
+                str(t.mode),
                 str(t.way),
                 clean(t.why),
             )
