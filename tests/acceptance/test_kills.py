@@ -25,7 +25,8 @@ from pgsluice.target.connect import connect
 Connection = psycopg.Connection[tuple[object, ...]]
 
 GATE = 4711
-PATIENCE = 30.0
+PATIENCE = 90.0
+"""Seconds after which something does not happen, on however busy a machine."""
 
 # The gate's functions claim to be immutable, so that an index may be built on one. A foreign key asks a
 # function only where its column has another type than the parent's, and that of the cast is ours.
@@ -270,7 +271,7 @@ def test_two_loads_into_the_same_tables(filled: bool, db: str, conn: Connection,
         assert f"waiting for run 1 (pid {pid}" in told
         began = time.monotonic()
         run("load", more, "--no-wait", cwd=tmp_path, url=db).complaint(3, "run 1", f"pid {pid}")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20  # mostly for the process to start
         assert load(db, tmp_path / "elsewhere.csv").status == "published"
         assert second.poll() is None
         assert first.poll() is None
