@@ -7,7 +7,7 @@ as the texts they were, into the table's *doubt* table, where the judge finds ou
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
@@ -15,8 +15,8 @@ from psycopg import sql
 from pgsluice.load.producer import Piece
 from pgsluice.load.shadow import Unfit
 from pgsluice.load.state import TableLoad
-from pgsluice.model import Way
-from pgsluice.source.typed import Chunk, Runs, TypedReader
+from pgsluice.model import Column, Way
+from pgsluice.source.typed import Chunk, Runs, TypedReader, split_runs
 from pgsluice.target.copy import BinaryEncoder, copy_statement, csv_bytes
 from pgsluice.target.verdict import about_rows, primary
 
@@ -136,6 +136,13 @@ class Lander:
 
     def _text(self, state: TableLoad, reader: TypedReader, table: pa.Table, runs: Runs, base: int) -> None:
         names = [c.name for c in reader.columns]
+        if state.way is Way.IN_PLACE and (lacking := _lacking(table, reader.columns)) is not None:
+            # One such row would put all others of the block in doubt with it.
+            bad, runs = split_runs(runs.runs, lacking)
+            self._doubt(state, reader, table.filter(lacking), bad, base)
+            table = table.filter(~lacking)
+            if not table.num_rows:
+                return
         rows = table
         if state.way is Way.STAGE:
             # A NULL where none may be is only found when rows leave the stage.
@@ -259,6 +266,16 @@ class Lander:
 
 def _landing(state: TableLoad) -> sql.Identifier:
     return state.stage if state.way is Way.STAGE else state.target
+
+
+def _lacking(table: pa.Table, columns: Sequence[Column]) -> Any:
+    """Which rows have a NULL in a column that takes none, as a numpy array; None when no row has one."""
+    found = None
+    for column, values in zip(columns, table.columns, strict=True):
+        if column.not_null and values.null_count:
+            nulls = values.is_null().to_numpy()
+            found = nulls if found is None else found | nulls
+    return found
 
 
 def _ordinals(runs: Runs, base: int) -> pa.Array:

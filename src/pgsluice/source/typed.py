@@ -360,7 +360,7 @@ class TypedReader:
             return Chunk(block, None, Runs(()), self._text(block), runs, block.faults)
         # The scan once more is half of the query that gave the values, whose terms would all be computed again.
         text = self._text(block).filter(_inverted(ok))
-        good, bad = _split_runs(block.ordinals, ok)
+        good, bad = split_runs(block.ordinals, ok.to_numpy())
         return Chunk(block, _one_batch(table.filter(ok)), good, text, bad, block.faults)
 
     def _text(self, block: Block) -> pa.Table:
@@ -386,11 +386,11 @@ def _inverted(mask: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.invert(mask)
 
 
-def _split_runs(ordinals: tuple[tuple[int, int], ...], ok: pa.ChunkedArray) -> tuple[Runs, Runs]:
-    """The ordinals of the rows where ``ok`` holds, and of the others."""
+def split_runs(ordinals: tuple[tuple[int, int], ...], mask: Any) -> tuple[Runs, Runs]:
+    """The ordinals of the rows where ``mask`` (a numpy array of booleans) holds, and of the others."""
     import numpy as np
 
-    mask = ok.combine_chunks().to_numpy(zero_copy_only=False).astype(bool)
+    mask = mask.astype(bool)
     every = np.concatenate([np.arange(first, first + n, dtype=np.int64) for first, n in ordinals])
     return runs_of(every[mask]), runs_of(every[~mask])
 
