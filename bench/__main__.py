@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -49,6 +50,8 @@ SETTINGS = (
 
 def main() -> int:
     args = _arguments()
+    # Ended from outside, the benchmark stops its server all the same.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     work: Path = args.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     bench_bin = (args.venv.resolve() if args.venv else work / "venv") / "bin"
