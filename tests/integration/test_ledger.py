@@ -129,7 +129,7 @@ def test_what_was_loaded_before(books: Conn) -> None:
     assert ledger.sizes_loaded(books, []) == set()
     ledger.finish_run(books, third, "published", 1.0)
     assert ledger.loaded_before(books, 1, "a") == third
-    assert ledger.loaded_rows(books) == {1: (9, 0)}
+    assert ledger.loaded_rows(books) == {1: (9, 0, False)}
 
 
 def test_published_only_with_the_rows(books: Conn, db: str) -> None:

@@ -452,7 +452,8 @@ class Run:
                     )
                 )
         ledger.record_files(conn, self._run_id, records)
-        if path is not None:
+        # The report of a replay bears the number of the run that is replayed.
+        if path is not None and (self._replay or not ledger.copy_report(conn, path)):
             ledger.copy_rejects(conn, self._run_id, read_report(path))
         if self._replay and result.status == "published":
             refused = (row.number for row in read_report(path)) if path is not None else ()
@@ -547,7 +548,8 @@ def _make_states(plan: Plan) -> list[TableLoad]:
 
 
 def _analyze_if_grown(conn: psycopg.Connection, state: TableLoad) -> None:
-    """Fresh statistics when the table grew by a tenth or more, which is where autovacuum would take them."""
+    """Fresh statistics when a tenth or more of the table changed, which is where autovacuum would take them."""
     row = conn.execute("SELECT reltuples FROM pg_class WHERE oid = %s", (state.plan.table.oid,)).fetchone()
-    if row is not None and state.landed >= 0.1 * max(row[0], 0):
+    changed = state.inserted + state.updated + state.deleted
+    if row is not None and changed and changed >= 0.1 * max(row[0], 0):
         conn.execute(sql.SQL("ANALYZE {}").format(state.target))

@@ -212,6 +212,12 @@ SELECT l.pid,
 COPY pgsluice.reject (run_id, reject_no, table_name, file, line, ordinal, kind, column_name, constraint_name, sqlstate,
                       message, raw, parent_file, parent_line) FROM STDIN;
 
+-- name: copy_report
+-- A report of rejects as it stands, for PostgreSQL to read.
+COPY pgsluice.reject (run_id, reject_no, table_name, file, line, ordinal, kind, column_name, constraint_name, sqlstate,
+                      message, parent_file, parent_line, raw)
+FROM STDIN (FORMAT csv, HEADER, FORCE_NULL (parent_file, parent_line));
+
 -- name: next_reject
 -- The number of the next rejected row of a run.
 SELECT coalesce(max(reject_no), 0) + 1 FROM pgsluice.reject WHERE run_id = %(run_id)s;
