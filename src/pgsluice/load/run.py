@@ -290,6 +290,8 @@ class Run:
             plan = self._plan(files)
             if {t.table.oid for t in plan.tables} <= held:
                 break
+        # The tables are ours; what may still have to wait a moment (a row of the ledger, a catalog) does.
+        self._limit_waits(options.lock_timeout)
         self._states = _make_states(plan)
         if self._replay:
             for file in (f for s in self._states for f in s.files):
