@@ -1,5 +1,5 @@
 """``python -m pgsluice``: the command line."""
 
-from pgsluice.cli import main
+from pgsluice.cli import run
 
-main()
+run()
