@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
+from pgsluice.load.modes import columns_of
 from pgsluice.load.producer import Piece
 from pgsluice.load.shadow import Unfit
 from pgsluice.load.state import TableLoad
@@ -52,7 +53,7 @@ def make_stage(conn: psycopg.Connection, state: TableLoad) -> None:
             state.stage,
             _until(state),
             sql.Identifier(state.ordinal),
-            column_list(state),
+            columns_of(state),
             state.target,
         )
     )
@@ -65,12 +66,6 @@ def _persistence(state: TableLoad) -> sql.SQL:
 
 def _until(state: TableLoad) -> sql.SQL:
     return sql.SQL("" if state.lasting else "ON COMMIT DROP")
-
-
-def column_list(state: TableLoad, alias: str | None = None) -> sql.Composable:
-    """The loaded columns, quoted, in the order of the table's first file."""
-    parts = [sql.Identifier(alias, c.name) if alias else sql.Identifier(c.name) for c in state.columns]
-    return sql.SQL(", ").join(parts)
 
 
 class Lander:
@@ -167,21 +162,16 @@ class Lander:
                 if not about_rows(error):
                     raise
                 raise Unfit(state.plan.table.name, f"a row is refused: {primary(error)}") from error
-        try:
-            with self._conn.transaction():
-                return send()
-        except psycopg.Error as error:
-            if not about_rows(error):
-                raise
-            if not self._take_checks_down(state, error):
-                return None
-        try:
-            with self._conn.transaction():
-                return send()
-        except psycopg.Error as error:
-            if not about_rows(error):
-                raise
-            return None
+        while True:
+            try:
+                with self._conn.transaction():
+                    return send()
+            except psycopg.Error as error:
+                if not about_rows(error):
+                    raise
+                # Once more at the most: what is down cannot be taken down again.
+                if not self._take_checks_down(state, error):
+                    return None
 
     def _take_checks_down(self, state: TableLoad, error: psycopg.Error) -> bool:
         """After the first row that violates a CHECK of an empty table: the CHECKs come down until the
@@ -196,13 +186,12 @@ class Lander:
         return True
 
     def _landed(self, state: TableLoad, count: int, runs: Runs, base: int) -> None:
-        if state.way is Way.IN_PLACE:
-            state.landed += count
-            state.segments.add(runs, base)
-        elif state.way is Way.SWAP:
-            state.landed += count
-        else:
+        if state.way is Way.STAGE:
             state.staged += count
+            return
+        state.landed += count
+        if state.way is Way.IN_PLACE:
+            state.segments.add(runs, base)
 
     def _doubt(self, state: TableLoad, reader: TypedReader, table: pa.Table, runs: Runs, base: int) -> None:
         names = [state.ordinal, *(c.name for c in reader.columns)]

@@ -6,7 +6,8 @@ leave the stage, and in whose keys count as taken.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -51,6 +52,18 @@ def matching(table: Table, files: Sequence[FilePlan], modes: Modes) -> tuple[Mod
     return mode, key, delete
 
 
+def restore(stored: Mapping[str, Any], *, replay: bool = False) -> Modes:
+    """The modes of a run as the ledger's JSON has them."""
+    return Modes(
+        Mode(stored.get("run", Mode.APPEND)),
+        tuple((name, Mode(mode)) for name, mode in stored.get("tables", ())),
+        tuple((name, key) for name, key in stored.get("keys", ())),
+        # What was missing went with the run; its replay brings rows and takes none.
+        delete_missing=not replay and stored.get("delete_missing", False),
+        replay=replay,
+    )
+
+
 def _usable(table: Table, index: Index) -> tuple[str, ...]:
     """The index's columns, if it is one by which every row can be found."""
     quoted = {sql.Identifier(c.name).as_string(): c.name for c in table.columns}
@@ -86,7 +99,7 @@ def _named_key(table: Table, named: str) -> tuple[str, ...]:
 
 
 def columns_of(state: TableLoad, alias: str | None = None) -> sql.Composed:
-    """The loaded columns, quoted."""
+    """The loaded columns, quoted, in the order of the table's first file."""
     return sql.SQL(", ").join(sql.Identifier(alias, c.name) if alias else sql.Identifier(c.name) for c in state.columns)
 
 

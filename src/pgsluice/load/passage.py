@@ -49,19 +49,19 @@ class Passage:
         if self._staging is not None:
             # Stages that outlive the run are not the main transaction's.
             lander = Lander(self._staging.conn, self._staging.faults)
+        # Which rows are missing is known when all rows are there, and children go before parents.
+        deleting = any(s.plan.delete_missing and s.way is Way.STAGE for s in self._todo)
+        all_first = deleting or self._staging is not None
         try:
-            if self._staging is not None:
+            if all_first:
                 for state in self._todo:
                     self._land(state, pieces, lander)
+            if self._staging is not None:
                 self._staging.hand_over(self._conn)
-            if deleting := any(s.plan.delete_missing and s.way is Way.STAGE for s in self._todo):
-                # Which rows are missing is known when all rows are there, and children go before parents.
-                if self._staging is None:
-                    for state in self._todo:
-                        self._land(state, pieces, lander)
+            if deleting:
                 finisher.delete_missing(self._todo)
             for group in _groups(self._todo, self._plan):
-                if not (deleting or self._staging):
+                if not all_first:
                     for state in group:
                         self._land(state, pieces, lander)
                 finisher.finish(group)

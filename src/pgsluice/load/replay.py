@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import psycopg
 
 from pgsluice.errors import CallError, MappingError, PrivilegeError
 from pgsluice.load import ledger
 from pgsluice.load.ledger import FileToReplay, RejectToReplay
-from pgsluice.model import Dialect, LoadOptions, Mode, Modes, SourceFile, TableName
+from pgsluice.load.modes import restore
+from pgsluice.model import Dialect, LoadOptions, Modes, SourceFile, TableName
 from pgsluice.source.corrections import PLACEHOLDERS, Corrections, Refusal, Spool, read_corrected
 from pgsluice.source.records import BAD_ENCODING
 
@@ -64,7 +64,7 @@ def open_replay(conn: psycopg.Connection, run_id: int, path: str) -> Replay:
         if not spool.numbers:
             raise CallError(f"{path}: no records to replay", "Correct the column raw, and leave the lines in")
         known = {f.path: f for f in ledger.files_to_replay(conn, run_id)}
-        modes = _modes(run.options.get("modes") or {})
+        modes = restore(run.options.get("modes") or {}, replay=True)
         found = _match(conn, run_id, path, spool, known)
         for file in {known[name].table_oid: known[name] for name in found}.values():
             _same_table(conn, run_id, file)
@@ -94,15 +94,6 @@ def _run(conn: psycopg.Connection, run_id: int) -> ledger.RunToReplay:
             "As its owner: GRANT UPDATE ON pgsluice.file, pgsluice.reject TO the role",
         )
     return run
-
-
-def _modes(stored: dict[str, Any]) -> Modes:
-    return Modes(
-        Mode(stored.get("run", Mode.APPEND)),
-        tuple((name, Mode(mode)) for name, mode in stored.get("tables", ())),
-        tuple((name, key) for name, key in stored.get("keys", ())),
-        replay=True,
-    )
 
 
 def _same_table(conn: psycopg.Connection, run_id: int, file: FileToReplay) -> None:

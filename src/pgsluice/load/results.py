@@ -54,7 +54,7 @@ def unloaded(table: TableResult) -> TableResult:
     )
 
 
-def veto(limits: Limits, tables: Sequence[TableResult], rejected: int, read: int) -> str:
+def veto(limits: Limits, tables: Sequence[TableResult]) -> str:
     """Which limit was passed, in words; '' when none."""
     for name, limit in limits.tables:
         for table in tables:

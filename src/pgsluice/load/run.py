@@ -370,9 +370,8 @@ class Run:
         rejected = self._rejected(todo)
         self._balance(todo, rejected)
         total = sum(rejected.values())
-        read = sum(s.read for s in todo)
         tables = tuple(table_result(s, rejected) for s in self._states)
-        veto = veto_of(self._options.limits, tables, total, read)
+        veto = veto_of(self._options.limits, tables)
         path: Path | None = None
         if total:
             with self._clock.phase("rejects"):

@@ -22,8 +22,9 @@ from pgsluice.load import ledger
 from pgsluice.load.known import hash_of
 from pgsluice.load.land import REJECT
 from pgsluice.load.ledger import RUN_LOCK_CLASS
+from pgsluice.load.modes import restore
 from pgsluice.load.state import FileLoad, TableLoad
-from pgsluice.model import DialectOptions, Limit, Limits, LoadOptions, Mode, Modes
+from pgsluice.model import DialectOptions, Limit, Limits, LoadOptions
 from pgsluice.source.blocks import Extent
 from pgsluice.sql import query
 
@@ -181,19 +182,14 @@ def reopen(book: psycopg.Connection, run_id: int) -> tuple[LoadOptions, list[str
 
 def _options(stored: dict[str, Any]) -> LoadOptions:
     """The options of a run as the ledger's JSON has them."""
-    limits, modes = stored["limits"], stored["modes"]
+    limits = stored["limits"]
     return LoadOptions(
         schema_file=stored["schema_file"],
         tables=tuple((table, glob) for table, glob in stored["tables"]),
         into=stored["into"],
         limits=Limits(Limit(**limits["run"]), tuple((name, Limit(**limit)) for name, limit in limits["tables"])),
         dialect=DialectOptions(**{**stored["dialect"], "null": tuple(stored["dialect"]["null"])}),
-        modes=Modes(
-            Mode(modes["run"]),
-            tuple((name, Mode(mode)) for name, mode in modes["tables"]),
-            tuple((name, key) for name, key in modes["keys"]),
-            modes["delete_missing"],
-        ),
+        modes=restore(stored["modes"]),
         again=stored["again"],
         resumable=True,
         lock_timeout=stored["lock_timeout"],
