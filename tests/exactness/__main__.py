@@ -46,7 +46,8 @@ def main() -> int:
                 print(
                     f"pg{version}: {tally.values:,} values, {tally.stored:,} stored, {tally.refused:,} refused,"
                     f" {tally.binary:,} times in binary,"
-                    f" {tally.copied:,} on which INSERT and COPY differ, {len(tally.differences)} differences",
+                    f" {tally.copied:,} on which INSERT and COPY differ, {tally.passed:,} that mean the moment,"
+                    f" {len(tally.differences)} differences",
                     flush=True,
                 )
                 failed += len(tally.differences)

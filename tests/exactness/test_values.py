@@ -66,3 +66,10 @@ def test_a_wrong_rule_is_found(server: str, tmp_path: Path) -> None:
     assert [(d.value, d.how.partition(" (")[0]) for d in tally.differences] == [
         ("1.5", "PostgreSQL: 22P02, pgsluice: stored")
     ]
+
+
+def test_a_value_that_means_the_moment_is_no_difference(server: str, tmp_path: Path) -> None:
+    with bench(server, DATABASES[0], tmp_path, "timestamptz") as made:
+        tally = made.round({"timestamptz": ["now", "here/Land23:20:32 Now", "2024-01-02 03:04:05+00"]}, Random(0), 0)
+    assert _lines(tally, server) == []
+    assert tally.passed

@@ -1,16 +1,16 @@
 """Rejects on their way out: each gets its file, line and raw record, and goes into the report and the ledger.
 
 The judge knows a rejected row by its ordinal only. Lines and raw bytes are read from the files again,
-for those records alone, and nothing is held in memory but the row at hand.
+for those records alone, some thousands at a time: a run may reject a million rows.
 """
 
 from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import psycopg
 
@@ -20,6 +20,11 @@ from pgsluice.load.state import FileLoad, TableLoad
 from pgsluice.model import Reject
 from pgsluice.source.corrections import HEADER, PLACEHOLDERS
 from pgsluice.source.records import BAD_ENCODING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pgsluice.source.places import Numbers, Places
 
 
 def csv_writer(out: TextIO) -> Any:
@@ -31,7 +36,7 @@ def csv_row(r: Reject) -> tuple[object, ...]:
     """A reject of the ledger as a row below HEADER."""
     return (
         r.original, r.number, r.table, r.file, r.line, r.record, r.kind, r.column, r.constraint, r.sqlstate, r.message,
-        r.parent_file, "" if r.parent_line is None else r.parent_line, r.raw,
+        r.parent_file, "" if r.parent_line is None else str(r.parent_line), r.raw,
     )  # fmt: skip
 
 
@@ -42,16 +47,19 @@ def write_report(conn: psycopg.Connection, states: Sequence[TableLoad], path: Pa
     :returns: how many.
     :raises CallError: the folder cannot be written.
     """
+    from pyarrow import csv as arrow_csv
+
     _lines_of_parents(conn, states)
+    count = 0
+    # Every text quoted, and no number: as :func:`csv_writer` does.
+    options = arrow_csv.WriteOptions(include_header=False, quoting_style="needed")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as out:
-            writer = csv_writer(out)
-            writer.writerow(HEADER)
-            count = 0
-            for number, row in _located(conn, states):
-                count += 1
-                writer.writerow((run_id, count if number is None else number, *row))
+        with path.open("wb") as out:
+            out.write(",".join(f'"{name}"' for name in HEADER).encode() + b"\n")
+            for state, file, rows, places in _located(conn, states):
+                arrow_csv.write_csv(_report(run_id, count, state, file, rows, places), out, options)
+                count += rows.num_rows
     except OSError as error:
         raise CallError(
             f"the report of rejects cannot be written to {path}: {error.strerror}",
@@ -74,84 +82,158 @@ def read_report(path: Path) -> Iterator[RejectRow]:
 
 
 def _lines_of_parents(conn: psycopg.Connection, states: Sequence[TableLoad]) -> None:
+    import numpy as np
+
     conn.execute("CREATE TEMP TABLE pgsluice_line (tab integer, ord bigint, file text, line bigint) ON COMMIT DROP")
     for state in states:
-        wanted = [
-            row[0]
-            for row in conn.execute(
-                "SELECT DISTINCT parent_ord FROM pg_temp.pgsluice_reject WHERE parent_tab = %s ORDER BY 1",
-                (state.number,),
-            )
-        ]
-        if not wanted:
+        rows = conn.execute(
+            "SELECT DISTINCT parent_ord FROM pg_temp.pgsluice_reject WHERE parent_tab = %s ORDER BY 1", (state.number,)
+        )
+        wanted = np.fromiter((row[0] for row in rows), np.int64)
+        if not wanted.size:
             continue
         with conn.cursor() as cursor, cursor.copy("COPY pg_temp.pgsluice_line FROM STDIN") as copy:
             for file in state.files:
-                mine = [o - file.base for o in wanted if file.base <= o < file.base + file.read]
-                for place in file.locate(mine):
-                    copy.write_row((state.number, file.base + place.ordinal, file.plan.file.path, place.line))
+                low, high = wanted.searchsorted((file.base, file.base + file.read))
+                for places in file.locate([wanted[low:high] - file.base] if high > low else []):
+                    for ordinal, line in zip(places.ordinals.tolist(), places.lines.tolist(), strict=True):
+                        copy.write_row((state.number, file.base + ordinal, file.plan.file.path, line))
 
 
-# Some input functions cut the value that they quote in the middle of a character: a message may not be UTF-8.
 _ROWS = """
-SELECT r.tab, r.ord, r.kind, r.col, r.con, r.code, textsend(r.message), p.file, p.line
+COPY (
+SELECT r.tab, r.ord, r.kind, r.col, r.con, r.code,
+       r.message || coalesce(' (its parent, ' || p.file || ' line ' || p.line || ', was rejected)', ''),
+       coalesce(p.file, ''), p.line
 FROM pg_temp.pgsluice_reject AS r
 LEFT JOIN pg_temp.pgsluice_line AS p ON p.tab = r.parent_tab AND p.ord = r.parent_ord
 ORDER BY r.tab, r.ord
+) TO STDOUT (FORMAT csv)
 """
+_FIELDS = ("tab", "ord", "kind", "col", "con", "code", "message", "parent_file", "parent_line")
+_NUMBERS = frozenset(("tab", "ord", "parent_line"))
+
+# How much of the rejects is in memory at once. A message may quote a value of a megabyte.
+_ROWS_AT_ONCE, _BYTES_AT_ONCE = 32_768, 4 << 20
 
 
-def _located(conn: psycopg.Connection, states: Sequence[TableLoad]) -> Iterator[tuple[int | None, tuple[object, ...]]]:
-    """Number (of a replay) and the row below HEADER, from the table on."""
+def _fetched(conn: psycopg.Connection) -> Iterator[pa.Table]:
+    """The run's rejects in load order, in portions."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    # Some input functions cut the value that they quote in the middle of a character: a message may not be UTF-8.
+    types = {name: pa.int64() if name in _NUMBERS else pa.binary() for name in _FIELDS}
+    read = arrow_csv.ReadOptions(column_names=list(_FIELDS), use_threads=False, block_size=1 << 30)
+    convert = arrow_csv.ConvertOptions(column_types=types)
+    parse = arrow_csv.ParseOptions(newlines_in_values=True)
+    with conn.cursor() as cursor, cursor.copy(_ROWS) as copy:
+        lines: list[bytes] = []
+        size = 0
+        while True:
+            line = copy.read()
+            lines.append(bytes(line))
+            size += len(line)
+            if lines and (not line or size > _BYTES_AT_ONCE or len(lines) >= _ROWS_AT_ONCE):
+                if size:
+                    yield arrow_csv.read_csv(pa.BufferReader(b"".join(lines)), read, parse, convert)
+                lines.clear()
+                size = 0
+            if not line:
+                return
+
+
+def _located(
+    conn: psycopg.Connection, states: Sequence[TableLoad]
+) -> Iterator[tuple[TableLoad, FileLoad, pa.Table, Places]]:
+    """Rejects and where they stand, some of one file at a time."""
     by_number = {s.number: s for s in states}
-    with conn.cursor(name="pgsluice_report") as cursor:
-        cursor.itersize = 5000
-        rows = _Lookahead(cursor.execute(_ROWS))
-        while (row := rows.peek()) is not None:
-            state = by_number[row[0]]
-            yield from _of_file(rows, state, state.file_of(row[1]))
+    portions = _Files(by_number, _fetched(conn))
+    for state, file in portions:
+        # Portions wait here, in whole or in part, while their records are read.
+        waiting: deque[pa.Table] = deque()
+        for places in file.locate(portions.ordinals(state, file, waiting)):
+            count = places.ordinals.size
+            yield state, file, waiting[0].slice(0, count), places
+            rest = waiting.popleft().slice(count)
+            if rest.num_rows:
+                waiting.appendleft(rest)
 
 
-def _of_file(rows: _Lookahead, state: TableLoad, file: FileLoad) -> Iterator[tuple[int | None, tuple[object, ...]]]:
-    pending: deque[tuple[Any, ...]] = deque()
-    # A block's rejects wait here while their records are read; most of them say the same.
-    said: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+class _Files:
+    """Portions of rejects, cut where a file ends."""
 
-    def ordinals() -> Iterator[int]:
-        while (row := rows.peek()) is not None and row[0] == state.number and row[1] < file.base + file.read:
-            words = rows.take()[2:]
-            if len(said) > 1000:
-                said.clear()
-            pending.append(said.setdefault(words, words))
-            yield row[1] - file.base
+    def __init__(self, states: dict[int, TableLoad], tables: Iterator[pa.Table]) -> None:
+        self._states = states
+        self._tables = tables
+        self._next = next(tables, None)
 
-    for place in file.locate(ordinals()):
-        kind, column, constraint, code, message, parent_file, parent_line = pending.popleft()
-        message = message.decode("utf-8", "replace")
-        if parent_file:
-            message = f"{message} (its parent, {parent_file} line {parent_line}, was rejected)"
-        # What no text of PostgreSQL holds either; a report reads like the ledger.
-        raw = place.raw.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
-        if len(raw.encode()) != len(place.raw) and code != BAD_ENCODING:
-            message += PLACEHOLDERS
-        yield place.number, (
-            state.name, file.plan.file.path, place.line, place.record, kind, column, constraint, code or "", message,
-            parent_file or "", parent_line or "", raw,
-        )  # fmt: skip
+    def __iter__(self) -> Iterator[tuple[TableLoad, FileLoad]]:
+        """The files that have rejects; :meth:`ordinals` of one is to be used up before the next is taken."""
+        while self._next is not None:
+            state = self._states[self._next["tab"][0].as_py()]
+            yield state, state.file_of(self._next["ord"][0].as_py())
+
+    def ordinals(self, state: TableLoad, file: FileLoad, waiting: deque[pa.Table]) -> Iterator[Numbers]:
+        """The ordinals of a file's rejects; their rows go into ``waiting``."""
+        while self._next is not None:
+            table = self._next
+            own = int(table["tab"].to_numpy().searchsorted(state.number, "right"))
+            ordinals = table["ord"].to_numpy()[:own]
+            own = int(ordinals.searchsorted(file.base + file.read))
+            if own:
+                waiting.append(table.slice(0, own))
+            rest = table.slice(own)
+            self._next = rest if rest.num_rows else next(self._tables, None)
+            if own:
+                yield ordinals[:own] - file.base
+            if rest.num_rows:
+                return
 
 
-class _Lookahead:
-    """Rows with a look at the next one."""
+def _report(run_id: int, count: int, state: TableLoad, file: FileLoad, rows: pa.Table, places: Places) -> pa.Table:
+    """Rows of the report, the first of them number ``count`` + 1."""
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import compute as pc
 
-    def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        self._rows = iter(rows)
-        self._next = next(self._rows, None)
+    length = rows.num_rows
+    numbers = np.arange(count + 1, count + length + 1) if places.numbers is None else places.numbers
+    raws, marked = _readable(places.raws)
+    messages = _text(rows["message"])
+    if marked is not None:
+        marked = pc.and_(marked, pc.not_equal(rows["code"].combine_chunks(), BAD_ENCODING.encode()))
+        messages = pc.if_else(marked, pc.binary_join_element_wise(messages, PLACEHOLDERS, ""), messages)
+    columns = (
+        pa.repeat(run_id, length), numbers, pa.repeat(state.name, length), pa.repeat(file.plan.file.path, length),
+        places.lines, places.records, _text(rows["kind"]), _text(rows["col"]), _text(rows["con"]), _text(rows["code"]),
+        messages, _text(rows["parent_file"]), pc.fill_null(rows["parent_line"].cast(pa.string()), ""), raws,
+    )  # fmt: skip
+    return pa.table(dict(zip(HEADER, columns, strict=True)))
 
-    def peek(self) -> tuple[Any, ...] | None:
-        return self._next
 
-    def take(self) -> tuple[Any, ...]:
-        row = self._next
-        assert row is not None
-        self._next = next(self._rows, None)
-        return row
+def _text(values: pa.ChunkedArray) -> pa.Array:
+    import pyarrow as pa
+
+    whole = values.combine_chunks()
+    try:
+        return whole.cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.array([value.decode("utf-8", "replace") for value in whole.to_pylist()])
+
+
+def _readable(raws: pa.BinaryArray) -> tuple[pa.Array, pa.Array | None]:
+    r"""Raw records as text; which of them have bytes that are none, and stand as ``\xNN``: None is no record."""
+    import pyarrow as pa
+    from pyarrow import compute as pc
+
+    try:
+        texts = raws.cast(pa.string())
+        if not pc.any(pc.match_substring(texts, "\0")).as_py():
+            return texts, None
+    except pa.ArrowInvalid:
+        pass
+    # What no text of PostgreSQL holds either; a report reads like the ledger.
+    decoded = [raw.decode("utf-8", "backslashreplace").replace("\0", "\\x00") for raw in raws.to_pylist()]
+    sizes = pc.not_equal(pc.binary_length(pa.array(decoded)), pc.binary_length(raws))
+    return pa.array(decoded), sizes

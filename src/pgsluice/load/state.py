@@ -6,13 +6,18 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
 from pgsluice.model import Column, FilePlan, PhaseTime, TablePlan, Way
-from pgsluice.source.blocks import Extent, locate
-from pgsluice.source.corrections import Corrections, Place
+from pgsluice.source.blocks import Extent
+from pgsluice.source.corrections import Corrections
+from pgsluice.source.places import Places, locate
 from pgsluice.source.typed import Runs
+
+if TYPE_CHECKING:
+    from pgsluice.source.places import Numbers
 
 
 @dataclass(slots=True)
@@ -33,13 +38,11 @@ class FileLoad:
     corrections: Corrections | None = None
     """In a replay: where the records come from, instead of the file."""
 
-    def locate(self, ordinals: Iterable[int]) -> Iterator[Place]:
-        """Records by their ordinals (ascending, in the file's own count), with where they stand in the file."""
+    def locate(self, wanted: Iterable[Numbers]) -> Iterator[Places]:
+        """Records by their ordinals (ascending, in the file's own count, in portions), and where they stand."""
         if self.corrections is not None:
-            yield from self.corrections.locate(ordinals)
-            return
-        for ordinal, line, raw in locate(self.plan.file, self.plan.columns, self.extents, ordinals):
-            yield Place(ordinal, line, ordinal + 1, raw)
+            return self.corrections.locate(wanted)
+        return locate(self.plan.file, self.plan.columns, self.extents, wanted)
 
 
 @dataclass(slots=True)

@@ -6,17 +6,13 @@ Lines are physical and count from 1, header and blank lines included. A block en
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from pgsluice.errors import FileError
 from pgsluice.model import Dialect, SourceFile
 from pgsluice.source.records import LineTooLong, Record, Run, Walker, clean, scan, with_lf
-from pgsluice.source.streams import BOM, DecodedStream, open_decoded
-
-if TYPE_CHECKING:
-    import numpy as np
+from pgsluice.source.streams import BOM, open_decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,118 +278,3 @@ def header_fault(path: str, header: Record) -> FileError:
     elif "carriage return" in message:
         remedy = "Make its lines end with LF or CRLF"
     return FileError(f"{path}: the header (line {header.line}) cannot be read: {message}", remedy)
-
-
-# --------------------------------------------------------------------------- finding records again
-
-
-def locate(
-    file: SourceFile, columns: Sequence[str], extents: Sequence[Extent], ordinals: Iterable[int]
-) -> Iterator[tuple[int, int, bytes]]:
-    """Records by their ordinals: reads again only the extents that hold one of them, one at a time.
-
-    :param columns: as for the :class:`BlockReader` that the extents are from.
-    :param extents: ascending.
-    :param ordinals: ascending.
-    :return: (ordinal, line, bytes without the newline) of each that the extents cover.
-    :raises FileError: the file cannot be read, or is no longer the one that it was.
-    """
-    wanted = iter(ordinals)
-    ordinal = next(wanted, None)
-    if ordinal is None:
-        return
-    with open_decoded(file.path, file.dialect.encoding) as stream:
-        at = 0
-        for piece in extents:
-            while ordinal is not None and ordinal < piece.first_ordinal:
-                ordinal = next(wanted, None)
-            if ordinal is None:
-                return
-            beyond = piece.first_ordinal + piece.count
-            if ordinal >= beyond:
-                continue
-            _forward(stream, at, piece.offset)
-            data = stream.read(piece.length)
-            at = piece.offset + piece.length
-            here: list[int] = []
-            while ordinal is not None and ordinal < beyond:
-                here.append(ordinal)
-                ordinal = next(wanted, None)
-            found = 0
-            for number, line, start, end in _places(data, file.dialect, columns, piece, here):
-                found += 1
-                yield number, line, data[start:end]
-            if found != len(here):
-                raise FileError(f"{file.path}: the file has changed while it was read", "Load it again")
-
-
-def _forward(stream: DecodedStream, at: int, offset: int) -> None:
-    if at == offset:
-        return
-    if stream.seekable:
-        stream.seek(offset)
-        return
-    while at < offset:
-        skipped = len(stream.read(min(1 << 20, offset - at)))
-        if not skipped:
-            return
-        at += skipped
-
-
-def _places(
-    data: bytes, dialect: Dialect, columns: Sequence[str], piece: Extent, ordinals: Sequence[int]
-) -> Iterator[tuple[int, int, int, int]]:
-    """(ordinal, line, start, end) of records of one extent."""
-    import numpy as np
-
-    ended = data if data.endswith((b"\n", b"\r")) else data + b"\n"
-    lfs = np.flatnonzero(np.frombuffer(ended, np.uint8) == 10)
-    verdict = clean(ended, dialect, len(columns))
-    if verdict is not None and verdict.cut == len(ended):
-        yield from _pick(ended, verdict.ends, lfs, 0, piece.first_line, piece.first_ordinal, ordinals)
-        return
-    # The extent alone suffices: what lies behind it made no difference to where its records end.
-    turn, ordinal, many = 0, piece.first_ordinal, len(ordinals)
-    for span in Walker(data, dialect, len(columns), columns, at_end=True).spans(piece.first_line):
-        if turn == many:
-            return
-        if isinstance(span, Record):
-            while turn < many and ordinals[turn] == ordinal:
-                yield ordinal, span.line, span.start, span.end
-                turn += 1
-            ordinal += 1
-            continue
-        stop = turn
-        while stop < many and ordinals[stop] < ordinal + span.count:
-            stop += 1
-        if stop > turn:
-            if span.ends is None:
-                low = int(lfs.searchsorted(span.start))
-                ends = lfs[low : low + span.count]
-            else:
-                ends = np.asarray(span.ends, np.intp)
-            yield from _pick(ended, ends, lfs, span.start, span.line, ordinal, ordinals[turn:stop])
-            turn = stop
-        ordinal += span.count
-
-
-def _pick(
-    data: bytes,
-    ends: np.ndarray[tuple[int], np.dtype[np.intp]],
-    lfs: np.ndarray[tuple[int], np.dtype[np.intp]],
-    start: int,
-    line: int,
-    ordinal: int,
-    ordinals: Sequence[int],
-) -> Iterator[tuple[int, int, int, int]]:
-    """Records by number, of those that end at ``ends``, the first beginning at ``start`` on ``line``."""
-    import numpy as np
-
-    chosen = np.asarray(ordinals, np.int64) - ordinal
-    chosen = chosen[chosen < ends.size]
-    stops = ends[chosen]
-    starts = np.where(chosen > 0, ends[chosen - 1] + 1, start)
-    lines = line + np.searchsorted(lfs, starts) - np.searchsorted(lfs, start)
-    octets = np.frombuffer(data, np.uint8)
-    stops = stops - ((stops > starts) & (octets[stops - 1] == 13))
-    return zip((chosen + ordinal).tolist(), lines.tolist(), starts.tolist(), stops.tolist(), strict=True)

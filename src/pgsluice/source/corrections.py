@@ -15,13 +15,17 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING
 
 from pgsluice.errors import CallError, FileError
 from pgsluice.model import Dialect
 from pgsluice.source.blocks import Block, Fault, block_of
+from pgsluice.source.places import Places
 from pgsluice.source.records import BAD_ENCODING, BAD_FORMAT, LineTooLong, clean
 from pgsluice.source.streams import BOM, translated
+
+if TYPE_CHECKING:
+    from pgsluice.source.places import Numbers
 
 HEADER = (
     "run", "reject", "table", "file", "line", "record", "kind", "column", "constraint", "sqlstate", "message",
@@ -35,20 +39,10 @@ PLACEHOLDERS = " (each \\xNN stands for a byte that cannot be read)"
 _PLACEHOLDER = re.compile(rb"\\x(?:00|[89a-f][0-9a-f])")
 
 _BATCH_RECORDS, _BATCH_BYTES = 5000, 4 << 20
+_FOUND_AT_ONCE = 200
 
 # A raw record may be as long as a record can be; the csv module's own limit is 128 kB.
 csv.field_size_limit(1 << 28)
-
-
-class Place(NamedTuple):
-    """A record and where it stands: its ordinal in the load, line and number in the file, and its bytes."""
-
-    ordinal: int
-    line: int
-    record: int
-    raw: bytes
-    number: int | None = None
-    """In a replay: which reject of the run that is replayed it is."""
 
 
 class Spool:
@@ -208,9 +202,22 @@ class Corrections:
         refused = self.faulty | {o: r for o, r in self.doubles.items() if r.constraint in keys}
         return CorrectionReader(self, columns, refused)
 
-    def locate(self, ordinals: Iterable[int]) -> Iterator[Place]:
-        for o in ordinals:
-            yield Place(o, self.lines[o], self.records[o], self.raw(o), self.spool.numbers[self.first + o])
+    def locate(self, wanted: Iterable[Numbers]) -> Iterator[Places]:
+        """As :func:`pgsluice.source.places.locate`, with the numbers of the rejects."""
+        import numpy as np
+        import pyarrow as pa
+
+        for ordinals in wanted:
+            for start in range(0, ordinals.size, _FOUND_AT_ONCE):
+                some = ordinals[start : start + _FOUND_AT_ONCE]
+                own = some.tolist()
+                yield Places(
+                    some,
+                    np.asarray([self.lines[o] for o in own]),
+                    np.asarray([self.records[o] for o in own]),
+                    pa.array([self.raw(o) for o in own], pa.binary()),
+                    np.asarray([self.spool.numbers[self.first + o] for o in own]),
+                )
 
 
 class CorrectionReader:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 from csv_oracle import Expected, parse
 from fsspec.implementations.memory import MemoryFileSystem
@@ -21,7 +22,8 @@ from pgsluice.errors import FileError
 from pgsluice.model import Dialect, SourceFile
 from pgsluice.source import blocks as blocks_module
 from pgsluice.source import records
-from pgsluice.source.blocks import Block, BlockReader, extent, locate, recheck
+from pgsluice.source.blocks import Block, BlockReader, Extent, extent, recheck
+from pgsluice.source.places import locate
 from pgsluice.source.records import scan
 
 SIZES = [1, 2, 3, 7, 16, 64, 8 << 20]
@@ -63,6 +65,18 @@ def good(block: Block, fields: int, dialect: Dialect) -> Iterator[tuple[int, tup
     return zip(ordinals, (r.fields for r in found), strict=True)
 
 
+def found_again(
+    file: SourceFile, fields: int, extents: Sequence[Extent], ordinals: Sequence[int]
+) -> list[tuple[int, int, bytes]]:
+    """Ordinal, line and bytes, asked for in portions of three."""
+    portions = (np.asarray(ordinals[i : i + 3], np.int64) for i in range(0, len(ordinals), 3))
+    found: list[tuple[int, int, bytes]] = []
+    for places in locate(file, names(fields), extents, portions):
+        assert (places.records == places.ordinals + 1).all()
+        found += zip(places.ordinals.tolist(), places.lines.tolist(), places.raws.to_pylist(), strict=True)
+    return found
+
+
 def check(file: SourceFile, data: bytes, fields: int, size: int, expected: Sequence[Expected]) -> None:
     """All that is promised of blocks, against what the oracle says about the decoded stream."""
     found, rechecked = read(file, fields, size)
@@ -94,10 +108,10 @@ def check(file: SourceFile, data: bytes, fields: int, size: int, expected: Seque
     assert not data[consumed:].strip(b"\r\n")
     extents = [extent(b) for b in found]
     places = [(e.ordinal, e.line, data[e.start : e.end]) for e in expected]
-    assert list(locate(file, names(fields), extents, range(len(expected)))) == places
+    assert found_again(file, fields, extents, list(range(len(expected)))) == places
     dice = random.Random(len(data))
     some = [p for p in places if dice.random() < 0.5]
-    assert list(locate(file, names(fields), extents, [p[0] for p in some])) == some
+    assert found_again(file, fields, extents, [p[0] for p in some]) == some
 
 
 TEXTS = {
@@ -306,7 +320,7 @@ def test_gzip_of_several_members(folder: Path) -> None:
     assert sum(b.rows for b in found) == 5000
     assert reader.sha256 == hashlib.sha256(packed).hexdigest()
     assert found[-1].position == len(packed)
-    assert [r for _, _, r in locate(file, names(2), [extent(b) for b in found], [0, 2500, 4999])] == [
+    assert [r for _, _, r in found_again(file, 2, [extent(b) for b in found], [0, 2500, 4999])] == [
         b"0,x",
         b"2500,x",
         b"4999,x",
@@ -323,7 +337,7 @@ def test_encodings(folder: Path, encoding: str) -> None:
     assert b"".join(b.data for b in found).decode() == "ü,2\nß,4\n"
     assert reader.sha256 == hashlib.sha256(data).hexdigest()
     extents = [extent(b) for b in found]
-    assert list(locate(file, names(2), extents, [1])) == [(1, 3, "ß,4".encode())]
+    assert found_again(file, 2, extents, [1]) == [(1, 3, "ß,4".encode())]
 
 
 def test_sha256_of_a_plain_file(folder: Path) -> None:
@@ -364,7 +378,7 @@ def test_locate_notices_that_the_file_shrank(folder: Path) -> None:
     extents = [extent(b) for b in BlockReader(file, names(2))]
     Path(file.path).write_bytes(b"a,b\n1,2\n")
     with pytest.raises(FileError, match="changed"):
-        list(locate(file, names(2), extents, [1]))
+        found_again(file, 2, extents, [1])
 
 
 def test_recheck_keeps_ordinals_and_lines(folder: Path) -> None:
