@@ -98,20 +98,6 @@ def _comment_constraint(conn: psycopg.Connection, relation: sql.Composable, cons
         )
 
 
-def session_for_building(conn: psycopg.Connection) -> None:
-    """Memory for sorting indexes, for the time of the transaction.
-
-    The rule: an eighth of what the server calls ``effective_cache_size``, at most 512 MB, and never less
-    than ``maintenance_work_mem`` is. One index is built at a time, and PostgreSQL shares the amount
-    between the workers of that build.
-    """
-    conn.execute(
-        "SELECT set_config('maintenance_work_mem', greatest(least(512 * 1024, (SELECT setting::bigint * 8192"
-        " / 1024 / 8 FROM pg_settings WHERE name = 'effective_cache_size')), (SELECT setting::bigint FROM"
-        " pg_settings WHERE name = 'maintenance_work_mem'))::text || 'kB', true)"
-    )
-
-
 def build_plain(conn: psycopg.Connection, state: TableLoad, listen: Listener) -> None:
     """Builds the indexes that judge nothing."""
     table = state.plan.table

@@ -258,14 +258,13 @@ def judge(
             offenders.duplicates()
     keys = [(o, k) for s, o in asked if inner and (k := keys_of(s, names, inner=True))]
     if keys or _any(conn, DUP):
-        _number(conn, group, DUP, staged)
+        _number(conn, group, DUP, ("tab", "ix", "grp", "rid"), staged)
         _lose(conn)
         _settle(conn, group, keys)
         for state, offenders in asked:
             _say_duplicates(conn, state, offenders)
     left = 0
     if _any(conn, OFF):
-        _number(conn, group, OFF, staged)
         left = _expel(conn, group, others, staged)
     return Judgement(left, not any(o.unanswered for _, o in asked))
 
@@ -330,7 +329,7 @@ def ban_orphans(
     if not _any(conn, OFF):
         for offenders, k in keys:
             offenders.inner_keys(k, group, without_losers=True)
-    _number(conn, group, OFF, staged=True)
+    _number(conn, group, OFF, ("tab", "rid", "prio"), staged=True)
     return conn.execute(
         sql.SQL(
             "INSERT INTO {} SELECT o.tab, o.ord, s.kind, s.col, s.con, s.code, s.message"
@@ -366,7 +365,7 @@ def _settle(
     while True:
         while sum(o.inner_keys(k, group, without_losers=False) for o, k in keys):
             _lose(conn)
-        _settle_duplicates(conn)
+        _settle_duplicates(conn, listed=bool(keys))
         if not sum(o.inner_keys(k, group, without_losers=True) for o, k in keys):
             return
         conn.execute(sql.SQL("DELETE FROM {} WHERE loser").format(LOST))
@@ -394,24 +393,37 @@ END
 """
 
 
-def _settle_duplicates(conn: psycopg.Connection) -> None:
+def _settle_duplicates(conn: psycopg.Connection, *, listed: bool) -> None:
     """Of the rows that share a unique key the first in file order stays, as if they came one by one.
 
     A row that is refused for another reason never stood in the index and displaces nobody. With several
     unique indexes a row may be a later one in one group and the first in another: so in each round only
     rows whose group is led by a row that is second nowhere lose, until no group has two members. What is
     left of a long chain of such rows is gone through one by one.
+
+    :param listed: the losers of a single index are to be in LOST; those of several always are.
     """
     conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_live")
-    conn.execute(
-        sql.SQL(
-            "CREATE TEMP TABLE pgsluice_live ON COMMIT DROP AS SELECT * FROM {} AS d"
-            " WHERE NOT EXISTS (SELECT FROM {} AS l WHERE l.tab = d.tab AND l.rid = d.rid)"
-        ).format(DUP, LOST)
-    )
     several = conn.execute(
         "SELECT count(*) > 1 FROM (SELECT DISTINCT tab, ix FROM pg_temp.pgsluice_dup) AS d"
     ).fetchone() == (True,)
+    choice = sql.SQL("" if several else "DISTINCT ON (tab, ix, grp)")
+    order = sql.SQL("" if several else "ORDER BY tab, ix, grp, ord")
+    conn.execute(
+        sql.SQL(
+            "CREATE TEMP TABLE pgsluice_live ON COMMIT DROP AS SELECT {} * FROM {} AS d"
+            " WHERE NOT EXISTS (SELECT FROM {} AS l WHERE l.tab = d.tab AND l.rid = d.rid) {}"
+        ).format(choice, DUP, LOST, order)
+    )
+    if not several:
+        if listed:
+            conn.execute(
+                sql.SQL(
+                    "INSERT INTO {} SELECT d.tab, d.rid, true FROM {} AS d JOIN {} AS l USING (tab, ix, grp)"
+                    " WHERE d.ord > l.ord AND NOT EXISTS (SELECT FROM {} AS x WHERE x.tab = d.tab AND x.rid = d.rid)"
+                ).format(LOST, DUP, _LIVE, LOST)
+            )
+        return
     lead = sql.SQL("lead AS (SELECT tab, ix, grp, min(ord) AS ord FROM {} GROUP BY tab, ix, grp)").format(_LIVE)
     refuse = sql.SQL(
         "WITH {lead}, later AS MATERIALIZED (SELECT DISTINCT d.tab, d.ord FROM {live} AS d"
@@ -419,11 +431,6 @@ def _settle_duplicates(conn: psycopg.Connection) -> None:
         " INSERT INTO {lost} SELECT DISTINCT d.tab, d.rid, true FROM {live} AS d JOIN lead AS l USING (tab, ix, grp)"
         " WHERE d.ord > l.ord AND NOT EXISTS (SELECT FROM later AS x WHERE x.tab = l.tab AND x.ord = l.ord)"
     ).format(lead=lead, live=_LIVE, lost=LOST)
-    if not several:
-        refuse = sql.SQL(
-            "WITH {lead} INSERT INTO {lost} SELECT d.tab, d.rid, true FROM {live} AS d JOIN lead AS l"
-            " USING (tab, ix, grp) WHERE d.ord > l.ord"
-        ).format(lead=lead, live=_LIVE, lost=LOST)
     gone = sql.SQL("DELETE FROM {} AS d USING {} AS l WHERE l.loser AND l.tab = d.tab AND l.rid = d.rid").format(
         _LIVE, LOST
     )
@@ -431,7 +438,7 @@ def _settle_duplicates(conn: psycopg.Connection) -> None:
         lost = conn.execute(refuse).rowcount
         if lost:
             conn.execute(gone)
-        if not lost or not several:
+        if not lost:
             return
     conn.execute(sql.SQL("DO {}").format(sql.Literal(_GREEDY)))
     conn.execute(gone)
@@ -456,41 +463,45 @@ def _say_duplicates(conn: psycopg.Connection, state: TableLoad, offenders: Offen
         )
 
 
-def _number(conn: psycopg.Connection, group: Sequence[TableLoad], table: sql.Identifier, staged: bool) -> None:
-    """Gives the rows in OFF or DUP their ordinals."""
+def _number(
+    conn: psycopg.Connection, group: Sequence[TableLoad], table: sql.Identifier, columns: Sequence[str], staged: bool
+) -> None:
+    """Gives the rows in OFF or DUP their ordinals; ``columns`` are the other ones."""
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
     for state in group:
-        if not conn.execute(
-            sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE tab = {} AND ord IS NULL)").format(
-                table, sql.Literal(state.number)
-            )
-        ).fetchone()[0]:  # type: ignore[index]
+        if not _unnumbered(conn, state, table):
             continue
-        if staged:
-            places: sql.Composable = sql.SQL("SELECT ctid AS rid, {} AS ord FROM {}").format(
-                sql.Identifier(state.ordinal), state.stage
-            )
-        else:
-            places = _ranked(conn, state, table)
-        conn.execute(
-            sql.SQL(
-                "UPDATE {t} AS o SET ord = p.ord FROM ({places}) AS p"
-                " WHERE p.rid = o.rid AND o.tab = {tab} AND o.ord IS NULL"
-            ).format(t=table, places=places, tab=sql.Literal(state.number))
-        )
+        rows = sql.SQL("SELECT {} FROM {} WHERE tab = {} AND ord IS NULL")
+        placed = _placed(conn, state, rows.format(names, table, sql.Literal(state.number)), staged)
+        # Anew, because to update a million rows took three times as long.
+        conn.execute(sql.SQL("INSERT INTO {} ({}, ord) {}").format(table, names, placed))
+        conn.execute(sql.SQL("DELETE FROM {} WHERE tab = {} AND ord IS NULL").format(table, sql.Literal(state.number)))
 
 
-def _ranked(conn: psycopg.Connection, state: TableLoad, table: sql.Identifier) -> sql.Composable:
-    """(rid, ord) of rows in a table filled in place, by their rank in the heap.
+def _unnumbered(conn: psycopg.Connection, state: TableLoad, table: sql.Identifier) -> bool:
+    query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE tab = {} AND ord IS NULL)")
+    return conn.execute(query.format(table, sql.Literal(state.number))).fetchone() == (True,)
 
-    Rows that were deleted earlier keep their rank: their addresses are remembered in ``out``.
+
+def _placed(conn: psycopg.Connection, state: TableLoad, rows: sql.Composable, staged: bool) -> sql.Composable:
+    """A query for ``rows`` with the ordinal of each as ``place``; to be asked before anything else is done.
+
+    In a table that was filled in place it is the rank in the heap that tells. Rows that were deleted
+    earlier keep their rank: their addresses are remembered in ``out``.
+
+    :param rows: a query for rows with at least their ``rid``.
     """
+    if staged:
+        return sql.SQL("SELECT w.*, s.{} AS place FROM ({}) AS w JOIN {} AS s ON s.ctid = w.rid").format(
+            sql.Identifier(state.ordinal), rows, state.stage
+        )
     conn.execute("CREATE TEMP TABLE IF NOT EXISTS pgsluice_out (tab integer NOT NULL, rid tid NOT NULL) ON COMMIT DROP")
-    conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_rank, pg_temp.pgsluice_segment")
     runs = state.segments.runs
     if len(runs) == 1:
         ordinal: sql.Composable = sql.SQL("r.rank + {}").format(sql.Literal(runs[0][1] - runs[0][0]))
         segments = sql.SQL("")
     else:
+        conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_segment")
         conn.execute("CREATE TEMP TABLE pgsluice_segment (rank bigint NOT NULL, ord bigint NOT NULL) ON COMMIT DROP")
         with conn.cursor().copy("COPY pg_temp.pgsluice_segment FROM STDIN") as copy:
             for rank, first, _ in runs:
@@ -503,8 +514,9 @@ def _ranked(conn: psycopg.Connection, state: TableLoad, table: sql.Identifier) -
             " ORDER BY g.rank DESC LIMIT 1) AS s"
         )
     gone = conn.execute("SELECT EXISTS (SELECT FROM pg_temp.pgsluice_out WHERE tab = %s)", (state.number,)).fetchone()
-    # The window without an order numbers rows as the scan brings them: one process, from block 0 on.
-    conn.execute("SET LOCAL synchronize_seqscans = off; SET LOCAL max_parallel_workers_per_gather = 0")
+    # The window without an order numbers rows as the scan brings them: from block 0 on, and in one process, as
+    # the query becomes part of a statement that writes.
+    conn.execute("SET LOCAL synchronize_seqscans = off")
     if gone and gone[0]:
         ranked = sql.SQL(
             "SELECT rid, row_number() OVER (ORDER BY rid) AS rank FROM (SELECT ctid AS rid FROM ONLY {}"
@@ -512,15 +524,9 @@ def _ranked(conn: psycopg.Connection, state: TableLoad, table: sql.Identifier) -
         ).format(state.target, sql.Literal(state.number))
     else:
         ranked = sql.SQL("SELECT ctid AS rid, row_number() OVER () AS rank FROM ONLY {}").format(state.target)
-    conn.execute(
-        sql.SQL(
-            "CREATE TEMP TABLE pgsluice_rank ON COMMIT DROP AS SELECT r.rid, {ordinal} AS ord"
-            " FROM ({ranked}) AS r JOIN (SELECT DISTINCT rid FROM {table} WHERE tab = {tab} AND ord IS NULL) AS w"
-            " ON w.rid = r.rid{segments}"
-        ).format(ordinal=ordinal, ranked=ranked, table=table, tab=sql.Literal(state.number), segments=segments)
+    return sql.SQL("SELECT w.*, {} AS place FROM ({}) AS r JOIN ({}) AS w ON w.rid = r.rid{}").format(
+        ordinal, ranked, rows, segments
     )
-    conn.execute("SET LOCAL max_parallel_workers_per_gather TO DEFAULT")
-    return sql.SQL("SELECT rid, ord FROM pg_temp.pgsluice_rank")
 
 
 def _expel(
@@ -528,12 +534,20 @@ def _expel(
 ) -> int:
     """Writes the offenders to the rejects, remembers their keys and deletes them; says how many they were."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_leave")
-    conn.execute(
-        sql.SQL(
-            "CREATE TEMP TABLE pgsluice_leave ON COMMIT DROP AS"
-            " SELECT tab, rid, ord, min(prio) AS prio FROM {} GROUP BY tab, rid, ord"
-        ).format(OFF)
-    )
+    conn.execute("CREATE TEMP TABLE pgsluice_leave (tab integer, rid tid, ord bigint, prio integer) ON COMMIT DROP")
+    for state in group:
+        rows: sql.Composable = sql.SQL(
+            "SELECT rid, max(ord) AS ord, min(prio) AS prio FROM {} WHERE tab = {} GROUP BY rid"
+        ).format(OFF, sql.Literal(state.number))
+        if _unnumbered(conn, state, OFF):
+            rows = sql.SQL("SELECT rid, coalesce(ord, place) AS ord, prio FROM ({}) AS p").format(
+                _placed(conn, state, rows, staged)
+            )
+        conn.execute(
+            sql.SQL("INSERT INTO pg_temp.pgsluice_leave SELECT {}, rid, ord, prio FROM ({}) AS o").format(
+                sql.Literal(state.number), rows
+            )
+        )
     conn.execute(
         sql.SQL(
             "INSERT INTO {} (tab, ord, kind, col, con, code, message)"

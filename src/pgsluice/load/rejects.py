@@ -17,7 +17,7 @@ import psycopg
 from pgsluice.errors import CallError
 from pgsluice.load.ledger import RejectRow
 from pgsluice.load.state import FileLoad, TableLoad
-from pgsluice.model import Reject
+from pgsluice.model import Reject, RejectGroup
 from pgsluice.source.corrections import HEADER, PLACEHOLDERS
 from pgsluice.source.records import BAD_ENCODING
 
@@ -40,17 +40,20 @@ def csv_row(r: Reject) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def write_report(conn: psycopg.Connection, states: Sequence[TableLoad], path: Path, run_id: int) -> int:
+def write_report(
+    conn: psycopg.Connection, states: Sequence[TableLoad], path: Path, run_id: int
+) -> tuple[RejectGroup, ...]:
     """Writes the run's rejects as CSV, in load order, file by file and line by line.
 
     :param run_id: the run whose rejects they are: in a replay, the one that is replayed.
-    :returns: how many.
+    :returns: how many there are of which kind, as :func:`pgsluice.load.ledger.reject_groups` counts them.
     :raises CallError: the folder cannot be written.
     """
     from pyarrow import csv as arrow_csv
 
     _lines_of_parents(conn, states)
     count = 0
+    groups = _Groups()
     # Every text quoted, and no number: as :func:`csv_writer` does.
     options = arrow_csv.WriteOptions(include_header=False, quoting_style="needed")
     try:
@@ -58,14 +61,43 @@ def write_report(conn: psycopg.Connection, states: Sequence[TableLoad], path: Pa
         with path.open("wb") as out:
             out.write(",".join(f'"{name}"' for name in HEADER).encode() + b"\n")
             for state, file, rows, places in _located(conn, states):
-                arrow_csv.write_csv(_report(run_id, count, state, file, rows, places), out, options)
-                count += rows.num_rows
+                report = _report(run_id, count, state, file, rows, places)
+                arrow_csv.write_csv(report, out, options)
+                count += report.num_rows
+                groups.add(report)
     except OSError as error:
         raise CallError(
             f"the report of rejects cannot be written to {path}: {error.strerror}",
             "Nothing was published. Make the folder writable or run from another one",
         ) from error
-    return count
+    return groups.most_first()
+
+
+class _Groups:
+    """Counts the rows of a report by table, kind, column, constraint and SQLSTATE, as they are written."""
+
+    _KEYS = ("table", "kind", "column", "constraint", "sqlstate")
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, str, str, str], tuple[int, int, str]] = {}
+
+    def add(self, report: pa.Table) -> None:
+        from pyarrow import compute as pc
+
+        counted = report.group_by(list(self._KEYS)).aggregate([("reject", "count"), ("reject", "min")])
+        for group in counted.to_pylist():
+            table, kind, column, constraint, sqlstate = (group[name] for name in self._KEYS)
+            key = table, kind, column, constraint, sqlstate
+            count, first, example = self._found.get(key, (0, group["reject_min"] + 1, ""))
+            if group["reject_min"] < first:
+                first = group["reject_min"]
+                row = report.slice(pc.index(report["reject"], first).as_py(), 1).to_pylist()[0]
+                example = f"{row['file']}:{row['line']}: {row['message']}"
+            self._found[key] = (count + group["reject_count"], first, example)
+
+    def most_first(self) -> tuple[RejectGroup, ...]:
+        found = sorted(self._found.items(), key=lambda item: (-item[1][0], item[1][1]))
+        return tuple(RejectGroup(*key, count, example) for key, (count, _, example) in found)
 
 
 def read_report(path: Path) -> Iterator[RejectRow]:

@@ -20,8 +20,8 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.errors import BooksError, ConnectError, DatabaseError, LockedError
-from pgsluice.load import ledger
-from pgsluice.load.build import session_for_building, take_down
+from pgsluice.load import ledger, memory
+from pgsluice.load.build import take_down
 from pgsluice.load.finish import Finisher, Reconsider
 from pgsluice.load.known import skip_loaded
 from pgsluice.load.land import create_reject
@@ -43,6 +43,7 @@ from pgsluice.model import (
     LoadOptions,
     Plan,
     Progress,
+    RejectGroup,
     RejectsResult,
     RunResult,
     SourceFile,
@@ -125,6 +126,7 @@ class Run:
 
     def _open(self) -> None:
         self._main = self._connect("pgsluice")
+        memory.for_session(self._main)
         self._book = self._connect("pgsluice ledger")
         self._book.autocommit = True
 
@@ -240,7 +242,6 @@ class Run:
         before = fingerprint(self._main, [s.plan.table.oid for s in in_place])
         if in_place:
             take_down(self._main, in_place)
-        session_for_building(self._main)
         self._shadows = Shadows(self._main, [s for s in todo if s.way is Way.SWAP], self._clock, self._listen)
         self._shadows.create()
         by_name = {st.plan.table.name: st for st in self._states}
@@ -259,6 +260,7 @@ class Run:
         main, options = self._main, self._options
         self._limit_waits(0.1 if options.no_wait else options.lock_timeout)
         notice_lost_client(main)
+        memory.for_transaction(main)
         if options.schema_file:
             ledger.lock_tables(main, [SCHEMA_LOCK], no_wait=options.no_wait, listen=self._listen)
         # Constraints that may wait for the end of the transaction are asked at once: a verdict is wanted
@@ -373,18 +375,19 @@ class Run:
         tables = tuple(table_result(s, rejected) for s in self._states)
         veto = veto_of(self._options.limits, tables)
         path: Path | None = None
+        groups: tuple[RejectGroup, ...] = ()
         if total:
             with self._clock.phase("rejects"):
                 self._listen(Progress("publish", step="report of rejects"))
                 path = self._report_path()
-                write_report(main, todo, path, self._replay_of or self._run_id)
+                groups = write_report(main, todo, path, self._replay_of or self._run_id)
         status = "vetoed" if veto else "dry_run" if self._options.dry_run else "published"
         result = RunResult(
             run_id=self._run_id,
             status=status,
             seconds=0.0,
             tables=tables if status == "published" else tuple(unloaded(t) for t in tables),
-            rejects=RejectsResult(total, str(path) if path else None),
+            rejects=RejectsResult(total, str(path) if path else None, groups),
             reason=veto,
             replay_of=self._replay_of,
         )
@@ -400,14 +403,8 @@ class Run:
         return self._told(result)
 
     def _told(self, result: RunResult) -> RunResult:
-        """The result with what is only known, or only wanted, in the end."""
-        groups = ledger.reject_groups(self._book, self._run_id) if result.rejects.count else ()
-        return replace(
-            result,
-            seconds=round(self._seconds(), 3),
-            rejects=replace(result.rejects, groups=groups),
-            profile=self._clock.times(),
-        )
+        """The result with what is only known in the end."""
+        return replace(result, seconds=round(self._seconds(), 3), profile=self._clock.times())
 
     def _publish(self, todo: Sequence[TableLoad], result: RunResult, path: Path | None) -> None:
         self._listen(Progress("publish", step="commit"))

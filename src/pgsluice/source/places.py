@@ -88,27 +88,34 @@ class _Index:
         self._data = ended = data if data.endswith((b"\n", b"\r")) else data + b"\n"
         octets = np.frombuffer(ended, np.uint8)
         self._newlines = np.flatnonzero(octets == 10)
+        if dialect.quote.encode() not in data and data.endswith(b"\n"):
+            # Each line is a record, whatever is wrong with it.
+            starts, stops = self._lines(0, self._newlines, octets)
+            if len(columns) > 1:
+                starts, stops = starts[stops > starts], stops[stops > starts]
+            self._starts, self._stops = starts, stops
+            return
         verdict = clean(ended, dialect, len(columns))
         if verdict is not None and verdict.cut == len(ended):
             self._starts, self._stops = self._lines(0, verdict.ends, octets)
             return
-        starts: list[int] = []
-        stops: list[int] = []
+        firsts: list[int] = []
+        lasts: list[int] = []
         # The extent alone suffices: what lies behind it made no difference to where its records end.
         for span in Walker(data, dialect, len(columns), columns, at_end=True).spans(piece.first_line):
             if isinstance(span, Record):
-                starts.append(span.start)
-                stops.append(span.end)
+                firsts.append(span.start)
+                lasts.append(span.end)
                 continue
             if span.ends is None:
                 low = int(self._newlines.searchsorted(span.start))
                 ends = self._newlines[low : low + span.count]
             else:
                 ends = np.asarray(span.ends)
-            first, last = self._lines(span.start, ends, octets)
-            starts.extend(first.tolist())
-            stops.extend(last.tolist())
-        self._starts, self._stops = np.asarray(starts, np.int64), np.asarray(stops, np.int64)
+            starts, stops = self._lines(span.start, ends, octets)
+            firsts.extend(starts.tolist())
+            lasts.extend(stops.tolist())
+        self._starts, self._stops = np.asarray(firsts, np.int64), np.asarray(lasts, np.int64)
 
     @staticmethod
     def _lines(start: int, ends: Numbers, octets: NDArray[np.uint8]) -> tuple[Numbers, Numbers]:
