@@ -98,10 +98,17 @@ class Lander:
             self._text(state, piece.reader, chunk.text, chunk.text_runs, file.base)
 
     def _reject_faults(self, state: TableLoad, base: int, chunk: Chunk) -> None:
-        statement = sql.SQL("COPY {} (tab, ord, kind, col, con, code, message) FROM STDIN").format(self._faults)
-        with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
-            for f in chunk.faults:
-                copy.write_row((state.number, base + f.ordinal, f.kind, f.column, f.constraint, f.sqlstate, f.message))
+        import pyarrow as pa
+
+        faults = chunk.faults
+        texts = ("kind", "column", "constraint", "sqlstate", "message")
+        rows = pa.table(
+            [pa.repeat(state.number, len(faults)), pa.array([base + f.ordinal for f in faults])]
+            + [pa.array([getattr(f, name) for f in faults]) for name in texts],
+            names=["tab", "ord", *texts],
+        )
+        statement = sql.SQL("COPY {} (tab, ord, kind, col, con, code, message) FROM STDIN (FORMAT csv)")
+        self._copy(statement.format(self._faults), csv_bytes(rows))
 
     def _typed(self, piece: Piece, chunk: Chunk, batch: pa.RecordBatch) -> bool:
         state, reader, base = piece.table, piece.reader, piece.file.base

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from pgsluice.errors import FileError
 from pgsluice.model import Dialect, SourceFile
@@ -15,8 +16,7 @@ from pgsluice.source.records import LineTooLong, Record, Run, Walker, clean, sca
 from pgsluice.source.streams import BOM, open_decoded
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """A record that is none: what PostgreSQL would have said, and its bytes without the newline."""
 
     ordinal: int

@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pgsluice.model import Dialect
 
@@ -61,11 +61,10 @@ class LineTooLong(Exception):
         self.line = line
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A record: ``data[start:end]`` without its newline; the next one begins at ``next``.
 
-    ``fields`` is empty when the structure is at fault. ``rewrite`` says that DuckDB would not read it as it
+    ``fields`` may be empty when there is a fault. ``rewrite`` says that DuckDB would not read it as it
     is: an unquoted field holds a quote, or a blank line is a record (see :func:`loses_blanks`).
     """
 
@@ -391,12 +390,16 @@ class Walker:
                     self.consumed = start = following
                     at = numbers[turn]
                     continue
-                span = self.run(start, line) or self.record(start, line)
+                span = self.unquoted_line(start, line) or self.run(start, line) or self.record(start, line)
                 if span is None:
                     return
                 if isinstance(span, Run) or not self.blank(span):
                     yield span
                 self.consumed = start = span.next
+                if start - window == ends[at] + 1:
+                    at += 1
+                    line += 1
+                    continue
                 after = int(ends.searchsorted(start - window)) if start < stop else count
                 line += after - at
                 if start > stop:
@@ -421,20 +424,29 @@ class Walker:
     def blank(self, record: Record) -> bool:
         return record.end == record.start and self.fields != 1
 
+    def unquoted_line(self, start: int, line: int) -> Record | None:
+        """The record that begins at ``start``, if it ends with its line and no field of it is quoted."""
+        newline = self.data.find(b"\n", start, start + MAX_RECORD_BYTES)
+        if newline < 0:
+            return None
+        text, delimiter, quote = self.data[start:newline], self.delimiter, self.quote
+        if text.startswith(quote) or delimiter + quote in text:
+            return None
+        text = text.removesuffix(b"\r")
+        end = start + len(text)
+        fault = self.fault(text, text.count(delimiter) + 1, b"\r" in text)
+        if fault is not None:
+            return Record(start, end, newline + 1, line, (), fault)
+        plain = tuple((value, False) for value in text.split(delimiter))
+        return Record(start, end, newline + 1, line, plain, None, quote in text or not (text or self.keeps_blanks))
+
     def record(self, start: int, line: int) -> Record | None:
         """The record that begins at ``start``; None: it may go on beyond the data."""
+        plain = self.unquoted_line(start, line)
+        if plain is not None:
+            return plain
         data, delimiter, quote = self.data, self.delimiter, self.quote
         limit = start + MAX_RECORD_BYTES
-        newline = data.find(b"\n", start, limit)
-        if newline >= 0:
-            text = data[start:newline]
-            if not text.startswith(quote) and delimiter + quote not in text:
-                # No field is quoted.
-                text = text.removesuffix(b"\r")
-                plain = tuple((value, False) for value in text.split(delimiter))
-                fault = self.fault(text, len(plain), b"\r" in text)
-                rewrite = quote in text or not (text or self.keeps_blanks)
-                return Record(start, start + len(text), newline + 1, line, plain, fault, rewrite)
         too_long = len(data) > limit
         size = limit if too_long else len(data)
         # What happens at ``size``: the file ends, or the record is too long, or one cannot know yet.
