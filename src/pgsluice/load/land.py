@@ -90,6 +90,9 @@ class Lander:
                 raise Unfit(state.plan.table.name, f"a record is refused: {chunk.faults[0].message}")
             self._reject_faults(state, file.base, chunk)
         if state.way is Way.STAGE:
+            if state.direct and self._directly(piece, chunk):
+                return
+            state.direct = False
             make_stage(self._conn, state)
         if chunk.typed is not None and chunk.typed.num_rows and not self._typed(piece, chunk, chunk.typed):
             # What stood in the block's binary part is in doubt now, together with the uncertain rows.
@@ -109,6 +112,35 @@ class Lander:
         )
         statement = sql.SQL("COPY {} (tab, ord, kind, col, con, code, message) FROM STDIN (FORMAT csv)")
         self._copy(statement.format(self._faults), csv_bytes(rows))
+
+    def _directly(self, piece: Piece, chunk: Chunk) -> bool:
+        """Sends a chunk into a table whose constraints are all up; False, and nothing happened, when
+        PostgreSQL refuses a row of it.
+        """
+        state, reader = piece.table, piece.reader
+        names = [c.name for c in reader.columns]
+        count = 0
+        try:
+            with self._conn.transaction():
+                if chunk.typed is not None and chunk.typed.num_rows:
+                    assert reader.rules is not None
+                    jsonb = [i for i, rule in enumerate(reader.rules) if rule.jsonb]
+                    encoder = BinaryEncoder(chunk.typed.schema, jsonb)
+                    statement = copy_statement(state.target, names, binary=True)
+                    with self._conn.cursor() as cursor:
+                        with cursor.copy(statement) as copy:
+                            encoder.send(copy, chunk.typed)
+                        count += cursor.rowcount
+                if chunk.text is not None and chunk.text.num_rows:
+                    statement = copy_statement(state.target, names, binary=False)
+                    count += self._copy(statement, csv_bytes(chunk.text))
+        except psycopg.Error as error:
+            if not about_rows(error):
+                raise
+            return False
+        state.landed += count
+        state.inserted += count
+        return True
 
     def _typed(self, piece: Piece, chunk: Chunk, batch: pa.RecordBatch) -> bool:
         state, reader, base = piece.table, piece.reader, piece.file.base

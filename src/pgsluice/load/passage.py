@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 import psycopg
 
 from pgsluice.load.finish import Finisher
+from pgsluice.load.judge import only_insert_tells
 from pgsluice.load.land import Lander
 from pgsluice.load.producer import Piece, Producer
 from pgsluice.load.staging import Staging
 from pgsluice.load.state import Clock, TableLoad
-from pgsluice.model import Listener, Plan, Progress, Way
+from pgsluice.model import Listener, Mode, Plan, Progress, Way
 from pgsluice.source.blocks import extent
 
 
@@ -63,6 +64,7 @@ class Passage:
             for group in _groups(self._todo, self._plan):
                 if not all_first:
                     for state in group:
+                        state.direct = len(group) == 1 and _may_go_directly(state)
                         self._land(state, pieces, lander)
                 finisher.finish(group)
             finisher.settle_deferred()
@@ -100,6 +102,14 @@ class Passage:
         """The next piece; the time spent waiting for it is the reader's."""
         with self._clock.phase("read", state.name):
             return next(pieces)
+
+
+def _may_go_directly(state: TableLoad) -> bool:
+    """Whether a table that holds rows may take new ones without a stage: nothing but its constraints tells
+    who stays, and no row is matched with another.
+    """
+    table = state.plan.table
+    return state.way is Way.STAGE and state.plan.mode is Mode.APPEND and not only_insert_tells(table)
 
 
 def _groups(todo: Sequence[TableLoad], plan: Plan) -> list[list[TableLoad]]:

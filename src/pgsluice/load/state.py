@@ -101,6 +101,9 @@ class TableLoad:
     """Oid of the new table that will take the table's place."""
     lasting: bool = False
     """Stage and doubt are tables of the ledger's schema that outlive the run, not temporary ones."""
+    direct: bool = False
+    """Rows go past the stage into the table, with all of its constraints up, until PostgreSQL refuses one: that
+    block and those behind it are staged."""
     stage_made: bool = False
     doubt_made: bool = False
     gone_made: bool = False
