@@ -72,17 +72,23 @@ def extent(block: Block) -> Extent:
     return Extent(block.first_ordinal, block.count, block.first_line, block.offset, block.length)
 
 
+# The first block is small, so that the server has something to do while the others are read; each of the
+# next is twice as large, up to the usual size.
+_FIRST_BYTES = 1 << 20
+
+
 class BlockReader:
     """Reads a file once, from its beginning. Holds a block and what is left over from the one before.
 
     :param columns: names for the fields of a record, in order; their number is how many there must be.
-    :param block_bytes: how much to read at a time; a block grows beyond it only for a longer record.
+    :param block_bytes: how much to read at a time, in the end; a block grows beyond it only for a longer record.
     """
 
     def __init__(self, file: SourceFile, columns: Sequence[str], block_bytes: int = 8 << 20) -> None:
         self._file = file
         self._columns = tuple(columns)
-        self._block_bytes = block_bytes
+        self._most_bytes = block_bytes
+        self._block_bytes = min(block_bytes, _FIRST_BYTES)
         self._stream = open_decoded(file.path, file.dialect.encoding)
         self._buffer = b""
         self._at_end = False
@@ -135,6 +141,7 @@ class BlockReader:
             offset += block.length
             line += int(np.count_nonzero(np.frombuffer(self._buffer, np.uint8, block.length) == 10))
             self._buffer = self._buffer[block.length :]
+            self._block_bytes = min(self._most_bytes, 2 * self._block_bytes)
             if block.count:
                 yield block
 
