@@ -221,7 +221,7 @@ class Bench:
                 ).rowcount
                 ways[name] = "stage" if seeded else "in place"
         try:
-            with mock.patch("pgsluice.source.typed.TEXT_SHARE", share) if share else contextlib.nullcontext():
+            with _typed_only(share) if share else contextlib.nullcontext():
                 result = load(
                     self._folder,
                     database_url=self._uri,
@@ -353,6 +353,16 @@ def _field(value: Value, *, quoted: bool) -> bytes:
     if quoted or not data or any(b in data for b in b',"\n\r'):
         data = b'"' + data.replace(b'"', b'""') + b'"'
     return data
+
+
+@contextlib.contextmanager
+def _typed_only(share: float) -> Iterator[None]:
+    """Every certain value travels in binary, where PostgreSQL's own reading of the file would hide it."""
+    with (
+        mock.patch("pgsluice.source.typed.TEXT_SHARE", share),
+        mock.patch("pgsluice.load.producer.AS_IT_IS", False),
+    ):
+        yield
 
 
 @contextlib.contextmanager

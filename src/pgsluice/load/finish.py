@@ -73,7 +73,7 @@ class Finisher:
         for state in group:
             for table in (state.stage, state.doubt):
                 self._conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
-            state.stage_made = state.doubt_made = False
+            state.stage_made = state.doubt_made = state.numbering = False
 
     @contextmanager
     def _attempt(self, group: Sequence[TableLoad]) -> Iterator[None]:

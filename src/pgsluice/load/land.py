@@ -6,6 +6,7 @@ as the texts they were, into the table's *doubt* table, where the judge finds ou
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,9 @@ from pgsluice.load.producer import Piece
 from pgsluice.load.shadow import Unfit
 from pgsluice.load.state import TableLoad
 from pgsluice.model import Column, Way
+from pgsluice.source.blocks import Block, Fault
 from pgsluice.source.typed import Chunk, Runs, TypedReader, split_runs
-from pgsluice.target.copy import BinaryEncoder, copy_statement, csv_bytes
+from pgsluice.target.copy import BinaryEncoder, copy_as_is, copy_statement, csv_bytes
 from pgsluice.target.verdict import about_rows, primary
 
 if TYPE_CHECKING:
@@ -60,6 +62,23 @@ def make_stage(conn: psycopg.Connection, state: TableLoad) -> None:
     state.stage_made = True
 
 
+def number_from(conn: psycopg.Connection, state: TableLoad, ordinal: int) -> None:
+    """Rows that come into the stage without an ordinal get this one and those after it."""
+    name = f"pgsluice_next_{state.number}"
+    sequence = sql.Identifier("pg_temp", name)
+    if not state.numbering:
+        conn.execute(
+            sql.SQL("CREATE TEMP SEQUENCE IF NOT EXISTS {} MINVALUE 0 CACHE 1000").format(sql.Identifier(name))
+        )
+        conn.execute(
+            sql.SQL("ALTER TABLE {} ALTER {} SET DEFAULT nextval({}::regclass)").format(
+                state.stage, sql.Identifier(state.ordinal), sql.Literal(sequence.as_string(conn))
+            )
+        )
+        state.numbering = True
+    conn.execute("SELECT setval(%s::regclass, %s, false)", (sequence.as_string(conn), ordinal))
+
+
 def _persistence(state: TableLoad) -> sql.SQL:
     return sql.SQL("UNLOGGED" if state.lasting else "TEMP")
 
@@ -77,18 +96,28 @@ class Lander:
         self._faults = faults
         self._encoders: dict[int, BinaryEncoder] = {}
 
-    def land(self, piece: Piece) -> None:
-        """One chunk: certain rows in binary, the others as text, faulty records as rejects.
+    def land(self, piece: Piece) -> Block:
+        """One block: as it is, if PostgreSQL takes it so; else certain rows in binary, the others as text,
+        faulty records as rejects.
 
+        :returns: the block, which may have more faults than it seemed to have.
         :raises psycopg.Error: an error that is not a verdict on rows.
         """
-        chunk = piece.chunk
-        assert chunk is not None
-        state, file = piece.table, piece.file
-        if chunk.faults:
-            if state.way is Way.SWAP:
-                raise Unfit(state.plan.table.name, f"a record is refused: {chunk.faults[0].message}")
-            self._reject_faults(state, file.base, chunk)
+        block, chunk = piece.block, piece.chunk
+        assert block is not None
+        began = time.perf_counter()
+        if chunk is None and not self._as_it_is(piece, block):
+            piece.balance.refused = True
+            chunk = piece.reader.read(block)
+        if chunk is not None:
+            self._chunk(piece, chunk)
+            block = chunk.block
+        piece.balance.sent(len(block.data), time.perf_counter() - began, as_it_is=chunk is None)
+        return block
+
+    def _chunk(self, piece: Piece, chunk: Chunk) -> None:
+        state = piece.table
+        self._faulty(piece, chunk.faults)
         if state.way is Way.STAGE:
             if state.direct and self._directly(piece, chunk):
                 return
@@ -98,12 +127,56 @@ class Lander:
             # What stood in the block's binary part is in doubt now, together with the uncertain rows.
             return
         if chunk.text is not None and chunk.text.num_rows:
-            self._text(state, piece.reader, chunk.text, chunk.text_runs, file.base)
+            self._text(state, piece.reader, chunk.text, chunk.text_runs, piece.file.base)
 
-    def _reject_faults(self, state: TableLoad, base: int, chunk: Chunk) -> None:
+    def _faulty(self, piece: Piece, faults: Sequence[Fault]) -> None:
+        if not faults:
+            return
+        state = piece.table
+        if state.way is Way.SWAP:
+            raise Unfit(state.plan.table.name, f"a record is refused: {faults[0].message}")
+        self._reject_faults(state, piece.file.base, faults)
+
+    def _as_it_is(self, piece: Piece, block: Block) -> bool:
+        """Sends a block as the file has it; False, and nothing happened, when PostgreSQL refuses it."""
+        state, file = piece.table, piece.file
+        runs = Runs(block.ordinals)
+        # A staged row gets its ordinal from a sequence.
+        if state.way is Way.STAGE and not state.direct and len(block.ordinals) > 1:
+            return False
+        count = self._send_as_it_is(piece, block)
+        if count is None and state.direct:
+            state.direct = False
+            count = self._send_as_it_is(piece, block)
+        if count is None:
+            return False
+        self._faulty(piece, block.faults)
+        if state.direct:
+            _landed_directly(state, count)
+        else:
+            self._landed(state, count, runs, file.base)
+        return True
+
+    def _send_as_it_is(self, piece: Piece, block: Block) -> int | None:
+        state, dialect = piece.table, piece.file.plan.file.dialect
+        names = [c.name for c in piece.reader.columns]
+        target = state.target if state.direct else _landing(state)
+        if state.way is Way.STAGE and not state.direct:
+            make_stage(self._conn, state)
+            number_from(self._conn, state, piece.file.base + block.ordinals[0][0])
+        statement = copy_as_is(target, names, dialect, freeze=state.way is Way.SWAP)
+
+        def send() -> int:
+            count = self._copy(statement, memoryview(block.data))
+            if count != block.rows:
+                raise psycopg.errors.BadCopyFileFormat(f"{count} records instead of {block.rows}")
+            return count
+
+        return self._attempt(state, send)
+
+    def _reject_faults(self, state: TableLoad, base: int, faults: Sequence[Fault]) -> None:
         import pyarrow as pa
 
-        faults = chunk.faults
         texts = ("kind", "column", "constraint", "sqlstate", "message")
         rows = pa.table(
             [pa.repeat(state.number, len(faults)), pa.array([base + f.ordinal for f in faults])]
@@ -138,8 +211,7 @@ class Lander:
             if not about_rows(error):
                 raise
             return False
-        state.landed += count
-        state.inserted += count
+        _landed_directly(state, count)
         return True
 
     def _typed(self, piece: Piece, chunk: Chunk, batch: pa.RecordBatch) -> bool:
@@ -290,6 +362,11 @@ class Lander:
                 for start in range(0, len(data), 1 << 18):
                     copy.write(data[start : start + (1 << 18)])
             return cursor.rowcount
+
+
+def _landed_directly(state: TableLoad, count: int) -> None:
+    state.landed += count
+    state.inserted += count
 
 
 def _landing(state: TableLoad) -> sql.Identifier:

@@ -81,10 +81,9 @@ class Passage:
             staged, doubts = state.staged, state.doubts
             file.base = base
             self._listen(Progress("stage", state.name, done=done, total=total, rows=base))
-            while (piece := self._next(pieces, state)).chunk is not None:
-                block = piece.chunk.block
+            while (block := (piece := self._next(pieces, state)).block) is not None:
                 with self._clock.phase("copy", state.name):
-                    lander.land(piece)
+                    block = lander.land(piece)
                 file.read += block.count
                 file.extents.append(extent(block))
                 at = done + block.position
@@ -92,8 +91,7 @@ class Passage:
             file.sha256 = piece.sha256
             if self._staging is not None:
                 self._staging.note(state, file, state.staged - staged, state.doubts - doubts)
-            if piece.reader is not None:
-                piece.reader.close()
+            piece.reader.close()
             base += file.read
             done += file.plan.file.bytes
         self._listen(Progress("stage", state.name, done=total, total=total, rows=base))

@@ -4,29 +4,43 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pgsluice.load.balance import Balance
 from pgsluice.load.modes import key_indexes
 from pgsluice.load.state import FileLoad, TableLoad
-from pgsluice.source.blocks import BlockReader
+from pgsluice.source.blocks import Block, BlockReader
 from pgsluice.source.corrections import CorrectionReader
 from pgsluice.source.typed import Chunk, TypedReader
+from pgsluice.target.copy import ends_copy, reads_as_is
 
 # Blocks read ahead of the sender. Two keep both sides busy; more only cost memory (a block of 8 MB is
 # about 40 MB as text, columns and binary together).
 _AHEAD = 2
 
+# Whether blocks may go as they are at all; a switch for tests of the other way.
+AS_IT_IS = True
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A chunk of a file; or, with ``chunk`` None, the news that the file has ended."""
+    """A block of a file and the chunk it became; or, with ``block`` None, the news that the file has ended."""
 
     table: TableLoad
     file: FileLoad
     reader: TypedReader
+    balance: Balance
+    block: Block | None
     chunk: Chunk | None
+    """None: the block is to be sent as it is."""
     sha256: str = ""
+
+
+def _readable(file: FileLoad) -> bool:
+    """Whether COPY reads the file's records as they are. One field makes a blank line a record, or none."""
+    return file.corrections is None and len(file.plan.columns) > 1 and reads_as_is(file.plan.file.dialect)
 
 
 class Producer:
@@ -61,23 +75,32 @@ class Producer:
     def _run(self) -> None:
         try:
             for table in self._tables:
-                for file in table.files:
-                    if not (file.skipped or file.staged_before):
-                        self._read(table, file)
+                files = [f for f in table.files if not (f.skipped or f.staged_before)]
+                balance = Balance(
+                    sum(f.plan.file.bytes for f in files),
+                    able=AS_IT_IS and not table.lasting and all(_readable(f) for f in files),
+                )
+                for file in files:
+                    self._read(table, file, balance)
             self._put(None)
         except _Stopped:
             pass
         except BaseException as error:
             self._put_quietly(error)
 
-    def _read(self, table: TableLoad, file: FileLoad) -> None:
+    def _read(self, table: TableLoad, file: FileLoad, balance: Balance) -> None:
         columns = [table.plan.table.column(name) for name in file.plan.columns]
         blocks = _blocks(table, file)
         reader = TypedReader(columns, file.plan.file.dialect, path=file.plan.file.path, utc=self._utc)
         try:
             for block in blocks:
-                self._put(Piece(table, file, reader, reader.read(block)))
-            self._put(Piece(table, file, reader, None, blocks.sha256))
+                chunk = None
+                if ends_copy(block.data) or not balance.as_it_is():
+                    began = time.perf_counter()
+                    chunk = reader.read(block)
+                    balance.converted(len(block.data), time.perf_counter() - began)
+                self._put(Piece(table, file, reader, balance, block, chunk))
+            self._put(Piece(table, file, reader, balance, None, None, blocks.sha256))
         finally:
             blocks.close()
 

@@ -104,6 +104,8 @@ class TableLoad:
     direct: bool = False
     """Rows go past the stage into the table, with all of its constraints up, until PostgreSQL refuses one: that
     block and those behind it are staged."""
+    numbering: bool = False
+    """The stage numbers the rows that come without an ordinal."""
     stage_made: bool = False
     doubt_made: bool = False
     gone_made: bool = False

@@ -230,9 +230,6 @@ class TypedReader:
         """:param columns: the target columns in the file's field order.
         :param path: the file's, for messages.
         """
-        import duckdb
-        from fsspec.implementations.memory import MemoryFileSystem
-
         self.columns = tuple(columns)
         self.dialect = dialect
         self.path = path
@@ -241,23 +238,36 @@ class TypedReader:
         if all(rules):
             self.rules = tuple(r for r in rules if r)
         self.text_only = self.rules is None
-        # The memory file system keeps its files on the class: names must differ, instances need not.
-        self._files = MemoryFileSystem()
+        self._files: Any = None
+        self._duck: Any = None
         with TypedReader._serial_lock:
             TypedReader._serial += 1
             self._name = f"/pgsluice-{TypedReader._serial}.csv"
-            if TypedReader._database is None:
-                TypedReader._database = duckdb.connect(config={"threads": 1})
-                TypedReader._database.register_filesystem(self._files)
-        self._duck = TypedReader._database.cursor()
         self._scan = self._scan_sql()
         # Made at the first block, which shows how many decimals numbers have.
         self._typed = ""
         # The sender asks for a block's texts while the reading thread is at the next block.
         self._lock = threading.Lock()
 
+    def _open(self) -> None:
+        """DuckDB is loaded at the first block that needs it."""
+        if self._duck is not None:
+            return
+        import duckdb
+        from fsspec.implementations.memory import MemoryFileSystem
+
+        # The memory file system keeps its files on the class: names must differ, instances need not.
+        self._files = MemoryFileSystem()
+        with TypedReader._serial_lock:
+            if TypedReader._database is None:
+                TypedReader._database = duckdb.connect(config={"threads": 1})
+                TypedReader._database.register_filesystem(self._files)
+        self._duck = TypedReader._database.cursor()
+
     def close(self) -> None:
         """Frees what DuckDB holds for this reader, and the block."""
+        if self._duck is None:
+            return
         self._duck.close()
         if self._files.exists(self._name):
             self._files.rm_file(self._name)
@@ -316,6 +326,7 @@ class TypedReader:
         import duckdb
 
         with self._lock:
+            self._open()
             try:
                 return self._read(block)
             except (duckdb.Error, _CountError):
@@ -333,6 +344,7 @@ class TypedReader:
     def texts(self, block: Block) -> pa.Table:
         """All well-formed records of a block as strings, in order."""
         with self._lock:
+            self._open()
             self._files.pipe_file(self._name, block.data)
             return self._text(block)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
+from pgsluice.model import Dialect
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -30,6 +32,43 @@ def copy_statement(
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     form = sql.SQL(("FORMAT binary" if binary else "FORMAT csv, NULL ''") + (", FREEZE" if freeze else ""))
     return sql.SQL("COPY {} ({}) FROM STDIN ({})").format(relation, names, form)
+
+
+def reads_as_is(dialect: Dialect) -> bool:
+    """Whether COPY can be told this dialect: delimiter and quote of one byte each, one text for NULL.
+
+    Source: the COPY page of PostgreSQL's manual, and what it refuses there.
+    """
+    marks = dialect.delimiter, dialect.quote
+    null = (dialect.null or ("",))[0]
+    return (
+        len(dialect.null) < 2
+        and all(len(m.encode()) == 1 for m in marks)
+        and not any(c in null for c in (*marks, "\r", "\n"))
+    )
+
+
+def copy_as_is(relation: sql.Composable, columns: Sequence[str], dialect: Dialect, *, freeze: bool) -> sql.Composed:
+    """``COPY relation (columns) FROM STDIN`` for records as a file of this dialect has them.
+
+    :param freeze: as for :func:`copy_statement`.
+    """
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    statement = "COPY {} ({}) FROM STDIN (FORMAT csv, DELIMITER {}, QUOTE {}, NULL {}" + (
+        ", FREEZE)" if freeze else ")"
+    )
+    return sql.SQL(statement).format(
+        relation,
+        names,
+        sql.Literal(dialect.delimiter),
+        sql.Literal(dialect.quote),
+        sql.Literal((dialect.null or ("",))[0]),
+    )
+
+
+def ends_copy(data: bytes) -> bool:
+    r"""Whether COPY may take a line of the records for the end of all of them: ``\.``, before version 18."""
+    return data.startswith(b"\\.") or b"\n\\." in data
 
 
 class BinaryEncoder:
