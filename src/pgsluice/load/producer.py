@@ -96,6 +96,7 @@ class Producer:
             for block in blocks:
                 chunk = None
                 if ends_copy(block.data) or not balance.as_it_is():
+                    reader.open()  # loading DuckDB says nothing about its pace
                     began = time.perf_counter()
                     chunk = reader.read(block)
                     balance.converted(len(block.data), time.perf_counter() - began)
