@@ -168,6 +168,7 @@ class Lander:
 
         def send() -> int:
             count = self._copy(statement, memoryview(block.data))
+            # Before version 18 a line with \. ends all of the data, wherever it stands.
             if count != block.rows:
                 raise psycopg.errors.BadCopyFileFormat(f"{count} records instead of {block.rows}")
             return count

@@ -14,7 +14,7 @@ from pgsluice.load.state import FileLoad, TableLoad
 from pgsluice.source.blocks import Block, BlockReader
 from pgsluice.source.corrections import CorrectionReader
 from pgsluice.source.typed import Chunk, TypedReader
-from pgsluice.target.copy import ends_copy, reads_as_is
+from pgsluice.target.copy import reads_as_is
 
 # Blocks read ahead of the sender. Two keep both sides busy; more only cost memory (a block of 8 MB is
 # about 40 MB as text, columns and binary together).
@@ -95,7 +95,7 @@ class Producer:
         try:
             for block in blocks:
                 chunk = None
-                if ends_copy(block.data) or not balance.as_it_is():
+                if not balance.as_it_is():
                     reader.open()  # loading DuckDB says nothing about its pace
                     began = time.perf_counter()
                     chunk = reader.read(block)

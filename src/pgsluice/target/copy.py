@@ -66,11 +66,6 @@ def copy_as_is(relation: sql.Composable, columns: Sequence[str], dialect: Dialec
     )
 
 
-def ends_copy(data: bytes) -> bool:
-    r"""Whether COPY may take a line of the records for the end of all of them: ``\.``, before version 18."""
-    return data.startswith(b"\\.") or b"\n\\." in data
-
-
 class BinaryEncoder:
     """Arrow record batches of one shape to the bytes of a binary COPY."""
 

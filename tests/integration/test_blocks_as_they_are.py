@@ -1,0 +1,183 @@
+"""Blocks that PostgreSQL gets as the file has them, and rows that go past the stage: the same rows stay, the
+same are refused, as when DuckDB reads and everything is staged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+import psycopg
+import pytest
+
+import pgsluice
+from pgsluice.load.balance import Balance
+from pgsluice.load.land import Lander, make_stage
+from pgsluice.source.blocks import BlockReader
+from pgsluice.source.typed import TypedReader
+
+TABLE = """
+DROP TABLE IF EXISTS t;
+CREATE TABLE t (id int PRIMARY KEY, email text UNIQUE, amount numeric(10,2) CHECK (amount >= 0), at timestamptz);
+"""
+ROW = "(100, 'old@x', 1, NULL)"
+
+
+@contextmanager
+def watched(method: str, owner: type = Lander) -> Iterator[list[object]]:
+    """What a method returned, call by call."""
+    seen: list[object] = []
+    original = getattr(owner, method)
+
+    def wrapper(self: object, *args: object) -> object:
+        result = original(self, *args)
+        seen.append(result)
+        return result
+
+    with mock.patch.object(owner, method, wrapper):
+        yield seen
+
+
+@contextmanager
+def small_blocks(size: int) -> Iterator[None]:
+    original = BlockReader.__init__
+
+    def small(self: BlockReader, file: object, columns: object) -> None:
+        original(self, file, columns, size)  # type: ignore[arg-type]
+
+    with mock.patch.object(BlockReader, "__init__", small):
+        yield
+
+
+def outcome(conn: psycopg.Connection, db: str, path: Path, **options: object) -> tuple[object, ...]:
+    """Rows, and rejects without the number of the run."""
+    result = pgsluice.load(path, database_url=db, max_rejects="all", again=True, **options)
+    refused = [
+        (r.line, r.kind, r.column, r.constraint, r.sqlstate, r.message, r.raw)
+        for r in pgsluice.reject_rows(result.run_id, database_url=db)
+    ]
+    return conn.execute("SELECT * FROM t ORDER BY id").fetchall(), refused
+
+
+FILES = {
+    "plain": ('id,email,amount,at\n1,a@x,1.50,2024-01-02 03:04:05+00\n2,,,\n3,"",2,2024-01-02\n', {}),
+    "crlf": ("id,email,amount,at\r\n1,a@x,1.50,\r\n2,,,\r\n", {}),
+    "mixed line ends": ("id,email,amount,at\n1,a@x,1.50,\r\n2,,,\n", {}),
+    "blank lines": ("id,email,amount,at\n\n1,a@x,1.50,\n\n\n2,,,\n", {}),
+    "quotes": ('id,email,amount,at\n1,"a""\n,x",1.50,\n2,b"c,2,\n3,"é",3,\n', {}),
+    "semicolons": ("id;email;amount;at\n1;'a,;''x';1.50;\n2;;;\n", {"delimiter": ";", "quote": "'"}),
+    "tabs": ("id\temail\tamount\tat\n1\ta,x\t1.50\t\n2\t\t\t\n", {"delimiter": "\t"}),
+    "a word for NULL": ('id,email,amount,at\n1,NULL,1.50,NULL\n2,"NULL",1,NULL\n3,,2,NULL\n', {"null": ["NULL"]}),
+    "two words for NULL": ("id,email,amount,at\n1,NULL,1.50,\n2,,1,NULL\n", {"null": ["NULL", ""]}),
+    "the end of data": ('id,email,amount,at\n1,"x\n\\.\ny",1,\n2,\\.,2,\n3,c,3,\n', {}),
+    "latin 1": ("id,email,amount,at\n1,é,1,\n", {"encoding": "latin-1"}),
+    "bad values": ("id,email,amount,at\n1,a,1,\nx,b,1,\n3,c,1e400,\n4,d,4,soon\n5,e,5,\n", {}),
+    "constraints": ("id,email,amount,at\n1,a,1,\n1,b,1,\n3,a,1,\n4,d,-4,\n,e,5,\n6,old@x,1,\n", {}),
+    "too many and too few fields": ("id,email,amount,at\n1,a,1,\n2,b\n3,c,3,,\n4,d,4,\n5,e,5,,,\n6,f\n7,g,7,\n", {}),
+    "faulty bytes": ("id,email,amount,at\n1,a,1,\n2,\0,2,\n3,c,3,\n", {}),
+}
+
+
+def either_way(db: str, conn: psycopg.Connection, path: Path, name: str, mode: str, rows: str) -> None:
+    text, options = FILES[name]
+    path.write_bytes(text.encode(str(options.get("encoding", "utf-8"))))
+    found = []
+    for as_it_is in (True, False):
+        conn.execute(TABLE.encode())
+        if rows:
+            conn.execute(f"INSERT INTO t VALUES {rows}".encode())
+        with mock.patch("pgsluice.load.producer.AS_IT_IS", as_it_is), watched("_as_it_is") as taken:
+            found.append(outcome(conn, db, path, mode=mode, **options))
+        assert bool(taken) <= as_it_is
+    assert found[0] == found[1], name
+
+
+@pytest.mark.parametrize("rows", ["", ROW], ids=["empty", "holds a row"])
+@pytest.mark.parametrize("mode", ["append", "upsert"])
+def test_the_same_either_way(db: str, conn: psycopg.Connection, tmp_path: Path, mode: str, rows: str) -> None:
+    for name in FILES:
+        either_way(db, conn, tmp_path / "t.csv", name, mode, rows)
+
+
+def test_a_line_that_ended_the_data_before_18(any_db: str, any_conn: psycopg.Connection, tmp_path: Path) -> None:
+    either_way(any_db, any_conn, tmp_path / "t.csv", "the end of data", "append", "")
+
+
+def test_a_clean_file_needs_no_duckdb(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute(TABLE)
+    (tmp_path / "t.csv").write_text(FILES["plain"][0])
+    with mock.patch.object(TypedReader, "open", side_effect=AssertionError):
+        outcome(conn, db, tmp_path)
+    assert conn.execute("SELECT count(*) FROM t").fetchone() == (3,)
+
+
+def test_a_refused_block_is_read_by_duckdb_and_so_are_those_behind_it(
+    db: str, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    conn.execute(TABLE)
+    lines = [f"{i},m{i},1,\n" for i in range(600)]
+    lines[150] = "150,x,nothing,\n"
+    (tmp_path / "t.csv").write_text("id,email,amount,at\n" + "".join(lines))
+    with small_blocks(500), watched("_as_it_is") as taken, watched("read", TypedReader) as read:
+        _, refused = outcome(conn, db, tmp_path)
+    assert refused == [
+        (152, "value", "amount", "", "22P02", 'invalid input syntax for type numeric: "nothing"', "150,x,nothing,")
+    ]
+    # Some blocks were on their way already when PostgreSQL said so.
+    assert taken.count(False) == 1
+    assert len(taken) - taken.index(False) <= 4
+    assert len(read) > 2
+    assert conn.execute("SELECT count(*) FROM t").fetchone() == (599,)
+
+
+def test_appended_rows_go_past_the_stage_until_one_is_refused(
+    db: str, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    conn.execute(TABLE + f"; INSERT INTO t VALUES {ROW}")
+    (tmp_path / "t_1.csv").write_text("id,email,amount,at\n1,a,1,\n2,b,2,\n")
+    with mock.patch("pgsluice.load.land.make_stage", side_effect=AssertionError):
+        outcome(conn, db, tmp_path)
+    # The second file has a bad row; the first of two rows with one key is in front of it, the second behind.
+    (tmp_path / "t_1.csv").write_text("id,email,amount,at\n11,k,1,\n12,l,2,\n")
+    (tmp_path / "t_2.csv").write_text("id,email,amount,at\n13,m,-1,\n14,k,2,\n15,n,2,\n")
+    (tmp_path / "t_3.csv").write_text("id,email,amount,at\n16,n,1,\n17,a,2,\n18,o,3,\n")
+    with mock.patch("pgsluice.load.land.make_stage", wraps=make_stage) as staged:
+        _, refused = outcome(conn, db, tmp_path)
+    assert staged.called
+    assert [(r[-1], r[3]) for r in refused] == [
+        ("13,m,-1,", "t_amount_check"), ("14,k,2,", "t_email_key"), ("16,n,1,", "t_email_key"),
+        ("17,a,2,", "t_email_key"),
+    ]  # fmt: skip
+    assert [r[0] for r in conn.execute("SELECT id FROM t ORDER BY 1")] == [1, 2, 11, 12, 15, 18, 100]
+
+
+def test_rows_with_a_trigger_are_staged(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute(TABLE + f"; INSERT INTO t VALUES {ROW}")
+    conn.execute(
+        "CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN IF NEW.id % 2 = 0 THEN RETURN NULL; END IF; RETURN NEW; END$$;"
+        "CREATE TRIGGER odd BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION odd()"
+    )
+    (tmp_path / "t.csv").write_text("id,email,amount,at\n1,a,1,\n2,b,2,\n3,c,3,\n")
+    _, refused = outcome(conn, db, tmp_path)
+    assert [(r[0], r[1]) for r in refused] == [(3, "trigger")]
+
+
+def test_the_faster_way_is_taken() -> None:
+    large = 1 << 30
+    small = Balance(1 << 20, able=True)
+    assert [small.as_it_is() for _ in range(3)] == [True] * 3
+    assert not Balance(1 << 20, able=False).as_it_is()
+    for converted, typed, expected in ((10.0, 10.0, False), (30.0, 10.0, True), (10.0, 30.0, True)):
+        balance = Balance(large, able=True)
+        assert balance.as_it_is()
+        balance.sent(1, 40.0, as_it_is=True)
+        for _ in range(2):  # both are tried, and warm up
+            assert not balance.as_it_is()
+            balance.converted(1, converted)
+            balance.sent(1, typed, as_it_is=False)
+        assert balance.as_it_is() is expected
+        balance.refused = True
+        assert not balance.as_it_is()
