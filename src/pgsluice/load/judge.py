@@ -343,13 +343,21 @@ def _any(conn: psycopg.Connection, table: sql.Identifier) -> bool:
     return conn.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table)).fetchone() == (True,)
 
 
+_RIVAL = sql.SQL("EXISTS (SELECT FROM {} AS s WHERE s.tab = o.tab AND s.prio = o.prio AND s.kind = 'unique')").format(
+    SAID
+)
+"""The reason ``o`` is a row of the table that has the key."""
+
+
 def _lose(conn: psycopg.Connection) -> int:
-    """Rows that have a reason of their own are lost; says how many were not before."""
+    """Rows that have a reason of their own are lost; says how many were not before. Who comes behind a row of
+    the table is a loser as one who comes behind a row of the files is.
+    """
     return conn.execute(
         sql.SQL(
-            "INSERT INTO {lost} SELECT DISTINCT o.tab, o.rid, false FROM {off} AS o"
-            " WHERE NOT EXISTS (SELECT FROM {lost} AS l WHERE l.tab = o.tab AND l.rid = o.rid AND NOT l.loser)"
-        ).format(lost=LOST, off=OFF)
+            "INSERT INTO {lost} SELECT DISTINCT o.tab, o.rid, false FROM {off} AS o WHERE NOT {rival}"
+            " AND NOT EXISTS (SELECT FROM {lost} AS l WHERE l.tab = o.tab AND l.rid = o.rid AND NOT l.loser)"
+        ).format(lost=LOST, off=OFF, rival=_RIVAL)
     ).rowcount
 
 
@@ -404,6 +412,12 @@ def _settle_duplicates(conn: psycopg.Connection, *, listed: bool) -> None:
     :param listed: the losers of a single index are to be in LOST; those of several always are.
     """
     conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_live")
+    conn.execute(
+        sql.SQL(
+            "INSERT INTO {lost} SELECT DISTINCT o.tab, o.rid, true FROM {off} AS o WHERE {rival}"
+            " AND NOT EXISTS (SELECT FROM {lost} AS l WHERE l.tab = o.tab AND l.rid = o.rid)"
+        ).format(lost=LOST, off=OFF, rival=_RIVAL)
+    )
     several = conn.execute(
         "SELECT count(*) > 1 FROM (SELECT DISTINCT tab, ix FROM pg_temp.pgsluice_dup) AS d"
     ).fetchone() == (True,)
