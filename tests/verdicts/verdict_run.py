@@ -119,7 +119,10 @@ class Bench:
                         conn.execute(insert(conn, table, columns, values).encode())
                 except psycopg.Error:
                     pass
-        row = conn.execute("SELECT count(DISTINCT length(oid::text)) < 2 FROM pg_trigger WHERE tgisinternal").fetchone()
+        row = conn.execute(
+            "SELECT count(DISTINCT length(t.oid::text)) < 2 FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid"
+            " WHERE t.tgisinternal AND c.relnamespace IN ('s'::regnamespace, 'o'::regnamespace)"
+        ).fetchone()
         return row == (True,)
 
     def _compare(self, conn: psycopg.Connection, case: Case, oracle: Oracle, run_id: int) -> None:
