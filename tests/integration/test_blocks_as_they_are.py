@@ -181,3 +181,28 @@ def test_the_faster_way_is_taken() -> None:
         assert balance.as_it_is() is expected
         balance.refused = True
         assert not balance.as_it_is()
+
+
+@pytest.mark.parametrize("as_it_is", [True, False])
+def test_rows_of_a_table_that_the_load_makes_arrive_frozen(
+    any_db: str, any_conn: psycopg.Connection, tmp_path: Path, as_it_is: bool
+) -> None:
+    """COPY ... FREEZE marks the pages as visible to all; ANALYZE counts these."""
+    schema = tmp_path / "schema.sql"
+    schema.write_text("CREATE TABLE IF NOT EXISTS t (id int PRIMARY KEY, n int CHECK (n > 0)); CREATE INDEX ON t (n);")
+    frozen = "SELECT relallvisible = relpages AND relpages > 0, relpages > 0 FROM pg_class WHERE relname = 't'"
+    good = "".join(f"{i},{i}\n" for i in range(1, 1000))
+    (tmp_path / "t.csv").write_text("id,n\n" + good)
+    with mock.patch("pgsluice.load.producer.AS_IT_IS", as_it_is):
+        for text, rejected, expected in ((good, 0, True), (good + "0,0\n", 1, False)):
+            any_conn.execute("DROP TABLE IF EXISTS t")
+            (tmp_path / "t.csv").write_text("id,n\n" + text)
+            result = pgsluice.load(tmp_path / "t.csv", database_url=any_db, schema=schema, max_rejects="all")
+            assert (result.status, result.rejects.count) == ("published", rejected)
+            assert any_conn.execute(frozen.encode()).fetchone() == (expected, True)
+            assert any_conn.execute("SELECT count(*) FROM t").fetchone() == (999,)
+        # Somebody may have a snapshot in which this table is empty.
+        any_conn.execute("TRUNCATE t")
+        (tmp_path / "t.csv").write_text("id,n\n" + good)
+        pgsluice.load(tmp_path / "t.csv", database_url=any_db, schema=schema, again=True)
+        assert any_conn.execute(frozen.encode()).fetchone() == (False, True)

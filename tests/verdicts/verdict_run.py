@@ -120,8 +120,9 @@ class Bench:
                 except psycopg.Error:
                     pass
         row = conn.execute(
-            "SELECT count(DISTINCT length(t.oid::text)) < 2 FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid"
-            " WHERE t.tgisinternal AND c.relnamespace IN ('s'::regnamespace, 'o'::regnamespace)"
+            "SELECT count(DISTINCT length(t.oid::text)) < 2 FROM pg_trigger AS t"
+            " JOIN pg_class AS c ON c.oid = t.tgrelid WHERE t.tgisinternal"
+            " AND c.relnamespace IN ('s'::regnamespace, 'o'::regnamespace)"
         ).fetchone()
         return row == (True,)
 

@@ -43,7 +43,7 @@ def load(
     *paths: PathLike,
     database_url: str | None = None,
     data_dir: str | None = None,
-    schema: str | None = None,
+    schema: str | os.PathLike[str] | None = None,
     tables: Sequence[tuple[str, str]] = (),
     into: str | None = None,
     max_rejects: str | int | Sequence[str] = 0,
@@ -86,7 +86,7 @@ def load(
     :raises SluiceError: the call, the files, the mapping or the database stand in the way.
     """
     options = LoadOptions(
-        schema_file=schema,
+        schema_file=None if schema is None else os.fspath(schema),
         tables=tuple(tables),
         into=into,
         limits=parse_limits(max_rejects),
@@ -166,7 +166,7 @@ def plan(
     *paths: PathLike,
     database_url: str | None = None,
     data_dir: str | None = None,
-    schema: str | None = None,
+    schema: str | os.PathLike[str] | None = None,
     tables: Sequence[tuple[str, str]] = (),
     into: str | None = None,
     delimiter: str | None = None,
@@ -182,7 +182,7 @@ def plan(
     :raises SluiceError: as :func:`load`.
     """
     options = LoadOptions(
-        schema_file=schema,
+        schema_file=None if schema is None else os.fspath(schema),
         tables=tuple(tables),
         into=into,
         dialect=_dialect(delimiter, quote, encoding, null),
@@ -193,7 +193,7 @@ def plan(
             if into:
                 conn.execute("SELECT set_config('search_path', quote_ident(%s), true)", (into,))
             if schema:
-                schema_file.apply_missing(conn, schema, into)
+                schema_file.apply_missing(conn, os.fspath(schema), into)
             files = discover([os.fspath(p) for p in paths], options.dialect)
             return make_plan(
                 conn,

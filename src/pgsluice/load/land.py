@@ -38,6 +38,12 @@ CREATE TEMP TABLE pgsluice_reject (
 """
 
 
+class Thaw(Exception):
+    """PostgreSQL refused a row of a table whose rows arrive frozen, which happens in no savepoint: the run starts
+    again and freezes nothing.
+    """
+
+
 def create_reject(conn: psycopg.Connection) -> None:
     """Makes the run's table of rejects, for the time of the transaction."""
     conn.execute(_CREATE_REJECT)
@@ -164,7 +170,7 @@ class Lander:
         if state.way is Way.STAGE and not state.direct:
             make_stage(self._conn, state)
             number_from(self._conn, state, piece.file.base + block.ordinals[0][0])
-        statement = copy_as_is(target, names, dialect, freeze=state.way is Way.SWAP)
+        statement = copy_as_is(target, names, dialect, freeze=_freezes(state))
 
         def send() -> int:
             count = self._copy(statement, memoryview(block.data))
@@ -227,7 +233,7 @@ class Lander:
         encoder = self._encoders.get(piece.file.number)
         if encoder is None:
             encoder = self._encoders[piece.file.number] = BinaryEncoder(batch.schema, jsonb)
-        statement = copy_statement(_landing(state), names, binary=True, freeze=state.way is Way.SWAP)
+        statement = copy_statement(_landing(state), names, binary=True, freeze=_freezes(state))
 
         def send() -> int:
             with self._conn.cursor() as cursor:
@@ -256,23 +262,26 @@ class Lander:
             state.suspect = True
             rows, names = _text_with_ordinals(table, runs, base), [state.ordinal, *names]
         statement = copy_statement(_landing(state), names, binary=False, freeze=state.way is Way.SWAP)
-        count = self._attempt(state, lambda: self._copy(statement, csv_bytes(rows)))
+        count = self._attempt(state, lambda: self._copy(statement, csv_bytes(rows)), frozen=state.way is Way.SWAP)
         if count is None:
             self._doubt(state, reader, table, runs, base)
         else:
             self._landed(state, count, runs, base)
 
-    def _attempt(self, state: TableLoad, send: Callable[[], int]) -> int | None:
+    def _attempt(self, state: TableLoad, send: Callable[[], int], *, frozen: bool | None = None) -> int | None:
         """Rows that a COPY brought in; None when PostgreSQL refused one of them and all are out again.
 
-        :raises Unfit: PostgreSQL refused a row of a new table, which takes no COPY ... FREEZE in a savepoint.
+        :param frozen: the COPY freezes rows; by default, whether the table's rows are to be frozen.
+        :raises Unfit, Thaw: PostgreSQL refused a row of a new table, which takes no COPY ... FREEZE in a savepoint.
         """
-        if state.way is Way.SWAP:
+        if _freezes(state) if frozen is None else frozen:
             try:
                 return send()
             except psycopg.Error as error:
                 if not about_rows(error):
                     raise
+                if state.way is Way.IN_PLACE:
+                    raise Thaw(f"a row of {state.name} is refused: {primary(error)}") from error
                 raise Unfit(state.plan.table.name, f"a row is refused: {primary(error)}") from error
         while True:
             try:
@@ -363,6 +372,10 @@ class Lander:
                 for start in range(0, len(data), 1 << 18):
                     copy.write(data[start : start + (1 << 18)])
             return cursor.rowcount
+
+
+def _freezes(state: TableLoad) -> bool:
+    return state.way is Way.SWAP or state.fresh
 
 
 def _landed_directly(state: TableLoad, count: int) -> None:

@@ -24,7 +24,7 @@ from pgsluice.load import ledger, memory
 from pgsluice.load.build import take_down
 from pgsluice.load.finish import Finisher, Reconsider
 from pgsluice.load.known import skip_loaded
-from pgsluice.load.land import create_reject
+from pgsluice.load.land import Thaw, create_reject
 from pgsluice.load.locks import check_rights, holders, lock_for_load, notice_lost_client
 from pgsluice.load.passage import Passage
 from pgsluice.load.plan import fed_tables, make_plan, split_name
@@ -96,6 +96,7 @@ class Run:
         self._run_id = resume
         self._forced: dict[TableName, str] = {}
         self._unfit: dict[TableName, str] = {}
+        self._thawed = False
         self._shadows: Shadows
         self._states: list[TableLoad] = []
         self._oids: list[int] = []
@@ -152,6 +153,10 @@ class Run:
                 self._main.rollback()
                 self._unfit[reason.table] = reason.reason
                 self._listen(Progress("plan", str(reason.table), f"starting again: {reason.reason}"))
+            except Thaw as reason:
+                self._main.rollback()
+                self._thawed = True
+                self._listen(Progress("plan", step=f"starting again: {reason}"))
             except (psycopg.Error, ConnectError) as error:
                 what = passing(error, self._main, self._book)
                 held = getattr(error, "sqlstate", None) == LOCKED
@@ -268,7 +273,9 @@ class Run:
         main.execute("SET CONSTRAINTS ALL IMMEDIATE")
         if options.into:
             main.execute("SELECT set_config('search_path', quote_ident(%s), true)", (options.into,))
+        there: set[int] | None = None
         if options.schema_file:
+            there = {oid for (oid,) in main.execute("SELECT oid::bigint FROM pg_catalog.pg_class WHERE relkind = 'r'")}
             applied = schema_file.apply_missing(main, options.schema_file, options.into)
             if options.resumable and applied.executed:
                 # Stages are made on another connection, which must see the tables.
@@ -295,6 +302,9 @@ class Run:
         # The tables are ours; what may still have to wait a moment (a row of the ledger, a catalog) does.
         self._limit_waits(options.lock_timeout)
         self._states = _make_states(plan)
+        for state in self._states:
+            made = there is not None and state.plan.table.oid not in there
+            state.fresh = made and state.way is Way.IN_PLACE and not self._thawed
         if self._replay:
             for file in (f for s in self._states for f in s.files):
                 file.corrections = self._replay.corrections[file.plan.file.path]
