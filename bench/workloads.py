@@ -50,7 +50,7 @@ class Unavailable(Exception):
     """The workload or competitor cannot be had on this machine; the text says why."""
 
 
-FAST = ("pgsluice", "copy", "hand", "floor")
+FAST = ("pgsluice", "pgsluice-schema", "copy", "hand", "floor")
 ROWWISE = ("pandas-psycopg3", "pandas-psycopg2", "pandas-to_sql", "csvsql", "dlt")
 BULK = ("pgloader", "duckdb", "adbc")
 
@@ -109,7 +109,7 @@ def ecommerce(size: float, folder: Path, bench_bin: Path) -> Workload:
     rows = customers + products + orders
     others = {True: FAST + BULK + ROWWISE, False: FAST + BULK}[size <= 2]
     if size > 100:
-        others = ("pgsluice", "hand")
+        others = ("pgsluice", "pgsluice-schema", "hand")
     return Workload(
         f"ecommerce{size:g}",
         f"E-commerce {size:g}x: {rows:,} rows in three tables, two foreign keys",

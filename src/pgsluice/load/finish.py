@@ -17,6 +17,7 @@ from psycopg import sql
 from pgsluice.errors import DatabaseError
 from pgsluice.load.build import add_constraint, build_index, build_plain
 from pgsluice.load.judge import Refusal, ban_orphans, decide_values, judge, keys_of, make_ban, only_insert_tells
+from pgsluice.load.land import numbering
 from pgsluice.load.modes import Referrer, delete_late, delete_missing, drop_known, stands_in_the_way
 from pgsluice.load.offenders import firing_order, unique_indexes
 from pgsluice.load.pour import Poured, pour_rows, settle, try_pour
@@ -73,6 +74,9 @@ class Finisher:
         for state in group:
             for table in (state.stage, state.doubt):
                 self._conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
+            if state.numbering:
+                # It is not ON COMMIT DROP, and a server that stops at once leaves it behind.
+                self._conn.execute(sql.SQL("DROP SEQUENCE {}").format(numbering(state)))
             state.stage_made = state.doubt_made = state.numbering = False
 
     @contextmanager

@@ -20,7 +20,7 @@ from pgsluice.load.state import TableLoad
 from pgsluice.model import Column, Way
 from pgsluice.source.blocks import Block, Fault
 from pgsluice.source.typed import Chunk, Runs, TypedReader, split_runs
-from pgsluice.target.copy import BinaryEncoder, copy_as_is, copy_statement, csv_bytes
+from pgsluice.target.copy import BinaryEncoder, ListeningWriter, copy_as_is, copy_statement, csv_bytes
 from pgsluice.target.verdict import about_rows, primary
 
 if TYPE_CHECKING:
@@ -68,21 +68,24 @@ def make_stage(conn: psycopg.Connection, state: TableLoad) -> None:
     state.stage_made = True
 
 
+def numbering(state: TableLoad) -> sql.Identifier:
+    """The sequence that numbers the rows which come into the table's stage without an ordinal."""
+    return sql.Identifier("pg_temp", f"pgsluice_next_{state.number}")
+
+
 def number_from(conn: psycopg.Connection, state: TableLoad, ordinal: int) -> None:
     """Rows that come into the stage without an ordinal get this one and those after it."""
-    name = f"pgsluice_next_{state.number}"
-    sequence = sql.Identifier("pg_temp", name)
+    sequence = numbering(state)
+    literal = sql.Literal(sequence.as_string(conn))
     if not state.numbering:
-        conn.execute(
-            sql.SQL("CREATE TEMP SEQUENCE IF NOT EXISTS {} MINVALUE 0 CACHE 1000").format(sql.Identifier(name))
-        )
+        conn.execute(sql.SQL("CREATE SEQUENCE {} MINVALUE 0 CACHE 1000").format(sequence))
         conn.execute(
             sql.SQL("ALTER TABLE {} ALTER {} SET DEFAULT nextval({}::regclass)").format(
-                state.stage, sql.Identifier(state.ordinal), sql.Literal(sequence.as_string(conn))
+                state.stage, sql.Identifier(state.ordinal), literal
             )
         )
         state.numbering = True
-    conn.execute("SELECT setval(%s::regclass, %s, false)", (sequence.as_string(conn), ordinal))
+    conn.execute(sql.SQL("SELECT setval({}::regclass, {}, false)").format(literal, sql.Literal(ordinal)))
 
 
 def _persistence(state: TableLoad) -> sql.SQL:
@@ -208,7 +211,7 @@ class Lander:
                     encoder = BinaryEncoder(chunk.typed.schema, jsonb)
                     statement = copy_statement(state.target, names, binary=True)
                     with self._conn.cursor() as cursor:
-                        with cursor.copy(statement) as copy:
+                        with cursor.copy(statement, writer=ListeningWriter(cursor)) as copy:
                             encoder.send(copy, chunk.typed)
                         count += cursor.rowcount
                 if chunk.text is not None and chunk.text.num_rows:
@@ -237,7 +240,7 @@ class Lander:
 
         def send() -> int:
             with self._conn.cursor() as cursor:
-                with cursor.copy(statement) as copy:
+                with cursor.copy(statement, writer=ListeningWriter(cursor)) as copy:
                     encoder.send(copy, batch)
                 return cursor.rowcount
 
@@ -367,7 +370,7 @@ class Lander:
 
     def _copy(self, statement: sql.Composed, data: memoryview) -> int:
         with self._conn.cursor() as cursor:
-            with cursor.copy(statement) as copy:
+            with cursor.copy(statement, writer=ListeningWriter(cursor)) as copy:
                 # In pieces, so that libpq does not hold a second copy of the whole.
                 for start in range(0, len(data), 1 << 18):
                     copy.write(data[start : start + (1 << 18)])

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg import sql
+import psycopg.copy
+from psycopg import generators, pq, sql, waiting
 
 from pgsluice.model import Dialect
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from psycopg.abc import Buffer, PQGen
+    from psycopg.pq.abc import PGresult
 
 # pgpq encodes while holding the interpreter's lock. In small slices the encoding of one hides behind the
 # server's work on the last (a Unix socket buffers about 200 kB); a whole block at once would leave the
@@ -64,6 +67,54 @@ def copy_as_is(relation: sql.Composable, columns: Sequence[str], dialect: Dialec
         sql.Literal(dialect.quote),
         sql.Literal((dialect.null or ("",))[0]),
     )
+
+
+class ListeningWriter(psycopg.copy.Writer):
+    """Sends COPY data and listens meanwhile, for ``cursor.copy(..., writer=ListeningWriter(cursor))``.
+
+    psycopg's own writer waits until it may write, and only that (psycopg 3.3, ``generators.copy_to``). When
+    PostgreSQL refuses a value it quotes it; with a value of a megabyte the error is larger than the socket's
+    buffer, PostgreSQL does not read before it is rid of it, and both sides wait for ever. A million notices of
+    a trigger do the same.
+    """
+
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        self._cursor = cursor
+        self._pgconn = cursor.connection.pgconn
+
+    def write(self, data: Buffer) -> None:
+        self._cursor.connection.wait(self._put(data))
+
+    def finish(self, exc: BaseException | None = None) -> None:
+        """Ends the COPY; raises what PostgreSQL said of it, unless ``exc`` is why it ends."""
+        why = None if exc is None else f"error from Python: {type(exc).__qualname__} - {exc}".encode()
+        result = self._cursor.connection.wait(self._end(why))
+        if result.status == pq.ExecStatus.COMMAND_OK:
+            self._cursor._results = [result]  # as psycopg's own writer does
+        elif exc is None:
+            raise psycopg.errors.error_from_result(result, encoding=self._cursor.connection.info.encoding)
+
+    def _put(self, data: Buffer) -> PQGen[None]:
+        while self._pgconn.put_copy_data(data) == 0:
+            yield from self._room()
+        while self._pgconn.flush():
+            yield from self._room()
+
+    def _end(self, why: bytes | None) -> PQGen[PGresult]:
+        while self._pgconn.put_copy_end(why) == 0:
+            yield from self._room()
+        while self._pgconn.flush():
+            yield from self._room()
+        results: list[PGresult] = yield from generators.fetch_many(self._pgconn)
+        return results[-1]
+
+    def _room(self) -> PQGen[None]:
+        """Waits until there is room to write, or something to read, and reads it."""
+        ready = 0
+        while not ready:
+            ready = yield waiting.Wait.RW
+        if ready & waiting.Ready.R:
+            self._pgconn.consume_input()
 
 
 class BinaryEncoder:
