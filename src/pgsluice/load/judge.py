@@ -587,17 +587,28 @@ def _expel(
                     sql.Literal(state.number), _refused(state)
                 )
             )
-        count = conn.execute(
-            sql.SQL("DELETE FROM {} AS r USING ({}) AS o WHERE r.ctid = o.rid").format(
-                _relation(state, staged), _refused(state)
-            )
-        ).rowcount
+        count = _leave(conn, state, staged)
         if staged:
             state.staged -= count
         else:
             state.landed -= count
         left += count
     return left
+
+
+def _leave(conn: psycopg.Connection, state: TableLoad, staged: bool) -> int:
+    """Takes the offenders out of the relation; says how many."""
+    row = conn.execute(sql.SQL("SELECT count(*) FROM ({}) AS o").format(_refused(state))).fetchone()
+    assert row is not None
+    if not staged and row[0] and row[0] == state.landed:
+        # Not one row stays. Deleted ones would be in every index that is built next.
+        conn.execute(sql.SQL("TRUNCATE ONLY {}").format(state.target))
+        return state.landed
+    return conn.execute(
+        sql.SQL("DELETE FROM {} AS r USING ({}) AS o WHERE r.ctid = o.rid").format(
+            _relation(state, staged), _refused(state)
+        )
+    ).rowcount
 
 
 def expel_refused(conn: psycopg.Connection, group: Sequence[TableLoad], others: Mapping[TableName, TableLoad]) -> None:
