@@ -16,13 +16,14 @@ from psycopg import sql
 
 from pgsluice.errors import DatabaseError
 from pgsluice.load.build import add_constraint, build_index, build_plain
-from pgsluice.load.judge import Refusal, ban_orphans, decide_values, judge, keys_of, make_ban, only_insert_tells
+from pgsluice.load.judge import Refusal, ban_orphans, judge, keys_of, make_ban, only_insert_tells
 from pgsluice.load.land import numbering
 from pgsluice.load.modes import Referrer, delete_late, delete_missing, drop_known, stands_in_the_way
 from pgsluice.load.offenders import firing_order, unique_indexes
 from pgsluice.load.pour import Poured, pour_rows, settle, try_pour
 from pgsluice.load.shadow import Shadows
 from pgsluice.load.state import Clock, TableLoad
+from pgsluice.load.values import decide_values
 from pgsluice.model import Constraint, Index, Listener, Mode, Progress, TableName, Way
 from pgsluice.target.verdict import about_rows, primary
 

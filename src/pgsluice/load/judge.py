@@ -1,9 +1,9 @@
 """The judge: which rows are refused, and by what. PostgreSQL decides; this module asks it in sets.
 
-Two questions are put to it. *Values*: what do the texts in doubt mean to the columns' own input
-functions (:func:`decide_values`). *Constraints*: which rows of a relation break one
-(:func:`judge`); those leave as rejects, and whoever called tries again. Which row stays where rows exclude
-each other is defined in ``docs/explanation/verdicts.md``.
+Two questions are put to it. *Values*: what do the texts in doubt mean to the columns' own input functions
+(:mod:`pgsluice.load.values`). *Constraints*: which rows of a relation break one (:func:`judge`); those leave as
+rejects, and whoever called tries again. Which row stays where rows exclude each other is defined in
+``docs/explanation/verdicts.md``.
 """
 
 from __future__ import annotations
@@ -15,184 +15,12 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
-from pgsluice.load.land import REJECT, make_stage
+from pgsluice.load.gone import name_parents, remember, texts
+from pgsluice.load.land import REJECT
 from pgsluice.load.offenders import DUP, LOST, OFF, SAID, Offenders, clean_slate, firing_order, unique_indexes
+from pgsluice.load.ranks import number, placed, unnumbered
 from pgsluice.load.state import TableLoad
-from pgsluice.model import Column, Constraint, Table, TableName
-from pgsluice.target.verdict import about_rows, not_rows_sql
-
-# --------------------------------------------------------------------------- values
-
-
-def decide_values(conn: psycopg.Connection, state: TableLoad) -> None:
-    """Texts in doubt that the columns' input functions take go into the stage, the others are rejects.
-
-    From 16 on ``pg_input_error_info`` asks the input functions without raising, in sets. Where it is
-    missing, or a type's input function raises all the same (extensions), each row is tried in a block
-    of its own on the server. The conversion itself reads the whole row as the stage's row type:
-    ``record_in`` hands every field to its column's input function with the column's type modifier, as
-    COPY does, so a text too long for ``varchar(3)`` is refused and not cut as by a cast.
-    """
-    make_stage(conn, state)
-    asked = False
-    if conn.info.server_version >= 160000:
-        try:
-            with conn.transaction():
-                _ask_in_sets(conn, state)
-                state.staged += _pour_doubts(conn, state)
-            asked = True
-        except psycopg.Error as error:
-            if not about_rows(error):
-                raise
-    if not asked:
-        _ask_one_by_one(conn, state)
-        state.staged += _pour_doubts(conn, state)
-    _remember(
-        conn,
-        state,
-        sql.SQL(
-            "SELECT {}, {} FROM {} AS r WHERE EXISTS (SELECT FROM {} AS q WHERE q.tab = {} AND q.ord = r.{})"
-        ).format(
-            sql.Identifier("r", state.ordinal),
-            _texts(state.keys_watched, "r"),
-            state.doubt,
-            REJECT,
-            sql.Literal(state.number),
-            sql.Identifier(state.ordinal),
-        ),
-    )
-    conn.execute(sql.SQL("DROP TABLE {}").format(state.doubt))
-    state.doubt_made = False
-
-
-def _can_fail(column: Column) -> bool:
-    return not (column.base == "text" and column.kind == "b" and column.base_schema == "pg_catalog")
-
-
-def _ask_in_sets(conn: psycopg.Connection, state: TableLoad) -> None:
-    """Each row's first column that is refused becomes its reject.
-
-    First yes or no for all columns in one pass, then the reason of what was refused: asked for all,
-    ``pg_input_error_info`` took four times as long.
-    """
-    asked = [c for c in state.columns if _can_fail(c)]
-    if not asked:
-        return
-    first = sql.SQL(" ").join(
-        sql.SQL("WHEN NOT pg_input_is_valid({}, {}) THEN {}").format(
-            sql.Identifier("d", c.name), sql.Literal(c.type_sql), sql.Literal(n)
-        )
-        for n, c in enumerate(asked)
-    )
-    text = sql.SQL(" ").join(
-        sql.SQL("WHEN {} THEN {}").format(sql.Literal(n), sql.Identifier("d", c.name)) for n, c in enumerate(asked)
-    )
-    # OFFSET 0 here and below: computed once, not once for each place that names it.
-    conn.execute(
-        sql.SQL(
-            "CREATE TEMP TABLE pgsluice_wrong ON COMMIT DROP AS SELECT {ord} AS ord, f.n, CASE f.n {text} END AS v"
-            " FROM {doubt} AS d CROSS JOIN LATERAL (SELECT CASE {first} END AS n OFFSET 0) AS f WHERE f.n IS NOT NULL"
-        ).format(ord=sql.Identifier("d", state.ordinal), text=text, first=first, doubt=state.doubt)
-    )
-    wrong = {n for (n,) in conn.execute("SELECT DISTINCT n FROM pg_temp.pgsluice_wrong")}
-    for n, c in enumerate(asked):
-        if n in wrong:
-            conn.execute(
-                sql.SQL(
-                    "INSERT INTO {} (tab, ord, kind, col, code, message)"
-                    " SELECT {}, w.ord, 'value', {}, (w.e).sql_error_code, (w.e).message FROM (SELECT ord,"
-                    " pg_input_error_info(v, {}) AS e FROM pg_temp.pgsluice_wrong WHERE n = {} OFFSET 0) AS w"
-                ).format(
-                    REJECT,
-                    sql.Literal(state.number),
-                    sql.Literal(c.name),
-                    sql.Literal(c.type_sql),
-                    sql.Literal(n),
-                )
-            )
-    conn.execute("DROP TABLE pg_temp.pgsluice_wrong")
-
-
-def _record(state: TableLoad, columns: Sequence[Column], alias: str = "d") -> sql.Composable:
-    """The row literal that ``record_in`` reads: ordinal first, values quoted, NULL as nothing."""
-    fields: list[sql.Composable] = [sql.SQL("{}::text").format(sql.Identifier(alias, state.ordinal))]
-    for c in state.columns:
-        if c in columns:
-            fields.append(
-                # E'': a plain literal depends on standard_conforming_strings.
-                sql.SQL(r"""coalesce('"' || replace(replace({c}, E'\\', E'\\\\'), '"', '""') || '"', '')""").format(
-                    c=sql.Identifier(alias, c.name)
-                )
-            )
-        else:
-            fields.append(sql.SQL("''"))
-    return sql.SQL("'(' || {} || ')'").format(sql.SQL(" || ',' || ").join(fields))
-
-
-def _pour_doubts(conn: psycopg.Connection, state: TableLoad) -> int:
-    # Both OFFSET 0 are fences. Without the first the planner may convert rows before it leaves the rejected
-    # ones out, and does so with many columns; without the second it converts once for each column.
-    return conn.execute(
-        sql.SQL(
-            "INSERT INTO {stage} SELECT (v.r).* FROM (SELECT * FROM {doubt} AS r WHERE NOT EXISTS (SELECT"
-            " FROM {reject} AS q WHERE q.tab = {tab} AND q.ord = r.{ord}) OFFSET 0) AS d"
-            " CROSS JOIN LATERAL (SELECT ({record})::{stage} AS r OFFSET 0) AS v"
-        ).format(
-            stage=state.stage,
-            doubt=state.doubt,
-            record=_record(state, state.columns),
-            reject=REJECT,
-            tab=sql.Literal(state.number),
-            ord=sql.Identifier(state.ordinal),
-        )
-    ).rowcount
-
-
-_ONE_BY_ONE = """
-DECLARE d record; v {stage}; code text; said text; field text;
-BEGIN
-  FOR d IN SELECT * FROM {doubt} ORDER BY {ord} LOOP
-    BEGIN
-      v := {record};
-    EXCEPTION WHEN OTHERS THEN
-      GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, said = MESSAGE_TEXT;
-      IF {system} THEN RAISE; END IF;
-      field := '';
-      {columns}
-      INSERT INTO {reject} (tab, ord, kind, col, code, message)
-        VALUES ({tab}, d.{ord}, 'value', field, code, said);
-    END;
-  END LOOP;
-END
-"""
-
-_ONE_COLUMN = """
-      IF field = '' AND d.{column} IS NOT NULL THEN
-        BEGIN v := {record}; EXCEPTION WHEN OTHERS THEN field := {name}; END;
-      END IF;
-"""
-
-
-def _ask_one_by_one(conn: psycopg.Connection, state: TableLoad) -> None:
-    columns = sql.SQL("").join(
-        sql.SQL(_ONE_COLUMN).format(column=sql.Identifier(c.name), record=_record(state, [c]), name=sql.Literal(c.name))
-        for c in state.columns
-        if _can_fail(c)
-    )
-    body = sql.SQL(_ONE_BY_ONE).format(
-        stage=state.stage,
-        doubt=state.doubt,
-        ord=sql.Identifier(state.ordinal),
-        record=_record(state, state.columns),
-        system=sql.SQL(not_rows_sql("code")),
-        columns=columns,
-        reject=REJECT,
-        tab=sql.Literal(state.number),
-    )
-    conn.execute(sql.SQL("DO {}").format(sql.Literal(body.as_string(conn))))
-
-
-# --------------------------------------------------------------------------- constraints
+from pgsluice.model import Constraint, Table, TableName
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +86,7 @@ def judge(
             offenders.duplicates()
     keys = [(o, k) for s, o in asked if inner and (k := keys_of(s, names, inner=True))]
     if keys or _any(conn, DUP):
-        _number(conn, group, DUP, ("tab", "ix", "grp", "rid"), staged)
+        number(conn, group, DUP, ("tab", "ix", "grp", "rid"), staged)
         _lose(conn)
         _settle(conn, group, keys)
         for state, offenders in asked:
@@ -329,7 +157,7 @@ def ban_orphans(
     if not _any(conn, OFF):
         for offenders, k in keys:
             offenders.inner_keys(k, group, without_losers=True)
-    _number(conn, group, OFF, ("tab", "rid", "prio"), staged=True)
+    number(conn, group, OFF, ("tab", "rid", "prio"), staged=True)
     return conn.execute(
         sql.SQL(
             "INSERT INTO {} SELECT o.tab, o.ord, s.kind, s.col, s.con, s.code, s.message"
@@ -477,72 +305,6 @@ def _say_duplicates(conn: psycopg.Connection, state: TableLoad, offenders: Offen
         )
 
 
-def _number(
-    conn: psycopg.Connection, group: Sequence[TableLoad], table: sql.Identifier, columns: Sequence[str], staged: bool
-) -> None:
-    """Gives the rows in OFF or DUP their ordinals; ``columns`` are the other ones."""
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    for state in group:
-        if not _unnumbered(conn, state, table):
-            continue
-        rows = sql.SQL("SELECT {} FROM {} WHERE tab = {} AND ord IS NULL")
-        placed = _placed(conn, state, rows.format(names, table, sql.Literal(state.number)), staged)
-        # Anew, because to update a million rows took three times as long.
-        conn.execute(sql.SQL("INSERT INTO {} ({}, ord) {}").format(table, names, placed))
-        conn.execute(sql.SQL("DELETE FROM {} WHERE tab = {} AND ord IS NULL").format(table, sql.Literal(state.number)))
-
-
-def _unnumbered(conn: psycopg.Connection, state: TableLoad, table: sql.Identifier) -> bool:
-    query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE tab = {} AND ord IS NULL)")
-    return conn.execute(query.format(table, sql.Literal(state.number))).fetchone() == (True,)
-
-
-def _placed(conn: psycopg.Connection, state: TableLoad, rows: sql.Composable, staged: bool) -> sql.Composable:
-    """A query for ``rows`` with the ordinal of each as ``place``; to be asked before anything else is done.
-
-    In a table that was filled in place it is the rank in the heap that tells. Rows that were deleted
-    earlier keep their rank: their addresses are remembered in ``out``.
-
-    :param rows: a query for rows with at least their ``rid``.
-    """
-    if staged:
-        return sql.SQL("SELECT w.*, s.{} AS place FROM ({}) AS w JOIN {} AS s ON s.ctid = w.rid").format(
-            sql.Identifier(state.ordinal), rows, state.stage
-        )
-    conn.execute("CREATE TEMP TABLE IF NOT EXISTS pgsluice_out (tab integer NOT NULL, rid tid NOT NULL) ON COMMIT DROP")
-    runs = state.segments.runs
-    if len(runs) == 1:
-        ordinal: sql.Composable = sql.SQL("r.rank + {}").format(sql.Literal(runs[0][1] - runs[0][0]))
-        segments = sql.SQL("")
-    else:
-        conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_segment")
-        conn.execute("CREATE TEMP TABLE pgsluice_segment (rank bigint NOT NULL, ord bigint NOT NULL) ON COMMIT DROP")
-        with conn.cursor().copy("COPY pg_temp.pgsluice_segment FROM STDIN") as copy:
-            for rank, first, _ in runs:
-                copy.write_row((rank, first))
-        conn.execute("CREATE INDEX ON pg_temp.pgsluice_segment (rank)")
-        conn.execute("ANALYZE pg_temp.pgsluice_segment")
-        ordinal = sql.SQL("s.ord + r.rank - s.rank")
-        segments = sql.SQL(
-            " CROSS JOIN LATERAL (SELECT g.rank, g.ord FROM pg_temp.pgsluice_segment AS g WHERE g.rank <= r.rank"
-            " ORDER BY g.rank DESC LIMIT 1) AS s"
-        )
-    gone = conn.execute("SELECT EXISTS (SELECT FROM pg_temp.pgsluice_out WHERE tab = %s)", (state.number,)).fetchone()
-    # The window without an order numbers rows as the scan brings them: from block 0 on, and in one process, as
-    # the query becomes part of a statement that writes.
-    conn.execute("SET LOCAL synchronize_seqscans = off")
-    if gone and gone[0]:
-        ranked = sql.SQL(
-            "SELECT rid, row_number() OVER (ORDER BY rid) AS rank FROM (SELECT ctid AS rid FROM ONLY {}"
-            " UNION ALL SELECT rid FROM pg_temp.pgsluice_out WHERE tab = {}) AS u"
-        ).format(state.target, sql.Literal(state.number))
-    else:
-        ranked = sql.SQL("SELECT ctid AS rid, row_number() OVER () AS rank FROM ONLY {}").format(state.target)
-    return sql.SQL("SELECT w.*, {} AS place FROM ({}) AS r JOIN ({}) AS w ON w.rid = r.rid{}").format(
-        ordinal, ranked, rows, segments
-    )
-
-
 def _expel(
     conn: psycopg.Connection, group: Sequence[TableLoad], others: Mapping[TableName, TableLoad], staged: bool
 ) -> int:
@@ -553,9 +315,9 @@ def _expel(
         rows: sql.Composable = sql.SQL(
             "SELECT rid, max(ord) AS ord, min(prio) AS prio FROM {} WHERE tab = {} GROUP BY rid"
         ).format(OFF, sql.Literal(state.number))
-        if _unnumbered(conn, state, OFF):
+        if unnumbered(conn, state, OFF):
             rows = sql.SQL("SELECT rid, coalesce(ord, place) AS ord, prio FROM ({}) AS p").format(
-                _placed(conn, state, rows, staged)
+                placed(conn, state, rows, staged)
             )
         conn.execute(
             sql.SQL("INSERT INTO pg_temp.pgsluice_leave SELECT {}, rid, ord, prio FROM ({}) AS o").format(
@@ -570,11 +332,11 @@ def _expel(
         ).format(REJECT, SAID)
     )
     for state in group:
-        _remember(
+        remember(
             conn,
             state,
             sql.SQL("SELECT o.ord, {} FROM {} AS r JOIN ({}) AS o ON o.rid = r.ctid").format(
-                _texts(state.keys_watched, "r"), _relation(state, staged), _refused(state)
+                texts(state.keys_watched, "r"), _relation(state, staged), _refused(state)
             ),
         )
     left = 0
@@ -620,11 +382,11 @@ def expel_refused(conn: psycopg.Connection, group: Sequence[TableLoad], others: 
         for state in group
     }
     for state in group:
-        _remember(
+        remember(
             conn,
             state,
             sql.SQL("SELECT o.ord, {} FROM {} AS r JOIN ({}) AS o ON o.rid = r.ctid").format(
-                _texts(state.keys_watched, "r"), state.stage, refused[state.number]
+                texts(state.keys_watched, "r"), state.stage, refused[state.number]
             ),
         )
     for state in group:
@@ -643,74 +405,3 @@ def _relation(state: TableLoad, staged: bool) -> sql.Composable:
 
 def _refused(state: TableLoad) -> sql.Composed:
     return sql.SQL("SELECT rid, ord FROM pg_temp.pgsluice_leave WHERE tab = {}").format(sql.Literal(state.number))
-
-
-def _texts(names: Sequence[str], alias: str) -> sql.Composable:
-    if not names:
-        return sql.SQL("NULL")
-    return sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(alias, n)) for n in names)
-
-
-def _remember(conn: psycopg.Connection, state: TableLoad, query: sql.Composable) -> None:
-    """Keeps ordinal and watched keys of rejected rows, so that their children can name them."""
-    if not state.keys_watched:
-        return
-    make_gone(conn, state)
-    conn.execute(sql.SQL("INSERT INTO {} {}").format(state.gone, query))
-
-
-def make_gone(conn: psycopg.Connection, state: TableLoad) -> None:
-    """Makes the table that keeps the watched keys of rejected rows, if it is not there."""
-    if state.gone_made:
-        return
-    columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(c)) for c in state.keys_watched)
-    conn.execute(
-        sql.SQL("CREATE TEMP TABLE {} ({} bigint, {}) ON COMMIT DROP").format(
-            state.gone, sql.Identifier(state.ordinal), columns
-        )
-    )
-    state.gone_made = True
-
-
-def name_parents(
-    conn: psycopg.Connection,
-    state: TableLoad,
-    others: Mapping[TableName, TableLoad],
-    relation: sql.Composable,
-    refused: sql.Composable,
-) -> None:
-    """Orphans whose parent was read and rejected in this run say so: kind ``parent``.
-
-    :param relation: where the orphans still stand.
-    :param refused: a query for their (rid, ord).
-    """
-    for fk in state.plan.table.foreign_keys:
-        parent = others.get(fk.references) if fk.references else None
-        if parent is None or not parent.gone_made or not set(fk.referenced_columns) <= set(parent.keys_watched):
-            continue
-        if not set(fk.columns) <= {c.name for c in state.columns}:
-            continue
-        same = sql.SQL(" AND ").join(
-            sql.SQL("g.{} = r.{}::text").format(sql.Identifier(p), sql.Identifier(c))
-            for p, c in zip(fk.referenced_columns, fk.columns, strict=True)
-        )
-        names = sql.SQL(", ").join(map(sql.Identifier, fk.referenced_columns))
-        conn.execute(
-            sql.SQL(
-                "UPDATE {reject} AS q SET kind = 'parent', parent_tab = {parent}, parent_ord = g.ord"
-                " FROM ({refused}) AS o JOIN {relation} AS r ON r.ctid = o.rid"
-                " JOIN (SELECT {names}, min({ord}) AS ord FROM {gone} GROUP BY {names}) AS g ON {same}"
-                " WHERE q.tab = {tab} AND q.ord = o.ord AND q.kind = 'foreign_key' AND q.con = {con}"
-            ).format(
-                reject=REJECT,
-                parent=sql.Literal(parent.number),
-                refused=refused,
-                relation=relation,
-                names=names,
-                ord=sql.Identifier(parent.ordinal),
-                gone=parent.gone,
-                same=same,
-                tab=sql.Literal(state.number),
-                con=sql.Literal(fk.name),
-            )
-        )
