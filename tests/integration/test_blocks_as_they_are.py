@@ -13,7 +13,6 @@ import psycopg
 import pytest
 
 import pgsluice
-from pgsluice.load.balance import Balance
 from pgsluice.load.land import Lander, make_stage
 from pgsluice.source.blocks import BlockReader
 from pgsluice.source.typed import TypedReader
@@ -107,7 +106,7 @@ def test_a_line_that_ended_the_data_before_18(any_db: str, any_conn: psycopg.Con
 def test_a_clean_file_needs_no_duckdb(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
     conn.execute(TABLE)
     (tmp_path / "t.csv").write_text(FILES["plain"][0])
-    with mock.patch.object(TypedReader, "open", side_effect=AssertionError):
+    with mock.patch.object(TypedReader, "_open", side_effect=AssertionError):
         outcome(conn, db, tmp_path)
     assert conn.execute("SELECT count(*) FROM t").fetchone() == (3,)
 
@@ -162,24 +161,6 @@ def test_rows_with_a_trigger_are_staged(db: str, conn: psycopg.Connection, tmp_p
     (tmp_path / "t.csv").write_text("id,email,amount,at\n1,a,1,\n2,b,2,\n3,c,3,\n")
     _, refused = outcome(conn, db, tmp_path)
     assert [(r[0], r[1]) for r in refused] == [(3, "trigger")]
-
-
-def test_the_faster_way_is_taken() -> None:
-    large = 1 << 30
-    small = Balance(1 << 20, able=True)
-    assert [small.as_it_is() for _ in range(3)] == [True] * 3
-    assert not Balance(1 << 20, able=False).as_it_is()
-    for converted, typed, expected in ((10.0, 10.0, False), (30.0, 10.0, True), (10.0, 30.0, True)):
-        balance = Balance(large, able=True)
-        assert balance.as_it_is()
-        balance.sent(1, 40.0, as_it_is=True)
-        for _ in range(2):  # both are tried, and warm up
-            assert not balance.as_it_is()
-            balance.converted(1, converted)
-            balance.sent(1, typed, as_it_is=False)
-        assert balance.as_it_is() is expected
-        balance.refused = True
-        assert not balance.as_it_is()
 
 
 @pytest.mark.parametrize("as_it_is", [True, False])

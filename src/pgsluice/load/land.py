@@ -6,7 +6,6 @@ as the texts they were, into the table's *doubt* table, where the judge finds ou
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -114,14 +113,12 @@ class Lander:
         """
         block, chunk = piece.block, piece.chunk
         assert block is not None
-        began = time.perf_counter()
         if chunk is None and not self._as_it_is(piece, block):
-            piece.balance.refused = True
+            piece.table.as_it_is = False
             chunk = piece.reader.read(block)
         if chunk is not None:
             self._chunk(piece, chunk)
             block = chunk.block
-        piece.balance.sent(len(block.data), time.perf_counter() - began, as_it_is=chunk is None)
         return block
 
     def _chunk(self, piece: Piece, chunk: Chunk) -> None:

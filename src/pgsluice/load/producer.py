@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pgsluice.load.balance import Balance
 from pgsluice.load.modes import key_indexes
 from pgsluice.load.state import FileLoad, TableLoad
 from pgsluice.source.blocks import Block, BlockReader
@@ -31,7 +29,6 @@ class Piece:
     table: TableLoad
     file: FileLoad
     reader: TypedReader
-    balance: Balance
     block: Block | None
     chunk: Chunk | None
     """None: the block is to be sent as it is."""
@@ -76,32 +73,24 @@ class Producer:
         try:
             for table in self._tables:
                 files = [f for f in table.files if not (f.skipped or f.staged_before)]
-                balance = Balance(
-                    sum(f.plan.file.bytes for f in files),
-                    able=AS_IT_IS and not table.lasting and all(_readable(f) for f in files),
-                )
+                table.as_it_is = AS_IT_IS and not table.lasting and all(_readable(f) for f in files)
                 for file in files:
-                    self._read(table, file, balance)
+                    self._read(table, file)
             self._put(None)
         except _Stopped:
             pass
         except BaseException as error:
             self._put_quietly(error)
 
-    def _read(self, table: TableLoad, file: FileLoad, balance: Balance) -> None:
+    def _read(self, table: TableLoad, file: FileLoad) -> None:
         columns = [table.plan.table.column(name) for name in file.plan.columns]
         blocks = _blocks(table, file)
         reader = TypedReader(columns, file.plan.file.dialect, path=file.plan.file.path, utc=self._utc)
         try:
             for block in blocks:
-                chunk = None
-                if not balance.as_it_is():
-                    reader.open()  # loading DuckDB says nothing about its pace
-                    began = time.perf_counter()
-                    chunk = reader.read(block)
-                    balance.converted(len(block.data), time.perf_counter() - began)
-                self._put(Piece(table, file, reader, balance, block, chunk))
-            self._put(Piece(table, file, reader, balance, None, None, blocks.sha256))
+                chunk = None if table.as_it_is else reader.read(block)
+                self._put(Piece(table, file, reader, block, chunk))
+            self._put(Piece(table, file, reader, None, None, blocks.sha256))
         finally:
             blocks.close()
 

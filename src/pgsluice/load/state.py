@@ -101,6 +101,9 @@ class TableLoad:
     """Oid of the new table that will take the table's place."""
     lasting: bool = False
     """Stage and doubt are tables of the ledger's schema that outlive the run, not temporary ones."""
+    as_it_is: bool = False
+    """Blocks go to PostgreSQL as the files have them, until it refuses one: that block and those behind it are
+    read by DuckDB, which tells certain rows from those in doubt."""
     fresh: bool = False
     """This transaction made the table (``--schema``), and it is filled in place: nobody can have seen it, so its
     rows arrive frozen, which spares every later look at them (an eighth of the time of a large load)."""

@@ -249,8 +249,8 @@ class TypedReader:
         # The sender asks for a block's texts while the reading thread is at the next block.
         self._lock = threading.Lock()
 
-    def open(self) -> None:
-        """Loads DuckDB, if it is not; the first block that needs it does so, too."""
+    def _open(self) -> None:
+        """DuckDB is loaded at the first block that needs it: most files need it for none."""
         if self._duck is not None:
             return
         import duckdb
@@ -326,7 +326,7 @@ class TypedReader:
         import duckdb
 
         with self._lock:
-            self.open()
+            self._open()
             try:
                 return self._read(block)
             except (duckdb.Error, _CountError):
@@ -344,7 +344,7 @@ class TypedReader:
     def texts(self, block: Block) -> pa.Table:
         """All well-formed records of a block as strings, in order."""
         with self._lock:
-            self.open()
+            self._open()
             self._files.pipe_file(self._name, block.data)
             return self._text(block)
 
