@@ -328,12 +328,32 @@ def test_small_files_go_through_the_stage(
         assert "its files are small (below 16 MB)" in planned.why
 
 
-def test_one_is_swapped_and_one_staged(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+def test_all_that_are_replaced_are_swapped_or_none(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    """A reader with an older snapshot would see the new tables' rows and the staged one's old rows."""
     conn.execute(SHOP + "CREATE TABLE log (n int); INSERT INTO log VALUES (1); CREATE VIEW v AS TABLE log")
     write(tmp_path, **GOOD, log="n\n2\n3\n")
+    why = {str(t.table.name): t.why for t in pgsluice.plan(tmp_path, database_url=db, mode="replace").tables}
+    assert "view v depends on it" in why["log"]
+    assert "log cannot be swapped, and readers are to see all tables new or all old" in why["orders"]
     result = pgsluice.load(tmp_path, database_url=db, mode="replace")
-    assert ways(result) == {"customers": "new table", "orders": "new table", "log": "stage"}
+    assert ways(result) == {"customers": "stage", "orders": "stage", "log": "stage"}
     assert tell(conn, "SELECT (SELECT count(*) FROM customers), (SELECT sum(n) FROM log)") == [(2, 5)]
+    conn.execute("DROP VIEW v")
+    result = pgsluice.load(tmp_path, database_url=db, mode="replace", again=True)
+    assert ways(result) == {"customers": "new table", "orders": "new table", "log": "new table"}
+
+
+def test_small_tables_are_swapped_with_a_large_one(
+    db: str, conn: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conn.execute(SHOP + "CREATE TABLE log (n int); INSERT INTO log VALUES (1)")
+    write(tmp_path, **GOOD, log="n\n" + "2\n" * 500)
+    monkeypatch.setattr(shadow, "WORTHWHILE", 900)
+    result = pgsluice.load(tmp_path, database_url=db, mode="replace")
+    assert set(ways(result).values()) == {"new table"}
+    monkeypatch.setattr(shadow, "WORTHWHILE", 5000)
+    result = pgsluice.load(tmp_path, database_url=db, mode="replace", again=True)
+    assert set(ways(result).values()) == {"stage"}
 
 
 def test_a_foreign_key_keeps_tables_together(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:

@@ -66,15 +66,21 @@ def with_swaps(
                 against[name] = f"a foreign key joins it to {other}: {because}"
                 fit.discard(name)
                 shrinking = True
-    for cluster in _clusters(fit, neighbours):
-        members = [by_name[n] for n in cluster]
-        if sum(f.file.bytes for p in members for f in p.files) < WORTHWHILE:
-            against |= dict.fromkeys(cluster, f"its files are small (below {WORTHWHILE >> 20} MB)")
-        elif all(is_empty(conn, n) for n in cluster):
-            continue
+    sizes = {n: sum(f.file.bytes for f in by_name[n].files) for n in replaced}
+    worth = any(
+        sum(sizes[n] for n in cluster) >= WORTHWHILE and not all(is_empty(conn, n) for n in cluster)
+        for cluster in _clusters(fit, neighbours)
+    )
+    # A reader whose snapshot is older than the swap sees new tables as they are, and in the others the old rows.
+    # So of the tables that are replaced all are swapped, or none.
+    stands = next((n for n in sorted(replaced) if n in against), None)
+    for n in sorted(fit):
+        if not worth:
+            against[n] = f"its files are small (below {WORTHWHILE >> 20} MB)"
+        elif stands is not None:
+            against[n] = f"{stands} cannot be swapped, and readers are to see all tables new or all old"
         else:
-            for n in cluster:
-                by_name[n] = replace(by_name[n], way=Way.SWAP, why=_why(is_empty(conn, n)))
+            by_name[n] = replace(by_name[n], way=Way.SWAP, why=_why(is_empty(conn, n)))
     for name, reason in against.items():
         if by_name[name].way is Way.STAGE:
             by_name[name] = replace(by_name[name], why=f"{by_name[name].why}; no {Way.SWAP}: {reason}")
