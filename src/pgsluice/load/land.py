@@ -145,11 +145,7 @@ class Lander:
 
     def _as_it_is(self, piece: Piece, block: Block) -> bool:
         """Sends a block as the file has it; False, and nothing happened, when PostgreSQL refuses it."""
-        state, file = piece.table, piece.file
-        runs = Runs(block.ordinals)
-        # A staged row gets its ordinal from a sequence.
-        if state.way is Way.STAGE and not state.direct and len(block.ordinals) > 1:
-            return False
+        state = piece.table
         count = self._send_as_it_is(piece, block)
         if count is None and state.direct:
             state.direct = False
@@ -157,20 +153,19 @@ class Lander:
         if count is None:
             return False
         self._faulty(piece, block.faults)
-        if state.direct:
-            _landed_directly(state, count)
-        else:
-            self._landed(state, count, runs, file.base)
+        self._landed(state, count, Runs(block.ordinals), piece.file.base)
         return True
 
     def _send_as_it_is(self, piece: Piece, block: Block) -> int | None:
         state, dialect = piece.table, piece.file.plan.file.dialect
         names = [c.name for c in piece.reader.columns]
-        target = state.target if state.direct else _landing(state)
-        if state.way is Way.STAGE and not state.direct:
+        if _staged(state):
+            # A staged row gets its ordinal from a sequence.
+            if len(block.ordinals) > 1:
+                return None
             make_stage(self._conn, state)
             number_from(self._conn, state, piece.file.base + block.ordinals[0][0])
-        statement = copy_as_is(target, names, dialect, freeze=_freezes(state))
+        statement = copy_as_is(_landing(state), names, dialect, freeze=_freezes(state))
 
         def send() -> int:
             count = self._copy(statement, memoryview(block.data))
@@ -199,26 +194,20 @@ class Lander:
         """
         state, reader = piece.table, piece.reader
         names = [c.name for c in reader.columns]
-        count = 0
-        try:
-            with self._conn.transaction():
-                if chunk.typed is not None and chunk.typed.num_rows:
-                    assert reader.rules is not None
-                    jsonb = [i for i, rule in enumerate(reader.rules) if rule.jsonb]
-                    encoder = BinaryEncoder(chunk.typed.schema, jsonb)
-                    statement = copy_statement(state.target, names, binary=True)
-                    with self._conn.cursor() as cursor:
-                        with cursor.copy(statement, writer=ListeningWriter(cursor)) as copy:
-                            encoder.send(copy, chunk.typed)
-                        count += cursor.rowcount
-                if chunk.text is not None and chunk.text.num_rows:
-                    statement = copy_statement(state.target, names, binary=False)
-                    count += self._copy(statement, csv_bytes(chunk.text))
-        except psycopg.Error as error:
-            if not about_rows(error):
-                raise
+
+        def send() -> int:
+            count = 0
+            if chunk.typed is not None and chunk.typed.num_rows:
+                assert reader.rules is not None
+                encoder = BinaryEncoder(chunk.typed.schema, [i for i, rule in enumerate(reader.rules) if rule.jsonb])
+                count += self._binary(copy_statement(state.target, names, binary=True), encoder, chunk.typed)
+            if chunk.text is not None and chunk.text.num_rows:
+                count += self._copy(copy_statement(state.target, names, binary=False), csv_bytes(chunk.text))
+            return count
+
+        if (count := self._attempt(state, send)) is None:
             return False
-        _landed_directly(state, count)
+        self._landed(state, count, Runs(chunk.block.ordinals), piece.file.base)
         return True
 
     def _typed(self, piece: Piece, chunk: Chunk, batch: pa.RecordBatch) -> bool:
@@ -235,13 +224,7 @@ class Lander:
             encoder = self._encoders[piece.file.number] = BinaryEncoder(batch.schema, jsonb)
         statement = copy_statement(_landing(state), names, binary=True, freeze=_freezes(state))
 
-        def send() -> int:
-            with self._conn.cursor() as cursor:
-                with cursor.copy(statement, writer=ListeningWriter(cursor)) as copy:
-                    encoder.send(copy, batch)
-                return cursor.rowcount
-
-        if (count := self._attempt(state, send)) is None:
+        if (count := self._attempt(state, lambda: self._binary(statement, encoder, batch))) is None:
             self._doubt(state, reader, reader.texts(chunk.block), Runs(chunk.block.ordinals), base)
             return False
         self._landed(state, count, chunk.typed_runs, base)
@@ -261,8 +244,9 @@ class Lander:
             # A NULL where none may be is only found when rows leave the stage.
             state.suspect = True
             rows, names = _text_with_ordinals(table, runs, base), [state.ordinal, *names]
-        statement = copy_statement(_landing(state), names, binary=False, freeze=state.way is Way.SWAP)
-        count = self._attempt(state, lambda: self._copy(statement, csv_bytes(rows)), frozen=state.way is Way.SWAP)
+        frozen = state.way is Way.SWAP
+        statement = copy_statement(_landing(state), names, binary=False, freeze=frozen)
+        count = self._attempt(state, lambda: self._copy(statement, csv_bytes(rows)), frozen=frozen)
         if count is None:
             self._doubt(state, reader, table, runs, base)
         else:
@@ -307,10 +291,12 @@ class Lander:
         return True
 
     def _landed(self, state: TableLoad, count: int, runs: Runs, base: int) -> None:
-        if state.way is Way.STAGE:
+        if _staged(state):
             state.staged += count
             return
         state.landed += count
+        if state.direct:
+            state.inserted += count
         if state.way is Way.IN_PLACE:
             state.segments.add(runs, base)
 
@@ -365,6 +351,12 @@ class Lander:
                 raise
             return False
 
+    def _binary(self, statement: sql.Composed, encoder: BinaryEncoder, batch: pa.RecordBatch) -> int:
+        with self._conn.cursor() as cursor:
+            with cursor.copy(statement, writer=ListeningWriter(cursor)) as copy:
+                encoder.send(copy, batch)
+            return cursor.rowcount
+
     def _copy(self, statement: sql.Composed, data: memoryview) -> int:
         with self._conn.cursor() as cursor:
             with cursor.copy(statement, writer=ListeningWriter(cursor)) as copy:
@@ -378,13 +370,13 @@ def _freezes(state: TableLoad) -> bool:
     return state.way is Way.SWAP or state.fresh
 
 
-def _landed_directly(state: TableLoad, count: int) -> None:
-    state.landed += count
-    state.inserted += count
+def _staged(state: TableLoad) -> bool:
+    """Whether rows go into the stage now."""
+    return state.way is Way.STAGE and not state.direct
 
 
 def _landing(state: TableLoad) -> sql.Identifier:
-    return state.stage if state.way is Way.STAGE else state.target
+    return state.stage if _staged(state) else state.target
 
 
 def _lacking(table: pa.Table, columns: Sequence[Column]) -> Any:

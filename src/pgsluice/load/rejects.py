@@ -166,7 +166,7 @@ def _fetched(conn: psycopg.Connection) -> Iterator[pa.Table]:
             line = copy.read()
             lines.append(bytes(line))
             size += len(line)
-            if lines and (not line or size > _BYTES_AT_ONCE or len(lines) >= _ROWS_AT_ONCE):
+            if not line or size > _BYTES_AT_ONCE or len(lines) >= _ROWS_AT_ONCE:
                 if size:
                     yield arrow_csv.read_csv(pa.BufferReader(b"".join(lines)), read, parse, convert)
                 lines.clear()
@@ -266,6 +266,5 @@ def _readable(raws: pa.BinaryArray) -> tuple[pa.Array, pa.Array | None]:
     except pa.ArrowInvalid:
         pass
     # What no text of PostgreSQL holds either; a report reads like the ledger.
-    decoded = [raw.decode("utf-8", "backslashreplace").replace("\0", "\\x00") for raw in raws.to_pylist()]
-    sizes = pc.not_equal(pc.binary_length(pa.array(decoded)), pc.binary_length(raws))
-    return pa.array(decoded), sizes
+    texts = pa.array([raw.decode("utf-8", "backslashreplace").replace("\0", "\\x00") for raw in raws.to_pylist()])
+    return texts, pc.not_equal(pc.binary_length(texts), pc.binary_length(raws))
