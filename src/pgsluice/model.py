@@ -155,6 +155,8 @@ class Index:
     replica_identity: bool = False
     plain: bool = True
     """Default operator classes: set queries with ``=`` judge as the index does."""
+    collated: bool = False
+    """A collation other than C orders the keys."""
     valid: bool = True
 
 

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.errors import DatabaseError
-from pgsluice.load.build import add_constraint, build_index, build_plain
+from pgsluice.load.build import add_constraints, build_index, build_plain
 from pgsluice.load.judge import Refusal, ban_orphans, judge, keys_of, make_ban, only_insert_tells
 from pgsluice.load.land import numbering
 from pgsluice.load.modes import Referrer, delete_late, delete_missing, drop_known, stands_in_the_way
@@ -178,15 +178,15 @@ class Finisher:
 
     def _checks(self, state: TableLoad) -> None:
         with self._clock.phase("check", state.name):
-            for check in state.plan.table.checks:
-                self._listen(Progress("build", state.name, f"check {check.name}"))
-                try:
-                    with self._conn.transaction():
-                        add_constraint(self._conn, state.target, check)
-                except psycopg.Error as error:
-                    if not about_rows(error):
-                        raise
-                    raise Reconsider(state.plan.table.name, primary(error)) from error
+            checks = state.plan.table.checks
+            self._listen(Progress("build", state.name, f"check {', '.join(c.name for c in checks)}"))
+            try:
+                with self._conn.transaction():
+                    add_constraints(self._conn, state.target, checks)
+            except psycopg.Error as error:
+                if not about_rows(error):
+                    raise
+                raise Reconsider(state.plan.table.name, primary(error)) from error
         state.checks_down = False
 
     def _keys(self, group: Sequence[TableLoad]) -> bool:
@@ -200,7 +200,7 @@ class Finisher:
                     with self._clock.phase("foreign key", state.name):
                         for fk in firing_order(state.plan.table):
                             self._listen(Progress("build", state.name, f"foreign key {fk.name}"))
-                            add_constraint(self._conn, state.target, fk)
+                            add_constraints(self._conn, state.target, [fk])
         except psycopg.errors.ForeignKeyViolation:
             return False
         except psycopg.Error as error:

@@ -86,7 +86,7 @@ def judge(
             offenders.duplicates()
     keys = [(o, k) for s, o in asked if inner and (k := keys_of(s, names, inner=True))]
     if keys or _any(conn, DUP):
-        number(conn, group, DUP, ("tab", "ix", "grp", "rid"), staged)
+        number(conn, group, [(DUP, ("tab", "ix", "grp", "rid")), (OFF, _OFF_COLUMNS)], staged)
         _lose(conn)
         _settle(conn, group, keys)
         for state, offenders in asked:
@@ -96,6 +96,8 @@ def judge(
         left = _expel(conn, group, others, staged)
     return Judgement(left, not any(o.unanswered for _, o in asked))
 
+
+_OFF_COLUMNS = ("tab", "rid", "prio")
 
 BAN = sql.Identifier("pg_temp", "pgsluice_ban")
 """Rows that may not stay because they have no parent, and what is said of them."""
@@ -157,7 +159,7 @@ def ban_orphans(
     if not _any(conn, OFF):
         for offenders, k in keys:
             offenders.inner_keys(k, group, without_losers=True)
-    number(conn, group, OFF, ("tab", "rid", "prio"), staged=True)
+    number(conn, group, [(OFF, _OFF_COLUMNS)], staged=True)
     return conn.execute(
         sql.SQL(
             "INSERT INTO {} SELECT o.tab, o.ord, s.kind, s.col, s.con, s.code, s.message"
@@ -257,6 +259,7 @@ def _settle_duplicates(conn: psycopg.Connection, *, listed: bool) -> None:
             " WHERE NOT EXISTS (SELECT FROM {} AS l WHERE l.tab = d.tab AND l.rid = d.rid) {}"
         ).format(choice, DUP, LOST, order)
     )
+    conn.execute(sql.SQL("ANALYZE {}").format(_LIVE))
     if not several:
         if listed:
             conn.execute(
@@ -324,6 +327,7 @@ def _expel(
                 sql.Literal(state.number), rows
             )
         )
+    conn.execute("ANALYZE pg_temp.pgsluice_leave")
     conn.execute(
         sql.SQL(
             "INSERT INTO {} (tab, ord, kind, col, con, code, message)"

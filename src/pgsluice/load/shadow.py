@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import psycopg
 from psycopg import sql
 
-from pgsluice.load.build import add_constraint, build_index
+from pgsluice.load.build import add_constraints, build_index
 from pgsluice.load.state import Clock, TableLoad
 from pgsluice.model import Constraint, Index, Listener, Mode, Progress, Table, TableName, TablePlan, Way
 from pgsluice.sql import query
@@ -262,12 +262,12 @@ class Shadows:
         with self._clock.phase("foreign key", state.name):
             for fk in sorted(shadow.old.foreign_keys, key=lambda c: c.oid):
                 self._listen(Progress("build", state.name, f"foreign key {fk.name}"))
-                add_constraint(self._conn, state.target, self._pointed(fk, fk.name))
+                add_constraints(self._conn, state.target, [self._pointed(fk, fk.name)])
             for fk, name in shadow.incoming:
                 assert fk.table is not None
                 self._listen(Progress("build", state.name, f"foreign key {fk.name} of {fk.table}"))
                 relation = sql.Identifier(fk.table.schema, fk.table.name)
-                add_constraint(self._conn, relation, self._pointed(fk, name))
+                add_constraints(self._conn, relation, [self._pointed(fk, name)])
 
     def _pointed(self, fk: Constraint, name: str) -> Constraint:
         """The foreign key under a name, pointing at the new table where it points at one that is swapped."""

@@ -105,7 +105,8 @@ SELECT con.oid::bigint AS oid,
  ORDER BY n.nspname, c.relname, con.contype, con.conname;
 
 -- name: indexes
--- The indexes of the tables. `plain`: equality in the index is `=` of the column's type.
+-- The indexes of the tables. `plain`: equality in the index is `=` of the column's type. `collated`: the order of
+-- the keys depends on a collation other than C.
 SELECT i.indexrelid::bigint AS oid,
        i.indrelid::bigint AS table_oid,
        c.relname::text AS name,
@@ -121,6 +122,7 @@ SELECT i.indexrelid::bigint AS oid,
        i.indisclustered AS clustered,
        i.indisreplident AS replica_identity,
        am.amname = 'btree' AND keys.plain AS plain,
+       keys.collated,
        i.indisvalid AS valid
   FROM pg_index i
   JOIN pg_class c ON c.oid = i.indexrelid
@@ -141,7 +143,8 @@ SELECT i.indexrelid::bigint AS oid,
                AND att.attoptions IS NULL
                -- char(n)'s class ignores trailing blanks; on a varchar or text column it is not that type's "=".
                AND (op.opcintype <> 'bpchar'::regtype OR coalesce(nullif(t.typbasetype, 0), t.oid) = 'bpchar'::regtype)
-           ) AS plain
+           ) AS plain,
+           bool_or(i.indcollation[k - 1] NOT IN (0, 'pg_catalog."C"'::regcollation)) AS collated
       FROM generate_series(1, i.indnkeyatts) AS k
       JOIN pg_attribute att ON att.attrelid = i.indexrelid AND att.attnum = k
       LEFT JOIN pg_attribute col ON col.attrelid = i.indrelid AND col.attnum = i.indkey[k - 1] AND col.attnum <> 0
