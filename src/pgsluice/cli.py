@@ -710,6 +710,9 @@ def run() -> None:
     Taking DuckDB, Arrow and numpy down in good order costs 0.2 s of a command that takes one, and serves nobody:
     connections are closed and output is written by then. Whatever is no ordinary end leaves as Python does.
     """
+    # A thread that has heard from the server gets on as soon: by default the one that imports or reads may go on
+    # for 5 ms, at each of a hundred questions.
+    sys.setswitchinterval(0.0005)
     try:
         main()
     except SystemExit as ended:

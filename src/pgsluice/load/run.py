@@ -52,6 +52,7 @@ from pgsluice.model import (
     Way,
 )
 from pgsluice.source.discover import discover
+from pgsluice.source.records import warm_up
 from pgsluice.target import schema_file
 from pgsluice.target.catalog import fingerprint, read_tables
 from pgsluice.target.connect import where
@@ -109,6 +110,8 @@ class Run:
         :raises SluiceError: whatever stops it; nothing was published then.
         """
         files = self._replay.files if self._replay else discover(self._paths, self._options.dialect)
+        # Hidden behind the connections and the plan.
+        warm_up()
         self._open()
         try:
             ledger.ensure(self._book)

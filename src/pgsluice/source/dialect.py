@@ -74,11 +74,12 @@ def _first_records(sample: bytes, dialect: Dialect, count: int = _RECORDS) -> li
 def _delimiter(sample: bytes, quote: str, tsv: bool) -> str:
     """The one by which most records have as many fields as the first, among those that split the first."""
     order = "\t,;|" if tsv else ",;\t|"
+    # Mostly one is left after one record: the rest of the sample need not be looked at.
+    able = [c for c in order if any(len(r.fields) > 1 for r in _first_records(sample, Dialect(c, quote), 1))]
+    if len(able) < 2:
+        return (able or order)[0]
     best, best_score = order[0], (0.0, 0)
-    for candidate in order:
-        # Most candidates are out after one record: the rest of the sample is not looked at for them.
-        if all(len(r.fields) < 2 for r in _first_records(sample, Dialect(candidate, quote), 1)):
-            continue
+    for candidate in able:
         counts = [len(r.fields) for r in _first_records(sample, Dialect(candidate, quote))]
         score = (sum(n == counts[0] for n in counts) / len(counts), counts[0])
         if tsv and candidate == "\t":

@@ -20,9 +20,11 @@ lines by vectorised passes and walks in Python only through records that are fau
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from pgsluice.model import Dialect
@@ -130,6 +132,11 @@ def scan(
             yield span
         else:
             yield from walker.walk(span.start, span.line, span.next)
+
+
+def warm_up() -> None:
+    """Imports what :func:`clean` needs, in a thread, so that it is there when the first block has been read."""
+    threading.Thread(target=import_module, args=("numpy",), daemon=True).start()
 
 
 def clean(data: bytes, dialect: Dialect, fields: int) -> Clean | None:

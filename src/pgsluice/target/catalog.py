@@ -27,6 +27,11 @@ def _rows(conn: psycopg.Connection[Any], name: str, **parameters: object) -> lis
         return cursor.execute(query("catalog", name), parameters).fetchall()
 
 
+def _details(conn: psycopg.Connection[Any], name: str, oids: Sequence[int]) -> list[dict[str, Any]]:
+    # To plan one of these queries takes PostgreSQL longer than to answer it.
+    return _rows(conn, name, oids=oids) if oids else []
+
+
 def read_tables(
     conn: psycopg.Connection[Any], schema: str | None, only: Collection[int] | None = None
 ) -> tuple[Table, ...]:
@@ -42,23 +47,23 @@ def read_tables(
     oids = [row["oid"] for row in found if only is None or row["oid"] in only]
 
     columns: defaultdict[int, list[Column]] = defaultdict(list)
-    for row in _rows(conn, "columns", oids=oids):
+    for row in _details(conn, "columns", oids):
         columns[row.pop("table_oid")].append(Column(**row | {"labels": tuple(row["labels"])}))
 
     constraints: defaultdict[int, list[Constraint]] = defaultdict(list)
     referenced_by: defaultdict[int, list[Constraint]] = defaultdict(list)
-    for row in _rows(conn, "constraints", oids=oids):
+    for row in _details(conn, "constraints", oids):
         table_oid, referenced_oid = row.pop("table_oid"), row.pop("referenced_oid")
         constraint = _constraint(row)
         constraints[table_oid].append(constraint)
         referenced_by[referenced_oid].append(constraint)
 
     indexes: defaultdict[int, list[Index]] = defaultdict(list)
-    for row in _rows(conn, "indexes", oids=oids):
+    for row in _details(conn, "indexes", oids):
         indexes[row.pop("table_oid")].append(Index(**row | {"keys": tuple(row["keys"])}))
 
     obstacles: defaultdict[int, list[str]] = defaultdict(list)
-    for row in _rows(conn, "obstacles", oids=oids):
+    for row in _details(conn, "obstacles", oids):
         obstacles[row["table_oid"]].append(row["words"])
 
     return tuple(
