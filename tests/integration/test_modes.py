@@ -223,6 +223,58 @@ def test_triggers_and_generated_columns_see_an_upsert(db: str, conn: psycopg.Con
     assert (reject.line, reject.kind) == (4, "trigger")
 
 
+TWINS = {
+    "plain": "CREATE TABLE t (id int PRIMARY KEY, v text)",
+    "partitioned": "CREATE TABLE t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);"
+    "CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (2); CREATE TABLE t2 PARTITION OF t DEFAULT",
+    "triggers that let everything pass": "CREATE TABLE t (id int PRIMARY KEY, v text);"
+    "CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;"
+    "CREATE TRIGGER a BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION pass()",
+}
+
+
+@pytest.mark.parametrize("mode", ["upsert", "replace"])
+@pytest.mark.parametrize("kind", TWINS)
+def test_of_two_rows_with_one_known_key_the_first_counts(
+    db: str, conn: psycopg.Connection, tmp_path: Path, kind: str, mode: str
+) -> None:
+    conn.execute(TWINS[kind] + "; INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c')")  # type: ignore[arg-type]
+    write(tmp_path, t="id,v\n1,x\n2,b\n1,y\n4,d\n1,z\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode=mode, max_rejects="all")
+    gone = int(mode == "replace")
+    assert counts(result, "t") == (5, 1, 1, 1, 2, gone)
+    assert rows(conn, "t") == [(1, "x"), (2, "b"), *([] if gone else [(3, "c")]), (4, "d")]
+    rejects = pgsluice.reject_rows(result.run_id, database_url=db)
+    assert [(r.line, r.kind, r.constraint, r.sqlstate) for r in rejects] == [
+        (4, "unique", "t_pkey", "23505"), (6, "unique", "t_pkey", "23505"),
+    ]  # fmt: skip
+
+
+def test_the_second_row_of_a_known_key_counts_where_a_trigger_refuses_the_first(
+    db: str, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    conn.execute(
+        """CREATE TABLE t (id int PRIMARY KEY, v text);
+        CREATE FUNCTION no_x() RETURNS trigger LANGUAGE plpgsql AS $$
+          BEGIN IF new.v = 'x' THEN RAISE 'no x'; END IF; RETURN new; END $$;
+        CREATE TRIGGER a BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION no_x();
+        INSERT INTO t VALUES (1, 'a')"""
+    )
+    write(tmp_path, t="id,v\n1,x\n1,y\n2,x\n2,y\n2,z\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert", max_rejects="all")
+    assert counts(result, "t") == (5, 1, 1, 0, 3, 0)
+    assert rows(conn, "t") == [(1, "y"), (2, "y")]
+    rejects = pgsluice.reject_rows(result.run_id, database_url=db)
+    assert [(r.line, r.kind) for r in rejects] == [(2, "trigger"), (4, "trigger"), (6, "unique")]
+
+
+def test_rows_without_a_key_are_no_twins(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE t (a int, b int, v text, UNIQUE (a, b)); INSERT INTO t VALUES (1, NULL, 'x')")
+    write(tmp_path, t="a,b,v\n1,,y\n1,,z\n1,2,u\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert", key=[("t", "a,b")])
+    assert counts(result, "t") == (3, 3, 0, 0, 0, 0)
+
+
 CASCADING = """
 CREATE TABLE owner (id int PRIMARY KEY, name text);
 CREATE TABLE thing (id int PRIMARY KEY, owner_id int NOT NULL REFERENCES owner ON DELETE CASCADE, kept text);

@@ -18,7 +18,14 @@ from pgsluice.errors import DatabaseError
 from pgsluice.load.build import add_constraints, build_index, build_plain
 from pgsluice.load.judge import Refusal, ban_orphans, judge, keys_of, make_ban, only_insert_tells
 from pgsluice.load.land import numbering
-from pgsluice.load.modes import Referrer, delete_late, delete_missing, drop_known, stands_in_the_way
+from pgsluice.load.modes import (
+    Referrer,
+    delete_late,
+    delete_missing,
+    drop_known,
+    have_twins,
+    stands_in_the_way,
+)
 from pgsluice.load.offenders import firing_order, unique_indexes
 from pgsluice.load.pour import Poured, pour_rows, settle, try_pour
 from pgsluice.load.shadow import Shadows
@@ -222,8 +229,14 @@ class Finisher:
         names = {s.plan.table.name for s in group}
         group = [s for s in group if s.stage_made]
         blind = any(only_insert_tells(s.plan.table) for s in group)
-        # Where foreign keys wait for the end of the run, pouring does not find orphans.
-        if (blind or not any(s.suspect for s in group)) and not self._deferred and self._pour(group, names):
+        # Pouring does not find the second row of a key that the table holds; nor orphans, where foreign keys wait
+        # for the end of the run.
+        promising = (
+            (blind or not any(s.suspect for s in group))
+            and not self._deferred
+            and not any(s.key and have_twins(self._conn, s) for s in group)
+        )
+        if promising and self._pour(group, names):
             return
         if not blind:
             with self._attempt(group):

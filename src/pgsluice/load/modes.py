@@ -110,6 +110,31 @@ def key_equal(state: TableLoad, left: str, right: str) -> sql.Composed:
     )
 
 
+def have_twins(conn: psycopg.Connection, state: TableLoad) -> bool:
+    """Whether two staged rows have one key. Of a key that the table holds, no constraint would ever say so."""
+    return conn.execute(
+        sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE ({}) IS NOT NULL GROUP BY {} HAVING count(*) > 1)").format(
+            state.stage, _key_of(state), _key_of(state)
+        )
+    ).fetchone() == (True,)
+
+
+def note_twins(conn: psycopg.Connection, state: TableLoad) -> None:
+    """Makes ``state.twins``: the ordinals of staged rows whose key another one has, and that of the first."""
+    conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(state.twins))
+    conn.execute(
+        sql.SQL(
+            "CREATE TEMP TABLE {twins} ON COMMIT DROP AS SELECT ord, first FROM"
+            " (SELECT {ord} AS ord, min({ord}) OVER k AS first, count(*) OVER k AS n FROM {stage}"
+            " WHERE ({key}) IS NOT NULL WINDOW k AS (PARTITION BY {key})) AS x WHERE n > 1"
+        ).format(twins=state.twins, ord=sql.Identifier(state.ordinal), stage=state.stage, key=_key_of(state))
+    )
+
+
+def _key_of(state: TableLoad) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, state.key))
+
+
 def update_statement(state: TableLoad, only: sql.Composable) -> sql.Composed | None:
     """Updates the rows whose values differ; None when the files bring nothing but the key.
 

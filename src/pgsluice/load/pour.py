@@ -15,7 +15,8 @@ from psycopg import sql
 
 from pgsluice.load.judge import BAN, Refusal, expel_refused, make_ban
 from pgsluice.load.land import REJECT
-from pgsluice.load.modes import insert_statement, key_equal, update_statement
+from pgsluice.load.modes import insert_statement, key_equal, key_indexes, note_twins, update_statement
+from pgsluice.load.offenders import unique_indexes, unique_verdict
 from pgsluice.load.state import TableLoad
 from pgsluice.model import TableName, Way
 from pgsluice.source.typed import Runs
@@ -41,6 +42,10 @@ BEGIN
       {update}
       {insert};
       GET DIAGNOSTICS sl_i = ROW_COUNT;
+      IF ({again}) THEN
+        RAISE EXCEPTION USING ERRCODE = {again_code}, MESSAGE = {again_said}, CONSTRAINT = {again_con},
+          COLUMN = {again_field};
+      END IF;
       IF ({swallowed}) THEN
         RAISE EXCEPTION USING ERRCODE = 'PGSL1', MESSAGE = 'a trigger or rule of the table kept the row out';
       END IF;
@@ -95,6 +100,30 @@ def _swallowed(state: TableLoad, only: sql.Composable) -> sql.Composed | None:
     return sql.SQL("SELECT EXISTS (SELECT FROM {} AS s WHERE NOT EXISTS (SELECT FROM {} AS t WHERE {}){})").format(
         state.stage, state.target, key_equal(state, "t", "s"), only
     )
+
+
+def _again(state: TableLoad) -> sql.Composed:
+    """Whether the window has a row whose key an earlier one, that stays, has brought."""
+    if not state.key:
+        return sql.SQL("false").format()
+    return sql.SQL(
+        "SELECT EXISTS (SELECT FROM {twins} AS b JOIN {twins} AS a ON a.first = b.first AND a.ord < b.ord"
+        " WHERE b.ord BETWEEN sl_lo AND sl_hi"
+        " AND NOT EXISTS (SELECT FROM {reject} AS q WHERE q.tab = {tab} AND q.ord = a.ord))"
+    ).format(twins=state.twins, reject=REJECT, tab=sql.Literal(state.number))
+
+
+def _again_said(state: TableLoad) -> dict[str, sql.Literal]:
+    """What is said of such a row, as of any that comes second in a unique index."""
+    names = key_indexes(state.plan.table, state.key)
+    index = next((i for i in unique_indexes(state) if i.name in names), None)
+    said = unique_verdict(index) if index else dict.fromkeys(("code", "message", "constraint", "column"), "")
+    return {
+        "again_code": sql.Literal(said["code"]),
+        "again_said": sql.Literal(said["message"]),
+        "again_con": sql.Literal(said["constraint"]),
+        "again_field": sql.Literal(said["column"]),
+    }
 
 
 def try_pour(conn: psycopg.Connection, state: TableLoad) -> bool:
@@ -164,6 +193,8 @@ def pour_rows(conn: psycopg.Connection, state: TableLoad) -> Poured:
     rejected in the words that stand there.
     """
     make_ban(conn)
+    if state.key:
+        note_twins(conn, state)
     name = sql.Identifier(f"pgsluice_pour_{state.number}")
     ordinal = sql.Identifier(state.ordinal)
     only = _range(state)
@@ -173,6 +204,8 @@ def pour_rows(conn: psycopg.Connection, state: TableLoad) -> Poured:
         ord=ordinal,
         update=sql.SQL("{}; GET DIAGNOSTICS sl_u = ROW_COUNT;").format(update) if update else sql.SQL(""),
         insert=insert_statement(state, only),
+        again=_again(state),
+        **_again_said(state),
         swallowed=lost or sql.SQL("false" if state.key else "sl_i <> sl_n"),
         system=sql.SQL(not_rows_sql("sl_code")),
         reject=REJECT,

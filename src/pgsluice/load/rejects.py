@@ -7,8 +7,11 @@ for those records alone, some thousands at a time: a run may reject a million ro
 from __future__ import annotations
 
 import csv
+import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from io import BufferedWriter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -41,12 +44,16 @@ def csv_row(r: Reject) -> tuple[object, ...]:
 
 
 def write_report(
-    conn: psycopg.Connection, states: Sequence[TableLoad], path: Path, run_id: int
-) -> tuple[RejectGroup, ...]:
+    conn: psycopg.Connection, states: Sequence[TableLoad], folder: Path, name: str, run_id: int
+) -> tuple[Path, tuple[RejectGroup, ...]]:
     """Writes the run's rejects as CSV, in load order, file by file and line by line.
 
+    :param folder: where to write it; made if it is not there.
+    :param name: the file's name without ``.csv``. If there is one, because runs of two databases have one number
+        and end in the same second, the new one gets a number behind its name.
     :param run_id: the run whose rejects they are: in a replay, the one that is replayed.
-    :returns: how many there are of which kind, as :func:`pgsluice.load.ledger.reject_groups` counts them.
+    :returns: the file, and how many there are of which kind, as :func:`pgsluice.load.ledger.reject_groups` counts
+        them.
     :raises CallError: the folder cannot be written.
     """
     from pyarrow import csv as arrow_csv
@@ -56,9 +63,11 @@ def write_report(
     groups = _Groups()
     # Every text quoted, and no number: as :func:`csv_writer` does.
     options = arrow_csv.WriteOptions(include_header=False, quoting_style="needed")
+    path = folder / f"{name}.csv"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as out:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _create(folder, name) as out:
+            path = Path(out.name)
             out.write(",".join(f'"{name}"' for name in HEADER).encode() + b"\n")
             for state, file, rows, places in _located(conn, states):
                 report = _report(run_id, count, state, file, rows, places)
@@ -70,7 +79,16 @@ def write_report(
             f"the report of rejects cannot be written to {path}: {error.strerror}",
             "Nothing was published. Make the folder writable or run from another one",
         ) from error
-    return groups.most_first()
+    return path, groups.most_first()
+
+
+def _create(folder: Path, name: str) -> BufferedWriter:
+    """A new file of this name, or of one with a number behind it; made by nobody else."""
+    for number in itertools.count(1):
+        path = folder / (f"{name}.csv" if number == 1 else f"{name}_{number}.csv")
+        with suppress(FileExistsError):
+            return path.open("xb")
+    raise AssertionError
 
 
 class _Groups:

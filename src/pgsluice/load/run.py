@@ -392,8 +392,9 @@ class Run:
         if total:
             with self._clock.phase("rejects"):
                 self._listen(Progress("publish", step="report of rejects"))
-                path = self._report_path()
-                groups = write_report(main, todo, path, self._replay_of or self._run_id)
+                name = f"run-{self._run_id}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+                folder = Path(self._options.reports)
+                path, groups = write_report(main, todo, folder, name, self._replay_of or self._run_id)
         status = "vetoed" if veto else "dry_run" if self._options.dry_run else "published"
         result = RunResult(
             run_id=self._run_id,
@@ -473,10 +474,6 @@ class Run:
         ledger.finish_run(
             conn, self._run_id, result.status, self._seconds(), result.reason, str(path) if path is not None else None
         )
-
-    def _report_path(self) -> Path:
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        return Path(self._options.reports) / f"run-{self._run_id}-{stamp}.csv"
 
     def _rejected(self, todo: Sequence[TableLoad]) -> dict[int, int]:
         """Rejects by number of the file."""

@@ -87,6 +87,7 @@ class TableLoad:
     doubt: sql.Identifier
     gone: sql.Identifier
     late: sql.Identifier
+    twins: sql.Identifier
     ordinal: str
     """Name of the ordinal column in ``stage`` and ``doubt``, unlike any column of the table."""
     segments: Segments = field(default_factory=Segments)
@@ -164,6 +165,7 @@ def table_load(number: int, plan: TablePlan, watched: tuple[str, ...], first_fil
         doubt=sql.Identifier("pg_temp", f"pgsluice_doubt_{number}"),
         gone=sql.Identifier("pg_temp", f"pgsluice_gone_{number}"),
         late=sql.Identifier("pg_temp", f"pgsluice_late_{number}"),
+        twins=sql.Identifier("pg_temp", f"pgsluice_twin_{number}"),
         ordinal=ordinal,
         keys_watched=tuple(dict.fromkeys(c for c in (*watched, *plan.key) if c in names)),
     )
