@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -180,9 +181,8 @@ def test_statistics_are_there(filled: bool, db: str, conn: Connection, tmp_path:
 @pytest.fixture(params=["LATIN1", "SQL_ASCII", "EUC_JP"])
 def encoded(request: pytest.FixtureRequest, server: str) -> Iterator[tuple[str, str]]:
     """A database in that encoding: its URI, and the encoding."""
-    name = f"e_{request.param.lower()}_{psycopg.pq.__name__.replace('.', '_')}"
+    name = f"e_{request.param.lower()}_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         admin.execute(f"CREATE DATABASE {name} ENCODING '{request.param}' TEMPLATE template0 LOCALE 'C'")
         try:
             yield server.replace("/postgres?", f"/{name}?"), request.param

@@ -54,7 +54,8 @@ def make_plan(
     order, cycles = load_order([by_name[name] for name in planned])
     chosen = {name: by_name[name] for name in order}
     plans = []
-    _modes_named(modes, tables)
+    named_exist("--mode", [name for name, _ in modes.tables], tables)
+    named_exist("--key", [name for name, _ in modes.keys], tables)
     ways = choose_ways(conn, chosen)
     for name in order:
         table = chosen[name]
@@ -251,12 +252,14 @@ def _same_columns(table: Table, group: tuple[FilePlan, ...]) -> None:
             )
 
 
-def _modes_named(modes: Modes, tables: Sequence[Table]) -> None:
-    """Tables named with --mode and --key exist: a misspelt one would be loaded in another mode unseen."""
-    for option, names in (("--mode", [n for n, _ in modes.tables]), ("--key", [n for n, _ in modes.keys])):
-        for name in names:
-            if not any(t.name.called(name) for t in tables):
-                raise MappingError(f"{option} names {name!r}, which is not a table of the target schema", "Check it")
+def named_exist(option: str, names: Iterable[str], tables: Sequence[Table]) -> None:
+    """Tables that an option names exist: a misspelt one would go without what was asked for it, unseen.
+
+    :raises MappingError: one does not.
+    """
+    for name in names:
+        if not any(t.name.called(name) for t in tables):
+            raise MappingError(f"{option} names {name!r}, which is not a table of the target schema", "Check it")
 
 
 def _reasons(table: Table, chosen: dict[TableName, Table]) -> tuple[str, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pgsluice.load.state import FileLoad, TableLoad
-from pgsluice.model import FileResult, Limits, TableResult, Way
+from pgsluice.model import FileResult, Limits, TableName, TableResult, Way
 
 
 def _file_result(file: FileLoad, rejected: dict[int, int]) -> FileResult:
@@ -54,14 +54,15 @@ def unloaded(table: TableResult) -> TableResult:
     )
 
 
-def veto(limits: Limits, tables: Sequence[TableResult]) -> str:
+def veto(limits: Limits, tables: Mapping[TableName, TableResult]) -> str:
     """Which limit was passed, in words; '' when none."""
-    for name, limit in limits.tables:
-        for table in tables:
-            if table.table == name and not limit.allows(table.rejected, table.read):
-                return f"{table.rejected:,} of {table.read:,} rows of {name} were rejected, allowed are {limit}"
-    own = {name for name, _ in limits.tables}
-    others = [t for t in tables if t.table not in own]
+    others = []
+    for called, table in tables.items():
+        limit = next((limit for name, limit in limits.tables if called.called(name)), None)
+        if limit is None:
+            others.append(table)
+        elif not limit.allows(table.rejected, table.read):
+            return f"{table.rejected:,} of {table.read:,} rows of {called} were rejected, allowed are {limit}"
     rejected, read = sum(t.rejected for t in others), sum(t.read for t in others)
     if not limits.run.allows(rejected, read):
         return f"{rejected:,} of {read:,} rows were rejected, allowed are {limits.run}"

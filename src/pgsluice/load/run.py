@@ -27,7 +27,7 @@ from pgsluice.load.known import skip_loaded
 from pgsluice.load.land import Thaw, create_reject
 from pgsluice.load.locks import check_rights, holders, lock_for_load, notice_lost_client
 from pgsluice.load.passage import Passage
-from pgsluice.load.plan import fed_tables, make_plan, split_name
+from pgsluice.load.plan import fed_tables, make_plan, named_exist, split_name
 from pgsluice.load.rejects import read_report, write_report
 from pgsluice.load.replay import Replay
 from pgsluice.load.results import table_result, unloaded
@@ -341,6 +341,7 @@ class Run:
             # keeps the keys up that it leans on.
             why = next(iter(self._forced.values()))
             tables = tuple(replace(t, obstacles=(*t.obstacles, why)) for t in tables)
+        named_exist("--max-rejects", [name for name, _ in self._options.limits.tables], tables)
         return make_plan(
             self._main,
             tables,
@@ -386,7 +387,7 @@ class Run:
         self._balance(todo, rejected)
         total = sum(rejected.values())
         tables = tuple(table_result(s, rejected) for s in self._states)
-        veto = veto_of(self._options.limits, tables)
+        veto = veto_of(self._options.limits, {s.plan.table.name: t for s, t in zip(self._states, tables, strict=True)})
         path: Path | None = None
         groups: tuple[RejectGroup, ...] = ()
         if total:
