@@ -250,6 +250,16 @@ def test_of_two_rows_with_one_known_key_the_first_counts(
     ]  # fmt: skip
 
 
+def test_insert_missing_rejects_the_second_row_of_a_new_key_only(
+    db: str, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    conn.execute("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a')")
+    write(tmp_path, t="id,v\n1,x\n1,y\n4,d\n4,e\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode="insert-missing", max_rejects="all")
+    assert counts(result, "t") == (4, 1, 0, 2, 1, 0)
+    assert rows(conn, "t") == [(1, "a"), (4, "d")]
+
+
 def test_the_second_row_of_a_known_key_counts_where_a_trigger_refuses_the_first(
     db: str, conn: psycopg.Connection, tmp_path: Path
 ) -> None:

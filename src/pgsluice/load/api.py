@@ -13,8 +13,9 @@ from pgsluice.errors import CallError
 from pgsluice.load import ledger
 from pgsluice.load import verify as verification
 from pgsluice.load.plan import make_plan
+from pgsluice.load.prepare import target_tables
 from pgsluice.load.replay import open_replay
-from pgsluice.load.run import Run, target_tables
+from pgsluice.load.run import Run
 from pgsluice.load.staging import reopen
 from pgsluice.model import (
     DialectOptions,

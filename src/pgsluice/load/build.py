@@ -1,7 +1,7 @@
 """Taking keys and indexes of an empty table down before its rows come, and building them after.
 
-What is built again has the same definition, name, comment and flags; :func:`check_same` compares the
-catalog's fingerprint before and after and the run does not publish when they differ.
+What is built again has the same definition, name, comment and flags: the run compares the catalog's fingerprint
+before and after (:func:`pgsluice.target.catalog.fingerprint`) and does not publish when they differ.
 """
 
 from __future__ import annotations

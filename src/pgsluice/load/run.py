@@ -9,7 +9,7 @@ That it did publish is written by the main transaction itself, so the ledger can
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -19,15 +19,13 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from pgsluice.errors import BooksError, ConnectError, DatabaseError, LockedError
+from pgsluice.errors import BooksError, ConnectError, LockedError
 from pgsluice.load import ledger, memory
 from pgsluice.load.build import take_down
 from pgsluice.load.finish import Finisher, Reconsider
-from pgsluice.load.known import skip_loaded
 from pgsluice.load.land import Thaw, create_reject
-from pgsluice.load.locks import check_rights, holders, lock_for_load, notice_lost_client
 from pgsluice.load.passage import Passage
-from pgsluice.load.plan import fed_tables, make_plan, named_exist, split_name
+from pgsluice.load.prepare import Learnt, Preparation
 from pgsluice.load.rejects import read_report, write_report
 from pgsluice.load.replay import Replay
 from pgsluice.load.results import table_result, unloaded
@@ -36,38 +34,27 @@ from pgsluice.load.retry import LOCKED, PAUSES, passing
 from pgsluice.load.sequences import move_sequences
 from pgsluice.load.shadow import Shadows, Unfit
 from pgsluice.load.staging import Staging, sweep
-from pgsluice.load.state import Clock, TableLoad, table_load
+from pgsluice.load.state import Clock, TableLoad
 from pgsluice.load.swap import Swap, write_out
 from pgsluice.model import (
     Listener,
     LoadOptions,
-    Plan,
     Progress,
     RejectGroup,
     RejectsResult,
     RunResult,
     SourceFile,
-    Table,
-    TableName,
     Way,
 )
 from pgsluice.source.discover import discover
 from pgsluice.source.records import warm_up
-from pgsluice.target import schema_file
-from pgsluice.target.catalog import fingerprint, read_tables
-from pgsluice.target.connect import where
-
-SCHEMA_LOCK = 0
-"""The advisory "table" that runs hold which may create tables: no table has oid 0."""
-
-_SILENT_WAIT = 0.5
-"""Seconds that a lock may take before anybody is told."""
+from pgsluice.target.catalog import fingerprint
 
 
 class Run:
     """One load. Made for one call of :meth:`execute`.
 
-    The way through: :meth:`_prepare` (schema file, plan, locks, what was loaded before),
+    The way through: :class:`~pgsluice.load.prepare.Preparation` (schema file, plan, locks, what was loaded before),
     :class:`~pgsluice.load.passage.Passage` (rows reach PostgreSQL table by table, each finished before the
     next), :meth:`_settle` (books, limits, rejects, commit or rollback).
     """
@@ -95,12 +82,10 @@ class Run:
         self._clock = Clock()
         self._started = time.perf_counter()
         self._run_id = resume
-        self._forced: dict[TableName, str] = {}
-        self._unfit: dict[TableName, str] = {}
-        self._thawed = False
+        self._learnt = Learnt()
+        self._prepared: Preparation
         self._shadows: Shadows
         self._states: list[TableLoad] = []
-        self._oids: list[int] = []
         self._committing: RunResult | None = None
         self._staging: Staging | None = None
 
@@ -133,6 +118,7 @@ class Run:
         memory.for_session(self._main)
         self._book = self._connect("pgsluice ledger")
         self._book.autocommit = True
+        self._prepared = Preparation(self._main, self._book, self._options, self._learnt, self._listen, self._replay)
 
     def _attempts(self, files: Sequence[SourceFile]) -> RunResult:
         pauses = iter(() if self._options.no_wait else PAUSES)
@@ -149,22 +135,22 @@ class Run:
             except Reconsider as reason:
                 # PostgreSQL would not take the table as it stands; once more, the careful way.
                 self._main.rollback()
-                self._forced[reason.table] = reason.reason
+                self._learnt.forced[reason.table] = reason.reason
                 self._listen(Progress("plan", str(reason.table), f"starting again: {reason.reason}"))
             except Unfit as reason:
                 # No new table can take this one's place; once more, through its stage.
                 self._main.rollback()
-                self._unfit[reason.table] = reason.reason
+                self._learnt.unfit[reason.table] = reason.reason
                 self._listen(Progress("plan", str(reason.table), f"starting again: {reason.reason}"))
             except Thaw as reason:
                 self._main.rollback()
-                self._thawed = True
+                self._learnt.thawed = True
                 self._listen(Progress("plan", step=f"starting again: {reason}"))
             except (psycopg.Error, ConnectError) as error:
                 what = passing(error, self._main, self._book)
                 held = getattr(error, "sqlstate", None) == LOCKED
                 if held:
-                    what = f"the tables are in use by {self._holders()}"
+                    what = f"the tables are in use by {self._prepared.holders()}"
                 pause = next(pauses, None)
                 if not what or pause is None:
                     if held:
@@ -199,12 +185,6 @@ class Run:
         self._committing = None
         return None
 
-    def _holders(self) -> str:
-        try:
-            return holders(self._book, self._main.info.backend_pid, self._oids)
-        except psycopg.Error:
-            return "another session"
-
     def _fail(self, error: BaseException) -> RunResult | None:
         """Writes down that the run ended without a result, as far as the connections still live.
 
@@ -237,7 +217,8 @@ class Run:
     def _once(self, files: Sequence[SourceFile]) -> RunResult:
         with self._clock.phase("plan"):
             self._listen(Progress("plan"))
-            plan = self._prepare(files)
+            plan = self._prepared.prepare(files)
+            self._states = self._prepared.states
         todo = [s for s in self._states if any(not f.skipped for f in s.files)]
         if not todo:
             return self._nothing_to_do()
@@ -261,100 +242,6 @@ class Run:
                 "Please report this as a defect of pgsluice, with the tables' definitions",
             )
         return self._settle(todo)
-
-    # ------------------------------------------------------------------- before
-
-    def _prepare(self, files: Sequence[SourceFile]) -> Plan:
-        main, options = self._main, self._options
-        self._limit_waits(0.1 if options.no_wait else options.lock_timeout)
-        notice_lost_client(main)
-        memory.for_transaction(main)
-        if options.schema_file:
-            ledger.lock_tables(main, [SCHEMA_LOCK], no_wait=options.no_wait, listen=self._listen)
-        # Constraints that may wait for the end of the transaction are asked at once: a verdict is wanted
-        # while its row is at hand.
-        main.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        if options.into:
-            main.execute("SELECT set_config('search_path', quote_ident(%s), true)", (options.into,))
-        there: set[int] | None = None
-        if options.schema_file:
-            there = {oid for (oid,) in main.execute("SELECT oid::bigint FROM pg_catalog.pg_class WHERE relkind = 'r'")}
-            applied = schema_file.apply_missing(main, options.schema_file, options.into)
-            if options.resumable and applied.executed:
-                # Stages are made on another connection, which must see the tables.
-                main.commit()
-                return self._prepare(files)
-        # Runs tell each other first who is at a table, for to look into one waits for whoever has it locked.
-        names = target_tables(main, options, files, self._further, look=False)
-        self._oids = sorted(held := fed_tables(files, names, options.tables))
-        ledger.lock_tables(main, self._oids, no_wait=options.no_wait, listen=self._listen)
-        with main.transaction(force_rollback=True):
-            # A first plan, for who is to be locked. Rolled back, because whoever holds the tables may need
-            # the locks that it took by looking at them.
-            plan = self._plan(files)
-            check_rights(main, plan)
-        while True:
-            self._oids = oids = [t.table.oid for t in plan.tables]
-            ledger.lock_tables(main, sorted(set(oids) - held), no_wait=options.no_wait, listen=self._listen)
-            held |= set(oids)
-            self._lock(plan)
-            # Somebody may have put rows in before the locks were there, or a new table in the old one's place.
-            plan = self._plan(files)
-            if {t.table.oid for t in plan.tables} <= held:
-                break
-        # The tables are ours; what may still have to wait a moment (a row of the ledger, a catalog) does.
-        self._limit_waits(options.lock_timeout)
-        self._states = _make_states(plan)
-        for state in self._states:
-            made = there is not None and state.plan.table.oid not in there
-            state.fresh = made and state.way is Way.IN_PLACE and not self._thawed
-        if self._replay:
-            for file in (f for s in self._states for f in s.files):
-                file.corrections = self._replay.corrections[file.plan.file.path]
-        if not options.again:
-            skip_loaded(main, self._book, self._states)
-        return plan
-
-    def _limit_waits(self, seconds: float) -> None:
-        self._main.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(seconds * 1000)}ms",))
-
-    def _lock(self, plan: Plan) -> None:
-        """Takes the tables' locks; whoever has to wait is told for whom, before the time is up."""
-        options = self._options
-        if not options.no_wait and options.lock_timeout > _SILENT_WAIT:
-            try:
-                with self._main.transaction():
-                    self._limit_waits(_SILENT_WAIT)
-                    lock_for_load(self._main, plan)
-                self._limit_waits(options.lock_timeout)
-                return
-            except psycopg.errors.LockNotAvailable:
-                self._listen(Progress("wait", step=f"waiting for {self._holders()}"))
-        lock_for_load(self._main, plan)
-
-    def _plan(self, files: Sequence[SourceFile]) -> Plan:
-        tables = target_tables(self._main, self._options, files, self._further)
-        if self._options.resumable:
-            tables = tuple(replace(t, obstacles=(*t.obstacles, "the run is to be resumable")) for t in tables)
-        if self._forced:
-            # Where one table could not be finished in place, all go through stages: a key that stays up
-            # keeps the keys up that it leans on.
-            why = next(iter(self._forced.values()))
-            tables = tuple(replace(t, obstacles=(*t.obstacles, why)) for t in tables)
-        named_exist("--max-rejects", [name for name, _ in self._options.limits.tables], tables)
-        return make_plan(
-            self._main,
-            tables,
-            files,
-            self._options.tables,
-            modes=self._options.modes,
-            database=where(self._main),
-            unfit=self._unfit,
-        )
-
-    @property
-    def _further(self) -> Collection[str]:
-        return self._replay.schemas if self._replay else ()
 
     @property
     def _replay_of(self) -> int | None:
@@ -429,7 +316,7 @@ class Run:
             if state.way is Way.STAGE and state.plan.table.owner_is_me:
                 with self._clock.phase("analyze", state.name):
                     _analyze_if_grown(self._main, state)
-        swap = Swap(self._main, self._shadows, self._listen, self._holders)
+        swap = Swap(self._main, self._shadows, self._listen, self._prepared.holders)
         if self._shadows.made:
             with self._clock.phase("write out"):
                 write_out(self._main, self._book, self._run_id)
@@ -507,53 +394,6 @@ class Run:
                     " do not balance; nothing was published",
                     "Please report this as a defect of pgsluice, with the table's definition",
                 )
-
-
-def target_tables(
-    conn: psycopg.Connection,
-    options: LoadOptions,
-    files: Sequence[SourceFile],
-    further: Collection[str] = (),
-    *,
-    look: bool = True,
-) -> tuple[Table, ...]:
-    """The tables a load may feed: those of its schema, and those of others that ``--table`` names.
-
-    :param further: more schemas.
-    :param look: look into the tables that the files feed; of all others the names are enough.
-    :raises MappingError: a file without a table.
-    """
-    if options.into:
-        row = conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (options.into,)).fetchone()
-        if row is None:
-            raise DatabaseError(f"there is no schema {options.into!r}", "Create it, or check --into")
-
-    def read(only: Collection[int]) -> tuple[Table, ...]:
-        tables = read_tables(conn, options.into, only)
-        schemas = {t.name.schema for t in tables}
-        for schema in (*further, *(split_name(name)[0] for name, _ in options.tables)):
-            if schema is not None and schema not in schemas:
-                schemas.add(schema)
-                tables += read_tables(conn, schema, only)
-        return tables
-
-    names = read(())
-    return read(fed_tables(files, names, options.tables)) if look else names
-
-
-def _make_states(plan: Plan) -> list[TableLoad]:
-    watched: dict[TableName, list[str]] = {}
-    for t in plan.tables:
-        for fk in t.table.foreign_keys:
-            if fk.references is not None:
-                watched.setdefault(fk.references, []).extend(fk.referenced_columns)
-    states = []
-    first = 0
-    for number, t in enumerate(plan.tables):
-        names = tuple(dict.fromkeys(watched.get(t.table.name, ())))
-        states.append(table_load(number, t, names, first))
-        first += len(t.files)
-    return states
 
 
 def _analyze_if_grown(conn: psycopg.Connection, state: TableLoad) -> None:
