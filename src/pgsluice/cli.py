@@ -242,7 +242,7 @@ def _pairs(options: list[str] | None, option: str = "--table", what: str = "GLOB
     for table, sign, rest in pairs:
         if not (table and sign and rest):
             example = "orders=ord_*.csv" if what == "GLOB" else "orders=orders_number_key"
-            raise CallError(f"{option} {table}{sign} is not TABLE={what}", f"Write it as {option} '{example}'")
+            raise CallError(f"{option} {table}{sign}{rest} is not TABLE={what}", f"Write it as {option} '{example}'")
     return [(table, rest) for table, _, rest in pairs]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from verdict_run import Bench, check
 
-CASES = [f"1:{i}" for i in range(30)]
+# The last one: a parent that comes second in a unique index, and has no parent itself.
+CASES = [*(f"1:{i}" for i in range(30)), "20261201:780"]
 OTHER_CASES = [f"2:{i}" for i in range(8)]
 
 

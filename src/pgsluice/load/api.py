@@ -96,7 +96,7 @@ def load(
         dry_run=dry_run,
         again=again,
         no_wait=no_wait,
-        lock_timeout=lock_timeout,
+        lock_timeout=_waiting(lock_timeout),
         resumable=resumable,
         reports=os.path.join(data_dir or ".pgsluice", "rejects"),
     )
@@ -133,7 +133,7 @@ def replay(
         limits=parse_limits(max_rejects),
         dry_run=dry_run,
         no_wait=no_wait,
-        lock_timeout=lock_timeout,
+        lock_timeout=_waiting(lock_timeout),
         reports=os.path.join(data_dir or ".pgsluice", "rejects"),
     )
     path = os.fspath(file)
@@ -242,7 +242,7 @@ def rejects(
 
     :param table: only those of this table.
     :returns: the run's id (0: no run has rejects) and the groups.
-    :raises CallError: there is no such run.
+    :raises CallError: there is no such run, or it had nothing to do with the table.
     """
     with _reading(database_url, data_dir) as conn:
         if not ledger.exists(conn):
@@ -255,8 +255,10 @@ def rejects(
         if row is None:
             raise CallError(f"there is no run {run_id}", "pgsluice runs lists them")
         groups = ledger.reject_groups(conn, run_id, table)
-        path = str(row[0]) if row[0] is not None else None
         replayed = ledger.replayed_rows(conn, run_id, table)
+        if table is not None and not (groups or replayed or ledger.fed(conn, run_id, table)):
+            raise CallError(f"run {run_id} had no file for a table {table}", "Leave --table out to see all of them")
+        path = str(row[0]) if row[0] is not None else None
         return run_id, RejectsResult(sum(g.count for g in groups), path, groups, replayed)
 
 
@@ -282,6 +284,13 @@ def _reading(database_url: str | None, data_dir: str | None) -> Iterator[psycopg
 
 def _dialect(delimiter: str | None, quote: str | None, encoding: str | None, null: Sequence[str]) -> DialectOptions:
     return DialectOptions(delimiter=delimiter, quote=quote, encoding=encoding, null=tuple(null))
+
+
+def _waiting(seconds: float) -> float:
+    """How long to wait for a lock, as PostgreSQL takes it: in milliseconds, as an int4."""
+    if not 0.001 <= seconds <= (2**31 - 1) / 1000:
+        raise CallError(f"--lock-timeout {seconds:g} is no time to wait", "Say seconds, from 0.001 to 2147483")
+    return seconds
 
 
 def parse_modes(given: str | Sequence[str], keys: Sequence[tuple[str, str]], delete_missing: bool) -> Modes:

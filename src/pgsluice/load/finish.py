@@ -285,7 +285,7 @@ class Finisher:
                 with self._attempt(group):
                     refused = [r for poured in self._one_by_one(group, names) for r in poured.refusals()]
                     raise psycopg.Rollback
-                if not ban_orphans(self._conn, group, names, refused, outer=bool(self._deferred)):
+                if not ban_orphans(self._conn, group, names, refused):
                     break
         settle(self._conn, self._one_by_one(group, names), self._states)
         if not self._deferred:

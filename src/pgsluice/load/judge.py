@@ -125,13 +125,13 @@ def ban_orphans(
     group: Sequence[TableLoad],
     names: Collection[TableName],
     refused: Iterable[Refusal],
-    *,
-    outer: bool,
 ) -> int:
     """Bans staged rows that have no parent if ``refused`` leave; as :func:`_settle` does where it knows all.
 
+    Of rows without a parent outside of the group PostgreSQL may have said that they come second in a unique index,
+    which it asks first; they leave all the same, whoever has the key, and their children with them.
+
     :param names: as for :func:`judge`.
-    :param outer: ask the foreign keys that point out of the group as well.
     :returns: how many rows were banned that were not before.
     """
     clean_slate(conn)
@@ -149,16 +149,21 @@ def ban_orphans(
             ).format(LOST, BAN, state.stage, sql.Identifier(state.ordinal), sql.Literal(state.number))
         )
     asked = [(s, Offenders(conn, s, staged=True)) for s in group]
-    if outer:
-        for state, offenders in asked:
-            offenders.foreign_keys(keys_of(state, names, inner=False))
-        _lose(conn)
+    for state, offenders in asked:
+        offenders.foreign_keys(keys_of(state, names, inner=False))
+    _lose(conn)
     keys = [(o, keys_of(s, names, inner=True)) for s, o in asked]
     while sum(o.inner_keys(k, group, without_losers=False) for o, k in keys):
         _lose(conn)
-    if not _any(conn, OFF):
-        for offenders, k in keys:
-            offenders.inner_keys(k, group, without_losers=True)
+    if found := _ban(conn, group):
+        return found
+    for offenders, k in keys:
+        offenders.inner_keys(k, group, without_losers=True)
+    return _ban(conn, group)
+
+
+def _ban(conn: psycopg.Connection, group: Sequence[TableLoad]) -> int:
+    """Bans the rows in OFF; says how many were not banned before."""
     number(conn, group, [(OFF, _OFF_COLUMNS)], staged=True)
     return conn.execute(
         sql.SQL(

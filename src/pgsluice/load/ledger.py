@@ -397,6 +397,11 @@ def replayed_rows(conn: Connection, run_id: int, table: str | None = None) -> in
     return int(_value(conn, "replayed_rows", run_id=run_id, table=table))
 
 
+def fed(conn: Connection, run_id: int, table: str) -> bool:
+    """Whether a run had a file for a table."""
+    return bool(_value(conn, "fed", run_id=run_id, table=table))
+
+
 def reject_rows(conn: Connection, run_id: int, table: str | None = None) -> Iterator[Reject]:
     """The rejected rows of a run (of one table) that are open, file by file in the order of their lines, as a
     stream.

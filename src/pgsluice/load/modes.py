@@ -21,7 +21,7 @@ from pgsluice.target.verdict import about_rows, primary
 def matching(table: Table, files: Sequence[FilePlan], modes: Modes) -> tuple[Mode, tuple[str, ...], bool]:
     """Mode of a table, the key columns by which rows are matched, and whether missing rows go.
 
-    :raises MappingError: no key, or one that the files do not bring.
+    :raises MappingError: no key, or one that the files do not bring; or nothing at all to replace the rows.
     """
     mode = modes.of(table.name)
     if mode is Mode.APPEND:
@@ -36,6 +36,11 @@ def matching(table: Table, files: Sequence[FilePlan], modes: Modes) -> tuple[Mod
     named = next((key for name, key in modes.keys if table.name.called(name)), None)
     key = _named_key(table, named) if named is not None else _own_key(table)
     columns = next((f.columns for f in files if f.columns), ())
+    if delete and not columns:
+        raise MappingError(
+            f"{files[0].file.path} is empty and has no header; {mode} would delete every row of {table.name}",
+            "Write the header into the file if that is meant",
+        )
     if not key:
         if mode is Mode.REPLACE:
             return mode, (), True

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import psycopg
 
-from pgsluice.errors import DatabaseError
 from pgsluice.load import ledger, memory
 from pgsluice.load.known import skip_loaded
 from pgsluice.load.locks import check_rights, holders, lock_for_load, notice_lost_client
@@ -16,7 +15,7 @@ from pgsluice.load.replay import Replay
 from pgsluice.load.state import TableLoad, table_load
 from pgsluice.model import Listener, LoadOptions, Plan, Progress, SourceFile, Table, TableName, Way
 from pgsluice.target import schema_file
-from pgsluice.target.catalog import read_tables
+from pgsluice.target.catalog import read_tables, require_schema
 from pgsluice.target.connect import where
 
 SCHEMA_LOCK = 0
@@ -181,9 +180,7 @@ def target_tables(
     :raises MappingError: a file without a table.
     """
     if options.into:
-        row = conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (options.into,)).fetchone()
-        if row is None:
-            raise DatabaseError(f"there is no schema {options.into!r}", "Create it, or check --into")
+        require_schema(conn, options.into)
 
     def read(only: Collection[int]) -> tuple[Table, ...]:
         tables = read_tables(conn, options.into, only)

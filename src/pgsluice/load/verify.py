@@ -18,7 +18,7 @@ from pgsluice.errors import SchemaFileError
 from pgsluice.load import ledger
 from pgsluice.model import Check, Constraint, QueryResult, Table, VerifyResult
 from pgsluice.sql import query
-from pgsluice.target.catalog import read_tables
+from pgsluice.target.catalog import read_tables, require_schema
 from pgsluice.target.schema_file import Statement, is_transaction_statement, read_sql, split
 
 Connection = psycopg.Connection[Any]
@@ -31,10 +31,12 @@ def verify(conn: Connection, schema: str | None, sql_file: str | None = None) ->
     in one snapshot. ``sql_file`` holds queries of the user, each with ``-- name: title`` before it, whose
     results are returned as text, NULL as ''.
 
-    Raises FileError or SchemaFileError for ``sql_file``.
+    Raises FileError or SchemaFileError for ``sql_file``, DatabaseError for a schema that is not there.
     """
     statements = list(_user_queries(sql_file)) if sql_file is not None else []
     with _read_only(conn):
+        if schema:
+            require_schema(conn, schema)
         loaded = ledger.loaded_rows(conn) if ledger.exists(conn) else {}
         tables = read_tables(conn, schema)
         known = tuple(table for table in tables if table.oid in loaded)

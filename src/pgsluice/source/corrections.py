@@ -9,6 +9,7 @@ import csv
 import hashlib
 import os
 import re
+import sys
 import tempfile
 from array import array
 from bisect import bisect_left
@@ -154,6 +155,8 @@ def _rows(path: str, text: Iterable[str], run_id: int) -> Iterator[tuple[int, in
                 raise CallError(f"{path}:{line}: no numbers in the columns run and reject", "Mend or remove the line")
             if int(run) != run_id:
                 raise CallError(f"{path}:{line}: this is a reject of run {int(run)}, not of run {run_id}", "Remove it")
+            if int(reject) > sys.maxsize:
+                raise CallError(f"{path}:{line}: run {run_id} has no reject {int(reject)}", "Remove the line")
             yield line, int(reject), raw
         line = reader.line_num + 2
 

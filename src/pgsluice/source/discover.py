@@ -45,8 +45,18 @@ def discover(paths: Sequence[str], options: DialectOptions) -> tuple[SourceFile,
         for name, identity, size in _expand(path):
             if identity not in seen:
                 seen.add(identity)
+                _check_name(name)
                 files.append(_look(name, size, options))
     return tuple(files)
+
+
+def _check_name(path: str) -> None:
+    """Neither the ledger nor a report of rejects could say which file it was."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise FileError(f"{shown}: the name is not UTF-8", "Rename the file") from None
 
 
 def _bare(path: str) -> str:

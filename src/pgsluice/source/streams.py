@@ -87,7 +87,9 @@ class DecodedStream:
         self._bom = head.startswith(BOM)
         if head.startswith(GZIP_MAGIC):
             self._source = self._unzipped(head)
-        elif head and self.path.lower().endswith(".gz"):
+        elif not head and self.path.lower().endswith(".gz"):
+            raise FileError(f"{self.path}: the gzip file is truncated", "Get the file again")
+        elif self.path.lower().endswith(".gz"):
             raise FileError(
                 f"{self.path}: the name ends in .gz but the content is not gzip",
                 "Rename or compress the file",

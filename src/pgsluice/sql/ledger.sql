@@ -252,6 +252,13 @@ SELECT count(*)
  WHERE run_id = %(run_id)s AND replayed_by IS NOT NULL
    AND (%(table)s::text IS NULL OR %(table)s IN (table_name, 'public.' || table_name));
 
+-- name: fed
+-- Whether a run had a file for a table.
+SELECT EXISTS (
+    SELECT FROM pgsluice.file
+     WHERE run_id = %(run_id)s AND %(table)s IN (table_name, table_schema || '.' || table_name)
+);
+
 -- name: run_to_replay
 -- What a replay has to know of a run.
 SELECT status, options, replay_of FROM pgsluice.run WHERE run_id = %(run_id)s;

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row, tuple_row
 
+from pgsluice.errors import DatabaseError
 from pgsluice.model import Column, Constraint, Index, Table, TableName
 from pgsluice.sql import query
 
@@ -92,6 +93,14 @@ def _constraint(row: dict[str, Any]) -> Constraint:
         row[name] = tuple(row[name])
     references = TableName(referenced_schema, referenced_name) if referenced_name is not None else None
     return Constraint(**row, table=table, references=references)
+
+
+def require_schema(conn: psycopg.Connection[Any], schema: str) -> None:
+    """
+    :raises DatabaseError: there is no such schema.
+    """
+    if conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone() is None:
+        raise DatabaseError(f"there is no schema {schema!r}", "Create it, or check --into")
 
 
 def is_empty(conn: psycopg.Connection[Any], table: TableName) -> bool:
