@@ -38,8 +38,8 @@ CREATE TEMP TABLE pgsluice_reject (
 
 
 class Thaw(Exception):
-    """PostgreSQL refused a row of a table whose rows arrive frozen, which happens in no savepoint: the run starts
-    again and freezes nothing.
+    """PostgreSQL refused a row of a table whose rows arrive frozen. Since they cannot do that in a savepoint of
+    their own, all of the table's are out again: they come once more, unfrozen.
     """
 
 
@@ -256,7 +256,7 @@ class Lander:
         """Rows that a COPY brought in; None when PostgreSQL refused one of them and all are out again.
 
         :param frozen: the COPY freezes rows; by default, whether the table's rows are to be frozen.
-        :raises Unfit, Thaw: PostgreSQL refused a row of a new table, which takes no COPY ... FREEZE in a savepoint.
+        :raises Unfit, Thaw: PostgreSQL refused a row of a table that takes COPY ... FREEZE, but not in a savepoint.
         """
         if _freezes(state) if frozen is None else frozen:
             try:
@@ -265,7 +265,7 @@ class Lander:
                 if not about_rows(error):
                     raise
                 if state.way is Way.IN_PLACE:
-                    raise Thaw(f"a row of {state.name} is refused: {primary(error)}") from error
+                    raise Thaw(f"a row is refused: {primary(error)}") from error
                 raise Unfit(state.plan.table.name, f"a row is refused: {primary(error)}") from error
         while True:
             try:
@@ -367,7 +367,7 @@ class Lander:
 
 
 def _freezes(state: TableLoad) -> bool:
-    return state.way is Way.SWAP or state.fresh
+    return state.way is Way.SWAP or state.frozen
 
 
 def _staged(state: TableLoad) -> bool:

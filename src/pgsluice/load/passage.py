@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import psycopg
+from psycopg import sql
 
 from pgsluice.load.finish import Finisher
 from pgsluice.load.judge import only_insert_tells
-from pgsluice.load.land import Lander
+from pgsluice.load.land import Lander, Thaw
 from pgsluice.load.producer import Piece, Producer
 from pgsluice.load.staging import Staging
 from pgsluice.load.state import Clock, TableLoad
@@ -37,15 +38,15 @@ class Passage:
         self._staging = staging
         self._clock = clock
         self._listen = listen
+        self._producer: Producer
+        self._pieces: Iterator[Piece]
 
     def bring(self, finisher: Finisher) -> None:
         """Lands every table and has it finished before the next one, so that children find their parents.
 
         :raises Reconsider, SluiceError, psycopg.Error: as landing and finishing do.
         """
-        zone = str(self._conn.info.parameter_status("TimeZone")).upper()
-        producer = Producer(self._todo, utc=zone in {"UTC", "ETC/UTC", "GMT", "ETC/GMT"})
-        pieces = iter(producer)
+        self._read(self._todo)
         lander = Lander(self._conn)
         if self._staging is not None:
             # Stages that outlive the run are not the main transaction's.
@@ -56,7 +57,7 @@ class Passage:
         try:
             if all_first:
                 for state in self._todo:
-                    self._land(state, pieces, lander)
+                    self._fill(state, lander)
             if self._staging is not None:
                 self._staging.hand_over(self._conn)
             if deleting:
@@ -65,13 +66,39 @@ class Passage:
                 if not all_first:
                     for state in group:
                         state.direct = len(group) == 1 and _may_go_directly(state)
-                        self._land(state, pieces, lander)
+                        self._fill(state, lander)
                 finisher.finish(group)
             finisher.settle_deferred()
         finally:
-            producer.close()
+            self._producer.close()
 
-    def _land(self, state: TableLoad, pieces: Iterator[Piece], lander: Lander) -> None:
+    def _read(self, tables: Sequence[TableLoad]) -> None:
+        """Has the files of these tables read, from the first on."""
+        zone = str(self._conn.info.parameter_status("TimeZone")).upper()
+        self._producer = Producer(tables, utc=zone in {"UTC", "ETC/UTC", "GMT", "ETC/GMT"})
+        self._pieces = iter(self._producer)
+
+    def _fill(self, state: TableLoad, lander: Lander) -> None:
+        """Lands a table: frozen if it may be, and unfrozen from its first row on when one is refused.
+
+        COPY ... FREEZE wants the table emptied in the very savepoint that it runs in (``BeginCopyFrom``, copyfrom.c),
+        so that all of the table's blocks share one.
+        """
+        if not state.frozen:
+            self._land(state, lander)
+            return
+        try:
+            with self._conn.transaction():
+                self._conn.execute(sql.SQL("TRUNCATE ONLY {}").format(state.target))
+                self._land(state, lander)
+        except Thaw as reason:
+            self._listen(Progress("stage", state.name, f"once more from its first row: {reason}"))
+            self._producer.close()
+            state.start_again()
+            self._read(self._todo[self._todo.index(state) :])
+            self._land(state, lander)
+
+    def _land(self, state: TableLoad, lander: Lander) -> None:
         files = [f for f in state.files if not f.skipped]
         total = sum(f.plan.file.bytes for f in files)
         before = [f for f in files if f.staged_before]
@@ -81,7 +108,7 @@ class Passage:
             staged, doubts = state.staged, state.doubts
             file.base = base
             self._listen(Progress("stage", state.name, done=done, total=total, rows=base))
-            while (block := (piece := self._next(pieces, state)).block) is not None:
+            while (block := (piece := self._next(state)).block) is not None:
                 with self._clock.phase("copy", state.name):
                     block = lander.land(piece)
                 file.read += block.count
@@ -96,10 +123,10 @@ class Passage:
             done += file.plan.file.bytes
         self._listen(Progress("stage", state.name, done=total, total=total, rows=base))
 
-    def _next(self, pieces: Iterator[Piece], state: TableLoad) -> Piece:
+    def _next(self, state: TableLoad) -> Piece:
         """The next piece; the time spent waiting for it is the reader's."""
         with self._clock.phase("read", state.name):
-            return next(pieces)
+            return next(self._pieces)
 
 
 def _may_go_directly(state: TableLoad) -> bool:

@@ -33,8 +33,6 @@ class Learnt:
     """Why they could not be finished in place."""
     unfit: dict[TableName, str] = field(default_factory=dict)
     """Why no new table can take their place."""
-    thawed: bool = False
-    """Rows that arrive frozen are refused."""
 
 
 class Preparation:
@@ -106,9 +104,12 @@ class Preparation:
         # The tables are ours; what may still have to wait a moment (a row of the ledger, a catalog) does.
         self._limit_waits(options.lock_timeout)
         self.states = _make_states(plan)
+        # Frozen rows are seen by snapshots that are older than they are. Where all tables of the run were empty, such
+        # a snapshot still sees one state of the set; and in none can a table be empty that has just been made.
+        all_empty = all(s.way is Way.IN_PLACE for s in self.states)
         for state in self.states:
             made = there is not None and state.plan.table.oid not in there
-            state.fresh = made and state.way is Way.IN_PLACE and not self._learnt.thawed
+            state.frozen = state.way is Way.IN_PLACE and (made or all_empty)
         if self._replay:
             for file in (f for s in self.states for f in s.files):
                 file.corrections = self._replay.corrections[file.plan.file.path]

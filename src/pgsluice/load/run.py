@@ -23,7 +23,7 @@ from pgsluice.errors import BooksError, ConnectError, LockedError
 from pgsluice.load import ledger, memory
 from pgsluice.load.build import take_down
 from pgsluice.load.finish import Finisher, Reconsider
-from pgsluice.load.land import Thaw, create_reject
+from pgsluice.load.land import create_reject
 from pgsluice.load.passage import Passage
 from pgsluice.load.prepare import Learnt, Preparation
 from pgsluice.load.rejects import read_report, write_report
@@ -142,10 +142,6 @@ class Run:
                 self._main.rollback()
                 self._learnt.unfit[reason.table] = reason.reason
                 self._listen(Progress("plan", str(reason.table), f"starting again: {reason.reason}"))
-            except Thaw as reason:
-                self._main.rollback()
-                self._learnt.thawed = True
-                self._listen(Progress("plan", step=f"starting again: {reason}"))
             except (psycopg.Error, ConnectError) as error:
                 what = passing(error, self._main, self._book)
                 held = getattr(error, "sqlstate", None) == LOCKED
