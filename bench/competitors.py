@@ -229,7 +229,7 @@ COMPETITORS: dict[str, Competitor] = {
         "pgsluice load --schema",
         _pgsluice_schema,
         _pgsluice_version,
-        "into an empty database, as the hand-tuned script: the load makes the tables, and freezes their rows",
+        "into an empty database, as the hand-tuned script: the load makes the tables",
     ),
     "hand": Competitor(
         "hand-tuned SQL script",

@@ -163,14 +163,16 @@ def test_rows_with_a_trigger_are_staged(db: str, conn: psycopg.Connection, tmp_p
     assert [(r[0], r[1]) for r in refused] == [(3, "trigger")]
 
 
+FROZEN = b"SELECT relallvisible = relpages AND relpages > 0, relpages > 0 FROM pg_class WHERE relname = 't'"
+"""COPY ... FREEZE marks the pages as visible to all; ANALYZE counts these."""
+
+
 @pytest.mark.parametrize("as_it_is", [True, False])
-def test_rows_of_a_table_that_the_load_makes_arrive_frozen(
+def test_rows_of_an_empty_table_arrive_frozen(
     db: str, conn: psycopg.Connection, tmp_path: Path, as_it_is: bool
 ) -> None:
-    """COPY ... FREEZE marks the pages as visible to all; ANALYZE counts these."""
     schema = tmp_path / "schema.sql"
     schema.write_text("CREATE TABLE IF NOT EXISTS t (id int PRIMARY KEY, n int CHECK (n > 0)); CREATE INDEX ON t (n);")
-    frozen = "SELECT relallvisible = relpages AND relpages > 0, relpages > 0 FROM pg_class WHERE relname = 't'"
     good = "".join(f"{i},{i}\n" for i in range(1, 1000))
     (tmp_path / "t.csv").write_text("id,n\n" + good)
     with mock.patch("pgsluice.load.producer.AS_IT_IS", as_it_is):
@@ -179,13 +181,56 @@ def test_rows_of_a_table_that_the_load_makes_arrive_frozen(
             (tmp_path / "t.csv").write_text("id,n\n" + text)
             result = pgsluice.load(tmp_path / "t.csv", database_url=db, schema=schema, max_rejects="all")
             assert (result.status, result.rejects.count) == ("published", rejected)
-            assert conn.execute(frozen.encode()).fetchone() == (expected, True)
+            assert conn.execute(FROZEN).fetchone() == (expected, True)
             assert conn.execute("SELECT count(*) FROM t").fetchone() == (999,)
-        # Somebody may have a snapshot in which this table is empty.
         conn.execute("TRUNCATE t")
         (tmp_path / "t.csv").write_text("id,n\n" + good)
         pgsluice.load(tmp_path / "t.csv", database_url=db, schema=schema, again=True)
-        assert conn.execute(frozen.encode()).fetchone() == (False, True)
+        assert conn.execute(FROZEN).fetchone() == (True, True)
+
+
+def test_rows_are_not_frozen_beside_a_table_that_holds_some(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    """A snapshot that is older than the load would see the new rows of this table, and not those of the other."""
+    conn.execute("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY); INSERT INTO u VALUES (0)")
+    for name in ("t", "u"):
+        (tmp_path / f"{name}.csv").write_text("id\n1\n2\n")
+    pgsluice.load(tmp_path, database_url=db)
+    assert conn.execute(FROZEN).fetchone() == (False, True)
+
+
+@pytest.mark.parametrize("as_it_is", [True, False])
+def test_a_row_refused_late_costs_its_table_a_second_reading_and_nothing_else(
+    db: str, conn: psycopg.Connection, tmp_path: Path, as_it_is: bool
+) -> None:
+    conn.execute(
+        "CREATE TABLE a (id int PRIMARY KEY);"
+        "CREATE TABLE t (id int PRIMARY KEY, a int REFERENCES a, n int CHECK (n > 0))"
+    )
+    (tmp_path / "a.csv").write_text("id\n" + "".join(f"{i}\n" for i in range(1000)))
+    lines = [f"{i},{i % 1000},{1 + i % 7}\n" for i in range(2000)]
+    lines[5] = "too few\n"
+    (tmp_path / "t_1.csv").write_text("id,a,n\n" + "".join(lines[:1000]))
+    lines[1500], lines[1990], lines[1995] = "1500,1,0\n", "x,1,1\n", "1995,5000,1\n"
+    (tmp_path / "t_2.csv").write_text("id,a,n\n" + "".join(lines[1000:]))
+    steps: list[str] = []
+    with small_blocks(4096), mock.patch("pgsluice.load.producer.AS_IT_IS", as_it_is):
+        result = pgsluice.load(
+            tmp_path, database_url=db, max_rejects="all", listen=lambda p: steps.append(f"{p.table}: {p.step}")
+        )
+    [again] = [s for s in steps if "once more" in s]
+    assert again.startswith("t: once more from its first row: a row is refused: ")
+    assert [(t.table, t.read, t.loaded, t.rejected) for t in result.tables] == [
+        ("a", 1000, 1000, 0),
+        ("t", 2000, 1996, 4),
+    ]
+    rejects = pgsluice.reject_rows(result.run_id, database_url=db)
+    assert [(Path(r.file).name, r.line, r.kind, r.raw) for r in rejects] == [
+        ("t_1.csv", 7, "structure", "too few"), ("t_2.csv", 502, "check", "1500,1,0"),
+        ("t_2.csv", 992, "value", "x,1,1"), ("t_2.csv", 997, "foreign_key", "1995,5000,1"),
+    ]  # fmt: skip
+    kept = set(range(2000)) - {5, 1500, 1990, 1995}
+    assert {i for (i,) in conn.execute("SELECT id FROM t")} == kept
+    assert conn.execute("SELECT relallvisible FROM pg_class WHERE relname = 'a'").fetchone() != (0,)
 
 
 def test_an_error_as_long_as_a_value_does_not_stop_both_sides(
