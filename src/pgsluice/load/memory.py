@@ -16,11 +16,6 @@ from pgsluice.sql import query
 
 
 def for_session(conn: psycopg.Connection) -> None:
-    """Buffers for temporary tables; to be called before the session makes one. Leaves no transaction open."""
+    """Sets the session's memory; to be called before it makes a temporary table. Leaves no transaction open."""
     conn.execute(query("memory", "for_session"))
     conn.commit()
-
-
-def for_transaction(conn: psycopg.Connection) -> None:
-    """Memory for sorts, hashes and index builds, until the transaction ends."""
-    conn.execute(query("memory", "for_transaction"))

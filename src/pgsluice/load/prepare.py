@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import psycopg
 
-from pgsluice.load import ledger, memory
+from pgsluice.load import ledger
 from pgsluice.load.known import skip_loaded
 from pgsluice.load.locks import check_rights, holders, lock_for_load, notice_lost_client
 from pgsluice.load.plan import fed_tables, make_plan, named_exist, split_name
@@ -67,7 +67,6 @@ class Preparation:
         main, options = self._main, self._options
         self._limit_waits(0.1 if options.no_wait else options.lock_timeout)
         notice_lost_client(main)
-        memory.for_transaction(main)
         if options.schema_file:
             ledger.lock_tables(main, [SCHEMA_LOCK], no_wait=options.no_wait, listen=self._listen)
         # Constraints that may wait for the end of the transaction are asked at once: a verdict is wanted
