@@ -115,7 +115,7 @@ class Finisher:
                     judged = judge(
                         self._conn, [state], self._states, staged=True, unique=False, outer=False, inner=False
                     )
-                    if judged.complete and try_pour(self._conn, state):
+                    if judged.complete and try_pour(self._conn, [state]):
                         return
                     raise psycopg.Rollback
             settle(self._conn, [pour_rows(self._conn, state)], self._states)
@@ -219,15 +219,17 @@ class Finisher:
     # ------------------------------------------------------------------- staged
 
     def _pour_group(self, group: Sequence[TableLoad]) -> None:
+        # A member that brought no rows is still a member: foreign keys that point at it wait like the others.
+        names = {s.plan.table.name for s in group}
         for state in group:
             self._decide(state)
             if state.plan.mode is Mode.INSERT_MISSING and state.stage_made:
                 # A row that would change nothing must be a good row all the same; its keys matter no more.
-                judge(self._conn, [state], self._states, staged=True, unique=False, inner=False)
+                judge(self._conn, [state], self._states, staged=True, names=names, unique=False, inner=False)
                 drop_known(self._conn, state)
-        # A member that brought no rows is still a member: foreign keys that point at it wait like the others.
-        names = {s.plan.table.name for s in group}
         group = [s for s in group if s.stage_made]
+        if not group:
+            return
         blind = any(only_insert_tells(s.plan.table) for s in group)
         # Pouring does not find the second row of a key that the table holds; nor orphans, where foreign keys wait
         # for the end of the run.
@@ -255,17 +257,24 @@ class Finisher:
             return judge(self._conn, group, self._states, staged=True, names=names).complete
 
     def _pour(self, group: Sequence[TableLoad], names: set[TableName]) -> bool:
-        """Pours whole stages; False, and nothing happened, when PostgreSQL refuses a row."""
-        waits = len(names) > 1 and not self._deferred
+        """Pours whole stages; False, and nothing happened, when PostgreSQL refuses a row.
+
+        Rows that may refer to others of the group are poured in one statement. Only where a rule stands against
+        that, for WITH has none of them, must foreign keys wait, which takes a lock that readers run into.
+        """
+        name = group[0].name
+        inner = not self._deferred and any(keys_of(s, names, inner=True) for s in group)
+        ruled = any(o.startswith("rule") for s in group for o in s.plan.table.obstacles)
+        waits = inner and ruled and len(names) > 1
+        together = inner and not ruled
         try:
             with self._attempt(group):
                 if waits:
                     self._defer(group, names, deferred=True)
-                for state in group:
-                    self._listen(Progress("publish", state.name, "insert"))
-                    with self._clock.phase("insert", state.name):
-                        if not try_pour(self._conn, state):
-                            raise psycopg.errors.IntegrityConstraintViolation
+                self._listen(Progress("publish", name, "insert"))
+                with self._clock.phase("insert", name):
+                    if not try_pour(self._conn, group, together=together):
+                        raise psycopg.errors.IntegrityConstraintViolation
                 if waits:
                     self._defer(group, names, deferred=False)
         except psycopg.IntegrityError:

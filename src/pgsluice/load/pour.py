@@ -126,28 +126,67 @@ def _again_said(state: TableLoad) -> dict[str, sql.Literal]:
     }
 
 
-def try_pour(conn: psycopg.Connection, state: TableLoad) -> bool:
-    """Pours the whole stage in a statement or two; False when PostgreSQL refused and nothing happened."""
-    everything = sql.SQL("")
-    update, lost = update_statement(state, everything), _swallowed(state, everything)
-    updated = inserted = 0
+def try_pour(conn: psycopg.Connection, group: Sequence[TableLoad], *, together: bool = False) -> bool:
+    """Pours whole stages; False when PostgreSQL refused and nothing happened.
+
+    :param together: all in one statement. Foreign keys are asked at its end, be they deferrable or not: rows may
+        refer to others wherever these stand in the group.
+    """
+    done = False
     try:
         with conn.transaction():
-            if update is not None:
-                updated = conn.execute(update).rowcount
-            inserted = conn.execute(insert_statement(state, everything)).rowcount
-            complete = bool(state.key) or inserted == state.staged
-            if lost is not None and conn.execute(lost).fetchone() == (True,):
-                complete = False
-            if not complete:
+            counts = _in_one(conn, group) if together else [_in_turn(conn, s) for s in group]
+            done = all(_complete(conn, s, inserted) for s, (_, inserted) in zip(group, counts, strict=True))
+            if not done:
                 raise psycopg.Rollback
     except psycopg.Error as error:
         if not about_rows(error):
             raise
         return False
-    if complete:
-        _poured(conn, state, state.staged, inserted, updated)
-    return complete
+    if done:
+        for state, (updated, inserted) in zip(group, counts, strict=True):
+            _poured(conn, state, state.staged, inserted, updated)
+    return done
+
+
+_ALL = sql.SQL("")
+
+
+def _in_turn(conn: psycopg.Connection, state: TableLoad) -> tuple[int, int]:
+    """Pours one stage; says how many rows were updated and inserted."""
+    update = update_statement(state, _ALL)
+    updated = conn.execute(update).rowcount if update is not None else 0
+    return updated, conn.execute(insert_statement(state, _ALL)).rowcount
+
+
+def _in_one(conn: psycopg.Connection, group: Sequence[TableLoad]) -> list[tuple[int, int]]:
+    """Pours the stages of a group in one statement; says for each how many rows were updated and inserted.
+
+    After-triggers, which foreign keys are, fire when all of the statement's WITH queries have run
+    (``standard_ExecutorFinish``, execMain.c). Those run in the order in which their counts are asked for.
+    """
+    parts: list[sql.Composable] = []
+    counts: list[sql.Composable] = []
+    for state in group:
+        for statement in (update_statement(state, _ALL), insert_statement(state, _ALL)):
+            if statement is None:
+                counts.append(sql.SQL("0"))
+                continue
+            name = sql.Identifier(f"pgsluice_{len(parts)}")
+            parts.append(sql.SQL("{} AS ({} RETURNING 1)").format(name, statement))
+            counts.append(sql.SQL("(SELECT count(*) FROM {})").format(name))
+    comma = sql.SQL(", ")
+    row = conn.execute(sql.SQL("WITH {} SELECT {}").format(comma.join(parts), comma.join(counts))).fetchone()
+    assert row is not None
+    return list(zip(row[::2], row[1::2], strict=True))
+
+
+def _complete(conn: psycopg.Connection, state: TableLoad, inserted: int) -> bool:
+    """Whether every staged row is in the table: no trigger or rule kept one out."""
+    lost = _swallowed(state, _ALL)
+    if lost is not None and conn.execute(lost).fetchone() == (True,):
+        return False
+    return bool(state.key) or inserted == state.staged
 
 
 @dataclass(frozen=True, slots=True)
