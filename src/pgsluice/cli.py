@@ -214,7 +214,6 @@ LockTimeout = Annotated[
     typer.Option(
         "--lock-timeout",
         metavar="SECONDS",
-        min=0.001,
         help="Seconds to wait for tables that somebody has locked, before letting others pass and trying again.",
     ),
 ]

@@ -93,7 +93,7 @@ class Offenders:
                 self.unanswered = True
             else:
                 asked.append((PRIO_CHECK + i, check))
-        if asked and (len(asked) == 1 or not self._broken(asked, last=False)):
+        if len(asked) < 2 or not self._broken(asked, last=False):
             for one in asked:
                 self._broken([one], last=True)
 

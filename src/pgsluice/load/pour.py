@@ -42,10 +42,7 @@ BEGIN
       {update}
       {insert};
       GET DIAGNOSTICS sl_i = ROW_COUNT;
-      IF ({again}) THEN
-        RAISE EXCEPTION USING ERRCODE = {again_code}, MESSAGE = {again_said}, CONSTRAINT = {again_con},
-          COLUMN = {again_field};
-      END IF;
+      {again}
       IF ({swallowed}) THEN
         RAISE EXCEPTION USING ERRCODE = 'PGSL1', MESSAGE = 'a trigger or rule of the table kept the row out';
       END IF;
@@ -102,28 +99,29 @@ def _swallowed(state: TableLoad, only: sql.Composable) -> sql.Composed | None:
     )
 
 
-def _again(state: TableLoad) -> sql.Composed:
-    """Whether the window has a row whose key an earlier one, that stays, has brought."""
-    if not state.key:
-        return sql.SQL("false").format()
-    return sql.SQL(
-        "SELECT EXISTS (SELECT FROM {twins} AS b JOIN {twins} AS a ON a.first = b.first AND a.ord < b.ord"
-        " WHERE b.ord BETWEEN sl_lo AND sl_hi"
-        " AND NOT EXISTS (SELECT FROM {reject} AS q WHERE q.tab = {tab} AND q.ord = a.ord))"
-    ).format(twins=state.twins, reject=REJECT, tab=sql.Literal(state.number))
-
-
-def _again_said(state: TableLoad) -> dict[str, sql.Literal]:
-    """What is said of such a row, as of any that comes second in a unique index."""
+def _again(state: TableLoad) -> sql.Composable:
+    """Refuses a window that has a row whose key an earlier one, that stays, has brought; in the words that are said
+    of any row that comes second in a unique index.
+    """
     names = key_indexes(state.plan.table, state.key)
     index = next((i for i in unique_indexes(state) if i.name in names), None)
-    said = unique_verdict(index) if index else dict.fromkeys(("code", "message", "constraint", "column"), "")
-    return {
-        "again_code": sql.Literal(said["code"]),
-        "again_said": sql.Literal(said["message"]),
-        "again_con": sql.Literal(said["constraint"]),
-        "again_field": sql.Literal(said["column"]),
-    }
+    if index is None:
+        return sql.SQL("")
+    said = unique_verdict(index)
+    return sql.SQL(
+        "IF EXISTS (SELECT FROM {twins} AS b JOIN {twins} AS a ON a.first = b.first AND a.ord < b.ord"
+        " WHERE b.ord BETWEEN sl_lo AND sl_hi"
+        " AND NOT EXISTS (SELECT FROM {reject} AS q WHERE q.tab = {tab} AND q.ord = a.ord)) THEN"
+        " RAISE EXCEPTION USING ERRCODE = {code}, MESSAGE = {message}, CONSTRAINT = {con}, COLUMN = {col}; END IF;"
+    ).format(
+        twins=state.twins,
+        reject=REJECT,
+        tab=sql.Literal(state.number),
+        code=sql.Literal(said["code"]),
+        message=sql.Literal(said["message"]),
+        con=sql.Literal(said["constraint"]),
+        col=sql.Literal(said["column"]),
+    )
 
 
 def try_pour(conn: psycopg.Connection, group: Sequence[TableLoad], *, together: bool = False) -> bool:
@@ -244,7 +242,6 @@ def pour_rows(conn: psycopg.Connection, state: TableLoad) -> Poured:
         update=sql.SQL("{}; GET DIAGNOSTICS sl_u = ROW_COUNT;").format(update) if update else sql.SQL(""),
         insert=insert_statement(state, only),
         again=_again(state),
-        **_again_said(state),
         swallowed=lost or sql.SQL("false" if state.key else "sl_i <> sl_n"),
         system=sql.SQL(not_rows_sql("sl_code")),
         reject=REJECT,
