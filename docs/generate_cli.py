@@ -22,7 +22,7 @@ PAGE = Path(__file__).parent / "reference" / "cli.md"
 HEAD = """\
 # Command line
 
-<!-- Made by docs/generate_cli.py. Do not edit: change src/pgsluice/cli.py and run it again. -->
+<!-- Made by docs/generate_cli.py. Do not edit: change src/pgsluice/cli and run it again. -->
 
 What the commands end with is in [exit-codes.md](exit-codes.md).
 """

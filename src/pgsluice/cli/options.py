@@ -1,0 +1,147 @@
+"""The options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+import typer
+
+from pgsluice.errors import CallError
+
+Paths = Annotated[list[str], typer.Argument(metavar="PATH...", hidden=True)]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        metavar="URL",
+        help="The database, as postgresql://user@host/name.  [default: DATABASE_URL, then the PG* variables,"
+        " then the embedded server]",
+    ),
+]
+DataDir = Annotated[
+    str | None,
+    typer.Option(
+        "--data-dir",
+        metavar="FOLDER",
+        help="Folder of the embedded server and of the rejects' CSV files.  [default: .pgsluice]",
+    ),
+]
+ServerDir = Annotated[str, typer.Option("--data-dir", metavar="FOLDER", help="Folder of the embedded server.")]
+SchemaFile = Annotated[
+    str | None,
+    typer.Option(
+        "--schema", metavar="FILE", help="SQL file that creates the tables; applied only if they are missing."
+    ),
+]
+Tables = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--table",
+        metavar="TABLE=GLOB",
+        help="Files that match GLOB go into TABLE, whatever their name says. Repeatable; the first match"
+        " wins.  [default: the file's name says which table]",
+    ),
+]
+Into = Annotated[
+    str | None,
+    typer.Option("--into", metavar="SCHEMA", help="Schema that holds the tables.  [default: the search path]"),
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        "--delimiter",
+        metavar="CHAR",
+        help="Character between fields; \\t is a tab.  [default: found out for each file]",
+    ),
+]
+Quote = Annotated[
+    str | None,
+    typer.Option("--quote", metavar="CHAR", help="Character around fields.  [default: found out for each file]"),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="Encoding of the files, utf-8 or latin-1 for example.  [default: found out for each file]",
+    ),
+]
+Null = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--null",
+        metavar="TEXT",
+        help="Text that means NULL when it is not quoted. Repeatable.  [default: an empty field]",
+    ),
+]
+MaxRejects = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--max-rejects",
+        metavar="LIMIT",
+        help="Rejects up to which the other rows are published: a number, a share of the rows read (0.5%),"
+        " or all; TABLE=LIMIT for one table. Repeatable.  [default: 0]",
+    ),
+]
+Mode = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mode",
+        metavar="MODE",
+        help="What becomes of rows that the tables hold: append (new rows come on top), upsert (rows with the"
+        " same key are updated where they differ), insert-missing (they stay as they are), replace (the"
+        " files' rows are the table's only rows); TABLE=MODE for one table. Repeatable.  [default: append]",
+    ),
+]
+Key = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--key",
+        metavar="TABLE=KEY",
+        help="Unique constraint, or its columns with commas, by which rows of TABLE are matched."
+        " Repeatable.  [default: the primary key]",
+    ),
+]
+DeleteMissing = Annotated[
+    bool, typer.Option("--delete-missing", help="With upsert: delete rows whose keys the files do not have.")
+]
+LockTimeout = Annotated[
+    float,
+    typer.Option(
+        "--lock-timeout",
+        metavar="SECONDS",
+        help="Seconds to wait for tables that somebody has locked, before letting others pass and trying again.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
+Run = Annotated[int | None, typer.Argument(metavar="RUN", hidden=True)]
+ServerVersion = Annotated[
+    int | None,
+    typer.Option(
+        "--version",
+        metavar="16|18",
+        help="PostgreSQL version of a new server; one that exists keeps its own.  [default: 18]",
+    ),
+]
+
+
+class RejectsFormat(enum.StrEnum):
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def pairs(options: list[str] | None, option: str = "--table", what: str = "GLOB") -> list[tuple[str, str]]:
+    """``TABLE=GLOB`` and ``TABLE=KEY`` options as pairs; the latter part may hold further equals signs."""
+    pairs = [given.partition("=") for given in options or ()]
+    for table, sign, rest in pairs:
+        if not (table and sign and rest):
+            example = "orders=ord_*.csv" if what == "GLOB" else "orders=orders_number_key"
+            raise CallError(f"{option} {table}{sign}{rest} is not TABLE={what}", f"Write it as {option} '{example}'")
+    return [(table, rest) for table, _, rest in pairs]
+
+
+def character(option: str | None) -> str | None:
+    """A shell hands over a tab most easily as the two characters ``\\t``."""
+    return "\t" if option == "\\t" else option
