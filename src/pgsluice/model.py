@@ -379,6 +379,8 @@ class RejectsResult:
     groups: tuple[RejectGroup, ...] = ()
     replayed: int = 0
     """Further rejects of the run, no longer counted: a replay has loaded them."""
+    replayable: bool = False
+    """The run was published: its rejects can be corrected and replayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,10 +436,12 @@ class Check:
     """One thing that ``verify`` looked at."""
 
     kind: str
-    """rows, foreign_key, not_null."""
+    """rows, foreign_key, not_null, check."""
     subject: str
     ok: bool
     detail: str
+    asked: bool = True
+    """False: there was nothing to compare with, and ``detail`` says why."""
 
 
 @dataclass(frozen=True, slots=True)

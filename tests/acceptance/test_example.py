@@ -99,7 +99,7 @@ def test_demo_route_at_full_size_with_the_embedded_server(tmp_path: Path) -> Non
         assert "revenue" in verified.out.lower()
         second = run("load", data, "--schema", SCHEMA, cwd=tmp_path)
         assert second.code == 0, second
-        assert "loaded before" in second.out
+        assert "already loaded" in second.out
         assert "Running: PostgreSQL" in run("server", "status", cwd=tmp_path).out
         uri = run("server", "start", cwd=tmp_path).out.strip()
         with psycopg.connect(uri) as conn:

@@ -81,3 +81,21 @@ def test_an_empty_gzip_file_is_a_truncated_one(db: str, conn: psycopg.Connection
     (numbers / "n.csv.gz").touch()
     with pytest.raises(FileError, match="the gzip file is truncated"):
         pgsluice.load(numbers, database_url=db)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("verify",), ("runs",), ("rejects",), ("rejects", "9"), ("resume", "9"), ("replay", "9", "r.csv")],
+)
+def test_who_only_looks_makes_no_server(tmp_path: Path, command: tuple[str, ...]) -> None:
+    ended = call(*command, "--data-dir", "typo", cwd=tmp_path)
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err == (
+        "pgsluice: there is no server in typo. Name its folder with --data-dir, or a database with --database-url\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_where_none_was(db: str) -> None:
+    with pytest.raises(CallError, match="there is no run 9"):
+        pgsluice.rejects(9, database_url=db)

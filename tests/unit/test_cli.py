@@ -220,6 +220,7 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
                 }
             ],
             "replayed": 0,
+            "replayable": False,
         },
         "profile": [],
         "reason": "",
@@ -362,6 +363,31 @@ def three_rejects(api: Any) -> dict[str, Any]:
     api.rejects, seen = recording((5, RejectsResult(3, "r/5.csv", (GROUP,))))
     api.reject_rows = lambda run_id, **options: iter([REJECT] * 3)
     return seen
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ((), ""),
+        (("--data-dir", "my data"), " --data-dir 'my data'"),
+        (("--database-url", "postgresql://me:secret@h/d", "--data-dir", "x"), " --database-url ..."),
+    ],
+)
+def test_the_next_command_names_the_same_database(
+    call: Call, api: Any, three_rejects: dict[str, Any], options: tuple[str, ...], shown: str
+) -> None:
+    api.load, _ = recording(result("published"))
+    assert call("load", "d", *options).out.endswith(f"Next: pgsluice rejects 5{shown}\n")
+    api.rejects, _ = recording((5, RejectsResult(3, "r/5.csv", (GROUP,), replayable=True)))
+    out = call("rejects", "5", *options).out
+    assert f"Next: pgsluice rejects 5{shown} --format csv > rejects.csv" in out
+    assert out.endswith(f"pgsluice replay 5 rejects.csv{shown}\n")
+
+
+def test_rejects_of_a_run_that_was_not_published_are_not_for_replay(call: Call, three_rejects: dict[str, Any]) -> None:
+    out = call("rejects", "5").out
+    assert "replay" not in out
+    assert out.endswith("correct the files themselves and load them again.\n")
 
 
 def test_rejects_table(call: Call, three_rejects: dict[str, Any]) -> None:

@@ -209,6 +209,7 @@ def test_rejects_show_groups_then_the_first_rows() -> None:
 
 def test_no_rejects() -> None:
     assert text(console.rejects_parts(3, RejectsResult(0, None), (), 10)) == "Run 3 has no rejects.\n"
+    assert text(console.rejects_parts(0, RejectsResult(0, None), (), 10)) == "No run has rejects.\n"
 
 
 def test_rejects_that_were_replayed_are_only_counted() -> None:

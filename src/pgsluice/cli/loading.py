@@ -26,6 +26,7 @@ from pgsluice.cli.options import (
     Quote,
     SchemaFile,
     Tables,
+    address,
     character,
     pairs,
 )
@@ -108,7 +109,7 @@ def load(
             resumable=resumable,
             listen=follower,
         )
-    _conclude(result, as_json=as_json, quiet=quiet, profile=profile)
+    _conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet, profile=profile)
 
 
 def plan(
@@ -179,7 +180,7 @@ def resume(
 
     with Follower(quiet=as_json or quiet) as follower:
         result = resume_run(run, database_url=database_url, data_dir=data_dir, listen=follower)
-    _conclude(result, as_json=as_json, quiet=quiet)
+    _conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet)
 
 
 def replay(
@@ -222,15 +223,18 @@ def replay(
             lock_timeout=lock_timeout,
             listen=follower,
         )
-    _conclude(result, as_json=as_json, quiet=quiet)
+    _conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet)
 
 
-def _conclude(result: RunResult, *, as_json: bool, quiet: bool, profile: bool = False) -> None:
-    """Tells how a run ended, and ends as it did."""
+def _conclude(result: RunResult, at: str, *, as_json: bool, quiet: bool, profile: bool = False) -> None:
+    """Tells how a run ended, and ends as it did.
+
+    :param at: see :func:`pgsluice.cli.options.address`.
+    """
     if as_json:
         show_json(dataclasses.asdict(result))
     elif not quiet or result.rejects.count:
-        _show_run(result)
+        _show_run(result, at)
     if profile and not as_json:
         from pgsluice.report.console import profile_parts
 
@@ -239,11 +243,11 @@ def _conclude(result: RunResult, *, as_json: bool, quiet: bool, profile: bool = 
         raise typer.Exit(VETOED)
 
 
-def _show_run(result: RunResult) -> None:
+def _show_run(result: RunResult, at: str) -> None:
     import shutil
 
     from pgsluice.report.console import run_parts
     from pgsluice.report.parts import is_terminal
 
     height = shutil.get_terminal_size().lines if is_terminal(sys.stdout) else None
-    show(run_parts(result, height))
+    show(run_parts(result, height, at))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pgsluice.cli.endings import VETOED, show, show_json, telling
-from pgsluice.cli.options import DatabaseUrl, DataDir, Into, Json, RejectsFormat, Run
+from pgsluice.cli.options import DatabaseUrl, DataDir, Into, Json, RejectsFormat, Run, address
 
 if TYPE_CHECKING:
     from pgsluice.model import Reject, RejectsResult
@@ -29,8 +29,8 @@ def verify(
 ) -> None:
     """Check the tables that were loaded.
 
-    Row counts are compared with those of the runs, every foreign key is searched for orphans, required
-    columns for NULLs. The exit code is 1 if a check fails.
+    Row counts are compared with those of the runs (unless rows were updated or deleted by them), every foreign
+    key is searched for orphans, required columns for NULLs. The exit code is 1 if a check fails.
 
     Example: pgsluice verify --sql questions.sql
     """
@@ -68,8 +68,8 @@ def rejects(
     """Show the rows that a run rejected, and why.
 
     RUN is the run's number; without it the last run that has rejects is taken. They are grouped with their
-    counts first, then shown one by one; those that were replayed are left out. As CSV they can be corrected
-    (column raw) and given to pgsluice replay.
+    counts first, then shown one by one; those that were replayed are left out. As CSV those of a published run
+    can be corrected (column raw) and given to pgsluice replay.
 
     Example: pgsluice rejects 12 --format csv > rejects.csv
     """
@@ -84,7 +84,7 @@ def rejects(
     else:
         from pgsluice.report.console import rejects_parts
 
-        show(rejects_parts(run_id, found, rows, 10 if limit is None else limit))
+        show(rejects_parts(run_id, found, rows, 10 if limit is None else limit, address(database_url, data_dir)))
 
 
 def _write_csv(rows: Iterable[Reject]) -> None:

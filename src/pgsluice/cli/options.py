@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import shlex
 from typing import Annotated
 
 import typer
@@ -145,3 +146,12 @@ def pairs(options: list[str] | None, option: str = "--table", what: str = "GLOB"
 def character(option: str | None) -> str | None:
     """A shell hands over a tab most easily as the two characters ``\\t``."""
     return "\t" if option == "\\t" else option
+
+
+def address(database_url: str | None, data_dir: str | None) -> str:
+    """The options that named the database, for the next command to be shown; a URL, which may hold a password,
+    is left out.
+    """
+    if database_url is not None:
+        return " --database-url ..."
+    return "" if data_dir is None else f" --data-dir {shlex.quote(data_dir)}"

@@ -137,7 +137,7 @@ def replay(
         reports=os.path.join(data_dir or ".pgsluice", "rejects"),
     )
     path = os.fspath(file)
-    conninfo = resolve(database_url, data_dir)
+    conninfo = resolve(database_url, data_dir, make=False)
     with connect(conninfo) as conn:
         conn.autocommit = True
         corrected = open_replay(conn, run_id, path)
@@ -157,7 +157,7 @@ def resume(
     :raises FileError: a file that was staged has changed since.
     :raises SluiceError: as :func:`load`.
     """
-    conninfo = resolve(database_url, data_dir)
+    conninfo = resolve(database_url, data_dir, make=False)
     with _reading(conninfo, None) as conn:
         options, paths = reopen(conn, run_id)
     return Run(partial(_open, conninfo), paths, options, listen, resume=run_id).execute()
@@ -245,21 +245,22 @@ def rejects(
     :raises CallError: there is no such run, or it had nothing to do with the table.
     """
     with _reading(database_url, data_dir) as conn:
-        if not ledger.exists(conn):
-            return 0, RejectsResult(0, None)
+        books = ledger.exists(conn)
         if run_id is None:
+            if not books:
+                return 0, RejectsResult(0, None)
             run_id = ledger.last_run_with_rejects(conn)
             if run_id is None:
                 return 0, RejectsResult(0, None)
-        row = conn.execute("SELECT rejects_path FROM pgsluice.run WHERE run_id = %s", (run_id,)).fetchone()
+        row = ledger.report_of(conn, run_id) if books else None
         if row is None:
             raise CallError(f"there is no run {run_id}", "pgsluice runs lists them")
         groups = ledger.reject_groups(conn, run_id, table)
         replayed = ledger.replayed_rows(conn, run_id, table)
         if table is not None and not (groups or replayed or ledger.fed(conn, run_id, table)):
             raise CallError(f"run {run_id} had no file for a table {table}", "Leave --table out to see all of them")
-        path = str(row[0]) if row[0] is not None else None
-        return run_id, RejectsResult(sum(g.count for g in groups), path, groups, replayed)
+        path, published = row
+        return run_id, RejectsResult(sum(g.count for g in groups), path, groups, replayed, published)
 
 
 def reject_rows(
@@ -277,7 +278,7 @@ def _open(conninfo: str, name: str) -> psycopg.Connection:
 
 @contextmanager
 def _reading(database_url: str | None, data_dir: str | None) -> Iterator[psycopg.Connection]:
-    with connect(resolve(database_url, data_dir)) as conn:
+    with connect(resolve(database_url, data_dir, make=False)) as conn:
         conn.autocommit = True
         yield conn
 

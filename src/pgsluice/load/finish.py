@@ -33,6 +33,7 @@ from pgsluice.load.state import Clock, TableLoad
 from pgsluice.load.values import decide_values
 from pgsluice.model import Constraint, Index, Listener, Mode, Progress, TableName, Way
 from pgsluice.target.verdict import about_rows, primary
+from pgsluice.words import counted
 
 
 class Reconsider(Exception):
@@ -108,7 +109,7 @@ class Finisher:
         if not state.doubts:
             return
         with self._clock.phase("judge", state.name):
-            self._listen(Progress("judge", state.name, f"{state.doubts:,} rows in doubt"))
+            self._listen(Progress("judge", state.name, f"{counted(state.doubts, 'row')} in doubt"))
             decide_values(self._conn, state)
             if not only_insert_tells(state.plan.table):
                 with self._attempt([state]):
@@ -312,7 +313,7 @@ class Finisher:
     def _decide(self, state: TableLoad) -> None:
         if state.doubt_made:
             with self._clock.phase("judge", state.name):
-                self._listen(Progress("judge", state.name, f"{state.doubts:,} rows in doubt"))
+                self._listen(Progress("judge", state.name, f"{counted(state.doubts, 'row')} in doubt"))
                 decide_values(self._conn, state)
 
     def delete_missing(self, states: Sequence[TableLoad]) -> None:

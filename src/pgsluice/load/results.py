@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pgsluice.load.state import FileLoad, TableLoad
 from pgsluice.model import FileResult, Limits, TableName, TableResult, Way
+from pgsluice.words import counted
 
 
 def _file_result(file: FileLoad, rejected: dict[int, int]) -> FileResult:
@@ -62,8 +63,8 @@ def veto(limits: Limits, tables: Mapping[TableName, TableResult]) -> str:
         if limit is None:
             others.append(table)
         elif not limit.allows(table.rejected, table.read):
-            return f"{table.rejected:,} of {table.read:,} rows of {called} were rejected, allowed are {limit}"
+            return f"{table.rejected:,} of {counted(table.read, 'row')} of {called} were rejected, allowed are {limit}"
     rejected, read = sum(t.rejected for t in others), sum(t.read for t in others)
     if not limits.run.allows(rejected, read):
-        return f"{rejected:,} of {read:,} rows were rejected, allowed are {limits.run}"
+        return f"{rejected:,} of {counted(read, 'row')} were rejected, allowed are {limits.run}"
     return ""

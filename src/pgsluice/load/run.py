@@ -285,7 +285,7 @@ class Run:
             status=status,
             seconds=0.0,
             tables=tuple(unloaded(t) for t in tables) if veto else tables,
-            rejects=RejectsResult(total, str(path) if path else None, groups),
+            rejects=RejectsResult(total, str(path) if path else None, groups, replayable=status == "published"),
             reason=veto,
             replay_of=self._replay_of,
         )

@@ -20,6 +20,7 @@ from pgsluice.model import Check, Constraint, QueryResult, Table, VerifyResult
 from pgsluice.sql import query
 from pgsluice.target.catalog import read_tables, require_schema
 from pgsluice.target.schema_file import Statement, is_transaction_statement, read_sql, split
+from pgsluice.words import counted
 
 Connection = psycopg.Connection[Any]
 
@@ -87,21 +88,22 @@ def _table_checks(conn: Connection, table: Table, loaded: tuple[int, int, bool] 
     rows, *others = _numbers(conn, statement)
     yield _rows_check(table, rows, loaded)
     for name, nulls in zip(required, others, strict=False):
-        yield Check("not_null", f"{table.name}.{name}", nulls == 0, f"{nulls:,} NULLs")
+        yield Check("not_null", f"{table.name}.{name}", nulls == 0, counted(nulls, "NULL"))
     for check, broken in zip(unproved, others[len(required) :], strict=True):
         what = "not enforced" if not check.enforced else "not validated"
         ok = broken == 0 or not check.enforced
-        yield Check("check", f"{table.name}.{check.name}", ok, f"{what}; {broken:,} rows break it")
+        yield Check("check", f"{table.name}.{check.name}", ok, f"{what}; broken by {counted(broken, 'row')}")
 
 
 def _rows_check(table: Table, rows: int, booked: tuple[int, int, bool] | None) -> Check:
+    held = counted(rows, "row")
     if booked is None:
-        return Check("rows", str(table.name), True, f"{rows:,} rows; the ledger knows of no load")
+        return Check("rows", str(table.name), True, f"{held}; the ledger knows of no load", asked=False)
     loaded, replayed, changed = booked
     if changed:
         # Rows that were updated, left alone or deleted do not add up to what the table holds.
-        return Check("rows", str(table.name), True, f"{rows:,} rows; loaded in modes that change rows")
-    detail = f"{rows:,} rows; the ledger loaded {loaded:,}"
+        return Check("rows", str(table.name), True, f"{held}; loaded in modes that change rows", asked=False)
+    detail = f"{held}; the ledger loaded {loaded:,}"
     if replayed:
         detail += f", {replayed:,} of them corrected and replayed"
     if rows > loaded:
@@ -117,7 +119,7 @@ def _foreign_key_check(conn: Connection, table: Table, key: Constraint) -> Check
     theirs = f"{key.references}({', '.join(key.referenced_columns)})"
     subject = f"{table.name}({', '.join(key.columns)}) -> {theirs}"
     if "PERIOD " in key.definition:
-        return Check("foreign_key", subject, True, "not checked: a foreign key over periods")
+        return Check("foreign_key", subject, True, "a foreign key over periods", asked=False)
     with conn.cursor(row_factory=tuple_row) as cursor:
         kind = cursor.execute(
             query("verify", "kind"), {"schema": key.references.schema, "name": key.references.name}
@@ -146,10 +148,10 @@ def _foreign_key_check(conn: Connection, table: Table, key: Constraint) -> Check
             matches=sql.SQL(" AND ").join(matches),
         ),
     )
-    detail = f"{orphans:,} orphans"
+    detail = counted(orphans, "orphan")
     broken = orphans
     if key.match_full and len(own) > 1:
-        detail += f", {halves:,} rows with some of the columns NULL (MATCH FULL)"
+        detail += f", {counted(halves, 'row')} with some of the columns NULL (MATCH FULL)"
         broken += halves
     if not key.enforced:
         detail += "; not enforced"

@@ -17,8 +17,9 @@ from pgsluice.model import (
     VerifyResult,
     Way,
 )
-from pgsluice.report.parts import Grid, Line, Part, clean, counted, number, seconds, size
+from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size
 from pgsluice.report.parts import height as lines_of
+from pgsluice.words import counted
 
 GROUPS_SHOWN = 6
 """Groups of rejects in a run's summary, half of them where the terminal is low."""
@@ -38,22 +39,23 @@ HEADLINES = {
 }
 
 
-def run_parts(result: RunResult, height: int | None = None) -> list[Part]:
+def run_parts(result: RunResult, height: int | None = None, address: str = "") -> list[Part]:
     """The summary of a run.
 
     :param height: lines of the terminal: the summary is kept within; None: all tables, as in a log.
+    :param address: the options that name the database, as the next command needs them.
     """
     parts: list[Part] = [_headline(result)]
     if result.replay_of is not None:
         parts.append(Line(f"It is a replay of corrected rejects of run {result.replay_of}."))
-    if result.reason:
+    if result.reason and result.status != "skipped":
         parts.append(Line(clean(result.reason), "red"))
     if before := [f for t in result.tables for f in t.files if f.staged_before]:
         rows = counted(sum(f.read for f in before), "row")
         held = size(sum(f.bytes for f in before))
         parts.append(Line(f"Resumed: {counted(len(before), 'file')} ({rows}, {held}) had been staged before."))
     low = height is not None and height < LOW_TERMINAL
-    ending = _run_ending(result, GROUPS_SHOWN // 2 if low else GROUPS_SHOWN)
+    ending = _run_ending(result, GROUPS_SHOWN // 2 if low else GROUPS_SHOWN, address)
     if owed := _left_to_vacuum(result):
         ending = [owed, *ending]
     room = None
@@ -140,7 +142,7 @@ def _left_to_vacuum(result: RunResult) -> Line | None:
     return Line(f"Left to vacuum: {counts}.", "dim")
 
 
-def _run_ending(result: RunResult, groups: int) -> list[Part]:
+def _run_ending(result: RunResult, groups: int, address: str) -> list[Part]:
     """The rejects, and what to do next."""
     rejects = result.rejects
     if not rejects.count:
@@ -148,7 +150,7 @@ def _run_ending(result: RunResult, groups: int) -> list[Part]:
     parts = _groups(rejects, groups)
     if rejects.path:
         parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
-    parts.append(Line(f"Next: pgsluice rejects {result.run_id}"))
+    parts.append(Line(f"Next: pgsluice rejects {result.run_id}{address}"))
     if result.replay_of is not None:
         # The report of a veto lacks the records that are good, and which were not loaded either.
         if result.status == "vetoed":
@@ -156,7 +158,9 @@ def _run_ending(result: RunResult, groups: int) -> list[Part]:
                 Line("Correct your file further and replay it again, or allow rejects: --max-rejects N, N% or all.")
             )
         elif result.status == "published":
-            parts.append(Line(f"Correct that CSV file further and give it to pgsluice replay {result.replay_of}."))
+            parts.append(
+                Line(f"Correct that CSV file further and give it to pgsluice replay {result.replay_of}{address}.")
+            )
     elif result.status == "vetoed":
         parts.append(Line("Correct the files and load again, or allow rejects: --max-rejects N, N% or all."))
     return parts
@@ -189,9 +193,16 @@ def _where(group: RejectGroup) -> str:
     return clean(group.constraint or group.column)
 
 
-def rejects_parts(run_id: int, rejects: RejectsResult, rows: Iterable[Reject], limit: int) -> list[Part]:
-    """All groups with their counts, then the first ``limit`` rejects in file order."""
+def rejects_parts(
+    run_id: int, rejects: RejectsResult, rows: Iterable[Reject], limit: int, address: str = ""
+) -> list[Part]:
+    """All groups with their counts, then the first ``limit`` rejects in file order.
+
+    :param address: as for :func:`run_parts`.
+    """
     since = f" ({number(rejects.replayed)} corrected and replayed since)" if rejects.replayed else ""
+    if not run_id:
+        return [Line("No run has rejects.")]
     if not rejects.count:
         return [Line(f"Run {run_id} has no {'further ' if since else ''}rejects{since}.")]
     parts: list[Part] = [Line(f"Run {run_id}: {counted(rejects.count, 'reject')}{since}."), Line()]
@@ -206,7 +217,13 @@ def rejects_parts(run_id: int, rejects: RejectsResult, rows: Iterable[Reject], l
     parts.append(Line())
     if rejects.path and not rejects.replayed:
         parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
-    parts.append(Line(f"Next: pgsluice rejects {run_id} --format csv > rejects.csv"))
+    if rejects.replayable:
+        parts.append(
+            Line(f"Next: pgsluice rejects {run_id}{address} --format csv > rejects.csv, correct the column raw, and")
+        )
+        parts.append(Line(f"pgsluice replay {run_id} rejects.csv{address}"))
+    else:
+        parts.append(Line("Nothing of that run was published: correct the files themselves and load them again."))
     return parts
 
 
@@ -243,6 +260,8 @@ def _run_detail(run: RunSummary) -> str:
 def verify_parts(result: VerifyResult) -> list[Part]:
     """The checks, those that failed first, then the results of the queries."""
     failed = sum(not c.ok for c in result.checks)
+    asked = sum(c.asked for c in result.checks)
+    rest = f"; {number(len(result.checks) - asked)} could not be asked" if asked < len(result.checks) else ""
     parts: list[Part] = []
     if result.checks:
         parts += [_checks(result.checks), Line()]
@@ -251,10 +270,10 @@ def verify_parts(result: VerifyResult) -> list[Part]:
     if not result.checks:
         parts.append(Line("Nothing to verify: no run has published yet.", "yellow"))
     elif result.ok:
-        parts.append(Line(f"Verified: {counted(len(result.checks), 'check')}, all hold.", "green"))
+        parts.append(Line(f"Verified: {counted(asked, 'check')}, all hold{rest}.", "green"))
     else:
         parts.append(
-            Line(f"{number(failed)} of {counted(len(result.checks), 'check')} failed.", "bold red"),
+            Line(f"{number(failed)} of {counted(asked, 'check')} failed{rest}.", "bold red"),
         )
     return parts
 
@@ -263,11 +282,17 @@ def _checks(checks: Sequence[Check]) -> Grid:
     return Grid(
         ("check", "of", "result", "detail"),
         tuple(
-            (c.kind.replace("_", " "), clean(c.subject), "ok" if c.ok else "FAILED", clean(c.detail))
+            (c.kind.replace("_", " "), clean(c.subject), _said(c), clean(c.detail))
             for c in sorted(checks, key=lambda c: c.ok)
         ),
         wrap=True,
     )
+
+
+def _said(check: Check) -> str:
+    if not check.asked:
+        return "not asked"
+    return "ok" if check.ok else "FAILED"
 
 
 def _query(query: QueryResult) -> Grid:

@@ -42,11 +42,6 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
-def counted(value: int, noun: str) -> str:
-    """``1 row``, ``2,000 rows``."""
-    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
-
-
 def size(value: int) -> str:
     """Bytes for people, decimal units as disks have them."""
     amount = float(value)

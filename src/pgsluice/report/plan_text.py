@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pgsluice.model import Dialect, FilePlan, Plan, TablePlan
-from pgsluice.report.parts import Grid, Line, Part, clean, counted, number, size
+from pgsluice.report.parts import Grid, Line, Part, clean, number, size
+from pgsluice.words import counted
 
 NAMES = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "bar", '"': "double", "'": "single"}
 

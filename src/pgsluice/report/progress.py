@@ -16,7 +16,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from pgsluice.model import Progress
-from pgsluice.report.parts import clean, counted, is_terminal, seconds, size
+from pgsluice.report.parts import clean, is_terminal, seconds, size
+from pgsluice.words import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

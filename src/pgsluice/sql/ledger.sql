@@ -222,6 +222,10 @@ FROM STDIN (FORMAT csv, HEADER, FORCE_NULL (parent_file, parent_line));
 -- The number of the next rejected row of a run.
 SELECT coalesce(max(reject_no), 0) + 1 FROM pgsluice.reject WHERE run_id = %(run_id)s;
 
+-- name: report_of
+-- Where the CSV file of a run's rejects is, and whether the run was published.
+SELECT rejects_path, status = 'published' FROM pgsluice.run WHERE run_id = %(run_id)s;
+
 -- name: reject_groups
 -- Rejected rows that are open counted by why, most frequent first, each with its first example.
 SELECT g.table_name, g.kind, g.column_name, g.constraint_name, g.sqlstate, g.count,

@@ -12,7 +12,7 @@ import re
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pgsluice.errors import CallError, ConnectError, DatabaseError
+from pgsluice.errors import CallError, ConnectError, DatabaseError, ServerError
 
 OLDEST_SERVER = 15
 
@@ -24,15 +24,16 @@ _PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
 _FORMS = "Write postgresql://user:password@host:5432/database or 'host=... dbname=...'"
 
 
-def resolve(database_url: str | None, data_dir: str | None) -> str:
+def resolve(database_url: str | None, data_dir: str | None, *, make: bool = True) -> str:
     """The address of the database, ready for :func:`connect`.
 
     In this order: ``database_url`` (``data_dir`` is then only the place of reports); the embedded server
     in ``data_dir``; ``DATABASE_URL``; libpq's own variables (the address is then '' and libpq reads them);
     the embedded server in its default folder. An embedded server is started unless it runs.
 
+    :param make: make an embedded server where none is; whoever only looks would find nothing in it.
     :raises CallError: the address is none of PostgreSQL's.
-    :raises ServerError: the embedded server does not start.
+    :raises ServerError: the embedded server does not start, or there is none.
     """
     if database_url is not None:
         return _libpq_form(database_url, "--database-url")
@@ -43,7 +44,13 @@ def resolve(database_url: str | None, data_dir: str | None) -> str:
             return ""
     from pgsluice.target import server  # not needed, and not paid for, by those who bring a database
 
-    return server.start(data_dir or server.DEFAULT_DATA_DIR)
+    folder = data_dir or server.DEFAULT_DATA_DIR
+    if not make and server.status(folder).version is None:
+        raise ServerError(
+            f"there is no server in {folder}",
+            "Name its folder with --data-dir, or a database with --database-url",
+        )
+    return server.start(folder)
 
 
 def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Connection[tuple[object, ...]]:
