@@ -99,3 +99,13 @@ def test_who_only_looks_makes_no_server(tmp_path: Path, command: tuple[str, ...]
 def test_a_run_where_none_was(db: str) -> None:
     with pytest.raises(CallError, match="there is no run 9"):
         pgsluice.rejects(9, database_url=db)
+
+
+@pytest.mark.parametrize("command", ["load", "plan"])
+def test_a_schema_file_for_tables_that_are_there(db: str, numbers: Path, tmp_path: Path, command: str) -> None:
+    (tmp_path / "s.sql").write_text("CREATE TABLE n (number int); CREATE TABLE other (a int);")
+    (numbers / "n.csv").write_text("number\n1\n")
+    ended = call(command, numbers, "--schema", "s.sql", cwd=tmp_path, url=db)
+    assert ended.code == 2
+    assert ended.err.count("\n") == 1
+    assert ended.err.endswith(". Tables that were there before stay as they are, whatever s.sql says\n")

@@ -12,7 +12,7 @@ import psycopg
 from pgsluice.errors import CallError
 from pgsluice.load import ledger
 from pgsluice.load import verify as verification
-from pgsluice.load.plan import make_plan
+from pgsluice.load.plan import make_plan, telling_of_schema
 from pgsluice.load.prepare import target_tables
 from pgsluice.load.replay import open_replay
 from pgsluice.load.run import Run
@@ -193,17 +193,17 @@ def plan(
         try:
             if into:
                 conn.execute("SELECT set_config('search_path', quote_ident(%s), true)", (into,))
-            if schema:
-                schema_file.apply_missing(conn, os.fspath(schema), into)
+            applied = schema_file.apply_missing(conn, os.fspath(schema), into) if schema else None
             files = discover([os.fspath(p) for p in paths], options.dialect)
-            return make_plan(
-                conn,
-                target_tables(conn, options, files),
-                files,
-                options.tables,
-                modes=options.modes,
-                database=where(conn),
-            )
+            with telling_of_schema(applied, options.schema_file):
+                return make_plan(
+                    conn,
+                    target_tables(conn, options, files),
+                    files,
+                    options.tables,
+                    modes=options.modes,
+                    database=where(conn),
+                )
         finally:
             conn.rollback()
 

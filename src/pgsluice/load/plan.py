@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -20,6 +21,7 @@ from pgsluice.load.shadow import with_swaps
 from pgsluice.model import Column, FilePlan, Mode, Modes, Plan, SourceFile, Table, TableName, TablePlan, Way
 from pgsluice.source.discover import fold, full_stem
 from pgsluice.target.catalog import is_empty
+from pgsluice.target.schema_file import SchemaApplied
 
 
 def make_plan(
@@ -176,6 +178,22 @@ def _named(name: str, tables: Sequence[Table]) -> Table:
         f"--table names {name!r}, which is not a table of the target schema",
         "Check the spelling, or name its schema as schema.table",
     )
+
+
+@contextmanager
+def telling_of_schema(applied: SchemaApplied | None, path: str | None) -> Iterator[None]:
+    """Whoever gave a schema file that was passed over, because the tables are there, hears of it when files do not fit.
+
+    :param applied: what became of the file; None: there was none.
+    :param path: the file.
+    """
+    try:
+        yield
+    except MappingError as error:
+        if applied is None or not applied.skipped:
+            raise
+        kept = f"Tables that were there before stay as they are, whatever {path} says"
+        raise MappingError(error.message, f"{error.remedy}. {kept}") from error
 
 
 def _match(file: SourceFile, table: Table, mode: Mode) -> FilePlan:

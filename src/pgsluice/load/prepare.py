@@ -10,7 +10,7 @@ import psycopg
 from pgsluice.load import ledger
 from pgsluice.load.known import skip_loaded
 from pgsluice.load.locks import check_rights, holders, lock_for_load, notice_lost_client
-from pgsluice.load.plan import fed_tables, make_plan, named_exist, split_name
+from pgsluice.load.plan import fed_tables, make_plan, named_exist, split_name, telling_of_schema
 from pgsluice.load.replay import Replay
 from pgsluice.load.state import TableLoad, table_load
 from pgsluice.model import Listener, LoadOptions, Plan, Progress, SourceFile, Table, TableName, Way
@@ -58,6 +58,7 @@ class Preparation:
         self._replay = replay
         self.states: list[TableLoad] = []
         self.oids: list[int] = []
+        self._applied: schema_file.SchemaApplied | None = None
 
     def prepare(self, files: Sequence[SourceFile]) -> Plan:
         """Takes the tables' locks and says what is to be done with them.
@@ -77,14 +78,15 @@ class Preparation:
         there: set[int] | None = None
         if options.schema_file:
             there = {oid for (oid,) in main.execute("SELECT oid::bigint FROM pg_catalog.pg_class WHERE relkind = 'r'")}
-            applied = schema_file.apply_missing(main, options.schema_file, options.into)
-            if options.resumable and applied.executed:
+            self._applied = schema_file.apply_missing(main, options.schema_file, options.into)
+            if options.resumable and self._applied.executed:
                 # Stages are made on another connection, which must see the tables.
                 main.commit()
                 return self.prepare(files)
         # Runs tell each other first who is at a table, for to look into one waits for whoever has it locked.
-        names = target_tables(main, options, files, self._further, look=False)
-        self.oids = sorted(held := fed_tables(files, names, options.tables))
+        with telling_of_schema(self._applied, options.schema_file):
+            names = target_tables(main, options, files, self._further, look=False)
+            self.oids = sorted(held := fed_tables(files, names, options.tables))
         ledger.lock_tables(main, self.oids, no_wait=options.no_wait, listen=self._listen)
         with main.transaction(force_rollback=True):
             # A first plan, for who is to be locked. Rolled back, because whoever holds the tables may need
@@ -134,6 +136,10 @@ class Preparation:
         lock_for_load(self._main, plan)
 
     def _plan(self, files: Sequence[SourceFile]) -> Plan:
+        with telling_of_schema(self._applied, self._options.schema_file):
+            return self._plan_of(files)
+
+    def _plan_of(self, files: Sequence[SourceFile]) -> Plan:
         tables = target_tables(self._main, self._options, files, self._further)
         if self._options.resumable:
             tables = tuple(replace(t, obstacles=(*t.obstacles, "the run is to be resumable")) for t in tables)
