@@ -96,3 +96,75 @@ def test_a_rule_sends_the_rows_the_way_of_waiting_keys(db: str, firm: psycopg.Co
     assert _rows(firm, "said") == [(7,)]
     deferrable = firm.execute("SELECT DISTINCT condeferrable FROM pg_constraint WHERE contype = 'f'").fetchall()
     assert deferrable == [(False,)]
+
+
+PAIR = """
+CREATE TABLE a (id int PRIMARY KEY, code text UNIQUE NOT NULL, mb int);
+CREATE TABLE b (id int PRIMARY KEY, acode text REFERENCES a (code) {action});
+ALTER TABLE a ADD FOREIGN KEY (mb) REFERENCES b;
+INSERT INTO a VALUES (1, 'x', NULL), (2, 'y', NULL);
+INSERT INTO b VALUES (1, 'x'), (2, 'y');
+"""
+
+
+@pytest.mark.parametrize("action", ["ON UPDATE CASCADE", "ON UPDATE SET NULL"])
+def test_the_files_have_the_last_word_over_what_follows_from_an_update(
+    db: str, conn: psycopg.Connection, tmp_path: Path, action: str
+) -> None:
+    conn.execute(PAIR.format(action=action))  # type: ignore[arg-type]
+    (tmp_path / "a.csv").write_text("id,code,mb\n1,z,1\n2,x,2\n")
+    (tmp_path / "b.csv").write_text("id,acode\n1,x\n2,z\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert")
+    assert [t.rejected for t in result.tables] == [0, 0]
+    assert _rows(conn, "b") == [(1, "x"), (2, "z")]
+
+
+def test_a_function_sees_the_rows_of_the_table_before(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute("""
+        CREATE TABLE a (id int PRIMARY KEY, mb int);
+        CREATE FUNCTION has_a(i int) RETURNS bool LANGUAGE sql STABLE AS 'SELECT EXISTS (SELECT FROM a WHERE id = i)';
+        CREATE FUNCTION count_a() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM a';
+        CREATE TABLE b (id int PRIMARY KEY, a_id int REFERENCES a CHECK (has_a(a_id)), n bigint DEFAULT count_a());
+        ALTER TABLE a ADD FOREIGN KEY (mb) REFERENCES b;
+        INSERT INTO a VALUES (1, NULL); INSERT INTO b VALUES (1, 1, 0);
+    """)
+    (tmp_path / "a.csv").write_text("id,mb\n2,2\n3,\n")
+    (tmp_path / "b.csv").write_text("id,a_id\n2,2\n3,3\n")
+    result = pgsluice.load(tmp_path, database_url=db)
+    assert [t.rejected for t in result.tables] == [0, 0]
+    assert _rows(conn, "b") == [(1, 1, 0), (2, 2, 3), (3, 3, 3)]
+
+
+def test_a_trigger_comes_before_the_rows_of_the_next_table(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute("""
+        CREATE TABLE a (id int PRIMARY KEY, mb int, v text);
+        CREATE TABLE b (id int PRIMARY KEY, a_id int REFERENCES a, v text);
+        ALTER TABLE a ADD FOREIGN KEY (mb) REFERENCES b;
+        INSERT INTO a VALUES (1, NULL, 'o'); INSERT INTO b VALUES (1, 1, 'o');
+        CREATE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS
+            $$BEGIN UPDATE b SET v = v || '+' WHERE a_id = new.id; RETURN NULL; END$$;
+        CREATE TRIGGER mark AFTER UPDATE ON a FOR EACH ROW EXECUTE FUNCTION mark();
+    """)
+    (tmp_path / "a.csv").write_text("id,mb,v\n1,1,n\n")
+    (tmp_path / "b.csv").write_text("id,a_id,v\n1,1,n\n")
+    pgsluice.load(tmp_path, database_url=db, mode="upsert")
+    assert _rows(conn, "b") == [(1, 1, "n")]
+
+
+def test_a_key_of_the_same_name_elsewhere_is_left_alone(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute("""
+        CREATE TABLE a (id int PRIMARY KEY, u int UNIQUE, mb int);
+        CREATE TABLE b (id int PRIMARY KEY, a_id int, CONSTRAINT fk_a FOREIGN KEY (a_id) REFERENCES a);
+        CREATE TABLE z (id int PRIMARY KEY, a_id int, CONSTRAINT fk_a FOREIGN KEY (a_id) REFERENCES a);
+        ALTER TABLE a ADD CONSTRAINT fk_b FOREIGN KEY (mb) REFERENCES b;
+        INSERT INTO a VALUES (1, 1, NULL), (2, 2, NULL); INSERT INTO b VALUES (1, 1), (2, 2); UPDATE a SET mb = id;
+    """)
+    keys = (
+        "SELECT conname, conrelid, condeferrable, condeferred FROM pg_constraint WHERE conname LIKE 'fk_%' ORDER BY oid"
+    )
+    before = conn.execute(keys).fetchall()
+    (tmp_path / "a.csv").write_text("id,u,mb\n3,1,3\n")
+    (tmp_path / "b.csv").write_text("id,a_id\n3,3\n")
+    pgsluice.load(tmp_path, database_url=db, mode="replace")
+    assert (_rows(conn, "a"), _rows(conn, "b")) == ([(3, 1, 3)], [(3, 3)])
+    assert conn.execute(keys).fetchall() == before

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.errors import DatabaseError
+from pgsluice.load import cycles
 from pgsluice.load.build import add_constraints, build_index, build_plain
 from pgsluice.load.judge import Refusal, ban_orphans, judge, keys_of, make_ban, only_insert_tells
 from pgsluice.load.land import numbering
@@ -31,7 +32,7 @@ from pgsluice.load.pour import Poured, pour_rows, settle, try_pour
 from pgsluice.load.shadow import Shadows
 from pgsluice.load.state import Clock, TableLoad
 from pgsluice.load.values import decide_values
-from pgsluice.model import Constraint, Index, Listener, Mode, Progress, TableName, Way
+from pgsluice.model import Index, Listener, Mode, Progress, TableName, Way
 from pgsluice.target.verdict import about_rows, primary
 from pgsluice.words import counted
 
@@ -260,24 +261,23 @@ class Finisher:
     def _pour(self, group: Sequence[TableLoad], names: set[TableName]) -> bool:
         """Pours whole stages; False, and nothing happened, when PostgreSQL refuses a row.
 
-        Rows that may refer to others of the group are poured in one statement. Only where a rule stands against
-        that, for WITH has none of them, must foreign keys wait, which takes a lock that readers run into.
+        Rows that may refer to others of the group are poured in one statement, where that is as good; otherwise table
+        by table, while the foreign keys between the tables wait.
         """
         name = group[0].name
         inner = not self._deferred and any(keys_of(s, names, inner=True) for s in group)
-        ruled = any(o.startswith("rule") for s in group for o in s.plan.table.obstacles)
-        waits = inner and ruled and len(names) > 1
-        together = inner and not ruled
+        together = inner and cycles.one_statement_is_as_good(self._conn, group)
+        waits = inner and not together and len(names) > 1
         try:
             with self._attempt(group):
                 if waits:
-                    self._defer(group, names, deferred=True)
+                    cycles.defer(self._conn, group, names)
                 self._listen(Progress("publish", name, "insert"))
                 with self._clock.phase("insert", name):
                     if not try_pour(self._conn, group, together=together):
                         raise psycopg.errors.IntegrityConstraintViolation
                 if waits:
-                    self._defer(group, names, deferred=False)
+                    cycles.ask(self._conn, group, names)
         except psycopg.IntegrityError:
             return False
         return True
@@ -299,11 +299,11 @@ class Finisher:
                     break
         settle(self._conn, self._one_by_one(group, names), self._states)
         if not self._deferred:
-            self._defer(group, names, deferred=False)
+            cycles.ask(self._conn, group, names)
 
     def _one_by_one(self, group: Sequence[TableLoad], names: set[TableName]) -> list[Poured]:
         if not self._deferred:
-            self._defer(group, names, deferred=True)
+            cycles.defer(self._conn, group, names)
         result = []
         for state in group:
             with self._clock.phase("insert", state.name):
@@ -334,7 +334,7 @@ class Finisher:
         self._late = [s for s in reversed(staged) if s.late_rows]
         if any(stands_in_the_way(self._conn, s, self._referrers(s)) for s in self._late):
             self._deferred = staged
-            self._defer(staged, {s.plan.table.name for s in states}, deferred=True)
+            cycles.defer(self._conn, staged, {s.plan.table.name for s in states})
             for state in self._late:
                 delete_late(self._conn, state, ())
             self._late = []
@@ -358,36 +358,9 @@ class Finisher:
         if not self._deferred:
             return
         try:
-            self._defer(self._deferred, {s.plan.table.name for s in self._states.values()}, deferred=False)
+            cycles.ask(self._conn, self._deferred, {s.plan.table.name for s in self._states.values()})
         except psycopg.errors.ForeignKeyViolation as error:
             raise DatabaseError(
                 f"rows that the files do not have are still referred to: {primary(error)}",
                 "Load the tables that refer to them in the same mode, or load without deleting (--mode upsert)",
             ) from error
-
-    def _defer(self, group: Sequence[TableLoad], names: set[TableName], *, deferred: bool) -> None:
-        """Foreign keys within the group wait for its last row; they are as they were afterwards.
-
-        ALTER CONSTRAINT is transactional, touches the catalog only, and nobody else ever sees it.
-        """
-        keys = [
-            (state, fk, sql.Identifier(state.plan.table.name.schema, fk.name))
-            for state in group
-            for fk in keys_of(state, names, inner=True)
-            if fk.deferrable or state.plan.table.owner_is_me
-        ]
-        if not deferred:
-            # All of them first: a table with a check that still waits cannot be altered.
-            for _, _, name in keys:
-                self._conn.execute(sql.SQL("SET CONSTRAINTS {} IMMEDIATE").format(name))
-        for state, fk, _ in keys:
-            if not fk.deferrable:
-                self._alter(state, fk, "DEFERRABLE INITIALLY DEFERRED" if deferred else "NOT DEFERRABLE")
-        if deferred:
-            for _, _, name in keys:
-                self._conn.execute(sql.SQL("SET CONSTRAINTS {} DEFERRED").format(name))
-
-    def _alter(self, state: TableLoad, fk: Constraint, how: str) -> None:
-        self._conn.execute(
-            sql.SQL("ALTER TABLE {} ALTER CONSTRAINT {} " + how).format(state.target, sql.Identifier(fk.name))
-        )
