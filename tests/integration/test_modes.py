@@ -334,3 +334,25 @@ def test_a_row_of_the_file_refers_to_a_parent_that_goes(db: str, conn: psycopg.C
     assert counts(result, "owner") == (1, 0, 0, 1, 0, 1)
     [reject] = pgsluice.reject_rows(result.run_id, database_url=db)
     assert (reject.line, reject.kind) == (4, "foreign_key")
+
+
+@pytest.mark.parametrize(
+    ("third", "rejected"),
+    [("4,4,50", 0), ("4,4,500", 1)],
+)
+def test_a_value_that_moves_to_a_new_row_is_free(
+    db: str, conn: psycopg.Connection, tmp_path: Path, third: str, rejected: int
+) -> None:
+    conn.execute("CREATE TABLE a (id int PRIMARY KEY, u int UNIQUE, n int CHECK (n < 100))")
+    conn.execute("INSERT INTO a VALUES (1, 1, 1), (2, 2, 2)")
+    (tmp_path / "a.csv").write_text(f"id,u,n\n1,9,1\n3,1,3\n{third}\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert", max_rejects="all")
+    assert counts(result, "a") == (3, 2 - rejected, 1, 0, rejected, 0)
+    assert rows(conn, "a")[:3] == [(1, 9, 1), (2, 2, 2), (3, 1, 3)]
+
+
+def test_a_value_that_stays_where_it_is_is_taken(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE a (id int PRIMARY KEY, u int UNIQUE, n int); INSERT INTO a VALUES (1, 1, 1)")
+    (tmp_path / "a.csv").write_text("id,u,n\n1,1,9\n3,1,3\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert", max_rejects="all")
+    assert counts(result, "a") == (2, 0, 1, 0, 1, 0)

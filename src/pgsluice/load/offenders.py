@@ -260,19 +260,47 @@ class Offenders:
                     keys += [sql.SQL("{} AS m{}").format(m, sql.SQL(str(i))) for i, m in enumerate(match)]
                     own = sql.SQL(" AND ").join(sql.SQL(f"a.m{i} = b.m{i}") for i in range(len(match)))
                     same = sql.SQL("{} AND NOT ({})").format(same, own)
-                self._find(
+                held = keyed(
+                    sql.SQL("ONLY {}").format(self._state.target)
+                    if self._state.plan.table.kind == "r"
+                    else self._state.target
+                )
+                found = self._find(
                     sql.SQL("SELECT a.rid FROM {} AS a WHERE EXISTS (SELECT FROM {} AS b WHERE {})").format(
-                        keyed(self._relation),
-                        keyed(
-                            sql.SQL("ONLY {}").format(self._state.target)
-                            if self._state.plan.table.kind == "r"
-                            else self._state.target
-                        ),
-                        same,
+                        keyed(self._relation), held, same
                     ),
                     prio,
                     **verdict,
                 )
+                if found and match and self._moves_away(keyed(self._relation), held, same, own, names):
+                    # Whether the row of the table is gone in time, the order of the rows decides.
+                    self.unanswered = True
+
+    def _moves_away(
+        self,
+        staged: sql.Composable,
+        held: sql.Composable,
+        same: sql.Composable,
+        own: sql.Composable,
+        names: Sequence[sql.SQL],
+    ) -> bool:
+        """Whether a row of the table that has a staged row's key is itself to be updated, to another key or none.
+
+        :param staged: the stage's rows in the index, with ``k0`` and so on for its keys, ``m0`` for the mode's.
+        :param held: the table's.
+        :param same: ``a`` and ``b`` have one key and are not the same row.
+        :param own: ``a`` is what the row ``b`` of the table is to be.
+        """
+        like = sql.SQL(" AND ").join(sql.SQL("a.{0} IS NOT DISTINCT FROM b.{0}").format(n) for n in names)
+        key = sql.SQL(", ").join(map(sql.Identifier, self._state.key))
+        mine = sql.SQL("SELECT {} FROM {}").format(key, self._relation)
+        other = sql.SQL(", ").join(sql.SQL(f"b.m{i}") for i in range(len(self._state.key)))
+        return self._conn.execute(
+            sql.SQL(
+                "SELECT EXISTS (SELECT FROM {held} AS b WHERE EXISTS (SELECT FROM {staged} AS a WHERE {same})"
+                " AND ({other}) IN ({mine}) AND NOT EXISTS (SELECT FROM {staged} AS a WHERE {own} AND {like}))"
+            ).format(held=held, staged=staged, same=same, other=other, mine=mine, own=own, like=like)
+        ).fetchone() == (True,)
 
     def unique_prio(self, ix: int, index: Index) -> int:
         """When PostgreSQL asks the index: with the row, or by a trigger if its constraint is deferrable."""
