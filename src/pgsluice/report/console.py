@@ -32,8 +32,8 @@ TABLES_AT_LEAST = 4
 EXAMPLE_LENGTH = 160
 
 HEADLINES = {
-    "published": ("Run {run} published: {loaded} loaded into {tables} in {seconds}.", "green"),
-    "dry_run": ("Run {run} was a dry run: {loaded} would be loaded into {tables}; nothing was written.", ""),
+    "published": ("Run {run} published: {done} in {seconds}.", "green"),
+    "dry_run": ("Run {run} was a dry run: {done}; nothing was written.", ""),
     "skipped": ("Nothing to do: every file was already loaded (--again loads it once more).", ""),
     "vetoed": ("Run {run} vetoed after {seconds}: nothing was published.", "bold red"),
 }
@@ -74,12 +74,21 @@ def _headline(result: RunResult) -> Line:
     return Line(
         text.format(
             run=result.run_id,
-            loaded=counted(sum(t.loaded for t in result.tables), "row"),
-            tables=counted(sum(not t.skipped for t in result.tables), "table"),
+            done=_done(result.tables, "would be " if result.status == "dry_run" else ""),
             seconds=seconds(result.seconds),
         ),
         style,
     )
+
+
+def _done(tables: Sequence[TableResult], would: str) -> str:
+    """What became of the tables' rows: in modes that change rows, "loaded" would say too little."""
+    where = counted(sum(not t.skipped for t in tables), "table")
+    if all(t.mode == "append" for t in tables):
+        return f"{counted(sum(t.loaded for t in tables), 'row')} {would}loaded into {where}"
+    inserted, updated, deleted = (sum(getattr(t, what) for t in tables) for what in ("inserted", "updated", "deleted"))
+    rest = f"{number(updated)} updated, {number(deleted)} deleted in {where}"
+    return f"{counted(inserted, 'row')} {would}inserted, {rest}"
 
 
 def _tables(tables: Sequence[TableResult], room: int | None) -> list[Part]:
