@@ -379,8 +379,8 @@ class RejectsResult:
     groups: tuple[RejectGroup, ...] = ()
     replayed: int = 0
     """Further rejects of the run, no longer counted: a replay has loaded them."""
-    replayable: bool = False
-    """The run was published: its rejects can be corrected and replayed."""
+    replay: int | None = None
+    """The run that a replay of these is for: the run itself, or the one that it replays. None: it was not published."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,7 +220,7 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
                 }
             ],
             "replayed": 0,
-            "replayable": False,
+            "replay": None,
         },
         "profile": [],
         "reason": "",
@@ -378,10 +378,10 @@ def test_the_next_command_names_the_same_database(
 ) -> None:
     api.load, _ = recording(result("published"))
     assert call("load", "d", *options).out.endswith(f"Next: pgsluice rejects 5{shown}\n")
-    api.rejects, _ = recording((5, RejectsResult(3, "r/5.csv", (GROUP,), replayable=True)))
+    api.rejects, _ = recording((5, RejectsResult(3, "r/5.csv", (GROUP,), replay=4)))
     out = call("rejects", "5", *options).out
     assert f"Next: pgsluice rejects 5{shown} --format csv > rejects.csv" in out
-    assert out.endswith(f"pgsluice replay 5 rejects.csv{shown}\n")
+    assert out.endswith(f"pgsluice replay 4 rejects.csv{shown}\n")
 
 
 def test_rejects_of_a_run_that_was_not_published_are_not_for_replay(call: Call, three_rejects: dict[str, Any]) -> None:

@@ -259,8 +259,8 @@ def rejects(
         replayed = ledger.replayed_rows(conn, run_id, table)
         if table is not None and not (groups or replayed or ledger.fed(conn, run_id, table)):
             raise CallError(f"run {run_id} had no file for a table {table}", "Leave --table out to see all of them")
-        path, published = row
-        return run_id, RejectsResult(sum(g.count for g in groups), path, groups, replayed, published)
+        path, replay_for = row
+        return run_id, RejectsResult(sum(g.count for g in groups), path, groups, replayed, replay_for)
 
 
 def reject_rows(

@@ -429,10 +429,12 @@ def run_to_replay(conn: Connection, run_id: int) -> RunToReplay | None:
     return RunToReplay(*rows[0]) if rows else None
 
 
-def report_of(conn: Connection, run_id: int) -> tuple[str | None, bool] | None:
-    """Where the CSV file of a run's rejects is, and whether the run was published; None if there is no such run."""
+def report_of(conn: Connection, run_id: int) -> tuple[str | None, int | None] | None:
+    """Where the CSV file of a run's rejects is, and which run they can be replayed for, if the run was published; None
+    if there is no such run.
+    """
     rows = _rows(conn, "report_of", run_id=run_id)
-    return (rows[0][0], bool(rows[0][1])) if rows else None
+    return (rows[0][0], rows[0][1]) if rows else None
 
 
 def files_to_replay(conn: Connection, run_id: int) -> tuple[FileToReplay, ...]:

@@ -285,7 +285,12 @@ class Run:
             status=status,
             seconds=0.0,
             tables=tuple(unloaded(t) for t in tables) if veto else tables,
-            rejects=RejectsResult(total, str(path) if path else None, groups, replayable=status == "published"),
+            rejects=RejectsResult(
+                total,
+                str(path) if path else None,
+                groups,
+                replay=(self._replay_of or self._run_id) if status == "published" else None,
+            ),
             reason=veto,
             replay_of=self._replay_of,
         )

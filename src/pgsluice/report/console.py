@@ -226,11 +226,11 @@ def rejects_parts(
     parts.append(Line())
     if rejects.path and not rejects.replayed:
         parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
-    if rejects.replayable:
+    if rejects.replay is not None:
         parts.append(
             Line(f"Next: pgsluice rejects {run_id}{address} --format csv > rejects.csv, correct the column raw, and")
         )
-        parts.append(Line(f"pgsluice replay {run_id} rejects.csv{address}"))
+        parts.append(Line(f"pgsluice replay {rejects.replay} rejects.csv{address}"))
     else:
         parts.append(Line("Nothing of that run was published: correct the files themselves and load them again."))
     return parts

@@ -223,8 +223,9 @@ FROM STDIN (FORMAT csv, HEADER, FORCE_NULL (parent_file, parent_line));
 SELECT coalesce(max(reject_no), 0) + 1 FROM pgsluice.reject WHERE run_id = %(run_id)s;
 
 -- name: report_of
--- Where the CSV file of a run's rejects is, and whether the run was published.
-SELECT rejects_path, status = 'published' FROM pgsluice.run WHERE run_id = %(run_id)s;
+-- Where the CSV file of a run's rejects is, and the run that they can be replayed for.
+SELECT rejects_path, CASE WHEN status = 'published' THEN coalesce(replay_of, run_id) END
+  FROM pgsluice.run WHERE run_id = %(run_id)s;
 
 -- name: reject_groups
 -- Rejected rows that are open counted by why, most frequent first, each with its first example.
