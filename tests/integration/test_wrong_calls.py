@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 import pgsluice
 from command import call
@@ -110,3 +111,11 @@ def test_a_schema_file_for_tables_that_are_there(db: str, numbers: Path, tmp_pat
     assert ended.code == 2
     assert ended.err.count("\n") == 1
     assert ended.err.endswith(". Tables that were there before stay as they are, whatever s.sql says\n")
+
+
+def test_resume_reads_the_variables_of_libpq(db: str, numbers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pgsluice.load(numbers, database_url=db, max_rejects="all")
+    for key, value in conninfo_to_dict(db).items():
+        monkeypatch.setenv("PGDATABASE" if key == "dbname" else f"PG{key.upper()}", str(value))
+    with pytest.raises(CallError, match="run 9"):
+        pgsluice.resume(9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 import psycopg
@@ -138,8 +138,7 @@ def replay(
     )
     path = os.fspath(file)
     conninfo = resolve(database_url, data_dir, make=False)
-    with connect(conninfo) as conn:
-        conn.autocommit = True
+    with _asking(conninfo) as conn:
         corrected = open_replay(conn, run_id, path)
     try:
         return Run(partial(_open, conninfo), [path], corrected.options(options), listen, corrected).execute()
@@ -158,7 +157,7 @@ def resume(
     :raises SluiceError: as :func:`load`.
     """
     conninfo = resolve(database_url, data_dir, make=False)
-    with _reading(conninfo, None) as conn:
+    with _asking(conninfo) as conn:
         options, paths = reopen(conn, run_id)
     return Run(partial(_open, conninfo), paths, options, listen, resume=run_id).execute()
 
@@ -277,10 +276,14 @@ def _open(conninfo: str, name: str) -> psycopg.Connection:
 
 
 @contextmanager
-def _reading(database_url: str | None, data_dir: str | None) -> Iterator[psycopg.Connection]:
-    with connect(resolve(database_url, data_dir, make=False)) as conn:
+def _asking(conninfo: str) -> Iterator[psycopg.Connection]:
+    with connect(conninfo) as conn:
         conn.autocommit = True
         yield conn
+
+
+def _reading(database_url: str | None, data_dir: str | None) -> AbstractContextManager[psycopg.Connection]:
+    return _asking(resolve(database_url, data_dir, make=False))
 
 
 def _dialect(delimiter: str | None, quote: str | None, encoding: str | None, null: Sequence[str]) -> DialectOptions:
