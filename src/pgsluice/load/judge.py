@@ -86,18 +86,18 @@ def judge(
             offenders.duplicates()
     keys = [(o, k) for s, o in asked if inner and (k := keys_of(s, names, inner=True))]
     if keys or _any(conn, DUP):
-        number(conn, group, [(DUP, ("tab", "ix", "grp", "rid")), (OFF, _OFF_COLUMNS)], staged)
+        number(conn, group, [("pgsluice_dup", ("tab", "ix", "grp", "rid")), _OFF_COLUMNS], staged)
         _lose(conn)
         _settle(conn, group, keys)
         for state, offenders in asked:
             _say_duplicates(conn, state, offenders)
     left = 0
     if _any(conn, OFF):
-        left = _expel(conn, group, others, staged)
+        left = _expel(conn, asked, others, staged)
     return Judgement(left, not any(o.unanswered for _, o in asked))
 
 
-_OFF_COLUMNS = ("tab", "rid", "prio")
+_OFF_COLUMNS = "pgsluice_off", ("tab", "rid", "prio")
 
 BAN = sql.Identifier("pg_temp", "pgsluice_ban")
 """Rows that may not stay because they have no parent, and what is said of them."""
@@ -164,7 +164,7 @@ def ban_orphans(
 
 def _ban(conn: psycopg.Connection, group: Sequence[TableLoad]) -> int:
     """Bans the rows in OFF; says how many were not banned before."""
-    number(conn, group, [(OFF, _OFF_COLUMNS)], staged=True)
+    number(conn, group, [_OFF_COLUMNS], staged=True)
     return conn.execute(
         sql.SQL(
             "INSERT INTO {} SELECT o.tab, o.ord, s.kind, s.col, s.con, s.code, s.message"
@@ -254,15 +254,16 @@ def _settle_duplicates(conn: psycopg.Connection, *, listed: bool) -> None:
         ).format(lost=LOST, off=OFF, rival=_RIVAL)
     )
     several = conn.execute(
-        "SELECT count(*) > 1 FROM (SELECT DISTINCT tab, ix FROM pg_temp.pgsluice_dup) AS d"
+        "SELECT (min(tab), min(ix)) <> (max(tab), max(ix)) FROM pg_temp.pgsluice_dup"
     ).fetchone() == (True,)
-    choice = sql.SQL("" if several else "DISTINCT ON (tab, ix, grp)")
-    order = sql.SQL("" if several else "ORDER BY tab, ix, grp, ord")
+    # Of one index alone nobody asks but who comes first.
+    columns = sql.SQL("*" if several else "tab, ix, grp, min(ord) AS ord")
+    first = sql.SQL("" if several else "GROUP BY tab, ix, grp")
     conn.execute(
         sql.SQL(
-            "CREATE TEMP TABLE pgsluice_live ON COMMIT DROP AS SELECT {} * FROM {} AS d"
+            "CREATE TEMP TABLE pgsluice_live ON COMMIT DROP AS SELECT {} FROM {} AS d"
             " WHERE NOT EXISTS (SELECT FROM {} AS l WHERE l.tab = d.tab AND l.rid = d.rid) {}"
-        ).format(choice, DUP, LOST, order)
+        ).format(columns, DUP, LOST, first)
     )
     conn.execute(sql.SQL("ANALYZE {}").format(_LIVE))
     if not several:
@@ -314,24 +315,31 @@ def _say_duplicates(conn: psycopg.Connection, state: TableLoad, offenders: Offen
 
 
 def _expel(
-    conn: psycopg.Connection, group: Sequence[TableLoad], others: Mapping[TableName, TableLoad], staged: bool
+    conn: psycopg.Connection,
+    asked: Sequence[tuple[TableLoad, Offenders]],
+    others: Mapping[TableName, TableLoad],
+    staged: bool,
 ) -> int:
     """Writes the offenders to the rejects, remembers their keys and deletes them; says how many they were."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_leave")
     conn.execute("CREATE TEMP TABLE pgsluice_leave (tab integer, rid tid, ord bigint, prio integer) ON COMMIT DROP")
-    for state in group:
+    group = [state for state, _ in asked]
+    leaving: dict[int, int] = {}
+    for state, offenders in asked:
         rows: sql.Composable = sql.SQL(
-            "SELECT rid, max(ord) AS ord, min(prio) AS prio FROM {} WHERE tab = {} GROUP BY rid"
+            "SELECT rid, ord, prio FROM {} WHERE tab = {}"
+            if offenders.answers < 2
+            else "SELECT rid, max(ord) AS ord, min(prio) AS prio FROM {} WHERE tab = {} GROUP BY rid"
         ).format(OFF, sql.Literal(state.number))
         if unnumbered(conn, state, OFF):
             rows = sql.SQL("SELECT rid, coalesce(ord, place) AS ord, prio FROM ({}) AS p").format(
                 placed(conn, state, rows, staged)
             )
-        conn.execute(
+        leaving[state.number] = conn.execute(
             sql.SQL("INSERT INTO pg_temp.pgsluice_leave SELECT {}, rid, ord, prio FROM ({}) AS o").format(
                 sql.Literal(state.number), rows
             )
-        )
+        ).rowcount
     conn.execute("ANALYZE pg_temp.pgsluice_leave")
     conn.execute(
         sql.SQL(
@@ -348,17 +356,11 @@ def _expel(
                 texts(state.keys_watched, "r"), _relation(state, staged), _refused(state)
             ),
         )
-    left = 0
     for state in group:
         name_parents(conn, state, others, _relation(state, staged), _refused(state))
+    left = 0
     for state in group:
-        if not staged:
-            conn.execute(
-                sql.SQL("INSERT INTO pg_temp.pgsluice_out SELECT {}, o.rid FROM ({}) AS o").format(
-                    sql.Literal(state.number), _refused(state)
-                )
-            )
-        count = _leave(conn, state, staged)
+        count = _leave(conn, state, leaving[state.number], staged)
         if staged:
             state.staged -= count
         else:
@@ -367,14 +369,18 @@ def _expel(
     return left
 
 
-def _leave(conn: psycopg.Connection, state: TableLoad, staged: bool) -> int:
-    """Takes the offenders out of the relation; says how many."""
-    row = conn.execute(sql.SQL("SELECT count(*) FROM ({}) AS o").format(_refused(state))).fetchone()
-    assert row is not None
-    if not staged and row[0] and row[0] == state.landed:
+def _leave(conn: psycopg.Connection, state: TableLoad, count: int, staged: bool) -> int:
+    """Takes the offenders, which should be so many, out of the relation; says how many they were."""
+    if not staged and count and count == state.landed:
         # Not one row stays. Deleted ones would be in every index that is built next.
         conn.execute(sql.SQL("TRUNCATE ONLY {}").format(state.target))
-        return state.landed
+        return count
+    if not staged:
+        conn.execute(
+            sql.SQL("INSERT INTO pg_temp.pgsluice_out SELECT {}, o.rid FROM ({}) AS o").format(
+                sql.Literal(state.number), _refused(state)
+            )
+        )
     return conn.execute(
         sql.SQL("DELETE FROM {} AS r USING ({}) AS o WHERE r.ctid = o.rid").format(
             _relation(state, staged), _refused(state)

@@ -18,7 +18,6 @@ import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
@@ -362,17 +361,17 @@ def copy_rejects(conn: Connection, run_id: int, rows: Iterable[RejectRow]) -> in
     return number - first
 
 
-def copy_report(conn: Connection, path: Path) -> bool:
-    """Writes the rejects of a run's own report down, the file as it is; PostgreSQL reads CSV faster than we do.
+def takes_report(conn: Connection) -> bool:
+    """Whether :func:`copy_report` may be used: the database has all of the report's characters."""
+    return _codec(conn) == "utf-8"
 
-    Returns False, and does nothing, where the database may lack some of the report's characters.
-    """
-    if _codec(conn) != "utf-8":
-        return False
-    with path.open("rb") as report, conn.cursor() as cursor, cursor.copy(query("ledger", "copy_report")) as copy:
-        while piece := report.read(1 << 18):
-            copy.write(piece)
-    return True
+
+def copy_report(conn: Connection, lines: memoryview) -> None:
+    """Writes rejects down as lines of the report have them; PostgreSQL reads CSV faster than we do."""
+    with conn.cursor() as cursor, cursor.copy(query("ledger", "copy_report")) as copy:
+        # In pieces, so that libpq does not hold a second copy of the whole.
+        for start in range(0, len(lines), 1 << 18):
+            copy.write(lines[start : start + (1 << 18)])
 
 
 def _copy_line(run_id: int, number: int, row: RejectRow) -> str:

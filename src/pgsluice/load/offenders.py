@@ -66,6 +66,8 @@ class Offenders:
         self._mapped = {c.name for c in state.columns}
         self._order = _trigger_order(state.plan.table)
         self.unanswered = False
+        self.answers = 0
+        """How many questions found rows; each finds a row once."""
 
     def not_null(self) -> None:
         """NULLs in columns that take none."""
@@ -118,6 +120,7 @@ class Offenders:
             ).format(off=OFF, tab=sql.Literal(self._state.number), alias=alias, cases=cases, relation=self._relation),
             last=last,
         )
+        self.answers += bool(found)
         for prio, check in asked if found else ():
             self._say(
                 prio,
@@ -253,6 +256,7 @@ class Offenders:
                 found = self._run(members)
             verdict = unique_verdict(index)
             prio = self.unique_prio(ix, index)
+            self.answers += bool(found)
             if found:
                 self._say(prio, **verdict)
             if self._staged and not (match and sorted(index.keys) == sorted(m.as_string() for m in match)):
@@ -323,6 +327,7 @@ class Offenders:
                 OFF, sql.Literal(self._state.number), sql.Literal(prio), rids
             )
         )
+        self.answers += bool(found)
         if found:
             self._say(prio, kind=kind, column=column, constraint=constraint, code=code, message=message)
         return found or 0

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 import psycopg
 from psycopg import sql
 
+from pgsluice.load.ahead import Ahead
 from pgsluice.load.finish import Finisher
 from pgsluice.load.judge import only_insert_tells
 from pgsluice.load.land import Lander, Thaw
-from pgsluice.load.producer import Piece, Producer
+from pgsluice.load.producer import Piece, producer
 from pgsluice.load.staging import Staging
 from pgsluice.load.state import Clock, TableLoad
 from pgsluice.model import Listener, Mode, Plan, Progress, Way
@@ -38,7 +39,7 @@ class Passage:
         self._staging = staging
         self._clock = clock
         self._listen = listen
-        self._producer: Producer
+        self._producer: Ahead[Piece]
         self._pieces: Iterator[Piece]
 
     def bring(self, finisher: Finisher) -> None:
@@ -75,7 +76,7 @@ class Passage:
     def _read(self, tables: Sequence[TableLoad]) -> None:
         """Has the files of these tables read, from the first on."""
         zone = str(self._conn.info.parameter_status("TimeZone")).upper()
-        self._producer = Producer(tables, utc=zone in {"UTC", "ETC/UTC", "GMT", "ETC/GMT"})
+        self._producer = producer(tables, utc=zone in {"UTC", "ETC/UTC", "GMT", "ETC/GMT"})
         self._pieces = iter(self._producer)
 
     def _fill(self, state: TableLoad, lander: Lander) -> None:

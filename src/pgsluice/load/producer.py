@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
+from pgsluice.load.ahead import Ahead
 from pgsluice.load.modes import key_indexes
 from pgsluice.load.state import FileLoad, TableLoad
 from pgsluice.source.blocks import Block, BlockReader
@@ -40,76 +39,33 @@ def _readable(file: FileLoad) -> bool:
     return file.corrections is None and len(file.plan.columns) > 1 and reads_as_is(file.plan.file.dialect)
 
 
-class Producer:
-    """Iterates over the pieces of all tables in load order, made by a thread of its own.
+def producer(tables: Sequence[TableLoad], *, utc: bool) -> Ahead[Piece]:
+    """The pieces of all tables in load order, made by a thread of its own.
 
-    What the thread raises is raised again to the one who iterates. ``close()`` ends the thread early.
+    :param utc: the session's time zone is UTC.
     """
+    return Ahead(_pieces(tables, utc), _AHEAD, "pgsluice-reader")
 
-    def __init__(self, tables: Sequence[TableLoad], *, utc: bool) -> None:
-        self._tables = tables
-        self._utc = utc
-        self._queue: queue.Queue[Piece | BaseException | None] = queue.Queue(_AHEAD)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pgsluice-reader", daemon=True)
-        self._thread.start()
 
-    def __iter__(self) -> Iterator[Piece]:
-        while (item := self._queue.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
+def _pieces(tables: Sequence[TableLoad], utc: bool) -> Generator[Piece, None, None]:
+    for table in tables:
+        files = [f for f in table.files if not (f.skipped or f.staged_before)]
+        table.as_it_is = AS_IT_IS and not table.lasting and all(_readable(f) for f in files)
+        for file in files:
+            yield from _pieces_of(table, file, utc)
 
-    def close(self) -> None:
-        """Stops reading; returns when the thread has ended."""
-        self._stop.set()
-        while self._thread.is_alive():
-            try:
-                self._queue.get(timeout=0.05)
-            except queue.Empty:
-                continue
 
-    def _run(self) -> None:
-        try:
-            for table in self._tables:
-                files = [f for f in table.files if not (f.skipped or f.staged_before)]
-                table.as_it_is = AS_IT_IS and not table.lasting and all(_readable(f) for f in files)
-                for file in files:
-                    self._read(table, file)
-            self._put(None)
-        except _Stopped:
-            pass
-        except BaseException as error:
-            self._put_quietly(error)
-
-    def _read(self, table: TableLoad, file: FileLoad) -> None:
-        columns = [table.plan.table.column(name) for name in file.plan.columns]
-        blocks = _blocks(table, file)
-        reader = TypedReader(columns, file.plan.file.dialect, path=file.plan.file.path, utc=self._utc)
-        try:
-            for block in blocks:
-                chunk = None if table.as_it_is else reader.read(block)
-                self._put(Piece(table, file, reader, block, chunk))
-            self._put(Piece(table, file, reader, None, None, blocks.sha256))
-        finally:
-            blocks.close()
-
-    def _put(self, item: Piece | None) -> None:
-        while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=0.1)
-                return
-            except queue.Full:
-                continue
-        raise _Stopped
-
-    def _put_quietly(self, error: BaseException) -> None:
-        while not self._stop.is_set():
-            try:
-                self._queue.put(error, timeout=0.1)
-                return
-            except queue.Full:
-                continue
+def _pieces_of(table: TableLoad, file: FileLoad, utc: bool) -> Generator[Piece, None, None]:
+    columns = [table.plan.table.column(name) for name in file.plan.columns]
+    blocks = _blocks(table, file)
+    reader = TypedReader(columns, file.plan.file.dialect, path=file.plan.file.path, utc=utc)
+    try:
+        for block in blocks:
+            chunk = None if table.as_it_is else reader.read(block)
+            yield Piece(table, file, reader, block, chunk)
+        yield Piece(table, file, reader, None, None, blocks.sha256)
+    finally:
+        blocks.close()
 
 
 def _blocks(table: TableLoad, file: FileLoad) -> BlockReader | CorrectionReader:
@@ -118,7 +74,3 @@ def _blocks(table: TableLoad, file: FileLoad) -> BlockReader | CorrectionReader:
     # Of several rows with one key a run takes the first. The others stay what they were: matched by their
     # key now, they would take the first one's place.
     return file.corrections.reader(file.plan.columns, key_indexes(table.plan.table, table.key))
-
-
-class _Stopped(Exception):
-    """The consumer does not want any more."""

@@ -8,26 +8,35 @@ from __future__ import annotations
 
 import csv
 import itertools
+import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, nullcontext, suppress
 from io import BufferedWriter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import psycopg
+from psycopg import sql
 
 from pgsluice.errors import CallError
-from pgsluice.load.ledger import RejectRow
+from pgsluice.load.ahead import Ahead
+from pgsluice.load.ledger import RejectRow, copy_report
 from pgsluice.load.state import FileLoad, TableLoad
 from pgsluice.model import Reject, RejectGroup
 from pgsluice.source.corrections import HEADER, PLACEHOLDERS
 from pgsluice.source.records import BAD_ENCODING
+from pgsluice.sql import query
+from pgsluice.target.copy import csv_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from pgsluice.source.places import Numbers, Places
+
+
+# Pieces of the report that may wait to be written.
+_AHEAD = 2
 
 
 def csv_writer(out: TextIO) -> Any:
@@ -44,42 +53,69 @@ def csv_row(r: Reject) -> tuple[object, ...]:
 
 
 def write_report(
-    conn: psycopg.Connection, states: Sequence[TableLoad], folder: Path, name: str, run_id: int
+    conn: psycopg.Connection,
+    states: Sequence[TableLoad],
+    folder: Path,
+    name: str,
+    run_id: int,
+    book: psycopg.Connection | None = None,
 ) -> tuple[Path, tuple[RejectGroup, ...]]:
     """Writes the run's rejects as CSV, in load order, file by file and line by line.
+
+    A thread of its own asks for them and makes the report, some thousands ahead of this one, which waits for
+    the server to write them into the ledger.
 
     :param folder: where to write it; made if it is not there.
     :param name: the file's name without ``.csv``. If there is one, because runs of two databases have one number
         and end in the same second, the new one gets a number behind its name.
     :param run_id: the run whose rejects they are: in a replay, the one that is replayed.
+    :param book: the connection on which they go into the ledger at the same time; None: they do not.
     :returns: the file, and how many there are of which kind, as :func:`pgsluice.load.ledger.reject_groups` counts
         them.
     :raises CallError: the folder cannot be written.
     """
-    from pyarrow import csv as arrow_csv
-
     _lines_of_parents(conn, states)
-    count = 0
     groups = _Groups()
-    # Every text quoted, and no number: as :func:`csv_writer` does.
-    options = arrow_csv.WriteOptions(include_header=False, quoting_style="needed")
     path = folder / f"{name}.csv"
+    # The two threads may share a connection; while one has a statement under way on it, the other waits.
+    busy = threading.Lock()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _create(folder, name) as out:
             path = Path(out.name)
-            out.write(",".join(f'"{name}"' for name in HEADER).encode() + b"\n")
-            for state, file, rows, places in _located(conn, states):
-                report = _report(run_id, count, state, file, rows, places)
-                arrow_csv.write_csv(report, out, options)
-                count += report.num_rows
-                groups.add(report)
+            head = ",".join(f'"{name}"' for name in HEADER).encode() + b"\n"
+            out.write(head)
+            with closing(Ahead(_parts(conn, busy, states, run_id, groups), _AHEAD, "pgsluice-rejects")) as parts:
+                for part in parts:
+                    out.write(part)
+                    if book is not None:
+                        with busy if book is conn else nullcontext():
+                            copy_report(book, part)
     except OSError as error:
         raise CallError(
             f"the report of rejects cannot be written to {path}: {error.strerror}",
             "Nothing was published. Make the folder writable or run from another one",
         ) from error
     return path, groups.most_first()
+
+
+def _parts(
+    conn: psycopg.Connection, busy: threading.Lock, states: Sequence[TableLoad], run_id: int, groups: _Groups
+) -> Generator[memoryview, None, None]:
+    """The report without its header, piece by piece."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    # Every text quoted, and no number: as :func:`csv_writer` does.
+    options = arrow_csv.WriteOptions(include_header=False, quoting_style="needed")
+    count = 0
+    for state, file, rows, places in _located(conn, busy, states):
+        report = _report(run_id, count, state, file, rows, places)
+        count += report.num_rows
+        groups.add(report)
+        sink = pa.BufferOutputStream()
+        arrow_csv.write_csv(report, sink, options)
+        yield memoryview(sink.getvalue())
 
 
 def _create(folder: Path, name: str) -> BufferedWriter:
@@ -133,6 +169,7 @@ def read_report(path: Path) -> Iterator[RejectRow]:
 
 def _lines_of_parents(conn: psycopg.Connection, states: Sequence[TableLoad]) -> None:
     import numpy as np
+    import pyarrow as pa
 
     conn.execute("CREATE TEMP TABLE pgsluice_line (tab integer, ord bigint, file text, line bigint) ON COMMIT DROP")
     for state in states:
@@ -142,32 +179,31 @@ def _lines_of_parents(conn: psycopg.Connection, states: Sequence[TableLoad]) -> 
         wanted = np.fromiter((row[0] for row in rows), np.int64)
         if not wanted.size:
             continue
-        with conn.cursor() as cursor, cursor.copy("COPY pg_temp.pgsluice_line FROM STDIN") as copy:
-            for file in state.files:
-                low, high = wanted.searchsorted((file.base, file.base + file.read))
-                for places in file.locate([wanted[low:high] - file.base] if high > low else []):
-                    for ordinal, line in zip(places.ordinals.tolist(), places.lines.tolist(), strict=True):
-                        copy.write_row((state.number, file.base + ordinal, file.plan.file.path, line))
+        for file in state.files:
+            low, high = wanted.searchsorted((file.base, file.base + file.read))
+            for places in file.locate([wanted[low:high] - file.base] if high > low else []):
+                count = places.ordinals.size
+                rows = pa.table(
+                    {
+                        "tab": pa.repeat(state.number, count),
+                        "ord": places.ordinals + file.base,
+                        "file": pa.repeat(file.plan.file.path, count),
+                        "line": places.lines,
+                    }
+                )
+                with conn.cursor().copy("COPY pg_temp.pgsluice_line FROM STDIN (FORMAT csv)") as copy:
+                    copy.write(csv_bytes(rows))
+    conn.execute("ANALYZE pg_temp.pgsluice_line")
 
 
-_ROWS = """
-COPY (
-SELECT r.tab, r.ord, r.kind, r.col, r.con, r.code,
-       r.message || coalesce(' (its parent, ' || p.file || ' line ' || p.line || ', was rejected)', ''),
-       coalesce(p.file, ''), p.line
-FROM pg_temp.pgsluice_reject AS r
-LEFT JOIN pg_temp.pgsluice_line AS p ON p.tab = r.parent_tab AND p.ord = r.parent_ord
-ORDER BY r.tab, r.ord
-) TO STDOUT (FORMAT csv)
-"""
-_FIELDS = ("tab", "ord", "kind", "col", "con", "code", "message", "parent_file", "parent_line")
+_FIELDS = ("tab", "ord", "parent_line", "kind", "col", "con", "code", "message", "parent_file")
 _NUMBERS = frozenset(("tab", "ord", "parent_line"))
 
 # How much of the rejects is in memory at once. A message may quote a value of a megabyte.
 _ROWS_AT_ONCE, _BYTES_AT_ONCE = 32_768, 4 << 20
 
 
-def _fetched(conn: psycopg.Connection) -> Iterator[pa.Table]:
+def _fetched(conn: psycopg.Connection, busy: threading.Lock) -> Iterator[pa.Table]:
     """The run's rejects in load order, in portions."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
@@ -177,28 +213,33 @@ def _fetched(conn: psycopg.Connection) -> Iterator[pa.Table]:
     read = arrow_csv.ReadOptions(column_names=list(_FIELDS), use_threads=False, block_size=1 << 30)
     convert = arrow_csv.ConvertOptions(column_types=types)
     parse = arrow_csv.ParseOptions(newlines_in_values=True)
-    with conn.cursor() as cursor, cursor.copy(_ROWS) as copy:
-        lines: list[bytes] = []
-        size = 0
+    with conn.cursor() as cursor:
+        with busy:
+            longest = cursor.execute(query("rejects", "longest")).fetchone()
+            # All rows will be fetched: the plan that is the fastest for the first of them may be the slowest.
+            cursor.execute("SET LOCAL cursor_tuple_fraction = 1")
+            cursor.execute(query("rejects", "open"))
+        count = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // longest[0])) if longest and longest[0] else _ROWS_AT_ONCE
+        following = sql.SQL(query("rejects", "next")).format(count=sql.Literal(count))
         while True:
-            line = copy.read()
-            lines.append(bytes(line))
-            size += len(line)
-            if not line or size > _BYTES_AT_ONCE or len(lines) >= _ROWS_AT_ONCE:
-                if size:
-                    yield arrow_csv.read_csv(pa.BufferReader(b"".join(lines)), read, parse, convert)
-                lines.clear()
-                size = 0
-            if not line:
-                return
+            with busy:
+                cursor.execute(following)
+            found = cursor.pgresult
+            assert found is not None
+            lines = b"".join(found.get_value(i, 0) or b"" for i in range(found.ntuples))
+            if not lines:
+                break
+            yield arrow_csv.read_csv(pa.BufferReader(lines), read, parse, convert)
+        with busy:
+            cursor.execute("CLOSE pgsluice_rejects")
 
 
 def _located(
-    conn: psycopg.Connection, states: Sequence[TableLoad]
+    conn: psycopg.Connection, busy: threading.Lock, states: Sequence[TableLoad]
 ) -> Iterator[tuple[TableLoad, FileLoad, pa.Table, Places]]:
     """Rejects and where they stand, some of one file at a time."""
     by_number = {s.number: s for s in states}
-    portions = _Files(by_number, _fetched(conn))
+    portions = _Files(by_number, _fetched(conn, busy))
     for state, file in portions:
         # Portions wait here, in whole or in part, while their records are read.
         waiting: deque[pa.Table] = deque()

@@ -40,7 +40,6 @@ from pgsluice.model import (
     Listener,
     LoadOptions,
     Progress,
-    RejectGroup,
     RejectsResult,
     RunResult,
     SourceFile,
@@ -271,14 +270,6 @@ class Run:
         total = sum(rejected.values())
         tables = tuple(table_result(s, rejected) for s in self._states)
         veto = veto_of(self._options.limits, {s.plan.table.name: t for s, t in zip(self._states, tables, strict=True)})
-        path: Path | None = None
-        groups: tuple[RejectGroup, ...] = ()
-        if total:
-            with self._clock.phase("rejects"):
-                self._listen(Progress("publish", step="report of rejects"))
-                name = f"run-{self._run_id}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-                folder = Path(self._options.reports)
-                path, groups = write_report(main, todo, folder, name, self._replay_of or self._run_id)
         status = "vetoed" if veto else "dry_run" if self._options.dry_run else "published"
         result = RunResult(
             run_id=self._run_id,
@@ -286,30 +277,45 @@ class Run:
             seconds=0.0,
             tables=tuple(unloaded(t) for t in tables) if veto else tables,
             rejects=RejectsResult(
-                total,
-                str(path) if path else None,
-                groups,
-                replay=(self._replay_of or self._run_id) if status == "published" else None,
+                total, None, replay=(self._replay_of or self._run_id) if status == "published" else None
             ),
             reason=veto,
             replay_of=self._replay_of,
         )
         if status == "published":
+            result = self._with_rejects(result, main, todo)
             self._committing = result
-            self._publish(todo, result, path)
+            self._publish(todo, result)
         else:
-            main.rollback()
             with self._book.transaction():
-                self._record(self._book, result, path)
+                result = self._with_rejects(result, self._book, todo)
+                main.rollback()
+                self._record(self._book, result)
                 if self._staging is not None:
                     self._staging.drop(self._book, todo)
         return self._told(result)
+
+    def _with_rejects(self, result: RunResult, book: psycopg.Connection, todo: Sequence[TableLoad]) -> RunResult:
+        """Writes the rejects into the report and, on the connection ``book``, into the ledger."""
+        if not result.rejects.count:
+            return result
+        with self._clock.phase("rejects"):
+            self._listen(Progress("publish", step="report of rejects"))
+            name = f"run-{self._run_id}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+            folder = Path(self._options.reports)
+            if self._replay is None and ledger.takes_report(book):
+                path, groups = write_report(self._main, todo, folder, name, self._run_id, book)
+            else:
+                # The report of a replay bears the number of the run that is replayed.
+                path, groups = write_report(self._main, todo, folder, name, self._replay_of or self._run_id)
+                ledger.copy_rejects(book, self._run_id, read_report(path))
+        return replace(result, rejects=replace(result.rejects, path=str(path), groups=groups))
 
     def _told(self, result: RunResult) -> RunResult:
         """The result with what is only known in the end."""
         return replace(result, seconds=round(self._seconds(), 3), profile=self._clock.times())
 
-    def _publish(self, todo: Sequence[TableLoad], result: RunResult, path: Path | None) -> None:
+    def _publish(self, todo: Sequence[TableLoad], result: RunResult) -> None:
         self._listen(Progress("publish", step="commit"))
         for state in todo:
             if state.way is not Way.SWAP:
@@ -322,13 +328,13 @@ class Run:
             with self._clock.phase("write out"):
                 write_out(self._main, self._book, self._run_id)
         with self._clock.phase("publish"):
-            self._record(self._main, result, path)
+            self._record(self._main, result)
             if self._staging is not None:
                 self._staging.drop(self._main, todo)
             swap.perform(self._options.lock_timeout, no_wait=self._options.no_wait)
             self._main.commit()
 
-    def _record(self, conn: psycopg.Connection, result: RunResult, path: Path | None) -> None:
+    def _record(self, conn: psycopg.Connection, result: RunResult) -> None:
         records = []
         for state, counted in zip(self._states, result.tables, strict=True):
             table = state.plan.table
@@ -353,16 +359,12 @@ class Run:
                     )
                 )
         ledger.record_files(conn, self._run_id, records)
-        # The report of a replay bears the number of the run that is replayed.
-        if path is not None and (self._replay or not ledger.copy_report(conn, path)):
-            ledger.copy_rejects(conn, self._run_id, read_report(path))
+        report = result.rejects.path
         if self._replay and result.status == "published":
-            refused = (row.number for row in read_report(path)) if path is not None else ()
+            refused = (row.number for row in read_report(Path(report))) if report else ()
             loaded = self._replay.numbers_but(n for n in refused if n is not None)
             ledger.mark_replayed(conn, self._replay.run_id, self._run_id, loaded)
-        ledger.finish_run(
-            conn, self._run_id, result.status, self._seconds(), result.reason, str(path) if path is not None else None
-        )
+        ledger.finish_run(conn, self._run_id, result.status, self._seconds(), result.reason, report)
 
     def _rejected(self, todo: Sequence[TableLoad]) -> dict[int, int]:
         """Rejects by number of the file."""

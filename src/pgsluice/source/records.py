@@ -267,14 +267,22 @@ def _has_blank(octets: Octets, ends: Positions) -> bool:
     return bool((lengths == 0).any() or (octets[ends[short] - 1] == _CR).any())
 
 
-def _peculiar_lines(
-    data: bytes, delimiter: int, quote: int, fields: int, keeps_blanks: bool
-) -> tuple[Positions, Positions]:
+class _Lines(NamedTuple):
+    """The lines of a window, classified."""
+
+    ends: Positions
+    """Of all LFs."""
+    peculiar: Positions
+    """Ascending, the numbers of those lines that, were a record to begin on them, would not be one faultless record
+    of one line."""
+    fields: Positions | None
+    """How many fields each of these has; None where more than that may be wrong with one, but for a blank line."""
+
+
+def _classified(data: bytes, delimiter: int, quote: int, fields: int, keeps_blanks: bool) -> _Lines:
     """Classify the lines of ``data``, which ends with LF.
 
     :param keeps_blanks: a blank line is as good a record as any.
-    :return: the positions of all LFs, and ascending the numbers of those lines that, were a record to begin
-        on them, would not be one faultless record of one line.
     """
     import numpy as np
 
@@ -306,7 +314,9 @@ def _peculiar_lines(
     counts = np.diff(np.searchsorted(np.flatnonzero(is_delimiter), ends), prepend=0)
     peculiar |= counts != fields - 1
 
+    plain = not quotes.size and data.isascii() and len(data) <= MAX_RECORD_BYTES
     if b"\r" in data:
+        plain = False
         # Within quotes a CR does no harm, but lines with one are few.
         cr = np.flatnonzero(octets == _CR)
         mark(cr[octets[cr + 1] != _LF])
@@ -318,6 +328,7 @@ def _peculiar_lines(
     if len(data) > MAX_RECORD_BYTES:
         peculiar |= ends - starts >= MAX_RECORD_BYTES
     if b"\0" in data:
+        plain = False
         mark(np.flatnonzero(octets == 0))
     if not _is_utf8(data):
         # Every invalid byte becomes a lone surrogate, which valid UTF-8 cannot hold.
@@ -325,7 +336,8 @@ def _peculiar_lines(
         points = np.frombuffer(escaped, "<u4")
         invalid = np.flatnonzero((points >= 0xDC80) & (points <= 0xDCFF))
         peculiar[np.searchsorted(np.flatnonzero(points == _LF), invalid)] = True
-    return ends, np.flatnonzero(peculiar)
+    found = np.flatnonzero(peculiar)
+    return _Lines(ends, found, counts[found] + 1 if plain else None)
 
 
 # --------------------------------------------------------------------------- one record at a time
@@ -380,9 +392,13 @@ class Walker:
                     self.consumed = last.next
                     yield last
                 return
-            ends, peculiar = _peculiar_lines(
-                data[start:stop], self.delimiter[0], self.quote[0], self.fields, self.keeps_blanks
-            )
+            lines = _classified(data[start:stop], self.delimiter[0], self.quote[0], self.fields, self.keeps_blanks)
+            ends, peculiar = lines.ends, lines.peculiar
+            if lines.fields is not None and self.fields > 1:
+                yield from self.plain(start, line, lines, lines.fields)
+                line += int(ends.size)
+                self.consumed = start = stop
+                continue
             window, at, count = start, 0, int(ends.size)
             numbers = peculiar.tolist()
             numbers.append(count)
@@ -412,6 +428,27 @@ class Walker:
                 if start > stop:
                     line += data.count(b"\n", stop, start)
                 at = after
+
+    def plain(self, window: int, line: int, lines: _Lines, fields: Positions) -> Iterator[Run | Record]:
+        """The lines of a window each of which is a record, or blank, and has at most too few or too many fields."""
+        import numpy as np
+
+        begins = np.concatenate(([0], lines.ends[:-1] + 1)) + window
+        stop = window + int(lines.ends[-1]) + 1
+        found = (lines.peculiar, begins[lines.peculiar], lines.ends[lines.peculiar] + window, fields)
+        faults: dict[int, tuple[str, str] | None] = {}
+        done, after = 0, window
+        for number, start, end, count in zip(*(column.tolist() for column in found), strict=True):
+            if number > done:
+                yield Run(after, start, line + done, number - done)
+            done, after = number + 1, end + 1
+            if end == start:
+                continue
+            if count not in faults:
+                faults[count] = self.fault(b"", count, False)
+            yield Record(start, end, after, line + number, (), faults[count])
+        if after < stop:
+            yield Run(after, stop, line + done, int(lines.ends.size) - done)
 
     def run(self, start: int, line: int) -> Run | None:
         """The faultless records from ``start`` on, up to the first that is not, or that the data may cut."""

@@ -96,10 +96,10 @@ CREATE TABLE IF NOT EXISTS pgsluice.reject (
     raw text NOT NULL,
     parent_file text,
     parent_line bigint,
-    replayed_by bigint,
-    PRIMARY KEY (run_id, reject_no)
+    replayed_by bigint
 );
-COMMENT ON TABLE pgsluice.reject IS 'Every row that was refused, and why. No foreign key to run: a million rows at once should not pay for it.';
+CREATE INDEX IF NOT EXISTS reject_run ON pgsluice.reject USING brin (run_id);
+COMMENT ON TABLE pgsluice.reject IS 'Every row that was refused, and why. No primary key, no foreign key to run: a million rows at once should not pay for it. The rows of a run stand together.';
 COMMENT ON COLUMN pgsluice.reject.line IS 'Physical line of the file on which the record begins, from 1.';
 COMMENT ON COLUMN pgsluice.reject.ordinal IS 'Which record of the file, from 1, without the header.';
 COMMENT ON COLUMN pgsluice.reject.kind IS 'structure, value, not_null, check, unique, foreign_key, parent, exclusion, trigger, policy, other.';
@@ -213,10 +213,10 @@ COPY pgsluice.reject (run_id, reject_no, table_name, file, line, ordinal, kind, 
                       message, raw, parent_file, parent_line) FROM STDIN;
 
 -- name: copy_report
--- A report of rejects as it stands, for PostgreSQL to read.
+-- Lines of a report of rejects as they stand, for PostgreSQL to read.
 COPY pgsluice.reject (run_id, reject_no, table_name, file, line, ordinal, kind, column_name, constraint_name, sqlstate,
                       message, parent_file, parent_line, raw)
-FROM STDIN (FORMAT csv, HEADER, FORCE_NULL (parent_file, parent_line));
+FROM STDIN (FORMAT csv, FORCE_NULL (parent_file, parent_line));
 
 -- name: next_reject
 -- The number of the next rejected row of a run.
