@@ -21,6 +21,7 @@ from pgsluice.errors import BooksError, CallError, ConnectError, MappingError, S
 from pgsluice.model import (
     Check,
     FileResult,
+    Listener,
     Plan,
     Progress,
     Reject,
@@ -267,6 +268,22 @@ def test_defects_are_told_from_vetoes(api: Any, call: Call) -> None:
     assert ended.code == 70
     assert "Traceback" in ended.err
     assert ended.err.endswith("pgsluice: this is a defect of pgsluice: ZeroDivisionError: x\n")
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_ctrl_c_between_commit_and_summary_does_not_deny_it(api: Any, call: Call, options: tuple[str, ...]) -> None:
+    def load(*_: Any, listen: Listener, **__: Any) -> RunResult:
+        listen(Progress("publish", step="commit"))
+        listen(Progress("wait", step="the tables are in use"))
+        raise KeyboardInterrupt
+
+    api.load = load
+    ended = call("load", "d", *options)
+    assert ended.code == 130
+    assert ended.err.endswith("pgsluice: interrupted while it was publishing; pgsluice runs says whether it was\n")
+    # What one command said is nothing to the next.
+    api.load = raising(KeyboardInterrupt())
+    assert call("load", "d").err == "pgsluice: interrupted; nothing was published\n"
 
 
 def test_ctrl_c_after_publishing_does_not_deny_it(api: Any, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

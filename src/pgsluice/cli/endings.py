@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from pgsluice.errors import SluiceError
 
 if TYPE_CHECKING:
+    from pgsluice.model import Listener, Progress
     from pgsluice.report.parts import Part
 
 VETOED = 1
@@ -27,13 +28,15 @@ class Endings(TyperGroup):
     """Turns what a command raises into one line on standard error and the exit code that belongs to it."""
 
     def invoke(self, ctx: Any) -> Any:
+        _heard.commit = False
         try:
             return super().invoke(ctx)
         except SluiceError as error:
             _complain(str(error))
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
-            _complain("interrupted; nothing was published")
+            said = "while it was publishing; pgsluice runs says whether it was" if _heard.commit else ""
+            _complain(f"interrupted {said}" if said else "interrupted; nothing was published")
             raise typer.Exit(INTERRUPTED) from error
         except OSError as error:
             _complain(f"the system refuses: {error}")
@@ -51,6 +54,27 @@ class Endings(TyperGroup):
             traceback.print_exc()
             _complain(f"this is a defect of pgsluice: {type(error).__name__}: {error}")
             raise typer.Exit(DEFECT) from error
+
+
+class _Heard:
+    """What a run has said of its publishing. Ctrl-C may come between its commit and the first word of its summary,
+    where "nothing was published" would be false.
+    """
+
+    commit = False
+
+
+_heard = _Heard()
+
+
+def overheard(listen: Listener) -> Listener:
+    """The listener of a run, whose word that it commits is kept for the case of Ctrl-C."""
+
+    def hear(event: Progress) -> None:
+        _heard.commit = _heard.commit or (event.phase, event.step) == ("publish", "commit")
+        listen(event)
+
+    return hear
 
 
 def _of_database(error: Exception) -> bool:

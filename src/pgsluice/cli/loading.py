@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pgsluice.cli.endings import VETOED, show, show_json
+from pgsluice.cli.endings import VETOED, overheard, show, show_json
 from pgsluice.cli.options import (
     DatabaseUrl,
     DataDir,
@@ -107,7 +107,7 @@ def load(
             no_wait=no_wait,
             lock_timeout=lock_timeout,
             resumable=resumable,
-            listen=follower,
+            listen=overheard(follower),
         )
     _conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet, profile=profile)
 
@@ -179,7 +179,7 @@ def resume(
     from pgsluice.report.progress import Follower
 
     with Follower(quiet=as_json or quiet) as follower:
-        result = resume_run(run, database_url=database_url, data_dir=data_dir, listen=follower)
+        result = resume_run(run, database_url=database_url, data_dir=data_dir, listen=overheard(follower))
     _conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet)
 
 
@@ -221,7 +221,7 @@ def replay(
             dry_run=dry_run,
             no_wait=no_wait,
             lock_timeout=lock_timeout,
-            listen=follower,
+            listen=overheard(follower),
         )
     _conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet)
 
