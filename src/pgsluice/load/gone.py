@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import psycopg
 from psycopg import sql
 
-from pgsluice.load.land import REJECT
+from pgsluice.load.land import REJECT, WHY
 from pgsluice.load.state import TableLoad
 from pgsluice.model import TableName
 
@@ -70,9 +70,11 @@ def name_parents(
                 "UPDATE {reject} AS q SET kind = 'parent', parent_tab = {parent}, parent_ord = g.ord"
                 " FROM ({refused}) AS o JOIN {relation} AS r ON r.ctid = o.rid"
                 " JOIN (SELECT {names}, min({ord}) AS ord FROM {gone} GROUP BY {names}) AS g ON {same}"
-                " WHERE q.tab = {tab} AND q.ord = o.ord AND q.kind = 'foreign_key' AND q.con = {con}"
+                " WHERE q.tab = {tab} AND q.ord = o.ord AND (q.kind = 'foreign_key' AND q.con = {con} OR q.kind = ''"
+                " AND q.why IN (SELECT w.why FROM {why} AS w WHERE w.kind = 'foreign_key' AND w.con = {con}))"
             ).format(
                 reject=REJECT,
+                why=WHY,
                 parent=sql.Literal(parent.number),
                 refused=refused,
                 relation=relation,

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.load.gone import name_parents, remember, texts
-from pgsluice.load.land import REJECT
+from pgsluice.load.land import REJECT, WHY
 from pgsluice.load.offenders import DUP, LOST, OFF, SAID, Offenders, clean_slate, firing_order, unique_indexes
 from pgsluice.load.ranks import number, placed, unnumbered
 from pgsluice.load.state import TableLoad
@@ -343,10 +343,15 @@ def _expel(
     conn.execute("ANALYZE pg_temp.pgsluice_leave")
     conn.execute(
         sql.SQL(
-            "INSERT INTO {} (tab, ord, kind, col, con, code, message)"
-            " SELECT o.tab, o.ord, s.kind, s.col, s.con, s.code, s.message FROM pg_temp.pgsluice_leave AS o JOIN"
-            " (SELECT DISTINCT * FROM {}) AS s ON s.tab = o.tab AND s.prio = o.prio"
-        ).format(REJECT, SAID)
+            "INSERT INTO {why} SELECT (SELECT count(*) FROM {why}) + row_number() OVER (), s.* FROM"
+            " (SELECT DISTINCT * FROM {said} EXCEPT SELECT tab, prio, kind, col, con, code, message FROM {why}) AS s"
+        ).format(why=WHY, said=SAID)
+    )
+    conn.execute(
+        sql.SQL(
+            "INSERT INTO {} (tab, ord, why) SELECT o.tab, o.ord, w.why FROM pg_temp.pgsluice_leave AS o JOIN {} AS w"
+            " ON w.tab = o.tab AND w.prio = o.prio"
+        ).format(REJECT, WHY)
     )
     for state in group:
         remember(

@@ -26,13 +26,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 REJECT = sql.Identifier("pg_temp", "pgsluice_reject")
-"""The run's rejects while it is under way; gone with its transaction."""
+"""The run's rejects while it is under way; gone with its transaction. With ``why``, what is said of one stands in
+:data:`WHY`; a ``kind`` of its own counts all the same."""
+
+WHY = sql.Identifier("pg_temp", "pgsluice_why")
+"""What is said of the rows that a question to a set has found, once for all of them; numbered from 1."""
 
 _CREATE_REJECT = """
 CREATE TEMP TABLE pgsluice_reject (
-    tab integer NOT NULL, ord bigint NOT NULL, kind text NOT NULL, col text NOT NULL DEFAULT '',
-    con text NOT NULL DEFAULT '', code text NOT NULL DEFAULT '', message text NOT NULL DEFAULT '',
-    parent_tab integer, parent_ord bigint
+    tab integer NOT NULL, ord bigint NOT NULL, why integer, kind text NOT NULL DEFAULT '',
+    col text NOT NULL DEFAULT '', con text NOT NULL DEFAULT '', code text NOT NULL DEFAULT '',
+    message text NOT NULL DEFAULT '', parent_tab integer, parent_ord bigint
+) ON COMMIT DROP;
+CREATE TEMP TABLE pgsluice_why (
+    why integer NOT NULL, tab integer NOT NULL, prio integer NOT NULL, kind text NOT NULL, col text NOT NULL,
+    con text NOT NULL, code text NOT NULL, message text NOT NULL
 ) ON COMMIT DROP
 """
 
@@ -44,7 +52,7 @@ class Thaw(Exception):
 
 
 def create_reject(conn: psycopg.Connection) -> None:
-    """Makes the run's table of rejects, for the time of the transaction."""
+    """Makes the run's tables of rejects, for the time of the transaction."""
     conn.execute(_CREATE_REJECT)
 
 
