@@ -323,7 +323,9 @@ class Reject:
     record: int = 0
     """Which record of the file, from 1, without the header."""
     parent_file: str = ""
-    """Of a row whose parent was rejected: where the parent stands."""
+    """Of a row whose parent was rejected: where the parent stands. Of one whose key an earlier row has: where that
+    stands, if it is known: not if it was loaded before the first row of its table was refused, nor where rows had to be
+    tried one by one."""
     parent_line: int | None = None
 
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -147,6 +148,11 @@ class Bench:
                 (run_id,),
             )
         ]
+        rivals = [v for v in found if v.kind == "unique" and v.parent]
+        wrong += [f"no rival of       {v}" for v in rivals if not self._collide(conn, case, expected, v)]
+        # The oracle does not know them.
+        found = [replace(v, parent="") if v.kind == "unique" else v for v in found]
+        self.seen["rival named"] += len(rivals)
         for v in expected:
             self.seen[v.kind] += 1
         wrong += [f"the oracle says   {v}" for v in expected if v not in set(found)]
@@ -155,6 +161,28 @@ class Bench:
             wrong.append("a row is rejected twice")
         if wrong:
             raise Difference("\n".join(wrong))
+
+    def _collide(self, conn: psycopg.Connection, case: Case, refused: list[Verdict], verdict: Verdict) -> bool:
+        """Whether the record that is said to have the row's key stands before it, was not refused, and alone in the
+        table keeps the row out by that constraint.
+        """
+        [table] = {t for t, records in case.records.items() if any(r.file == verdict.file for r in records)}
+        places = [f"{r.file}:{r.line}" for r in case.records[table]]
+        row, rival = places.index(f"{verdict.file}:{verdict.line}"), places.index(verdict.parent)
+        if rival >= row or verdict.parent in {f"{v.file}:{v.line}" for v in refused}:
+            return False
+        conn.execute("SET search_path = o")
+        try:
+            with conn.transaction():
+                for fk in case.fks:
+                    conn.execute(f"ALTER TABLE {fk.table} DROP CONSTRAINT {fk.name}".encode())
+                conn.execute(f"TRUNCATE {table} CASCADE; SET CONSTRAINTS ALL IMMEDIATE".encode())
+                for which in (rival, row):
+                    conn.execute(insert(conn, table, case.columns[table], case.records[table][which].values).encode())
+                raise psycopg.Rollback
+        except psycopg.errors.UniqueViolation as error:
+            return error.diag.constraint_name == verdict.constraint
+        return False
 
 
 def shown(case: Case) -> str:

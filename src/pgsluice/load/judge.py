@@ -300,8 +300,8 @@ def _say_duplicates(conn: psycopg.Connection, state: TableLoad, offenders: Offen
     for ix, index in enumerate(unique_indexes(state)):
         conn.execute(
             sql.SQL(
-                "INSERT INTO {off} (tab, rid, ord, prio) SELECT d.tab, d.rid, d.ord, {prio} FROM {dup} AS d"
-                " JOIN {live} AS k ON k.tab = d.tab AND k.ix = d.ix AND k.grp = d.grp AND k.ord < d.ord"
+                "INSERT INTO {off} (tab, rid, ord, prio, rival) SELECT d.tab, d.rid, d.ord, {prio}, k.ord"
+                " FROM {dup} AS d JOIN {live} AS k ON k.tab = d.tab AND k.ix = d.ix AND k.grp = d.grp AND k.ord < d.ord"
                 " WHERE d.tab = {tab} AND d.ix = {ix}"
             ).format(
                 off=OFF,
@@ -314,6 +314,15 @@ def _say_duplicates(conn: psycopg.Connection, state: TableLoad, offenders: Offen
         )
 
 
+_ONE_REASON = "SELECT rid, ord, prio, rival FROM {} WHERE tab = {}"
+# The rival that belongs to the lowest ``prio``: both in one number, the ordinal in its last forty bits.
+_FIRST_REASON = """
+SELECT rid, ord, (reason >> 40)::integer AS prio, nullif(reason & ((1::bigint << 40) - 1), 0) - 1 AS rival
+  FROM (SELECT rid, max(ord) AS ord, min((prio::bigint << 40) + coalesce(rival + 1, 0)) AS reason
+          FROM {} WHERE tab = {} GROUP BY rid) AS r
+"""
+
+
 def _expel(
     conn: psycopg.Connection,
     asked: Sequence[tuple[TableLoad, Offenders]],
@@ -322,21 +331,21 @@ def _expel(
 ) -> int:
     """Writes the offenders to the rejects, remembers their keys and deletes them; says how many they were."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_leave")
-    conn.execute("CREATE TEMP TABLE pgsluice_leave (tab integer, rid tid, ord bigint, prio integer) ON COMMIT DROP")
+    conn.execute(
+        "CREATE TEMP TABLE pgsluice_leave (tab integer, rid tid, ord bigint, prio integer, rival bigint) ON COMMIT DROP"
+    )
     group = [state for state, _ in asked]
     leaving: dict[int, int] = {}
     for state, offenders in asked:
-        rows: sql.Composable = sql.SQL(
-            "SELECT rid, ord, prio FROM {} WHERE tab = {}"
-            if offenders.answers < 2
-            else "SELECT rid, max(ord) AS ord, min(prio) AS prio FROM {} WHERE tab = {} GROUP BY rid"
-        ).format(OFF, sql.Literal(state.number))
+        rows: sql.Composable = sql.SQL(_ONE_REASON if offenders.answers < 2 else _FIRST_REASON).format(
+            OFF, sql.Literal(state.number)
+        )
         if unnumbered(conn, state, OFF):
-            rows = sql.SQL("SELECT rid, coalesce(ord, place) AS ord, prio FROM ({}) AS p").format(
+            rows = sql.SQL("SELECT rid, coalesce(ord, place) AS ord, prio, rival FROM ({}) AS p").format(
                 placed(conn, state, rows, staged)
             )
         leaving[state.number] = conn.execute(
-            sql.SQL("INSERT INTO pg_temp.pgsluice_leave SELECT {}, rid, ord, prio FROM ({}) AS o").format(
+            sql.SQL("INSERT INTO pg_temp.pgsluice_leave SELECT {}, rid, ord, prio, rival FROM ({}) AS o").format(
                 sql.Literal(state.number), rows
             )
         ).rowcount
@@ -349,8 +358,9 @@ def _expel(
     )
     conn.execute(
         sql.SQL(
-            "INSERT INTO {} (tab, ord, why) SELECT o.tab, o.ord, w.why FROM pg_temp.pgsluice_leave AS o JOIN {} AS w"
-            " ON w.tab = o.tab AND w.prio = o.prio"
+            "INSERT INTO {} (tab, ord, why, parent_tab, parent_ord)"
+            " SELECT o.tab, o.ord, w.why, CASE WHEN o.rival IS NOT NULL THEN o.tab END, o.rival"
+            " FROM pg_temp.pgsluice_leave AS o JOIN {} AS w ON w.tab = o.tab AND w.prio = o.prio"
         ).format(REJECT, WHY)
     )
     for state in group:

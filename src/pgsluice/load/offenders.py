@@ -18,8 +18,9 @@ from pgsluice.model import Constraint, Index, Table
 from pgsluice.target.verdict import about_rows
 
 OFF = sql.Identifier("pg_temp", "pgsluice_off")
-"""Reasons to reject a row: table, rid, ordinal, ``prio``. Of several the one with the lowest ``prio`` is what
-PostgreSQL would have said first; its words are in :data:`SAID`."""
+"""Reasons to reject a row: table, rid, ordinal, ``prio``, and ``rival``, the ordinal of the earlier row that has its
+key. Of several the one with the lowest ``prio`` is what PostgreSQL would have said first; its words are in
+:data:`SAID`."""
 SAID = sql.Identifier("pg_temp", "pgsluice_said")
 DUP = sql.Identifier("pg_temp", "pgsluice_dup")
 """Members of groups that share a unique key."""
@@ -34,7 +35,7 @@ PRIO_NOT_NULL, PRIO_CHECK, PRIO_UNIQUE, PRIO_TRIGGER, PRIO_INNER = 0, 100_000, 2
 
 _CREATE = (
     "CREATE TEMP TABLE IF NOT EXISTS pgsluice_off (tab integer NOT NULL, rid tid NOT NULL, ord bigint,"
-    " prio integer NOT NULL) ON COMMIT DROP",
+    " prio integer NOT NULL, rival bigint) ON COMMIT DROP",
     "CREATE TEMP TABLE IF NOT EXISTS pgsluice_said (tab integer NOT NULL, prio integer NOT NULL, kind text NOT NULL,"
     " col text NOT NULL, con text NOT NULL, code text NOT NULL, message text NOT NULL) ON COMMIT DROP",
     "CREATE TEMP TABLE IF NOT EXISTS pgsluice_dup (tab integer NOT NULL, ix integer NOT NULL, grp bigint NOT NULL,"

@@ -104,7 +104,7 @@ COMMENT ON COLUMN pgsluice.reject.line IS 'Physical line of the file on which th
 COMMENT ON COLUMN pgsluice.reject.ordinal IS 'Which record of the file, from 1, without the header.';
 COMMENT ON COLUMN pgsluice.reject.kind IS 'structure, value, not_null, check, unique, foreign_key, parent, exclusion, trigger, policy, other.';
 COMMENT ON COLUMN pgsluice.reject.raw IS 'The record as it stands in the file.';
-COMMENT ON COLUMN pgsluice.reject.parent_file IS 'Of a row refused because its parent was: where the parent stands.';
+COMMENT ON COLUMN pgsluice.reject.parent_file IS 'Of a row refused because its parent was: where the parent stands. Of one whose key an earlier row of the files has: where that stands.';
 COMMENT ON COLUMN pgsluice.reject.reject_no IS 'From 1, in load order; of a replay, the number that the record has in the run that is replayed.';
 COMMENT ON COLUMN pgsluice.reject.replayed_by IS 'The run that loaded the corrected record; NULL: it is open.';
 

@@ -15,7 +15,9 @@ SELECT q.tab || ',' || q.ord || ',' || coalesce(q.line::text, '') || ','
                      FROM pg_temp.pgsluice_why AS w ORDER BY w.why))[q.why],
            ',"' || replace(q.col, '"', '""') || '","' || replace(q.con, '"', '""') || '",' || q.code || ',"'
            || replace(q.message, '"', '""'))
-       || coalesce(replace(' (its parent, ' || q.file || ' line ' || q.line || ', was rejected)', '"', '""'), '')
+       || coalesce(replace(
+           CASE q.kind WHEN 'parent' THEN ' (its parent, ' || q.file || ' line ' || q.line || ', was rejected)'
+                       ELSE ' (' || q.file || ' line ' || q.line || ' has it)' END, '"', '""'), '')
        || '","' || coalesce(replace(q.file, '"', '""'), '') || E'"\n'
   FROM (SELECT r.*, p.file, p.line
           FROM pg_temp.pgsluice_reject AS r
