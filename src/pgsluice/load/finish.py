@@ -17,6 +17,7 @@ from psycopg import sql
 from pgsluice.errors import DatabaseError
 from pgsluice.load import cycles
 from pgsluice.load.build import add_constraints, build_index, build_plain
+from pgsluice.load.in_order import bring, try_out
 from pgsluice.load.judge import Refusal, ban_orphans, judge, keys_of, make_ban, only_insert_tells
 from pgsluice.load.land import numbering
 from pgsluice.load.modes import (
@@ -117,10 +118,12 @@ class Finisher:
                     judged = judge(
                         self._conn, [state], self._states, staged=True, unique=False, outer=False, inner=False
                     )
-                    if judged.complete and try_pour(self._conn, [state]):
+                    if judged.complete and bring(self._conn, state):
                         return
                     raise psycopg.Rollback
-            settle(self._conn, [pour_rows(self._conn, state)], self._states)
+            try_out(self._conn, state, self._states)
+            if not bring(self._conn, state):
+                raise Reconsider(state.plan.table.name, "rows that were taken one by one are refused together")
 
     def _rebuild(self, group: Sequence[TableLoad]) -> None:
         """Gives the tables their keys, checks and indexes back; rows in their way are named and leave."""

@@ -143,7 +143,7 @@ def try_pour(conn: psycopg.Connection, group: Sequence[TableLoad], *, together: 
         return False
     if done:
         for state, (updated, inserted) in zip(group, counts, strict=True):
-            _poured(conn, state, state.staged, inserted, updated)
+            count_poured(conn, state, state.staged, inserted, updated)
     return done
 
 
@@ -220,7 +220,7 @@ def settle(conn: psycopg.Connection, group: Sequence[Poured], others: Mapping[Ta
     if refused := [p.state for p in group if p.refused]:
         expel_refused(conn, refused, others)
     for p in group:
-        _poured(conn, p.state, p.taken, p.inserted, p.updated)
+        count_poured(conn, p.state, p.taken, p.inserted, p.updated)
 
 
 def pour_rows(conn: psycopg.Connection, state: TableLoad) -> Poured:
@@ -264,7 +264,8 @@ def pour_rows(conn: psycopg.Connection, state: TableLoad) -> Poured:
     return Poured(conn, state, *(int(n) for n in row))
 
 
-def _poured(conn: psycopg.Connection, state: TableLoad, count: int, inserted: int, updated: int) -> None:
+def count_poured(conn: psycopg.Connection, state: TableLoad, count: int, inserted: int, updated: int) -> None:
+    """Counts staged rows as landed."""
     state.landed += count
     state.inserted += inserted
     state.updated += updated

@@ -1,0 +1,89 @@
+"""Rows that are refused after they stood in a table that is filled in place are named by the right line.
+
+Their place in the heap tells which records they are, so every way by which rows come into such a table must keep
+their order, also where rows are of very different length and pages have room left.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import pgsluice
+
+SCHEMA = """
+CREATE TABLE par (e text PRIMARY KEY);
+INSERT INTO par VALUES ('parent');
+CREATE TABLE t (id int, d date, e text {constraint}, j {type}, pad text{more});
+"""
+CONSTRAINTS = {
+    "unique": "UNIQUE",
+    "primary key": "PRIMARY KEY",
+    "foreign key": "REFERENCES par",
+    "check": "CHECK (e NOT LIKE 'bad%')",
+}
+TYPES = {"int": ("1", "x"), "jsonb": ("{}", "no"), "int[]": ("{1}", "{x}"), "interval": ("1 day", "long")}
+
+
+def _file(path: Path, constraint: str, kind: str, dice: random.Random) -> dict[int, str]:
+    """Writes a file; says which of its lines are to be refused, and as what."""
+    good, bad = TYPES[kind]
+    count = dice.choice((600, 1500, 4000))
+    no_date = set(dice.sample(range(1, count), dice.randint(0, 5)))
+    no_value = set(dice.sample(range(1, count), dice.randint(1, 3)))
+    broken = set(dice.sample(range(6, count), 8))
+    expected, seen = {}, set()
+    lines = ["id,d,e,j,pad"]
+    for n in range(1, count + 1):
+        text = {"foreign key": "parent" if n % 7 else "", "check": f"good{n}"}.get(constraint, f"e{n}")
+        if n in broken:
+            text = {"foreign key": f"none{n}", "check": f"bad{n}"}.get(constraint, f"e{dice.randint(n - 5, n + 5)}")
+        verdict = {"foreign key": "foreign_key", "check": "check"}.get(constraint, "unique")
+        if n in no_date or n in no_value:
+            expected[n + 1] = "value"
+        elif text in seen if verdict == "unique" else n in broken:
+            expected[n + 1] = verdict
+        else:
+            seen.add(text)
+        pad = "x" * dice.choice((1, 1, dice.randint(1, 300), dice.randint(1, 3000)))
+        lines.append(
+            f"{n},{'2024-02-30' if n in no_date else '2024-02-20'},{text},{bad if n in no_value else good},{pad}"
+        )
+    path.write_text("\n".join(lines) + "\n")
+    return expected
+
+
+@pytest.mark.parametrize("made", ["before", "by the load", "beside one with rows"])
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+def test_lines_of_refused_rows(
+    constraint: str, kind: str, made: str, conn: psycopg.Connection, db: str, tmp_path: Path
+) -> None:
+    dice = random.Random(f"{constraint} {kind} {made}")
+    # Only an INSERT tells what a generated column becomes.
+    more = ", twice int GENERATED ALWAYS AS (id * 2) STORED" if made == "beside one with rows" else ""
+    schema = SCHEMA.format(constraint=CONSTRAINTS[constraint], type=kind, more=more)
+    files = tmp_path / "files"
+    files.mkdir()
+    expected = _file(files / "t.csv", constraint, kind, dice)
+    if made == "by the load":
+        (tmp_path / "schema.sql").write_text(schema)
+    else:
+        conn.execute(schema.encode())
+    if made == "beside one with rows":
+        conn.execute("CREATE TABLE other (n int); INSERT INTO other VALUES (1)")
+        (files / "other.csv").write_text("n\n2\n")
+    result = pgsluice.load(
+        files,
+        database_url=db,
+        schema=tmp_path / "schema.sql" if made == "by the load" else None,
+        max_rejects="all",
+    )
+    assert {t.way for t in result.tables if t.table == "t"} == {"in place"}
+    found = {r.line: r.kind for r in pgsluice.reject_rows(result.run_id, database_url=db)}
+    assert found == expected
+    kept = {n for (n,) in conn.execute("SELECT id FROM t")}
+    assert kept == set(range(1, result.tables[-1].read + 1)) - {line - 1 for line in expected}
