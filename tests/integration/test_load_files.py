@@ -12,7 +12,9 @@ import psycopg
 import pytest
 
 from command import Ended, call
+from pgsluice.errors import FileError
 from pgsluice.load import api
+from pgsluice.model import Progress
 
 Connection = psycopg.Connection[tuple[object, ...]]
 Load = Callable[..., Ended]
@@ -330,3 +332,23 @@ def test_plan_says_how_a_file_is_read(db: str, conn: Connection, tmp_path: Path)
     file: dict[str, Any] = ended.json["tables"][0]["files"][0]
     assert file["file"]["dialect"] == {"delimiter": ";", "quote": '"', "encoding": "utf-8", "header": True, "null": []}
     assert file["columns"] == ["id", "name", "price"]
+
+
+def test_a_pipe_is_no_file(load: Load, conn: Connection, tmp_path: Path) -> None:
+    conn.execute(ITEMS)
+    os.mkfifo(tmp_path / "items.csv")
+    load("items.csv").complaint(2, "items.csv: this is no file but a pipe or a device, and can be read only once")
+
+
+def test_a_file_that_is_replaced_meanwhile(conn: Connection, db: str, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE p (id int PRIMARY KEY, n text, k int CHECK (k < 6))")
+    path = put(tmp_path, "p.csv", "id,n,k\n" + "".join(f"{n},old,{1 if n % 5 else 8}\n" for n in range(1000, 2000)))
+    other = put(tmp_path, "other", "id,n,k\n" + "".join(f"{n},new,2\n" for n in range(5000, 6000)))
+
+    def listen(event: Progress) -> None:
+        if event.phase == "judge" and other.exists():
+            os.replace(other, path)
+
+    with pytest.raises(FileError, match="the file has changed while it was read"):
+        api.load(path, database_url=db, max_rejects="all", listen=listen)
+    assert conn.execute("SELECT count(*) FROM p").fetchone() == (0,)

@@ -26,6 +26,7 @@ from pgsluice.load.modes import (
     delete_missing,
     drop_known,
     have_twins,
+    refuse_actions,
     stands_in_the_way,
 )
 from pgsluice.load.offenders import firing_order, unique_indexes
@@ -336,6 +337,7 @@ class Finisher:
                     delete_missing(self._conn, state, self._referrers(state))
         self._late = [s for s in reversed(staged) if s.late_rows]
         if any(stands_in_the_way(self._conn, s, self._referrers(s)) for s in self._late):
+            refuse_actions(self._conn, self._late, self._referrers)
             self._deferred = staged
             cycles.defer(self._conn, staged, {s.plan.table.name for s in states})
             for state in self._late:

@@ -6,7 +6,8 @@ leave the stage, and in whose keys count as taken.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -16,6 +17,7 @@ from pgsluice.errors import DatabaseError, MappingError
 from pgsluice.load.state import TableLoad
 from pgsluice.model import Constraint, FilePlan, Index, Mode, Modes, Table, Way
 from pgsluice.target.verdict import about_rows, primary
+from pgsluice.words import counted
 
 
 def matching(table: Table, files: Sequence[FilePlan], modes: Modes) -> tuple[Mode, tuple[str, ...], bool]:
@@ -219,12 +221,11 @@ def delete_missing(conn: psycopg.Connection, state: TableLoad, referrers: Sequen
         else:
             _delete(conn, state, sql.SQL("true"))
         return
-    unread = conn.execute(
-        "SELECT count(*) FROM pg_temp.pgsluice_reject WHERE tab = %s AND kind = 'structure'", (state.number,)
-    ).fetchone()
+    unread = conn.execute(_unread(conn, state)).fetchone()
     if unread and unread[0]:
         raise DatabaseError(
-            f"{unread[0]} records for {state.name} cannot be read, so nobody knows which of its rows are missing",
+            f"of {counted(unread[0], 'record')} for {state.name} the key cannot be read, so nobody knows which of"
+            " its rows are missing",
             "Mend the files, or load without deleting (--mode upsert)",
         )
     parts: list[sql.Composable] = [sql.SQL("true")]
@@ -257,6 +258,34 @@ def delete_missing(conn: psycopg.Connection, state: TableLoad, referrers: Sequen
     _delete(conn, state, missing)
 
 
+def _unread(conn: psycopg.Connection, state: TableLoad) -> sql.Composed:
+    """How many records have a key that cannot be read, or lack one that must be there: whose row is theirs, nobody
+    knows.
+    """
+    tab = sql.Literal(state.number)
+    parts = [
+        sql.SQL(
+            "SELECT ord FROM pg_temp.pgsluice_reject WHERE tab = {} AND (kind = 'structure' OR kind = 'value'"
+            " AND (col = '' OR col = ANY ({})))"
+        ).format(tab, sql.Literal(list(state.key)))
+    ]
+    columns = [c for c in state.columns if c.name in state.key]
+    ordinal = sql.Identifier(state.ordinal)
+    if lacking := [sql.SQL("k.{} IS NULL").format(sql.Identifier(c.name)) for c in columns if c.not_null]:
+        none = sql.SQL(" OR ").join(lacking)
+        for made, relation in ((state.stage_made, state.stage), (state.gone_made, state.gone)):
+            if made:
+                parts.append(sql.SQL("SELECT {} FROM {} AS k WHERE {}").format(ordinal, relation, none))
+    if state.gone_made and conn.info.server_version >= 160000:
+        # Of a record with several faults the first is named.
+        wrong = sql.SQL(" OR ").join(
+            sql.SQL("NOT pg_input_is_valid(k.{}, {})").format(sql.Identifier(c.name), sql.Literal(c.type_sql))
+            for c in columns
+        )
+        parts.append(sql.SQL("SELECT {} FROM {} AS k WHERE {}").format(ordinal, state.gone, wrong))
+    return sql.SQL("SELECT count(*) FROM ({}) AS b").format(sql.SQL(" UNION ").join(parts))
+
+
 def stands_in_the_way(conn: psycopg.Connection, state: TableLoad, referrers: Sequence[Referrer]) -> bool:
     """Whether rows that are to go may not stay until the end: new rows may want their values in another
     unique key, or refer to them although they are as good as gone.
@@ -271,6 +300,33 @@ def stands_in_the_way(conn: psycopg.Connection, state: TableLoad, referrers: Seq
         for r in referrers
         if r[0].stage_made or r[0].way is not Way.STAGE
     )
+
+
+_ACTS = re.compile(r" ON DELETE (CASCADE|SET NULL|SET DEFAULT)")
+
+
+def refuse_actions(
+    conn: psycopg.Connection, states: Sequence[TableLoad], referrers: Callable[[TableLoad], Sequence[Referrer]]
+) -> None:
+    """Before late rows go at once: nothing that the run's tables hold on to may go or change with them.
+
+    :raises DatabaseError: a foreign key would delete or change rows that are to stay.
+    """
+    for state in states:
+        for child, fk in referrers(state):
+            if (action := _ACTS.search(fk.definition)) is None:
+                continue
+            held = _held((child, fk), state.late if state.key else state.target)
+            if child.key and child.late_rows > 0:
+                held = sql.SQL("{} WHERE NOT EXISTS (SELECT FROM {} AS l WHERE {})").format(
+                    held, child.late, key_equal(child, "c", "l")
+                )
+            if _exist(conn, held):
+                raise DatabaseError(
+                    f"{state.name} has rows that the files do not have and that must go before new ones come, and"
+                    f" {child.name} still refers to some of them ({fk.name},{action[0]})",
+                    "Load without deleting first (--mode upsert), so that these rows refer to others",
+                )
 
 
 def delete_late(conn: psycopg.Connection, state: TableLoad, referrers: Sequence[Referrer]) -> None:

@@ -83,27 +83,21 @@ class Passage:
         """Lands a table: frozen if it may be, and unfrozen from its first row on when one is refused.
 
         COPY ... FREEZE wants the table emptied in the very savepoint that it runs in (``BeginCopyFrom``, copyfrom.c),
-        so that all of the table's blocks share one. Rows that arrive unfrozen want it emptied in the transaction, for
-        only then does COPY leave the free space map alone (``CopyFrom``, TABLE_INSERT_SKIP_FSM): elsewhere it puts a
-        short row where an earlier page has room left, and the rows no longer stand in the order of the file.
+        so that all of the table's blocks share one.
         """
-        if state.frozen:
-            try:
-                with self._conn.transaction():
-                    self._empty(state)
-                    self._land(state, lander)
-                return
-            except Thaw as reason:
-                self._listen(Progress("stage", state.name, f"once more from its first row: {reason}"))
-                self._producer.close()
-                state.start_again()
-                self._read(self._todo[self._todo.index(state) :])
-        if state.way is Way.IN_PLACE:
-            self._empty(state)
-        self._land(state, lander)
-
-    def _empty(self, state: TableLoad) -> None:
-        self._conn.execute(sql.SQL("TRUNCATE ONLY {}").format(state.target))
+        if not state.frozen:
+            self._land(state, lander)
+            return
+        try:
+            with self._conn.transaction():
+                self._conn.execute(sql.SQL("TRUNCATE ONLY {}").format(state.target))
+                self._land(state, lander)
+        except Thaw as reason:
+            self._listen(Progress("stage", state.name, f"once more from its first row: {reason}"))
+            self._producer.close()
+            state.start_again()
+            self._read(self._todo[self._todo.index(state) :])
+            self._land(state, lander)
 
     def _land(self, state: TableLoad, lander: Lander) -> None:
         files = [f for f in state.files if not f.skipped]

@@ -6,6 +6,7 @@ Lines are physical and count from 1, header and blank lines included. A block en
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -55,6 +56,8 @@ class Block:
     """Bytes of the file on disk consumed so far."""
     exact: bool
     """Every record was looked at. Otherwise only the sum of fields is known: see :func:`recheck`."""
+    crc: int = 0
+    """Of the bytes of the decoded stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +69,12 @@ class Extent:
     first_line: int
     offset: int
     length: int
+    crc: int | None = None
+    """None: it was written down by a version that did not know it."""
 
 
 def extent(block: Block) -> Extent:
-    return Extent(block.first_ordinal, block.count, block.first_line, block.offset, block.length)
+    return Extent(block.first_ordinal, block.count, block.first_line, block.offset, block.length, block.crc)
 
 
 # The first block is small, so that the server has something to do while the others are read; each of the
@@ -137,6 +142,7 @@ class BlockReader:
             if not block.length:
                 self._more()
                 continue
+            block = replace(block, crc=zlib.crc32(memoryview(self._buffer)[: block.length]))
             ordinal += block.count
             offset += block.length
             line += int(np.count_nonzero(np.frombuffer(self._buffer, np.uint8, block.length) == 10))
@@ -198,7 +204,7 @@ def recheck(block: Block, dialect: Dialect, columns: Sequence[str]) -> Block:
     first, line, offset = block.first_ordinal, block.first_line, block.offset
     again = _exact(block.data, dialect, columns, first, line, offset, block.position, at_end=True)
     # The data may be shorter than the block was in the file: CRLF became LF.
-    return replace(again, length=block.length)
+    return replace(again, length=block.length, crc=block.crc)
 
 
 def block_of(data: bytes, dialect: Dialect, columns: Sequence[str], ordinal: int, line: int) -> Block:

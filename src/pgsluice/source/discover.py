@@ -87,6 +87,11 @@ def _expand(path: str) -> list[tuple[str, str, int]]:
             ]
         else:
             status = os.stat(path)
+            if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
+                raise FileError(
+                    f"{path}: this is no file but a pipe or a device, and can be read only once",
+                    "Write it to a file first, and load that",
+                )
             if not stat.S_ISDIR(status.st_mode):
                 return [(path, os.path.realpath(path), status.st_size)]
             with os.scandir(path) as listing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -55,14 +56,20 @@ def locate(
                 if index is None:
                     _forward(stream, at, piece.offset)
                     data = stream.read(piece.length)
+                    if piece.crc is not None and zlib.crc32(data) != piece.crc:
+                        raise _changed(file)
                     at = piece.offset + piece.length
                     index = _Index(data, file.dialect, columns, piece)
                 here = int(ordinals.searchsorted(piece.first_ordinal + piece.count))
                 found = index.places(ordinals[:here])
                 if found is None:
-                    raise FileError(f"{file.path}: the file has changed while it was read", "Load it again")
+                    raise _changed(file)
                 yield found
                 ordinals = ordinals[here:]
+
+
+def _changed(file: SourceFile) -> FileError:
+    return FileError(f"{file.path}: the file has changed while it was read", "Load it again")
 
 
 def _forward(stream: DecodedStream, at: int, offset: int) -> None:

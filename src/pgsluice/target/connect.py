@@ -77,6 +77,8 @@ def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Con
         conn: psycopg.Connection[tuple[object, ...]] = psycopg.connect(make_conninfo("", **params))
     except psycopg.OperationalError as error:
         raise _explain(error, params) from None  # the cause's own text may quote the address
+    # Whatever the role or the database has for a default: a run must see what its other connection has committed.
+    conn.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     version = conn.info.server_version
     if version < OLDEST_SERVER * 10000:
         conn.close()
