@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import subprocess
 import uuid
@@ -218,3 +220,26 @@ def test_characters_that_the_database_cannot_hold(filled: bool, encoded: tuple[s
         if encoding != "SQL_ASCII":
             for n in kept:
                 assert conn.execute("SELECT word FROM words WHERE id = %s", (n,)).fetchone() == (words[n],)
+
+
+def test_a_named_character_is_not_loaded_as_its_name(encoded: tuple[str, str], tmp_path: Path) -> None:
+    """The ledger of such a database can only name a character, but a name that stands in the file is a text."""
+    uri, encoding = encoded
+    with psycopg.connect(uri, autocommit=True, client_encoding="UTF8") as conn:
+        conn.execute("CREATE TABLE words (id integer PRIMARY KEY, word text)")
+        (tmp_path / "words.csv").write_text("id,word\na,cost €\nb,😀\nc,é\nd,\\u00e9\n", encoding="utf-8")
+        ended = load(uri, tmp_path, "words.csv")
+        run_id = ended.json["run_id"]
+        report = io.StringIO()
+        writer = csv.writer(report)
+        writer.writerow(("run", "reject", "raw"))
+        for r in api.reject_rows(run_id, database_url=uri):
+            writer.writerow((run_id, r.number, f"{r.number}{r.raw[1:]}"))
+        (tmp_path / "corrected.csv").write_text(report.getvalue(), encoding="utf-8")
+        result = api.replay(run_id, tmp_path / "corrected.csv", database_url=uri, max_rejects="all")
+        kept = dict(conn.execute("SELECT id, word FROM words ORDER BY id").fetchall())
+        lacking = {"LATIN1": {1, 2}, "EUC_JP": {1, 2}, "SQL_ASCII": set()}[encoding]
+        assert result.rejects.count == len(lacking)
+        assert set(kept) == {1, 2, 3, 4} - lacking
+        if encoding != "SQL_ASCII":
+            assert (kept[3], kept[4]) == ("é", "\\u00e9")

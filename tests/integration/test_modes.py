@@ -429,3 +429,30 @@ def test_a_database_with_another_isolation(level: str, db: str, shop: psycopg.Co
     write(tmp_path, customers="id,email,age,note\n1,a@x,21,x\n4,d@x,5,x\n5,e@x,50,new\n")
     result = pgsluice.load(tmp_path, database_url=db, mode="upsert", max_rejects="all")
     assert counts(result, "customers") == (3, 1, 1, 0, 1, 0)
+
+
+def test_a_missing_right_is_no_verdict_on_rows(db: str, shop: psycopg.Connection, tmp_path: Path) -> None:
+    name = f"loader_{shop.info.dbname}"
+    shop.execute(f"CREATE ROLE {name} LOGIN; GRANT SELECT, INSERT ON customers TO {name};"
+                 f" GRANT CREATE ON DATABASE {shop.info.dbname} TO {name}".encode())  # fmt: skip
+    write(tmp_path, customers="id,email,age,note\n1,a@x,21,x\n5,e@x,50,new\n")
+    try:
+        url = psycopg.conninfo.make_conninfo(db, user=name)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied for table customers"):
+            pgsluice.load(tmp_path, database_url=url, mode="upsert", max_rejects="all")
+        assert len(rows(shop, "customers")) == 3
+    finally:
+        shop.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}".encode())
+
+
+def test_an_identity_column_that_cannot_be_updated_is_no_verdict_on_rows(
+    db: str, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    conn.execute(
+        "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text UNIQUE, a text);"
+        "INSERT INTO t (email, a) VALUES ('a@x', 'old')"
+    )
+    write(tmp_path, t="id,email,a\n1,a@x,new\n2,b@x,new\n")
+    with pytest.raises(psycopg.Error, match='column "id" can only be updated to DEFAULT'):
+        pgsluice.load(tmp_path, database_url=db, mode="upsert", key=[("t", "email")], max_rejects="all")
+    assert rows(conn, "t") == [(1, "a@x", "old")]

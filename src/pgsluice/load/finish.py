@@ -30,7 +30,7 @@ from pgsluice.load.modes import (
     stands_in_the_way,
 )
 from pgsluice.load.offenders import firing_order, unique_indexes
-from pgsluice.load.pour import Poured, pour_rows, settle, try_pour
+from pgsluice.load.pour import Poured, ask_whether_at_all, pour_rows, settle, try_pour
 from pgsluice.load.shadow import Shadows
 from pgsluice.load.state import Clock, TableLoad
 from pgsluice.load.values import decide_values
@@ -236,6 +236,8 @@ class Finisher:
         group = [s for s in group if s.stage_made]
         if not group:
             return
+        for state in group:
+            ask_whether_at_all(self._conn, state)
         blind = any(only_insert_tells(s.plan.table) for s in group)
         # Pouring does not find the second row of a key that the table holds; nor orphans, where foreign keys wait
         # for the end of the run.

@@ -320,11 +320,37 @@ def _holder(conn: Connection, oid: int) -> tuple[str, str]:
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\\\x00"})
 _BATCH = 500
 
-# Characters that the database's encoding lacks are written as \\u65e5, the backslash doubled for COPY.
+# Characters that the database's encoding lacks are written as \\u20ac or \\U0001f600, the backslash doubled for COPY.
 codecs.register_error(
     "pgsluice_copy",
-    lambda e: ("".join(f"\\\\u{ord(c):04x}" for c in e.object[e.start : e.end]), e.end),  # type: ignore[attr-defined]
+    lambda e: ("".join(f"\\{_named(c)}" for c in e.object[e.start : e.end]), e.end),  # type: ignore[attr-defined]
 )
+_NAMED = re.compile(r"\\u[0-9a-f]{4}|\\U[0-9a-f]{8}")
+
+
+def _named(character: str) -> str:
+    number = ord(character)
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def with_lacking(conn: Connection, raw: str, given: bytes) -> bytes:
+    """A record of a report with the characters that the ledger's ``raw`` could only name: told so, PostgreSQL refuses
+    them, instead of storing their names.
+    """
+    codec = _codec(conn)
+    for name in () if codec == "utf-8" else set(_NAMED.findall(raw)):
+        number = int(name[2:], 16)
+        if number <= 0x10FFFF and not 0xD800 <= number < 0xE000 and not _encodes(chr(number), codec):
+            given = given.replace(name.encode(), chr(number).encode())
+    return given
+
+
+def _encodes(character: str, codec: str) -> bool:
+    try:
+        character.encode(codec)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _codec(conn: Connection) -> str:

@@ -124,6 +124,20 @@ def _again(state: TableLoad) -> sql.Composable:
     )
 
 
+def ask_whether_at_all(conn: psycopg.Connection, state: TableLoad) -> None:
+    """Plans the statements by which rows leave the stage.
+
+    :raises psycopg.Error: PostgreSQL refuses one of them, whatever the rows: a right is missing, or an identity column
+        may not be updated. Asked later, it would be taken for a verdict on each row.
+    """
+    for statement in (update_statement(state, _ALL), insert_statement(state, _ALL)):
+        if statement is not None:
+            conn.execute(sql.SQL("EXPLAIN {}").format(statement))
+
+
+_ALL = sql.SQL("")
+
+
 def try_pour(conn: psycopg.Connection, group: Sequence[TableLoad], *, together: bool = False) -> bool:
     """Pours whole stages; False when PostgreSQL refused and nothing happened.
 
@@ -145,9 +159,6 @@ def try_pour(conn: psycopg.Connection, group: Sequence[TableLoad], *, together: 
         for state, (updated, inserted) in zip(group, counts, strict=True):
             count_poured(conn, state, state.staged, inserted, updated)
     return done
-
-
-_ALL = sql.SQL("")
 
 
 def _in_turn(conn: psycopg.Connection, state: TableLoad) -> tuple[int, int]:

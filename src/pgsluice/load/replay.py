@@ -141,6 +141,9 @@ def _match(
             file = known[reject.file]
             dialect = Dialect(**(file.dialect | {"null": tuple(file.dialect["null"])}))
             found[reject.file] = Corrections(spool, dialect, place)
+        given = spool.raw(place)
+        if (whole := ledger.with_lacking(conn, reject.raw, given)) != given:
+            spool.replace(place, whole)
         _add(found[reject.file], reject, place)
         place += 1
     if place < len(numbers):
