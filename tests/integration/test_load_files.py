@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import psycopg
 import pytest
@@ -352,3 +353,18 @@ def test_a_file_that_is_replaced_meanwhile(conn: Connection, db: str, tmp_path: 
     with pytest.raises(FileError, match="the file has changed while it was read"):
         api.load(path, database_url=db, max_rejects="all", listen=listen)
     assert conn.execute("SELECT count(*) FROM p").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("limit", ["all", "0"], ids=["published", "vetoed"])
+def test_no_half_report_is_left(limit: str, db: str, conn: Connection, tmp_path: Path) -> None:
+    conn.execute(ITEMS)
+    put(tmp_path, "items.csv", "id,name,price\n1,a,1\nx,b,2\n")
+    with (
+        mock.patch("pgsluice.load.rejects.copy_report", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        api.load(tmp_path / "items.csv", database_url=db, data_dir=str(tmp_path), max_rejects=limit)
+    assert list((tmp_path / "rejects").iterdir()) == []
+    assert items(conn) == []
+    api.load(tmp_path / "items.csv", database_url=db, data_dir=str(tmp_path), max_rejects="all")
+    assert len(list((tmp_path / "rejects").iterdir())) == 1

@@ -65,7 +65,7 @@ Encoding = Annotated[
     typer.Option(
         "--encoding",
         metavar="NAME",
-        help="Encoding of the files, utf-8 or latin-1 for example.  [default: found out for each file]",
+        help="Encoding of the files, cp1252 or latin-1 for example.  [default: UTF-8, or UTF-16 if its mark says so]",
     ),
 ]
 Null = Annotated[

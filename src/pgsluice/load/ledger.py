@@ -412,7 +412,7 @@ def _copy_line(run_id: int, number: int, row: RejectRow) -> str:
 
 def reject_groups(conn: Connection, run_id: int, table: str | None = None) -> tuple[RejectGroup, ...]:
     """The rejected rows of a run (of one table) that are open, counted by table, kind, column, constraint and
-    SQLSTATE, most first.
+    SQLSTATE, most first, but rows whose parents were rejected last.
     """
     return tuple(RejectGroup(*row) for row in _rows(conn, "reject_groups", run_id=run_id, table=table))
 

@@ -225,8 +225,9 @@ def _match(file: SourceFile, table: Table, mode: Mode) -> FilePlan:
     unknown = [field for field, column in zip(file.header, found, strict=True) if column is None]
     if unknown:
         raise MappingError(
-            f"{file.path}: {table.name} has no column {', '.join(repr(f) for f in unknown)}",
-            f"Its columns are {', '.join(c.name for c in loadable)}",
+            f"{file.path}: {table.name} has no column {', '.join(repr(f) if f else 'without a name' for f in unknown)}",
+            "Rename it in the file's first line, take it out of the file or add it to the table, whose columns are"
+            f" {', '.join(c.name for c in loadable)}",
         )
     columns = tuple(c.name for c in found if c)
     twice = sorted({c for c in columns if columns.count(c) > 1})

@@ -83,14 +83,20 @@ def write_report(
         folder.mkdir(parents=True, exist_ok=True)
         with _create(folder, name) as out:
             path = Path(out.name)
-            head = ",".join(f'"{name}"' for name in HEADER).encode() + b"\n"
-            out.write(head)
-            with closing(Ahead(_parts(conn, busy, states, run_id, groups), _AHEAD, "pgsluice-rejects")) as parts:
-                for part in parts:
-                    out.write(part)
-                    if book is not None:
-                        with busy if book is conn else nullcontext():
-                            copy_report(book, part)
+            try:
+                head = ",".join(f'"{name}"' for name in HEADER).encode() + b"\n"
+                out.write(head)
+                with closing(Ahead(_parts(conn, busy, states, run_id, groups), _AHEAD, "pgsluice-rejects")) as parts:
+                    for part in parts:
+                        out.write(part)
+                        if book is not None:
+                            with busy if book is conn else nullcontext():
+                                copy_report(book, part)
+                out.flush()
+            except BaseException:
+                # Half a report would be taken for a whole one.
+                path.unlink(missing_ok=True)
+                raise
     except OSError as error:
         raise CallError(
             f"the report of rejects cannot be written to {path}: {error.strerror}",
@@ -150,7 +156,8 @@ class _Groups:
             self._found[key] = (count + group["reject_count"], first, example)
 
     def most_first(self) -> tuple[RejectGroup, ...]:
-        found = sorted(self._found.items(), key=lambda item: (-item[1][0], item[1][1]))
+        """Causes before consequences: rows whose parents were rejected come last."""
+        found = sorted(self._found.items(), key=lambda item: (item[0][1] == "parent", -item[1][0], item[1][1]))
         return tuple(RejectGroup(*key, count, example) for key, (count, _, example) in found)
 
 

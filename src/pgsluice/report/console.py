@@ -31,6 +31,9 @@ TABLES_AT_LEAST = 4
 
 EXAMPLE_LENGTH = 160
 
+_BAD_BYTES = "22021"
+"""SQLSTATE of bytes that are none in the file's encoding."""
+
 HEADLINES = {
     "published": ("Run {run} published: {done} in {seconds}.", "green"),
     "dry_run": ("Run {run} was a dry run: {done}; nothing was written.", ""),
@@ -160,6 +163,8 @@ def _run_ending(result: RunResult, groups: int, address: str) -> list[Part]:
     if rejects.path:
         parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
     parts.append(Line(f"Next: pgsluice rejects {result.run_id}{address}"))
+    if any((g.kind, g.sqlstate) == ("structure", _BAD_BYTES) for g in rejects.groups):
+        parts.append(Line("If the files are not in UTF-8, name their encoding: --encoding cp1252, latin-1, ..."))
     if result.replay_of is not None:
         # The report of a veto lacks the records that are good, and which were not loaded either.
         if result.status == "vetoed":
@@ -176,7 +181,8 @@ def _run_ending(result: RunResult, groups: int, address: str) -> list[Part]:
 
 
 def _groups(rejects: RejectsResult, most: int | None) -> list[Part]:
-    groups = sorted(rejects.groups, key=lambda g: -g.count)
+    # Causes before consequences: who waits for a rejected parent is helped by helping that.
+    groups = sorted(rejects.groups, key=lambda g: (g.kind == "parent", -g.count))
     shown = groups[:most]
     parts: list[Part] = [
         Grid(

@@ -228,7 +228,8 @@ SELECT rejects_path, CASE WHEN status = 'published' THEN coalesce(replay_of, run
   FROM pgsluice.run WHERE run_id = %(run_id)s;
 
 -- name: reject_groups
--- Rejected rows that are open counted by why, most frequent first, each with its first example.
+-- Rejected rows that are open counted by why, each with its first example: most frequent first, but causes before
+-- consequences.
 SELECT g.table_name, g.kind, g.column_name, g.constraint_name, g.sqlstate, g.count,
        r.file || ':' || r.line || ': ' || r.message AS example
   FROM (SELECT table_name, kind, column_name, constraint_name, sqlstate, count(*) AS count, min(reject_no) AS first
@@ -237,7 +238,7 @@ SELECT g.table_name, g.kind, g.column_name, g.constraint_name, g.sqlstate, g.cou
            AND (%(table)s::text IS NULL OR %(table)s IN (table_name, 'public.' || table_name))
          GROUP BY table_name, kind, column_name, constraint_name, sqlstate) AS g
   JOIN pgsluice.reject r ON r.run_id = %(run_id)s AND r.reject_no = g.first
- ORDER BY g.count DESC, g.first;
+ ORDER BY g.kind = 'parent', g.count DESC, g.first;
 
 -- name: reject_rows
 -- Rejected rows of a run that are open, in load order: table by table, file by file, line by line; so they are
