@@ -33,3 +33,17 @@ def test_only_the_rows_with_a_null_are_in_doubt(db: str, conn: psycopg.Connectio
     assert sum(doubted) == len(bad)
     kept = [int(b) for a, b, _ in rows if a and b]
     assert conn.execute("SELECT count(*), sum(b) FROM t").fetchone() == (len(kept), sum(kept))
+
+
+def test_a_domain_that_takes_no_null_does_not_hide_who_is_wrong(
+    any_db: str, any_conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    """Where one column is such a domain, each record is asked about by itself."""
+    any_conn.execute(
+        "CREATE DOMAIN pos AS int CHECK (VALUE > 0); CREATE DOMAIN nn AS int NOT NULL;"
+        "CREATE TABLE t (a int, b pos, c nn)"
+    )
+    (tmp_path / "t.csv").write_text("a,b,c\n1,1,1\n2,-1,1\n3,1,\nx,1,1\n4,1,y\n5,,2\n")
+    result = load(tmp_path, database_url=any_db, max_rejects="all")
+    found = [(r.line, r.column, r.sqlstate) for r in reject_rows(result.run_id, database_url=any_db)]
+    assert found == [(3, "b", "23514"), (4, "c", "23502"), (5, "a", "22P02"), (6, "c", "22P02")]

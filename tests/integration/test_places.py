@@ -25,7 +25,14 @@ CONSTRAINTS = {
     "foreign key": "REFERENCES par",
     "check": "CHECK (e NOT LIKE 'bad%')",
 }
-TYPES = {"int": ("1", "x"), "jsonb": ("{}", "no"), "int[]": ("{1}", "{x}"), "interval": ("1 day", "long")}
+# An aclitem has no binary form.
+TYPES = {
+    "int": ("1", "x"),
+    "jsonb": ("{}", "no"),
+    "int[]": ("{1}", "{x}"),
+    "interval": ("1 day", "long"),
+    "aclitem": ("=r/postgres", "x"),
+}
 
 
 def _file(path: Path, constraint: str, kind: str, dice: random.Random) -> dict[int, str]:

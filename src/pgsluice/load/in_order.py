@@ -26,30 +26,40 @@ from pgsluice.target.verdict import about_rows
 
 _PIECE = 1 << 18
 
-# What a value's text depends on, and how it is to be for PostgreSQL to read the very value again: as pg_dump has it.
+# What a value's text depends on, and how it is to be for PostgreSQL to read the value again: as pg_dump has it. Not
+# quite the very value: of NaN(1) the text says NaN.
 _FAITHFUL = {"datestyle": "ISO", "intervalstyle": "postgres", "extra_float_digits": "3"}
 
 
 def bring(conn: psycopg.Connection, state: TableLoad) -> bool:
     """Brings the staged rows into the table; False when PostgreSQL refused one and nothing happened."""
-    source = sql.SQL("COPY (SELECT {} FROM {} AS s ORDER BY {}) TO STDOUT").format(
-        columns_of(state, "s"), state.stage, sql.Identifier("s", state.ordinal)
-    )
-    with tempfile.TemporaryFile() as rows, _faithful(conn):
-        with conn.cursor().copy(source) as copy:
-            rows.writelines(copy)
+    try:
         try:
-            with conn.transaction():
-                target = sql.SQL("COPY {} ({}) FROM STDIN").format(state.target, columns_of(state))
-                count = _restore(conn, target, rows)
-                if count != state.staged:
-                    raise psycopg.errors.DataException(f"{count} rows instead of {state.staged}")
-        except psycopg.Error as error:
-            if not about_rows(error):
-                raise
-            return False
+            count = _bring(conn, state, "binary")
+        except psycopg.errors.UndefinedFunction:
+            # Few types have no binary form, aclitem for one.
+            with _faithful(conn):
+                count = _bring(conn, state, "text")
+    except psycopg.Error as error:
+        if not about_rows(error):
+            raise
+        return False
     count_poured(conn, state, count, count, 0)
     return True
+
+
+def _bring(conn: psycopg.Connection, state: TableLoad, form: str) -> int:
+    source = sql.SQL("COPY (SELECT {} FROM {} AS s ORDER BY {}) TO STDOUT (FORMAT {})").format(
+        columns_of(state, "s"), state.stage, sql.Identifier("s", state.ordinal), sql.SQL(form)
+    )
+    target = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {})").format(state.target, columns_of(state), sql.SQL(form))
+    with tempfile.TemporaryFile() as rows, conn.transaction():
+        with conn.cursor().copy(source) as copy:
+            rows.writelines(copy)
+        count = _restore(conn, target, rows)
+        if count != state.staged:
+            raise psycopg.errors.DataException(f"{count} rows instead of {state.staged}")
+        return count
 
 
 def try_out(conn: psycopg.Connection, state: TableLoad, others: Mapping[TableName, TableLoad]) -> None:
@@ -83,6 +93,7 @@ def _restore(conn: psycopg.Connection, statement: sql.Composed, rows: IO[bytes])
 
 @contextmanager
 def _faithful(conn: psycopg.Connection) -> Iterator[None]:
+    """The settings for a while; a transaction that fails meanwhile takes them back by itself."""
     before = {name: conn.execute("SELECT current_setting(%s)", (name,)).fetchone() for name in _FAITHFUL}
     for name, value in _FAITHFUL.items():
         conn.execute("SELECT set_config(%s, %s, true)", (name, value))

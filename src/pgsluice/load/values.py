@@ -156,26 +156,42 @@ BEGIN
 END
 """
 
+# The other columns are NULL meanwhile, which a domain may refuse as well.
 _ONE_COLUMN = """
       IF field = '' AND d.{column} IS NOT NULL THEN
-        BEGIN v := {record}; EXCEPTION WHEN OTHERS THEN field := {name}; END;
+        BEGIN {ask} EXCEPTION WHEN OTHERS THEN field := {name}; END;
+      END IF;
+"""
+_ONE_NULL = """
+      IF field = '' AND d.{column} IS NULL THEN
+        BEGIN PERFORM CAST(NULL AS {type}); EXCEPTION WHEN OTHERS THEN field := {name}; END;
       END IF;
 """
 
 
 def _ask_one_by_one(conn: psycopg.Connection, state: TableLoad) -> None:
-    columns = sql.SQL("").join(
-        sql.SQL(_ONE_COLUMN).format(column=sql.Identifier(c.name), record=_record(state, [c]), name=sql.Literal(c.name))
-        for c in state.columns
-        if _can_fail(c)
-    )
+    soft = conn.info.server_version >= 160000
+    columns: list[sql.Composable] = []
+    for c in state.columns:
+        column, name = sql.Identifier(c.name), sql.Literal(c.name)
+        ask = sql.SQL("v := {};").format(_record(state, [c]))
+        if soft:
+            ask = sql.SQL("IF NOT pg_input_is_valid(d.{}, {}) THEN field := {}; END IF;").format(
+                column, sql.Literal(c.type_sql), name
+            )
+        elif any(other.kind == "d" for other in state.columns if other is not c):
+            ask = sql.SQL("PERFORM CAST(d.{} AS {});").format(column, sql.SQL(c.type_sql))
+        if _can_fail(c):
+            columns.append(sql.SQL(_ONE_COLUMN).format(column=column, ask=ask, name=name))
+        if c.kind == "d":
+            columns.append(sql.SQL(_ONE_NULL).format(column=column, type=sql.SQL(c.type_sql), name=name))
     body = sql.SQL(_ONE_BY_ONE).format(
         stage=state.stage,
         doubt=state.doubt,
         ord=sql.Identifier(state.ordinal),
         record=_record(state, state.columns),
         system=sql.SQL(not_rows_sql("code")),
-        columns=columns,
+        columns=sql.SQL("").join(columns),
         reject=REJECT,
         tab=sql.Literal(state.number),
     )
