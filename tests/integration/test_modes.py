@@ -456,3 +456,40 @@ def test_an_identity_column_that_cannot_be_updated_is_no_verdict_on_rows(
     with pytest.raises(psycopg.Error, match='column "id" can only be updated to DEFAULT'):
         pgsluice.load(tmp_path, database_url=db, mode="upsert", key=[("t", "email")], max_rejects="all")
     assert rows(conn, "t") == [(1, "a@x", "old")]
+
+
+@pytest.mark.parametrize("mode", ["replace", "upsert"])
+@pytest.mark.parametrize("held", [False, True], ids=["alone", "referred to"])
+def test_rows_may_exchange_their_unique_values(
+    mode: str, held: bool, db: str, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    conn.execute(
+        "CREATE TABLE t (u int UNIQUE, id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text DEFAULT 'none');"
+        "INSERT INTO t (u, note) VALUES (10, 'one'), (20, 'two'), (30, 'three'), (40, 'four')"
+    )
+    if held:
+        conn.execute("CREATE TABLE k (t int REFERENCES t); INSERT INTO k VALUES (1), (2)")
+    before = dict(conn.execute("SELECT id, ctid::text FROM t").fetchall())
+    # Two exchange theirs, one takes what a row that goes leaves, or nobody has, and a new one what one gives up.
+    write(tmp_path, t=f"id,u\n1,20\n2,10\n3,{40 if mode == 'replace' else 50}\n7,30\n")
+    if mode == "upsert":
+        (tmp_path / "t.csv").write_text((tmp_path / "t.csv").read_text() + "4,40\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode=mode)
+    kept = [(20, 1, "one"), (10, 2, "two"), (40 if mode == "replace" else 50, 3, "three"), (30, 7, "none")]
+    if mode == "upsert":
+        kept.append((40, 4, "four"))
+        assert dict(conn.execute("SELECT id, ctid::text FROM t").fetchall())[4] == before[4]
+    assert sorted(rows(conn, "t")) == sorted(kept)
+    assert counts(result, "t") == (4, 1, 3, 0, 0, 1) if mode == "replace" else (5, 1, 3, 1, 0, 0)
+
+
+def test_rows_that_others_go_with_are_not_written_anew(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute(
+        "CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE); INSERT INTO t VALUES (1, 10), (2, 20);"
+        "CREATE TABLE k (t int REFERENCES t ON DELETE CASCADE); INSERT INTO k VALUES (1), (2)"
+    )
+    write(tmp_path, t="id,u\n1,20\n2,10\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert", max_rejects="all")
+    assert result.rejects.count == 2
+    assert rows(conn, "t") == [(1, 10), (2, 20)]
+    assert rows(conn, "k") == [(1,), (2,)]

@@ -26,6 +26,7 @@ from pgsluice.load.modes import (
     delete_missing,
     drop_known,
     have_twins,
+    may_rewrite,
     refuse_actions,
     stands_in_the_way,
 )
@@ -246,8 +247,12 @@ class Finisher:
             and not self._deferred
             and not any(s.key and have_twins(self._conn, s) for s in group)
         )
-        if promising and self._pour(group, names):
-            return
+        if promising:
+            if self._pour(group, names):
+                return
+            [state, *others] = group
+            if not (blind or others) and may_rewrite(state) and try_pour(self._conn, group, rewrite=True):
+                return
         if not blind:
             with self._attempt(group):
                 if self._judge_staged(group, names) and self._pour(group, names):

@@ -168,6 +168,48 @@ def update_statement(state: TableLoad, only: sql.Composable) -> sql.Composed | N
     )
 
 
+_ACTS = re.compile(r" ON DELETE (CASCADE|SET NULL|SET DEFAULT)")
+"""A foreign key by which rows go or change with the row that they refer to."""
+
+
+def may_rewrite(state: TableLoad) -> bool:
+    """Whether a row may as well be deleted and inserted anew as updated: the table has another unique key in which
+    values may have changed hands, and nobody notices the difference, neither a trigger nor a foreign key that would
+    delete or change rows.
+    """
+    table = state.plan.table
+    unique = [i for i in table.indexes if i.unique and i.name not in key_indexes(table, state.key)]
+    return bool(state.key and unique) and not any(_ACTS.search(fk.definition) for fk in table.referenced_by)
+
+
+def rewrite_statement(state: TableLoad) -> sql.Composed | None:
+    """As :func:`update_statement`, but all old rows go before the first new one comes: then two of them may exchange
+    values of a unique key, which an UPDATE refuses as soon as one row has the value that another is yet to give up.
+    """
+    update = update_statement(state, sql.SQL(""))
+    if update is None:
+        return None
+    brought = {c.name for c in state.columns}
+    columns = [c.name for c in state.plan.table.columns]
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    values = [c for c in columns if c in brought and c not in state.key]
+    row = [sql.SQL(", ").join(sql.Identifier(alias, c) for c in values) for alias in "ts"]
+    return sql.SQL(
+        "WITH gone AS (DELETE FROM {target} AS t USING {stage} AS s WHERE {match}"
+        " AND ROW({old})::record *<> ROW({new})::record RETURNING {kept}, s.{ord} AS {ord})"
+        " INSERT INTO {target} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM gone ORDER BY {ord}"
+    ).format(
+        target=state.target,
+        stage=state.stage,
+        match=key_equal(state, "t", "s"),
+        old=row[0],
+        new=row[1],
+        kept=sql.SQL(", ").join(sql.Identifier("s" if c in brought else "t", c) for c in columns),
+        names=names,
+        ord=sql.Identifier(state.ordinal),
+    )
+
+
 def insert_statement(state: TableLoad, only: sql.Composable) -> sql.Composed:
     """Inserts the staged rows, in file order; in every mode but append those whose key the table lacks.
 
@@ -300,9 +342,6 @@ def stands_in_the_way(conn: psycopg.Connection, state: TableLoad, referrers: Seq
         for r in referrers
         if r[0].stage_made or r[0].way is not Way.STAGE
     )
-
-
-_ACTS = re.compile(r" ON DELETE (CASCADE|SET NULL|SET DEFAULT)")
 
 
 def refuse_actions(

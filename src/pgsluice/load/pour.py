@@ -15,7 +15,14 @@ from psycopg import sql
 
 from pgsluice.load.judge import BAN, Refusal, expel_refused, make_ban
 from pgsluice.load.land import REJECT
-from pgsluice.load.modes import insert_statement, key_equal, key_indexes, note_twins, update_statement
+from pgsluice.load.modes import (
+    insert_statement,
+    key_equal,
+    key_indexes,
+    note_twins,
+    rewrite_statement,
+    update_statement,
+)
 from pgsluice.load.offenders import unique_indexes, unique_verdict
 from pgsluice.load.state import TableLoad
 from pgsluice.model import TableName, Way
@@ -138,16 +145,19 @@ def ask_whether_at_all(conn: psycopg.Connection, state: TableLoad) -> None:
 _ALL = sql.SQL("")
 
 
-def try_pour(conn: psycopg.Connection, group: Sequence[TableLoad], *, together: bool = False) -> bool:
+def try_pour(
+    conn: psycopg.Connection, group: Sequence[TableLoad], *, together: bool = False, rewrite: bool = False
+) -> bool:
     """Pours whole stages; False when PostgreSQL refused and nothing happened.
 
     :param together: all in one statement. Foreign keys are asked at its end, be they deferrable or not: rows may
         refer to others wherever these stand in the group.
+    :param rewrite: rows that change are deleted and inserted anew: see :func:`rewrite_statement`.
     """
     done = False
     try:
         with conn.transaction():
-            counts = _in_one(conn, group) if together else [_in_turn(conn, s) for s in group]
+            counts = _in_one(conn, group) if together else [_in_turn(conn, s, rewrite) for s in group]
             done = all(_complete(conn, s, inserted) for s, (_, inserted) in zip(group, counts, strict=True))
             if not done:
                 raise psycopg.Rollback
@@ -161,9 +171,9 @@ def try_pour(conn: psycopg.Connection, group: Sequence[TableLoad], *, together: 
     return done
 
 
-def _in_turn(conn: psycopg.Connection, state: TableLoad) -> tuple[int, int]:
+def _in_turn(conn: psycopg.Connection, state: TableLoad, rewrite: bool) -> tuple[int, int]:
     """Pours one stage; says how many rows were updated and inserted."""
-    update = update_statement(state, _ALL)
+    update = rewrite_statement(state) if rewrite else update_statement(state, _ALL)
     updated = conn.execute(update).rowcount if update is not None else 0
     return updated, conn.execute(insert_statement(state, _ALL)).rowcount
 
