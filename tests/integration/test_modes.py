@@ -493,3 +493,25 @@ def test_rows_that_others_go_with_are_not_written_anew(db: str, conn: psycopg.Co
     assert result.rejects.count == 2
     assert rows(conn, "t") == [(1, 10), (2, 20)]
     assert rows(conn, "k") == [(1,), (2,)]
+
+
+def test_a_key_in_which_nulls_are_equal_cannot_serve(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute(
+        "CREATE TABLE t (id int UNIQUE NULLS NOT DISTINCT, a text); INSERT INTO t VALUES (NULL, 'x'), (2, 'y')"
+    )
+    write(tmp_path, t="id,a\n,new\n2,z\n")
+    with pytest.raises(MappingError, match="--key 'id' is no unique key of t"):
+        pgsluice.load(tmp_path, database_url=db, mode="upsert", key=[("t", "id")])
+    conn.execute("DELETE FROM t WHERE id IS NULL; ALTER TABLE t ALTER id SET NOT NULL")
+    write(tmp_path, t="id,a\n3,new\n2,z\n")
+    pgsluice.load(tmp_path, database_url=db, mode="upsert", key=[("t", "id")])
+    assert rows(conn, "t") == [(2, "z"), (3, "new")]
+
+
+def test_columns_are_called_by_their_names(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute('CREATE TABLE t ("I d" int, "a""b" int, c int, UNIQUE ("I d", "a""b"), UNIQUE (c))')
+    conn.execute('CREATE UNIQUE INDEX ON t (("I d" + c))')
+    write(tmp_path, t='I d,"a""b",c\n1,1,1\n1,1,2\n2,2,1\n-1,5,3\n')
+    result = pgsluice.load(tmp_path, database_url=db, max_rejects="all")
+    found = {r.line: r.column for r in pgsluice.reject_rows(result.run_id, database_url=db)}
+    assert found == {3: 'I d, a"b', 4: "c", 5: '(("I d" + c))'}

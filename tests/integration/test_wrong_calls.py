@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -119,3 +120,18 @@ def test_resume_reads_the_variables_of_libpq(db: str, numbers: Path, monkeypatch
         monkeypatch.setenv("PGDATABASE" if key == "dbname" else f"PG{key.upper()}", str(value))
     with pytest.raises(CallError, match="run 9"):
         pgsluice.resume(9)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"max_rejects": 0.01}, "max_rejects=0.01 is not a limit"),
+        ({"max_rejects": [1]}, "max_rejects=1 is not a limit"),
+        ({"tables": {"t": "*.csv"}}, "tables: 't' is no pair"),
+        ({"tables": ["t=*.csv"]}, "tables: 't=[*].csv' is no pair"),
+    ],
+)
+def test_arguments_of_another_type(options: dict[str, Any], said: str, db: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    with pytest.raises(CallError, match=said):
+        pgsluice.load(tmp_path / "t.csv", database_url=db, **options)

@@ -110,7 +110,9 @@ def _write_json(run_id: int, found: RejectsResult, rows: Iterable[Reject]) -> No
 
 
 def runs(
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many, the last first.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="How many, the last first.")
+    ] = 20,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
     as_json: Json = False,

@@ -88,7 +88,7 @@ def load(
     """
     options = LoadOptions(
         schema_file=None if schema is None else os.fspath(schema),
-        tables=tuple(tables),
+        tables=_pairs(tables),
         into=into,
         limits=parse_limits(max_rejects),
         dialect=_dialect(delimiter, quote, encoding, null),
@@ -183,7 +183,7 @@ def plan(
     """
     options = LoadOptions(
         schema_file=None if schema is None else os.fspath(schema),
-        tables=tuple(tables),
+        tables=_pairs(tables),
         into=into,
         dialect=_dialect(delimiter, quote, encoding, null),
         modes=parse_modes(mode, key, delete_missing),
@@ -319,12 +319,26 @@ def parse_modes(given: str | Sequence[str], keys: Sequence[tuple[str, str]], del
     return Modes(run, tuple(tables), tuple(keys), delete_missing)
 
 
+def _pairs(tables: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    pairs = tuple(tables)
+    if wrong := [pair for pair in pairs if isinstance(pair, str) or len(pair) != 2]:
+        raise CallError(
+            f"tables: {wrong[0]!r} is no pair", "Give pairs of a table and a pattern: [('orders', 'orders_*.csv')]"
+        )
+    return pairs
+
+
 def parse_limits(given: str | int | Sequence[str]) -> Limits:
     """``--max-rejects``: ``0``, ``10``, ``1%``, ``all``, and with a table in front ``orders=0.1%``.
 
     :raises CallError: something else.
     """
-    texts = [str(given)] if isinstance(given, (str, int)) else list(given)
+    texts = [str(given)] if isinstance(given, (str, int)) else list(given) if isinstance(given, Sequence) else [given]
+    if wrong := [text for text in texts if not isinstance(text, str)]:
+        raise CallError(
+            f"max_rejects={wrong[0]!r} is not a limit",
+            "Give a number, a text such as '1%' or 'all', or a list of these texts",
+        )
     run = Limit()
     tables: list[tuple[str, Limit]] = []
     for text in texts:

@@ -72,11 +72,15 @@ def restore(stored: Mapping[str, Any], *, replay: bool = False) -> Modes:
 
 
 def _usable(table: Table, index: Index) -> tuple[str, ...]:
-    """The index's columns, if it is one by which every row can be found."""
+    """The index's columns, if it is one by which every row can be found; also one without a value, if NULLs are equal
+    there, could only be found by comparing all with all.
+    """
     quoted = {sql.Identifier(c.name).as_string(): c.name for c in table.columns}
     bare = {c.name: c.name for c in table.columns}
     columns = [quoted.get(k) or bare.get(k) for k in index.keys]
     if not index.unique or index.predicate or not index.valid or not all(columns):
+        return ()
+    if index.nulls_not_distinct and not all(table.column(c).not_null for c in columns if c):
         return ()
     return tuple(c for c in columns if c)
 
@@ -98,7 +102,7 @@ def _named_key(table: Table, named: str) -> tuple[str, ...]:
             return columns
     raise MappingError(
         f"--key {named!r} is no unique key of {table.name}",
-        "Name a unique constraint or its columns; one with a condition or an expression cannot serve",
+        "Name a unique constraint or its columns; none with a condition, an expression or NULLS NOT DISTINCT",
     )
 
 

@@ -152,7 +152,7 @@ def _explain(error: psycopg.OperationalError, params: dict[str, str | int | None
     if "connection refused" in said or "no such file or directory" in said:
         return ConnectError(
             f"no server listens at {host}",
-            "Start it, or check host and port; without --database-url an embedded server is used",
+            f"Start it, or check host and port; without {_named_by()} an embedded server is used",
         )
     if "too many clients" in said or "remaining connection slots" in said:
         return ConnectError(f"{host} has no connection left", "Close others or raise max_connections")
@@ -166,6 +166,12 @@ def _explain(error: psycopg.OperationalError, params: dict[str, str | int | None
     if password := params.get("password") or os.environ.get("PGPASSWORD"):
         reason = reason.replace(str(password), "***")
     return ConnectError(f"no connection to {host}: {reason}", "Check the address of the database")
+
+
+def _named_by() -> str:
+    """What an embedded server would be used without."""
+    given = [name for name in ("DATABASE_URL", *_PG_VARIABLES) if os.environ.get(name)]
+    return " and ".join(["--database-url", *given])
 
 
 def _of(params: dict[str, str | int | None], key: str, variable: str) -> str:
