@@ -483,6 +483,22 @@ def test_rows_may_exchange_their_unique_values(
     assert counts(result, "t") == (4, 1, 3, 0, 0, 1) if mode == "replace" else (5, 1, 3, 1, 0, 0)
 
 
+@pytest.mark.parametrize("event", ["DELETE", "UPDATE", "INSERT"])
+def test_rows_are_not_written_anew_where_a_trigger_notices(
+    event: str, db: str, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    conn.execute(
+        "CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE); INSERT INTO t VALUES (1, 10), (2, 20);"
+        "CREATE TABLE log (n int); CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN INSERT INTO log VALUES (1); RETURN NULL; END';"
+        f"CREATE TRIGGER note AFTER {event} ON t FOR EACH ROW EXECUTE FUNCTION note()".encode()
+    )
+    write(tmp_path, t="id,u\n1,20\n2,10\n")
+    result = pgsluice.load(tmp_path, database_url=db, mode="upsert", max_rejects="all")
+    assert result.rejects.count == 2
+    assert rows(conn, "log") == []
+
+
 def test_rows_that_others_go_with_are_not_written_anew(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
     conn.execute(
         "CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE); INSERT INTO t VALUES (1, 10), (2, 20);"
@@ -515,3 +531,17 @@ def test_columns_are_called_by_their_names(db: str, conn: psycopg.Connection, tm
     result = pgsluice.load(tmp_path, database_url=db, max_rejects="all")
     found = {r.line: r.column for r in pgsluice.reject_rows(result.run_id, database_url=db)}
     assert found == {3: 'I d, a"b', 4: "c", 5: '(("I d" + c))'}
+
+
+def test_a_trigger_that_keeps_a_missing_row_is_an_error(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute(
+        "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x'), (2, 'y');"
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        "CREATE TRIGGER keep BEFORE DELETE ON t FOR EACH ROW WHEN (old.id = 2) EXECUTE FUNCTION keep()"
+    )
+    write(tmp_path, t="id,a\n1,z\n3,new\n")
+    with pytest.raises(DatabaseError, match="a trigger or rule of the table keeps them"):
+        pgsluice.load(tmp_path, database_url=db, mode="replace")
+    assert rows(conn, "t") == [(1, "x"), (2, "y")]
+    write(tmp_path, t="id,a\n2,z\n3,new\n")
+    assert counts(pgsluice.load(tmp_path, database_url=db, mode="replace"), "t") == (2, 1, 1, 0, 0, 1)

@@ -251,7 +251,7 @@ class Finisher:
             if self._pour(group, names):
                 return
             [state, *others] = group
-            if not (blind or others) and may_rewrite(state) and try_pour(self._conn, group, rewrite=True):
+            if not (blind or others) and may_rewrite(self._conn, state) and try_pour(self._conn, group, rewrite=True):
                 return
         if not blind:
             with self._attempt(group):

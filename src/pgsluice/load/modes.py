@@ -16,6 +16,7 @@ from psycopg import sql
 from pgsluice.errors import DatabaseError, MappingError
 from pgsluice.load.state import TableLoad
 from pgsluice.model import Constraint, FilePlan, Index, Mode, Modes, Table, Way
+from pgsluice.sql import query
 from pgsluice.target.verdict import about_rows, primary
 from pgsluice.words import counted
 
@@ -176,14 +177,20 @@ _ACTS = re.compile(r" ON DELETE (CASCADE|SET NULL|SET DEFAULT)")
 """A foreign key by which rows go or change with the row that they refer to."""
 
 
-def may_rewrite(state: TableLoad) -> bool:
+def may_rewrite(conn: psycopg.Connection, state: TableLoad) -> bool:
     """Whether a row may as well be deleted and inserted anew as updated: the table has another unique key in which
     values may have changed hands, and nobody notices the difference, neither a trigger nor a foreign key that would
     delete or change rows.
     """
     table = state.plan.table
     unique = [i for i in table.indexes if i.unique and i.name not in key_indexes(table, state.key)]
-    return bool(state.key and unique) and not any(_ACTS.search(fk.definition) for fk in table.referenced_by)
+    acts = any(_ACTS.search(fk.definition) for fk in table.referenced_by)
+    return bool(state.key and unique) and not acts and not _somebody_notices(conn, state)
+
+
+def _somebody_notices(conn: psycopg.Connection, state: TableLoad) -> bool:
+    """Whether the table has a trigger or a rule, of whatever event."""
+    return conn.execute(query("modes", "somebody_notices"), {"oid": state.plan.table.oid}).fetchone() == (True,)
 
 
 def rewrite_statement(state: TableLoad) -> sql.Composed | None:
@@ -416,6 +423,14 @@ def _delete(conn: psycopg.Connection, state: TableLoad, where: sql.Composable) -
     try:
         with conn.transaction():
             state.deleted += conn.execute(sql.SQL("DELETE FROM {} AS t WHERE {}").format(state.target, where)).rowcount
+            rows = sql.SQL("SELECT FROM {} AS t WHERE {}").format(state.target, where)
+            if _somebody_notices(conn, state) and _exist(conn, rows):
+                raise DatabaseError(
+                    f"{state.name} has rows that the files do not have, and a trigger or rule of the table keeps them",
+                    "Load without deleting (--mode upsert), or disable the trigger",
+                )
+    except psycopg.errors.InsufficientPrivilege:
+        raise
     except psycopg.Error as error:
         if not about_rows(error):
             raise
