@@ -207,6 +207,14 @@ def reject(line: int) -> Reject:
     return Reject(12, "orders", "o.csv", line, "value", "n", "", "22P02", "bad [n]", f"{line},x\n")
 
 
+def test_rejects_of_a_vetoed_replay_are_to_be_replayed_again() -> None:
+    found = RejectsResult(1, "r/12.csv", (group(1),))
+    out = text(console.rejects_parts(12, found, [replace(reject(3), original=7)], 2, " --data-dir d"))
+    assert "themselves" not in out
+    assert out.endswith("give it to\npgsluice replay 7 --data-dir d again.\n")
+    assert "themselves" in text(console.rejects_parts(12, found, [replace(reject(3), original=12)], 2))
+
+
 def test_rejects_show_groups_then_the_first_rows() -> None:
     found = RejectsResult(3, "r/12.csv", (group(1), group(2)))
     rows = iter([reject(3), reject(5), reject(9)])

@@ -222,9 +222,10 @@ def rejects_parts(
         return [Line(f"Run {run_id} has no {'further ' if since else ''}rejects{since}.")]
     parts: list[Part] = [Line(f"Run {run_id}: {counted(rejects.count, 'reject')}{since}."), Line()]
     parts += _groups(rejects, None)
+    some = tuple(itertools.islice(rows, limit))
     shown = tuple(
         (f"{clean(r.file)}:{r.line}", r.kind, clean(r.message, EXAMPLE_LENGTH), clean(r.raw, EXAMPLE_LENGTH))
-        for r in itertools.islice(rows, limit)
+        for r in some
     )
     if shown:
         title = "" if len(shown) == rejects.count else f"The first {number(len(shown))}:"
@@ -237,6 +238,9 @@ def rejects_parts(
             Line(f"Next: pgsluice rejects {run_id}{address} --format csv > rejects.csv, correct the column raw, and")
         )
         parts.append(Line(f"pgsluice replay {rejects.replay} rejects.csv{address}"))
+    elif some and some[0].original not in (0, run_id):
+        parts.append(Line("Nothing of that replay was published: correct your file further and give it to"))
+        parts.append(Line(f"pgsluice replay {some[0].original}{address} again."))
     else:
         parts.append(Line("Nothing of that run was published: correct the files themselves and load them again."))
     return parts
