@@ -92,6 +92,14 @@ def make_case(seed: str) -> Case:
     cyclic = {a for a, b in pairs if a == b or (b, a) in pairs} | {b for a, b in pairs if (b, a) in pairs}
     for t in tables:
         _fill(rng, t, sturdy=t.name in cyclic)
+    # From dice of their own, so that a case is otherwise what it would be without.
+    pads = Random(f"pad {seed}")
+    if pads.random() < 0.4:
+        for t in tables:
+            t.columns.append(Col("pad", "text"))
+            if pads.random() < 0.5:
+                # Only PostgreSQL knows what these texts mean, so one that is wrong puts all of its file in doubt.
+                t.columns.append(Col("spans", "int4multirange"))
     by_name = {t.name: t for t in tables}
     fks = []
     for child, parent in pairs:
@@ -122,11 +130,11 @@ def make_case(seed: str) -> Case:
         fed = [c for c in t.columns if c.in_file]
         if full and rng.random() < 0.7:
             for _ in range(rng.randint(1, 5)):
-                row = tuple(_value(rng, c, bad=0, null=0.1) for c in fed)
+                row = tuple(_long(pads, c, bad=0) or _value(rng, c, bad=0, null=0.1) for c in fed)
                 case.before.append((t.name, tuple(c.name for c in fed), row))
         case.columns[t.name] = tuple(c.name for c in fed)
         case.compared[t.name] = tuple(c.name for c in t.columns if c.in_file or "IDENTITY" not in c.type)
-        _files(rng, case, t, fed)
+        _files(rng, pads, case, t, fed)
     return case
 
 
@@ -265,14 +273,25 @@ def _value(rng: Random, c: Col, *, bad: float, null: float) -> str | None:
     return rng.choice(_GOOD[kind])
 
 
-def _files(rng: Random, case: Case, t: Tab, fed: list[Col]) -> None:
+def _long(pads: Random, c: Col, *, bad: float) -> str | None:
+    """Of the columns that make rows so different in length that pages have room left which a short row could take."""
+    if c.name == "pad":
+        return pads.randbytes(pads.choice((0, 1, 100, 900))).hex() or "x"
+    if c.name == "spans":
+        return pads.choice(("[3,1)", "{oops}")) if pads.random() < bad else pads.choice(("{}", "{[1,2)}"))
+    return None
+
+
+def _files(rng: Random, pads: Random, case: Case, t: Tab, fed: list[Col]) -> None:
     rows: list[Record] = []
+    # Pages with room left are looked for from the fifth page on.
+    times = 4 if any(c.name == "pad" for c in fed) else 1
     bad, null = rng.choice((0, 0, 0.02, 0.06)), rng.choice((0, 0.03, 0.12))
     for part in range(rng.choice((1, 1, 1, 2, 3))):
         name = f"{t.name}_{part + 1:02}.csv"
         text = ",".join(c.name for c in fed) + "\n"
-        for _ in range(rng.choice((0, 3, 10, 25, 60)) // (1 if part == 0 else 2)):
-            values = tuple(_value(rng, c, bad=bad, null=null) for c in fed)
+        for _ in range(times * (rng.choice((0, 3, 10, 25, 60)) // (1 if part == 0 else 2))):
+            values = tuple(_long(pads, c, bad=bad) or _value(rng, c, bad=bad, null=null) for c in fed)
             rows.append(Record(name, text.count("\n") + 1, values))
             record = ",".join(_quoted(rng, v) for v in values)
             # A line that holds nothing is no record.
