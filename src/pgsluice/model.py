@@ -45,8 +45,9 @@ class SourceFile:
 
     path: str
     bytes: int
-    stem: str
-    """The name that is matched with a table's: no folder, no ``.csv``/``.gz``, no number of a part."""
+    stems: tuple[str, ...]
+    """What is matched with tables' names, in this order: the name without folder and ``.csv``/``.gz``, then without the
+    last number (of a part, of a day) as well, and so on."""
     dialect: Dialect
     header: tuple[str, ...]
     """The fields of the first record (column names, if ``dialect.header``)."""

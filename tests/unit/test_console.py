@@ -295,7 +295,7 @@ def plan() -> Plan:
     dialect = Dialect(delimiter="\t", encoding="latin-1", null=("NULL", ""))
     files = tuple(
         FilePlan(
-            SourceFile(f"d/orders_{i}.csv", 2_000_000, "orders", dialect, ("id", "Customer ID")),
+            SourceFile(f"d/orders_{i}.csv", 2_000_000, ("orders",), dialect, ("id", "Customer ID")),
             ("id", "customer_id"),
         )
         for i in (1, 2)

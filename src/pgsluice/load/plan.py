@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +20,7 @@ from pgsluice.errors import MappingError
 from pgsluice.load.modes import matching
 from pgsluice.load.shadow import with_swaps
 from pgsluice.model import Column, FilePlan, Mode, Modes, Plan, SourceFile, Table, TableName, TablePlan, Way
-from pgsluice.source.discover import fold, full_stem
+from pgsluice.source.discover import fold
 from pgsluice.target.catalog import is_empty
 from pgsluice.target.schema_file import SchemaApplied
 
@@ -137,8 +138,7 @@ def _table_of(file: SourceFile, tables: Sequence[Table], wanted: Sequence[tuple[
     for name, pattern in wanted:
         if fnmatch.fnmatch(file.path, pattern) or fnmatch.fnmatch(base, pattern) or _inside(file.path, pattern):
             return _named(name, tables)
-    # A table may be called orders_2024 itself, so the full stem is tried before the one without a number.
-    for stem in (full_stem(file.path), file.stem):
+    for stem in file.stems:
         exact = [t for t in tables if t.name.name == stem]
         near = exact or [t for t in tables if fold(t.name.name) == stem]
         if len(near) > 1:
@@ -150,8 +150,8 @@ def _table_of(file: SourceFile, tables: Sequence[Table], wanted: Sequence[tuple[
             return near[0]
     names = ", ".join(str(t.name) for t in tables[:12]) + (", ..." if len(tables) > 12 else "")
     raise MappingError(
-        f"{file.path}: no table is called {file.stem!r} (tables here: {names or 'none'})",
-        f"Name its table with --table TABLE={base}, or create it first (--schema FILE.sql)",
+        f"{file.path}: no table is called {file.stems[-1]!r} (tables here: {names or 'none'})",
+        f"Name its table with --table {shlex.quote(f'TABLE={base}')}, or create it first (--schema FILE.sql)",
     )
 
 

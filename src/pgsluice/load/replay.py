@@ -112,7 +112,7 @@ def _source(file: FileToReplay, corrections: Corrections) -> SourceFile:
     return SourceFile(
         path=file.path,
         bytes=corrections.size,
-        stem="",
+        stems=(),
         dialect=corrections.dialect,
         header=tuple(file.columns),
         feeds=TableName(file.table_schema, file.table_name),

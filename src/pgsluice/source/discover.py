@@ -26,9 +26,12 @@ def fold(name: str) -> str:
     return re.sub(r"[-\s]+", "_", name.strip().lower())
 
 
-def full_stem(path: str) -> str:
-    """The folded name of a file without folder and suffixes, with its part number if it has one."""
-    return fold(_bare(path))
+def _stems(bare: str) -> tuple[str, ...]:
+    """A table may be called orders_2024 itself, so numbers go one by one: of orders-2024-12-31_02 all four may."""
+    stems = [bare]
+    while (shorter := _PART.sub("", stems[-1])) and shorter != stems[-1]:
+        stems.append(shorter)
+    return tuple(map(fold, stems))
 
 
 def discover(paths: Sequence[str], options: DialectOptions) -> tuple[SourceFile, ...]:
@@ -125,8 +128,6 @@ def _describe(
     path: str, size: int, stream: DecodedStream, sample: bytes, encoding: str, options: DialectOptions
 ) -> SourceFile:
     dialect = replace(sniff(sample, path, options), encoding=encoding)
-    bare = _bare(path)
-    stem = fold(_PART.sub("", bare)) or fold(bare)
     header: tuple[str, ...] = ()
     whole = False
     try:
@@ -143,4 +144,4 @@ def _describe(
         if first.fault:
             raise header_fault(path, first)
         header = tuple(value.decode() for value, _ in first.fields)
-    return SourceFile(path, size, stem, dialect, header)
+    return SourceFile(path, size, _stems(_bare(path)), dialect, header)

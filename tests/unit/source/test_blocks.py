@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def source(folder: Path, data: bytes, dialect: Dialect, name: str = "x.csv") -> SourceFile:
     path = folder / name
     path.write_bytes(data)
-    return SourceFile(str(path), len(data), "x", dialect, ())
+    return SourceFile(str(path), len(data), ("x",), dialect, ())
 
 
 def names(count: int) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import pytest
 
 from pgsluice.errors import CallError, FileError
 from pgsluice.model import DialectOptions
-from pgsluice.source.discover import discover, fold, full_stem
+from pgsluice.source.discover import discover, fold
 
 NONE = DialectOptions()
 
@@ -75,7 +75,21 @@ def test_nothing_there(tmp_path: Path) -> None:
 def test_stems(tmp_path: Path, name: str, stem: str, full: str) -> None:
     write(tmp_path, name)
     (file,) = discover([str(tmp_path / name)], NONE)
-    assert (file.stem, full_stem(file.path)) == (stem, full)
+    assert file.stems == ((full,) if stem == full else (full, stem))
+
+
+@pytest.mark.parametrize(
+    ("name", "stems"),
+    [
+        ("people 2025-11-26.csv", ("people_2025_11_26", "people_2025_11", "people_2025", "people")),
+        ("people_20251126_part2.csv.gz", ("people_20251126_part2", "people_20251126", "people")),
+        ("2024-12-31.csv", ("2024_12_31", "2024_12", "2024")),
+    ],
+)
+def test_numbers_go_one_by_one(tmp_path: Path, name: str, stems: tuple[str, ...]) -> None:
+    write(tmp_path, name)
+    (file,) = discover([str(tmp_path / name)], NONE)
+    assert file.stems == stems
 
 
 def test_fold() -> None:
@@ -137,6 +151,6 @@ def test_urls() -> None:
     system.pipe_file("/test-discover/b.csv", b"a,b\n1,2\n")
     system.pipe_file("/test-discover/a_1.csv", b"a;b\n")
     files = discover(["memory://test-discover", "memory://test-discover/b.csv"], NONE)
-    assert [(f.stem, f.bytes, f.header) for f in files] == [("a", 4, ("a", "b")), ("b", 8, ("a", "b"))]
+    assert [(f.stems, f.bytes, f.header) for f in files] == [(("a_1", "a"), 4, ("a", "b")), (("b",), 8, ("a", "b"))]
     with pytest.raises(FileError, match=r"none\.csv"):
         discover(["memory://test-discover/none.csv"], NONE)
