@@ -468,7 +468,8 @@ class VerifyResult:
 class Progress:
     """Something happened that a person may want to see.
 
-    ``phase``: plan, wait, stage, judge, build, publish. ``done`` and ``total`` count bytes of the
+    ``phase``: plan, wait, stage, judge, build, publish; rollback, when it is certain that a commit that was to come did
+    not. ``done`` and ``total`` count bytes of the
     table's files while staging, steps otherwise; ``rows`` so far. ``step`` names an index, a constraint.
     """
 

@@ -281,7 +281,25 @@ def test_ctrl_c_between_commit_and_summary_does_not_deny_it(api: Any, call: Call
     ended = call("load", "d", *options)
     assert ended.code == 130
     assert ended.err.endswith("pgsluice: interrupted while it was publishing; pgsluice runs says whether it was\n")
-    # What one command said is nothing to the next.
+
+
+def test_ctrl_c_says_that_nothing_was_published_when_that_is_certain(api: Any, call: Call) -> None:
+    def load(*_: Any, listen: Listener, **__: Any) -> RunResult:
+        listen(Progress("publish", step="commit"))
+        listen(Progress("rollback"))
+        raise KeyboardInterrupt
+
+    api.load = load
+    assert call("load", "d").err.endswith("pgsluice: interrupted; nothing was published\n")
+
+
+def test_what_one_command_said_is_nothing_to_the_next(api: Any, call: Call) -> None:
+    def load(*_: Any, listen: Listener, **__: Any) -> RunResult:
+        listen(Progress("publish", step="commit"))
+        raise KeyboardInterrupt
+
+    api.load = load
+    call("load", "d")
     api.load = raising(KeyboardInterrupt())
     assert call("load", "d").err == "pgsluice: interrupted; nothing was published\n"
 

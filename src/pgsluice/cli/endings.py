@@ -71,6 +71,9 @@ def overheard(listen: Listener) -> Listener:
     """The listener of a run, whose word that it commits is kept for the case of Ctrl-C."""
 
     def hear(event: Progress) -> None:
+        if event.phase == "rollback":
+            _heard.commit = False
+            return
         _heard.commit = _heard.commit or (event.phase, event.step) == ("publish", "commit")
         listen(event)
 

@@ -198,8 +198,10 @@ class Run:
             with suppress(psycopg.Error):
                 # Waits for a commit that is under way, and leaves the word of one that came through.
                 ledger.finish_run(self._book, self._run_id, status, self._seconds(), said)
-                if self._committing is not None and self._published():
-                    return self._told(self._committing)
+                if self._committing is not None:
+                    if self._published():
+                        return self._told(self._committing)
+                    self._listen(Progress("rollback"))
         return None
 
     def _published(self) -> bool:
