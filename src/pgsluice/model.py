@@ -8,6 +8,7 @@ Reading order follows the way of a row: a :class:`SourceFile` with its :class:`D
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -159,6 +160,12 @@ class Index:
     collated: bool = False
     """A collation other than C orders the keys."""
     valid: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys: columns by their names, expressions as SQL has them."""
+        found = ((re.fullmatch(r'"((?:[^"]|"")+)"', key), key) for key in self.keys)
+        return tuple(quoted[1].replace('""', '"') if quoted else key for quoted, key in found)
 
 
 @dataclass(frozen=True, slots=True)

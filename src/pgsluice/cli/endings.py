@@ -35,8 +35,8 @@ class Endings(TyperGroup):
             _complain(str(error))
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
-            said = "while it was publishing; pgsluice runs says whether it was" if _heard.commit else ""
-            _complain(f"interrupted {said}" if said else "interrupted; nothing was published")
+            unsure = "interrupted while it was publishing; pgsluice runs says whether it was"
+            _complain(unsure if _heard.commit else "interrupted; nothing was published")
             raise typer.Exit(INTERRUPTED) from error
         except OSError as error:
             _complain(f"the system refuses: {error}")

@@ -19,7 +19,7 @@ from pgsluice.load.state import TableLoad
 from pgsluice.model import Column, Way
 from pgsluice.source.blocks import Block, Fault
 from pgsluice.source.typed import Chunk, Runs, TypedReader, split_runs
-from pgsluice.target.copy import BinaryEncoder, ListeningWriter, copy_as_is, copy_statement, csv_bytes
+from pgsluice.target.copy import BinaryEncoder, ListeningWriter, copy_as_is, copy_in, copy_statement, csv_bytes
 from pgsluice.target.verdict import about_rows, primary
 
 if TYPE_CHECKING:
@@ -366,12 +366,7 @@ class Lander:
             return cursor.rowcount
 
     def _copy(self, statement: sql.Composed, data: memoryview) -> int:
-        with self._conn.cursor() as cursor:
-            with cursor.copy(statement, writer=ListeningWriter(cursor)) as copy:
-                # In pieces, so that libpq does not hold a second copy of the whole.
-                for start in range(0, len(data), 1 << 18):
-                    copy.write(data[start : start + (1 << 18)])
-            return cursor.rowcount
+        return copy_in(self._conn, statement, data)
 
 
 def _freezes(state: TableLoad) -> bool:

@@ -28,6 +28,7 @@ from psycopg.types.json import Jsonb
 from pgsluice.errors import BooksError, CallError, LockedError, PrivilegeError
 from pgsluice.model import Dialect, Listener, Progress, Reject, RejectGroup, RunSummary
 from pgsluice.sql import query
+from pgsluice.target.copy import copy_in
 
 Connection = psycopg.Connection[Any]
 
@@ -394,10 +395,7 @@ def takes_report(conn: Connection) -> bool:
 
 def copy_report(conn: Connection, lines: memoryview) -> None:
     """Writes rejects down as lines of the report have them; PostgreSQL reads CSV faster than we do."""
-    with conn.cursor() as cursor, cursor.copy(query("ledger", "copy_report")) as copy:
-        # In pieces, so that libpq does not hold a second copy of the whole.
-        for start in range(0, len(lines), 1 << 18):
-            copy.write(lines[start : start + (1 << 18)])
+    copy_in(conn, query("ledger", "copy_report"), lines)
 
 
 def _copy_line(run_id: int, number: int, row: RejectRow) -> str:

@@ -74,14 +74,12 @@ def _usable(table: Table, index: Index) -> tuple[str, ...]:
     """The index's columns, if it is one by which every row can be found; also one without a value, if NULLs are equal
     there, could only be found by comparing all with all.
     """
-    quoted = {sql.Identifier(c.name).as_string(): c.name for c in table.columns}
-    bare = {c.name: c.name for c in table.columns}
-    columns = [quoted.get(k) or bare.get(k) for k in index.keys]
-    if not index.unique or index.predicate or not index.valid or not all(columns):
+    columns = {c.name: c for c in table.columns}
+    if not index.unique or index.predicate or not index.valid or not columns.keys() >= set(index.names):
         return ()
-    if index.nulls_not_distinct and not all(table.column(c).not_null for c in columns if c):
+    if index.nulls_not_distinct and not all(columns[name].not_null for name in index.names):
         return ()
-    return tuple(c for c in columns if c)
+    return index.names
 
 
 def key_indexes(table: Table, key: Sequence[str]) -> frozenset[str]:

@@ -396,17 +396,11 @@ def _orphan(fk: Constraint) -> dict[str, str]:
     }
 
 
-def _unquoted(key: str) -> str:
-    """A column's name as it is; an expression as SQL has it."""
-    quoted = re.fullmatch(r'"((?:[^"]|"")+)"', key)
-    return quoted[1].replace('""', '"') if quoted else key
-
-
 def unique_verdict(index: Index) -> dict[str, str]:
     """What is said of a row whose key another row of the index has."""
     return {
         "kind": "unique",
-        "column": ", ".join(_unquoted(key) for key in index.keys),
+        "column": ", ".join(index.names),
         "constraint": index.name,
         "code": "23505",
         "message": f'duplicate key value violates unique constraint "{index.name}"',

@@ -27,7 +27,7 @@ from pgsluice.model import Reject, RejectGroup
 from pgsluice.source.corrections import HEADER, PLACEHOLDERS
 from pgsluice.source.records import BAD_ENCODING
 from pgsluice.sql import query
-from pgsluice.target.copy import csv_bytes
+from pgsluice.target.copy import copy_in, csv_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -198,8 +198,7 @@ def _lines_of_parents(conn: psycopg.Connection, states: Sequence[TableLoad]) -> 
                         "line": places.lines,
                     }
                 )
-                with conn.cursor().copy("COPY pg_temp.pgsluice_line FROM STDIN (FORMAT csv)") as copy:
-                    copy.write(csv_bytes(rows))
+                copy_in(conn, "COPY pg_temp.pgsluice_line FROM STDIN (FORMAT csv)", csv_bytes(rows))
     conn.execute("ANALYZE pg_temp.pgsluice_line")
 
 

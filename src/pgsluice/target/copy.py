@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 import psycopg.copy
@@ -150,6 +150,16 @@ class BinaryEncoder:
         for start in range(0, rows, step):
             copy.write(encoder.write_batch(batch.slice(start, step)))
         copy.write(encoder.finish())
+
+
+def copy_in(conn: psycopg.Connection[Any], statement: sql.Composed | LiteralString, data: memoryview) -> int:
+    """Sends ``data`` by a COPY ... FROM STDIN; says how many rows came in."""
+    with conn.cursor() as cursor:
+        with cursor.copy(statement, writer=ListeningWriter(cursor)) as copy:
+            # In pieces, so that libpq does not hold a second copy of the whole.
+            for start in range(0, len(data), 1 << 18):
+                copy.write(data[start : start + (1 << 18)])
+        return cursor.rowcount
 
 
 def csv_bytes(table: pa.Table) -> memoryview:
