@@ -94,3 +94,40 @@ def test_lines_of_refused_rows(
     assert found == expected
     kept = {n for (n,) in conn.execute("SELECT id FROM t")}
     assert kept == set(range(1, result.tables[-1].read + 1)) - {line - 1 for line in expected}
+
+
+MOST = """
+CREATE TABLE t (id int, k int, d date, j jsonb, pad text, more int DEFAULT 7,
+  own int GENERATED ALWAYS AS IDENTITY UNIQUE, twice int GENERATED ALWAYS AS (k * 2) STORED{constraint});
+CREATE UNIQUE INDEX once ON t ((100 / k)) WHERE k <> 0;
+CREATE INDEX ON t (id);
+"""
+
+
+@pytest.mark.parametrize("share", [0.4, 0.9, 1])
+@pytest.mark.parametrize("doubts", [False, True])
+@pytest.mark.parametrize("constraint", ["", ", CHECK (id % 10 <> 3)"])
+def test_most_rows_are_refused(
+    constraint: str, doubts: bool, share: float, conn: psycopg.Connection, db: str, tmp_path: Path
+) -> None:
+    """The few that stay are written anew, with what the file does not bring."""
+    conn.execute(MOST.format(constraint=constraint))  # type: ignore[arg-type]
+    dice = random.Random(f"{constraint}{doubts}{share}")
+    lines, seen, stay, refused = ["id,k,d,j,pad"], set[int](), [], []
+    for n in range(1500):
+        # 100 / k is 0 from 101 on: one of those may stay. k = 0 is not in the index, and could not be asked for.
+        k = 200 if dice.random() < share else 0
+        value = "no" if doubts and n in (5, 700) else f'"{n}"' if doubts and n % 97 == 0 else "1"
+        lines.append(f"{n},{k},2024-02-20,{value},{'x' * dice.choice((1, 400, 3000))}".replace('"', ""))
+        bad = value == "no" or (constraint and n % 10 == 3) or (k and 0 in seen)
+        if not bad and k:
+            seen.add(0)
+        (refused if bad else stay).append(n)
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    result = pgsluice.load(tmp_path / "t.csv", database_url=db, max_rejects="all")
+    assert result.tables[0].way == "in place"
+    assert [r.line for r in pgsluice.reject_rows(result.run_id, database_url=db)] == [n + 2 for n in refused]
+    assert [row[0] for row in conn.execute("SELECT id FROM t ORDER BY id")] == stay
+    assert conn.execute("SELECT count(*) FROM t WHERE more <> 7 OR twice <> 2 * k OR own IS NULL").fetchone() == (0,)
+    assert result.tables[0].loaded == len(stay)
+    assert conn.execute("SELECT count(*) FROM t WHERE id >= 0").fetchone() == (len(stay),)

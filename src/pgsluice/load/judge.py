@@ -18,7 +18,7 @@ from psycopg import sql
 from pgsluice.load.gone import name_parents, remember, texts
 from pgsluice.load.land import REJECT, WHY
 from pgsluice.load.offenders import DUP, LOST, OFF, SAID, Offenders, clean_slate, firing_order, unique_indexes
-from pgsluice.load.ranks import number, placed, unnumbered
+from pgsluice.load.ranks import placed, relation, unnumbered
 from pgsluice.load.state import TableLoad
 from pgsluice.model import Constraint, Table, TableName
 
@@ -86,7 +86,6 @@ def judge(
             offenders.duplicates()
     keys = [(o, k) for s, o in asked if inner and (k := keys_of(s, names, inner=True))]
     if keys or _any(conn, DUP):
-        number(conn, group, [("pgsluice_dup", ("tab", "ix", "grp", "rid")), _OFF_COLUMNS], staged)
         _lose(conn)
         _settle(conn, group, keys)
         for state, offenders in asked:
@@ -96,8 +95,6 @@ def judge(
         left = _expel(conn, asked, others, staged)
     return Judgement(left, not any(o.unanswered for _, o in asked))
 
-
-_OFF_COLUMNS = "pgsluice_off", ("tab", "rid", "prio")
 
 BAN = sql.Identifier("pg_temp", "pgsluice_ban")
 """Rows that may not stay because they have no parent, and what is said of them."""
@@ -163,15 +160,25 @@ def ban_orphans(
 
 
 def _ban(conn: psycopg.Connection, group: Sequence[TableLoad]) -> int:
-    """Bans the rows in OFF; says how many were not banned before."""
-    number(conn, group, [_OFF_COLUMNS], staged=True)
-    return conn.execute(
-        sql.SQL(
-            "INSERT INTO {} SELECT o.tab, o.ord, s.kind, s.col, s.con, s.code, s.message"
-            " FROM (SELECT tab, ord, min(prio) AS prio FROM {} GROUP BY tab, ord) AS o JOIN"
-            " (SELECT DISTINCT * FROM {}) AS s ON s.tab = o.tab AND s.prio = o.prio ON CONFLICT DO NOTHING"
-        ).format(BAN, OFF, SAID)
-    ).rowcount
+    """Bans the staged rows in OFF; says how many were not banned before."""
+    return sum(
+        conn.execute(
+            sql.SQL(
+                "INSERT INTO {ban} SELECT s.tab, o.ord, s.kind, s.col, s.con, s.code, s.message"
+                " FROM (SELECT r.{ord} AS ord, min(q.prio) AS prio FROM {off} AS q JOIN {stage} AS r ON r.ctid = q.rid"
+                " WHERE q.tab = {tab} GROUP BY r.{ord}) AS o"
+                " JOIN (SELECT DISTINCT * FROM {said} WHERE tab = {tab}) AS s ON s.prio = o.prio ON CONFLICT DO NOTHING"
+            ).format(
+                ban=BAN,
+                ord=sql.Identifier(state.ordinal),
+                off=OFF,
+                stage=state.stage,
+                tab=sql.Literal(state.number),
+                said=SAID,
+            )
+        ).rowcount
+        for state in group
+    )
 
 
 def _any(conn: psycopg.Connection, table: sql.Identifier) -> bool:
@@ -314,13 +321,14 @@ def _say_duplicates(conn: psycopg.Connection, state: TableLoad, offenders: Offen
         )
 
 
-_ONE_REASON = "SELECT rid, ord, prio, rival FROM {} WHERE tab = {}"
 # The rival that belongs to the lowest ``prio``: both in one number, the ordinal in its last forty bits.
 _FIRST_REASON = """
 SELECT rid, ord, (reason >> 40)::integer AS prio, nullif(reason & ((1::bigint << 40) - 1), 0) - 1 AS rival
   FROM (SELECT rid, max(ord) AS ord, min((prio::bigint << 40) + coalesce(rival + 1, 0)) AS reason
           FROM {} WHERE tab = {} GROUP BY rid) AS r
 """
+_LEAVE = sql.Identifier("pg_temp", "pgsluice_leave")
+"""Offenders with an ordinal and one reason each, where OFF lacks the one or has more of the other."""
 
 
 def _expel(
@@ -329,77 +337,101 @@ def _expel(
     others: Mapping[TableName, TableLoad],
     staged: bool,
 ) -> int:
-    """Writes the offenders to the rejects, remembers their keys and deletes them; says how many they were."""
-    conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_leave")
+    """Writes the offenders to the rejects, remembers their keys and takes them out; says how many they were."""
+    conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_LEAVE))
     conn.execute(
         "CREATE TEMP TABLE pgsluice_leave (tab integer, rid tid, ord bigint, prio integer, rival bigint) ON COMMIT DROP"
     )
-    group = [state for state, _ in asked]
-    leaving: dict[int, int] = {}
-    for state, offenders in asked:
-        rows: sql.Composable = sql.SQL(_ONE_REASON if offenders.answers < 2 else _FIRST_REASON).format(
-            OFF, sql.Literal(state.number)
-        )
-        if unnumbered(conn, state, OFF):
-            rows = sql.SQL("SELECT rid, coalesce(ord, place) AS ord, prio, rival FROM ({}) AS p").format(
-                placed(conn, state, rows, staged)
-            )
-        leaving[state.number] = conn.execute(
-            sql.SQL("INSERT INTO pg_temp.pgsluice_leave SELECT {}, rid, ord, prio, rival FROM ({}) AS o").format(
-                sql.Literal(state.number), rows
-            )
-        ).rowcount
-    conn.execute("ANALYZE pg_temp.pgsluice_leave")
+    refused = {state.number: _refused(conn, state, offenders, staged) for state, offenders in asked}
+    conn.execute(sql.SQL("ANALYZE {}, {}").format(OFF, _LEAVE))
     conn.execute(
         sql.SQL(
             "INSERT INTO {why} SELECT (SELECT count(*) FROM {why}) + row_number() OVER (), s.* FROM"
             " (SELECT DISTINCT * FROM {said} EXCEPT SELECT tab, prio, kind, col, con, code, message FROM {why}) AS s"
         ).format(why=WHY, said=SAID)
     )
-    conn.execute(
-        sql.SQL(
-            "INSERT INTO {} (tab, ord, why, parent_tab, parent_ord)"
-            " SELECT o.tab, o.ord, w.why, CASE WHEN o.rival IS NOT NULL THEN o.tab END, o.rival"
-            " FROM pg_temp.pgsluice_leave AS o JOIN {} AS w ON w.tab = o.tab AND w.prio = o.prio"
-        ).format(REJECT, WHY)
-    )
+    counts = {
+        number: conn.execute(
+            sql.SQL(
+                "INSERT INTO {} (tab, ord, why, parent_tab, parent_ord)"
+                " SELECT o.tab, o.ord, w.why, CASE WHEN o.rival IS NOT NULL THEN o.tab END, o.rival"
+                " FROM ({}) AS o JOIN {} AS w ON w.tab = o.tab AND w.prio = o.prio"
+            ).format(REJECT, rows, WHY)
+        ).rowcount
+        for number, rows in refused.items()
+    }
+    group = [state for state, _ in asked]
     for state in group:
         remember(
             conn,
             state,
             sql.SQL("SELECT o.ord, {} FROM {} AS r JOIN ({}) AS o ON o.rid = r.ctid").format(
-                texts(state.keys_watched, "r"), _relation(state, staged), _refused(state)
+                texts(state.keys_watched, "r"), relation(state, staged), refused[state.number]
             ),
         )
     for state in group:
-        name_parents(conn, state, others, _relation(state, staged), _refused(state))
+        name_parents(conn, state, others, relation(state, staged), refused[state.number])
     left = 0
     for state in group:
-        count = _leave(conn, state, leaving[state.number], staged)
         if staged:
+            count = _delete(conn, state.stage, refused[state.number])
             state.staged -= count
         else:
+            count = _take_out(conn, state, refused[state.number], counts[state.number])
             state.landed -= count
         left += count
     return left
 
 
-def _leave(conn: psycopg.Connection, state: TableLoad, count: int, staged: bool) -> int:
-    """Takes the offenders, which should be so many, out of the relation; says how many they were."""
-    if not staged and count and count == state.landed:
-        # Not one row stays. Deleted ones would be in every index that is built next.
-        conn.execute(sql.SQL("TRUNCATE ONLY {}").format(state.target))
-        return count
-    if not staged:
+def _refused(conn: psycopg.Connection, state: TableLoad, offenders: Offenders, staged: bool) -> sql.Composed:
+    """A query for the offenders, each once: their rid, ordinal, reason and rival."""
+    tab = sql.Literal(state.number)
+    found = sql.SQL("SELECT tab, rid, ord, prio, rival FROM {} WHERE tab = {}")
+    several, lacking = offenders.answers > 1, unnumbered(conn, state, OFF)
+    if not (several or lacking):
+        return found.format(OFF, tab)
+    rows = (sql.SQL(_FIRST_REASON) if several else found).format(OFF, tab)
+    if lacking:
+        rows = sql.SQL("SELECT rid, coalesce(ord, place) AS ord, prio, rival FROM ({}) AS p").format(
+            placed(conn, state, rows, staged)
+        )
+    conn.execute(sql.SQL("INSERT INTO {} SELECT {}, rid, ord, prio, rival FROM ({}) AS o").format(_LEAVE, tab, rows))
+    return found.format(_LEAVE, tab)
+
+
+def _take_out(conn: psycopg.Connection, state: TableLoad, refused: sql.Composable, count: int) -> int:
+    """Takes the offenders, which should be so many, out of a table that was filled in place; says how many they were.
+
+    Deleted rows would be in every index that is built next: where most go, the others are written anew.
+    """
+    stay = state.landed - count
+    if stay >= count:
+        return _delete(conn, relation(state, False), refused)
+    columns = sql.SQL(", ").join(sql.Identifier(c.name) for c in state.plan.table.columns if not c.generated)
+    rest = sql.Identifier("pg_temp", "pgsluice_rest")
+    if stay:
         conn.execute(
-            sql.SQL("INSERT INTO pg_temp.pgsluice_out SELECT {}, o.rid FROM ({}) AS o").format(
-                sql.Literal(state.number), _refused(state)
-            )
+            sql.SQL(
+                "CREATE TEMP TABLE pgsluice_rest ON COMMIT DROP AS SELECT {} FROM {} AS r"
+                " WHERE NOT EXISTS (SELECT FROM ({}) AS o WHERE o.rid = r.ctid)"
+            ).format(columns, relation(state, False), refused)
         )
+    conn.execute(sql.SQL("TRUNCATE ONLY {}").format(state.target))
+    if not stay:
+        return state.landed
+    stayed = conn.execute(
+        sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}").format(
+            state.target, columns, columns, rest
+        )
+    ).rowcount
+    conn.execute(sql.SQL("DROP TABLE {}").format(rest))
+    return state.landed - stayed
+
+
+def _delete(conn: psycopg.Connection, where: sql.Composable, refused: sql.Composable) -> int:
+    """Deletes the rows by their rid; says how many they were."""
     return conn.execute(
-        sql.SQL("DELETE FROM {} AS r USING ({}) AS o WHERE r.ctid = o.rid").format(
-            _relation(state, staged), _refused(state)
-        )
+        sql.SQL("DELETE FROM {} AS r USING ({}) AS o WHERE r.ctid = o.rid").format(where, refused)
     ).rowcount
 
 
@@ -422,16 +454,4 @@ def expel_refused(conn: psycopg.Connection, group: Sequence[TableLoad], others: 
     for state in group:
         name_parents(conn, state, others, state.stage, refused[state.number])
     for state in group:
-        state.staged -= conn.execute(
-            sql.SQL("DELETE FROM {} AS r USING ({}) AS o WHERE r.ctid = o.rid").format(
-                state.stage, refused[state.number]
-            )
-        ).rowcount
-
-
-def _relation(state: TableLoad, staged: bool) -> sql.Composable:
-    return state.stage if staged else state.target
-
-
-def _refused(state: TableLoad) -> sql.Composed:
-    return sql.SQL("SELECT rid, ord FROM pg_temp.pgsluice_leave WHERE tab = {}").format(sql.Literal(state.number))
+        state.staged -= _delete(conn, state.stage, refused[state.number])

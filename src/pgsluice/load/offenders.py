@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import sql
 
+from pgsluice.load.ranks import rank, relation
 from pgsluice.load.state import TableLoad
 from pgsluice.model import Constraint, Index, Table
 from pgsluice.target.verdict import about_rows
@@ -63,7 +64,7 @@ class Offenders:
         self._conn = conn
         self._state = state
         self._staged = staged
-        self._relation: sql.Composable = state.stage if staged else sql.SQL("ONLY {}").format(state.target)
+        self._relation = relation(state, staged)
         self._mapped = {c.name for c in state.columns}
         self._order = _trigger_order(state.plan.table)
         self.unanswered = False
@@ -153,8 +154,7 @@ class Offenders:
             parents = [] if not self._staged else [self._parent(fk)]
             for other in group:
                 if other.plan.table.name == fk.references and (other.stage_made or not self._staged):
-                    relation: sql.Composable = other.stage if self._staged else sql.SQL("ONLY {}").format(other.target)
-                    parents.append((relation, _stays("p", other, without_losers)))
+                    parents.append((relation(other, self._staged), _stays("p", other, without_losers)))
             stays = _stays("r", self._state, without_losers)
             found += self._find(self._orphans(fk, parents, stays), PRIO_INNER + self._order[fk.name], **_orphan(fk))
         return found
@@ -224,9 +224,9 @@ class Offenders:
             where = sql.SQL("WHERE {}").format(sql.SQL(" AND ").join(conditions)) if conditions else sql.SQL("")
 
             def keyed(
-                relation: sql.Composable, keys: list[sql.Composed] = keys, where: sql.Composable = where
+                whose: sql.Composable, keys: list[sql.Composed] = keys, where: sql.Composable = where
             ) -> sql.Composable:
-                return sql.SQL("(SELECT ctid AS rid, {} FROM {} {})").format(sql.SQL(", ").join(keys), relation, where)
+                return sql.SQL("(SELECT ctid AS rid, {} FROM {} {})").format(sql.SQL(", ").join(keys), whose, where)
 
             equal = " IS NOT DISTINCT FROM " if index.nulls_not_distinct else " = "
             same = sql.SQL(" AND ").join(sql.SQL(f"a.{{0}}{equal}b.{{0}}").format(n) for n in names)
@@ -235,16 +235,6 @@ class Offenders:
                 "CREATE TEMP TABLE pgsluice_group ON COMMIT DROP AS SELECT {names}, row_number() OVER () AS grp"
                 " FROM {keyed} AS g GROUP BY {names} HAVING count(*) > 1"
             ).format(names=sql.SQL(", ").join(names), keyed=keyed(self._relation))
-            members = sql.SQL(
-                "INSERT INTO {dup} (tab, ix, grp, rid) SELECT {tab}, {ix}, b.grp, a.rid"
-                " FROM {keyed} AS a JOIN pg_temp.pgsluice_group AS b ON {same}"
-            ).format(
-                dup=DUP,
-                tab=sql.Literal(self._state.number),
-                ix=sql.Literal(ix),
-                keyed=keyed(self._relation),
-                same=same,
-            )
             self._conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_group")
             if not index.collated:
                 # Sorted in half of the time that hashing takes, which reaches all over the memory; but what a
@@ -254,7 +244,8 @@ class Offenders:
             self._conn.execute("SET LOCAL enable_hashagg TO DEFAULT")
             if found:
                 self._conn.execute("ANALYZE pg_temp.pgsluice_group")
-                found = self._run(members)
+                found = self._run(self._members(ix, index, same))
+                self._conn.execute(sql.SQL("ANALYZE {}").format(DUP))
             verdict = unique_verdict(index)
             prio = self.unique_prio(ix, index)
             self.answers += bool(found)
@@ -280,6 +271,35 @@ class Offenders:
                 if found and match and self._moves_away(keyed(self._relation), held, same, own, names):
                     # Whether the row of the table is gone in time, the order of the rows decides.
                     self.unanswered = True
+
+    def _members(self, ix: int, index: Index, same: sql.Composable) -> sql.Composed:
+        """Statement that lists the rows with the keys of the groups, with their ordinals.
+
+        :param same: row ``a`` has the key of group ``b``.
+        """
+        within = sql.SQL(f"({index.predicate})" if index.predicate else "true")
+        # All rows have to be numbered, but a key is only asked of those that the index has.
+        key = "CASE WHEN {} THEN ({}) END AS k{}" if index.predicate else "({1}) AS k{2}"
+        keys = sql.SQL(", ").join(
+            sql.SQL(key).format(within, sql.SQL(k), sql.SQL(str(i))) for i, k in enumerate(index.keys)
+        )
+        by = rank(self._conn, self._state, self._staged)
+        return sql.SQL(
+            "INSERT INTO {dup} (tab, ix, grp, rid, ord) SELECT {tab}, {ix}, b.grp, a.rid, {ordinal}"
+            " FROM (SELECT ctid AS rid, {rank}, {within} AS within, {keys} FROM {relation}) AS a"
+            " JOIN pg_temp.pgsluice_group AS b ON {same} AND a.within{segments}"
+        ).format(
+            dup=DUP,
+            tab=sql.Literal(self._state.number),
+            ix=sql.Literal(ix),
+            ordinal=by.ordinal,
+            rank=by.column,
+            within=within,
+            keys=keys,
+            relation=self._relation,
+            same=same,
+            segments=by.segments,
+        )
 
     def _moves_away(
         self,
