@@ -23,6 +23,7 @@ from pgsluice.load.land import numbering
 from pgsluice.load.missing import Referrer, delete_late, delete_missing, refuse_actions, stands_in_the_way
 from pgsluice.load.modes import drop_known, have_twins, may_rewrite
 from pgsluice.load.offenders import firing_order, unique_indexes
+from pgsluice.load.parents import may_ask
 from pgsluice.load.pour import Poured, ask_whether_at_all, pour_rows, settle, try_pour
 from pgsluice.load.shadow import Shadows
 from pgsluice.load.state import Clock, TableLoad
@@ -247,7 +248,7 @@ class Finisher:
                 return
         if not blind:
             with self._attempt(group):
-                if self._judge_staged(group, names) and self._pour(group, names):
+                if self._judge_staged(group, names) and self._pour(group, names, judged=True):
                     return
                 # What a set query cannot tell about one row may change the verdict on others.
                 raise psycopg.Rollback
@@ -261,7 +262,7 @@ class Finisher:
                 self._conn.execute(sql.SQL("ANALYZE {}").format(state.stage))
             return judge(self._conn, group, self._states, staged=True, names=names).complete
 
-    def _pour(self, group: Sequence[TableLoad], names: set[TableName]) -> bool:
+    def _pour(self, group: Sequence[TableLoad], names: set[TableName], *, judged: bool = False) -> bool:
         """Pours whole stages; False, and nothing happened, when PostgreSQL refuses a row.
 
         Rows that may refer to others of the group are poured in one statement, where that is as good; otherwise table
@@ -271,13 +272,14 @@ class Finisher:
         inner = not self._deferred and any(keys_of(s, names, inner=True) for s in group)
         together = inner and cycles.one_statement_is_as_good(self._conn, group)
         waits = inner and not together and len(names) > 1
+        at_once = len(names) == 1 and not self._deferred and may_ask(self._conn, group[0])
         try:
             with self._attempt(group):
                 if waits:
                     cycles.defer(self._conn, group, names)
                 self._listen(Progress("publish", name, "insert"))
                 with self._clock.phase("insert", name):
-                    if not try_pour(self._conn, group, together=together):
+                    if not try_pour(self._conn, group, together=together, at_once=at_once, judged=judged):
                         raise psycopg.errors.IntegrityConstraintViolation
                 if waits:
                     cycles.ask(self._conn, group, names)

@@ -217,28 +217,46 @@ def rewrite_statement(state: TableLoad) -> sql.Composed | None:
     )
 
 
-def insert_statement(state: TableLoad, only: sql.Composable) -> sql.Composed:
+def insert_statement(state: TableLoad, only: sql.Composable, absent: sql.Composable | None = None) -> sql.Composed:
     """Inserts the staged rows, in file order; in every mode but append those whose key the table lacks.
 
     Values of identity columns are kept as the file has them.
+
+    :param absent: a relation with just those rows of the stage.
     """
-    absent: sql.Composable = sql.SQL("")
-    if state.key:
-        absent = sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS t WHERE {})").format(
-            state.target, key_equal(state, "t", "s")
-        )
+    lacked = sql.SQL("") if absent is not None else _lacked(state)
     return sql.SQL(
         "INSERT INTO {target} ({columns}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {stage} AS s"
-        " WHERE true{absent}{only} ORDER BY {ord}"
+        " WHERE true{lacked}{only} ORDER BY {ord}"
     ).format(
         target=state.target,
         columns=columns_of(state),
         values=columns_of(state, "s"),
-        stage=state.stage,
-        absent=absent,
+        stage=absent or state.stage,
+        lacked=lacked,
         only=only,
         ord=sql.Identifier("s", state.ordinal),
     )
+
+
+def _lacked(state: TableLoad) -> sql.Composable:
+    """The table lacks the key of the staged row ``s``; in append, where rows have no key, nothing."""
+    if not state.key:
+        return sql.SQL("")
+    return sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS t WHERE {})").format(state.target, key_equal(state, "t", "s"))
+
+
+def absent_rows(conn: psycopg.Connection, state: TableLoad) -> sql.Composable | None:
+    """A relation with the staged rows that :func:`insert_statement` inserts; None where there are none."""
+    if not state.key:
+        return state.stage
+    conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_absent")
+    count = conn.execute(
+        sql.SQL("CREATE TEMP TABLE pgsluice_absent ON COMMIT DROP AS SELECT s.* FROM {} AS s WHERE true{}").format(
+            state.stage, _lacked(state)
+        )
+    ).rowcount
+    return sql.Identifier("pg_temp", "pgsluice_absent") if count else None
 
 
 def drop_known(conn: psycopg.Connection, state: TableLoad) -> None:

@@ -11,6 +11,7 @@ from pgsluice.load.ahead import Ahead
 from pgsluice.load.finish import Finisher
 from pgsluice.load.judge import only_insert_tells
 from pgsluice.load.land import Lander, Thaw
+from pgsluice.load.parents import may_ask
 from pgsluice.load.producer import Piece, producer
 from pgsluice.load.staging import Staging
 from pgsluice.load.state import Clock, TableLoad
@@ -66,7 +67,7 @@ class Passage:
             for group in _groups(self._todo, self._plan):
                 if not all_first:
                     for state in group:
-                        state.direct = len(group) == 1 and _may_go_directly(state)
+                        state.direct = len(group) == 1 and _may_go_directly(self._conn, state)
                         self._fill(state, lander)
                 finisher.finish(group)
             finisher.settle_deferred()
@@ -130,12 +131,13 @@ class Passage:
             return next(self._pieces)
 
 
-def _may_go_directly(state: TableLoad) -> bool:
+def _may_go_directly(conn: psycopg.Connection, state: TableLoad) -> bool:
     """Whether a table that holds rows may take new ones without a stage: nothing but its constraints tells
-    who stays, and no row is matched with another.
+    who stays, and no row is matched with another. Foreign keys that can be asked of all staged rows at once take longer
+    to ask of each than the stage takes.
     """
-    table = state.plan.table
-    return state.way is Way.STAGE and state.plan.mode is Mode.APPEND and not only_insert_tells(table)
+    append = state.way is Way.STAGE and state.plan.mode is Mode.APPEND
+    return append and not only_insert_tells(state.plan.table) and not may_ask(conn, state)
 
 
 def _groups(todo: Sequence[TableLoad], plan: Plan) -> list[list[TableLoad]]:

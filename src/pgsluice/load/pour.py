@@ -8,6 +8,7 @@ single INSERTs in file order would have made of the rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import psycopg
@@ -16,6 +17,7 @@ from psycopg import sql
 from pgsluice.load.judge import BAN, Refusal, expel_refused, make_ban
 from pgsluice.load.land import REJECT
 from pgsluice.load.modes import (
+    absent_rows,
     insert_statement,
     key_equal,
     key_indexes,
@@ -24,6 +26,7 @@ from pgsluice.load.modes import (
     update_statement,
 )
 from pgsluice.load.offenders import unique_indexes, unique_verdict
+from pgsluice.load.parents import all_there, triggers_still
 from pgsluice.load.state import TableLoad
 from pgsluice.model import TableName, Way
 from pgsluice.source.typed import Runs
@@ -146,18 +149,26 @@ _ALL = sql.SQL("")
 
 
 def try_pour(
-    conn: psycopg.Connection, group: Sequence[TableLoad], *, together: bool = False, rewrite: bool = False
+    conn: psycopg.Connection,
+    group: Sequence[TableLoad],
+    *,
+    together: bool = False,
+    rewrite: bool = False,
+    at_once: bool = False,
+    judged: bool = False,
 ) -> bool:
     """Pours whole stages; False when PostgreSQL refused and nothing happened.
 
     :param together: all in one statement. Foreign keys are asked at its end, be they deferrable or not: rows may
         refer to others wherever these stand in the group.
     :param rewrite: rows that change are deleted and inserted anew: see :func:`rewrite_statement`.
+    :param at_once: foreign keys are asked of all rows at once: see :mod:`pgsluice.load.parents`.
+    :param judged: no foreign key is known to be broken; if one is all the same, PostgreSQL is to say so of the row.
     """
     done = False
     try:
         with conn.transaction():
-            counts = _in_one(conn, group) if together else [_in_turn(conn, s, rewrite) for s in group]
+            counts = _in_one(conn, group) if together else [_in_turn(conn, s, rewrite, at_once, judged) for s in group]
             done = all(_complete(conn, s, inserted) for s, (_, inserted) in zip(group, counts, strict=True))
             if not done:
                 raise psycopg.Rollback
@@ -171,11 +182,19 @@ def try_pour(
     return done
 
 
-def _in_turn(conn: psycopg.Connection, state: TableLoad, rewrite: bool) -> tuple[int, int]:
+def _in_turn(conn: psycopg.Connection, state: TableLoad, rewrite: bool, at_once: bool, judged: bool) -> tuple[int, int]:
     """Pours one stage; says how many rows were updated and inserted."""
     update = rewrite_statement(state) if rewrite else update_statement(state, _ALL)
     updated = conn.execute(update).rowcount if update is not None else 0
-    return updated, conn.execute(insert_statement(state, _ALL)).rowcount
+    if not at_once:
+        return updated, conn.execute(insert_statement(state, _ALL)).rowcount
+    if (rows := absent_rows(conn, state)) is None:
+        return updated, 0
+    there = all_there(conn, state, rows)
+    if there is False and not judged:
+        raise psycopg.errors.ForeignKeyViolation
+    with triggers_still(conn) if there else nullcontext():
+        return updated, conn.execute(insert_statement(state, _ALL, rows)).rowcount
 
 
 def _in_one(conn: psycopg.Connection, group: Sequence[TableLoad]) -> list[tuple[int, int]]:

@@ -1,0 +1,19 @@
+-- name: may_be_asked
+-- Whether nothing but the triggers of the foreign keys that the plan knows would fire when rows are inserted, this role
+-- may keep them still, and it may read the parents and lock rows of theirs.
+SELECT current_setting('session_replication_role') = 'origin'
+   AND (current_setting('is_superuser')::boolean
+        OR has_parameter_privilege('session_replication_role', 'SET'))
+   AND EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = %(oid)s AND relkind = 'r' AND NOT relispartition)
+   AND NOT EXISTS (
+         SELECT FROM pg_catalog.pg_trigger AS t
+          WHERE t.tgrelid = %(oid)s AND t.tgtype & 4 <> 0 -- TRIGGER_TYPE_INSERT (pg_trigger.h)
+            AND NOT (t.tgisinternal AND t.tgenabled = 'O' AND t.tgconstraint = ANY (%(keys)s::oid[])))
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = %(oid)s)
+   AND NOT EXISTS (
+         SELECT FROM pg_catalog.pg_constraint AS k
+           JOIN pg_catalog.pg_class AS p ON p.oid = k.confrelid
+          WHERE k.contype = 'f' AND k.conrelid = %(oid)s
+            AND NOT (k.oid = ANY (%(keys)s::oid[]) AND p.relkind = 'r' AND p.oid <> k.conrelid
+                     AND NOT row_security_active(p.oid)
+                     AND has_table_privilege(p.oid, 'SELECT') AND has_table_privilege(p.oid, 'UPDATE')));
