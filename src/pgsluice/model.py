@@ -245,10 +245,21 @@ class Modes:
 
 @dataclass(frozen=True, slots=True)
 class FilePlan:
-    """Which columns a file feeds, in the file's order; ``columns[i]`` takes the i-th field."""
+    """Which columns a file feeds."""
 
     file: SourceFile
     columns: tuple[str, ...]
+    """``columns[i]`` takes the i-th field; '' where the field is left out."""
+
+    @property
+    def brought(self) -> tuple[str, ...]:
+        """The columns alone."""
+        return tuple(column for column in self.columns if column)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each field, for messages: its column, or what the file calls it."""
+        return tuple(column or self.file.header[i] for i, column in enumerate(self.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,6 +513,8 @@ class LoadOptions:
     schema_file: str | None = None
     tables: tuple[tuple[str, str], ...] = ()
     """(table, glob) pairs of ``--table``; the first match wins."""
+    columns: tuple[tuple[str, str], ...] = ()
+    """(field, column) pairs of ``--column``; '' as the column leaves the field out."""
     into: str | None = None
     limits: Limits = field(default_factory=Limits)
     dialect: DialectOptions = field(default_factory=DialectOptions)

@@ -103,7 +103,18 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
     api.load, seen = recording(result())
     call(
         *("load", "d", "e.csv", "--schema", "s.sql", "--table", "a=x=1/*.csv", "--table", "b=b*"),
-        *("--database-url", "postgresql:///x", "--data-dir", "dd", "--into", "shop"),
+        *(
+            "--column",
+            "c=d=e",
+            "--column",
+            "=",
+            "--database-url",
+            "postgresql:///x",
+            "--data-dir",
+            "dd",
+            "--into",
+            "shop",
+        ),
         *("--max-rejects", "1%", "--max-rejects", "a=all", "--delimiter", "\\t", "--quote", "'"),
         *("--encoding", "latin-1", "--null", "NULL", "--null", "", "--dry-run", "--again", "--no-wait"),
         *(
@@ -124,6 +135,7 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
         "args": ("d", "e.csv"),
         "schema": "s.sql",
         "tables": [("a", "x=1/*.csv"), ("b", "b*")],
+        "columns": [("c=d", "e"), ("", "")],
         "database_url": "postgresql:///x",
         "data_dir": "dd",
         "into": "shop",

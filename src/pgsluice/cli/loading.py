@@ -10,6 +10,7 @@ import typer
 
 from pgsluice.cli.endings import VETOED, overheard, show, show_json
 from pgsluice.cli.options import (
+    Columns,
     DatabaseUrl,
     DataDir,
     DeleteMissing,
@@ -28,6 +29,7 @@ from pgsluice.cli.options import (
     Tables,
     address,
     character,
+    fields,
     pairs,
 )
 
@@ -39,6 +41,7 @@ def load(
     paths: Paths,
     schema: SchemaFile = None,
     table: Tables = None,
+    column: Columns = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
     into: Into = None,
@@ -93,6 +96,7 @@ def load(
             data_dir=data_dir,
             schema=schema,
             tables=pairs(table),
+            columns=fields(column),
             into=into,
             max_rejects=max_rejects or 0,
             delimiter=character(delimiter),
@@ -116,6 +120,7 @@ def plan(
     paths: Paths,
     schema: SchemaFile = None,
     table: Tables = None,
+    column: Columns = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
     into: Into = None,
@@ -144,6 +149,7 @@ def plan(
         data_dir=data_dir,
         schema=schema,
         tables=pairs(table),
+        columns=fields(column),
         into=into,
         delimiter=character(delimiter),
         quote=character(quote),

@@ -44,6 +44,15 @@ Tables = Annotated[
         " wins.  [default: the file's name says which table]",
     ),
 ]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="FIELD=COLUMN",
+        help="Column that a field of the files goes into; FIELD= leaves it out. TABLE.FIELD means the files of one"
+        " table. Repeatable; the first that fits wins.  [default: the column of the same name]",
+    ),
+]
 Into = Annotated[
     str | None,
     typer.Option("--into", metavar="SCHEMA", help="Schema that holds the tables.  [default: the search path]"),
@@ -141,6 +150,17 @@ def pairs(options: list[str] | None, option: str = "--table", what: str = "GLOB"
             example = "orders=ord_*.csv" if what == "GLOB" else "orders=orders_number_key"
             raise CallError(f"{option} {table}{sign}{rest} is not TABLE={what}", f"Write it as {option} '{example}'")
     return [(table, rest) for table, _, rest in pairs]
+
+
+def fields(options: list[str] | None) -> list[tuple[str, str]]:
+    """``FIELD=COLUMN`` options as pairs; the former part may hold further equals signs."""
+    pairs = [given.rpartition("=") for given in options or ()]
+    for field, sign, column in pairs:
+        if not sign:
+            raise CallError(
+                f"--column {field}{sign}{column} is not FIELD=COLUMN", "Write it as --column 'cust_no=customer_id'"
+            )
+    return [(field, column) for field, _, column in pairs]
 
 
 def character(option: str | None) -> str | None:

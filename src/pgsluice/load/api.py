@@ -46,6 +46,7 @@ def load(
     data_dir: str | None = None,
     schema: str | os.PathLike[str] | None = None,
     tables: Sequence[tuple[str, str]] = (),
+    columns: Sequence[tuple[str, str]] = (),
     into: str | None = None,
     max_rejects: str | int | Sequence[str] = 0,
     delimiter: str | None = None,
@@ -69,6 +70,8 @@ def load(
     :param data_dir: where the embedded server keeps its data and reports go (default ``.pgsluice``).
     :param schema: a file of SQL, applied where its tables are missing.
     :param tables: (table, glob) pairs for files whose names do not say their table.
+    :param columns: (field, column) pairs for fields that are not called like their columns, ``""`` as the column for
+        those that are left out; ``table.field`` for the files of one table.
     :param into: the schema whose tables are meant (default: the first of the search path).
     :param max_rejects: how many rows may be rejected: 0, a number, ``"1%"``, ``"all"``; several of them
         with a table's name in front for single tables: ``["10", "orders=0.1%"]``.
@@ -88,7 +91,8 @@ def load(
     """
     options = LoadOptions(
         schema_file=None if schema is None else os.fspath(schema),
-        tables=_pairs(tables),
+        tables=_pairs("tables", tables, ("orders", "orders_*.csv")),
+        columns=_pairs("columns", columns, ("cust_no", "customer_id")),
         into=into,
         limits=parse_limits(max_rejects),
         dialect=_dialect(delimiter, quote, encoding, null),
@@ -168,6 +172,7 @@ def plan(
     data_dir: str | None = None,
     schema: str | os.PathLike[str] | None = None,
     tables: Sequence[tuple[str, str]] = (),
+    columns: Sequence[tuple[str, str]] = (),
     into: str | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
@@ -183,7 +188,8 @@ def plan(
     """
     options = LoadOptions(
         schema_file=None if schema is None else os.fspath(schema),
-        tables=_pairs(tables),
+        tables=_pairs("tables", tables, ("orders", "orders_*.csv")),
+        columns=_pairs("columns", columns, ("cust_no", "customer_id")),
         into=into,
         dialect=_dialect(delimiter, quote, encoding, null),
         modes=parse_modes(mode, key, delete_missing),
@@ -200,6 +206,7 @@ def plan(
                     target_tables(conn, options, files),
                     files,
                     options.tables,
+                    columns=options.columns,
                     modes=options.modes,
                     database=where(conn),
                 )
@@ -319,12 +326,10 @@ def parse_modes(given: str | Sequence[str], keys: Sequence[tuple[str, str]], del
     return Modes(run, tuple(tables), tuple(keys), delete_missing)
 
 
-def _pairs(tables: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    pairs = tuple(tables)
+def _pairs(name: str, given: Sequence[tuple[str, str]], example: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    pairs = tuple(given)
     if wrong := [pair for pair in pairs if isinstance(pair, str) or len(pair) != 2]:
-        raise CallError(
-            f"tables: {wrong[0]!r} is no pair", "Give pairs of a table and a pattern: [('orders', 'orders_*.csv')]"
-        )
+        raise CallError(f"{name}: {wrong[0]!r} is no pair", f"Give pairs: [{example!r}]")
     return pairs
 
 

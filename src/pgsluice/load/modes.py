@@ -36,7 +36,7 @@ def matching(table: Table, files: Sequence[FilePlan], modes: Modes) -> tuple[Mod
     delete = delete and not modes.replay
     named = next((key for name, key in modes.keys if table.name.called(name)), None)
     key = _named_key(table, named) if named is not None else _own_key(table)
-    columns = next((f.columns for f in files if f.columns), ())
+    columns = next((f.brought for f in files if f.columns), ())
     if delete and not columns:
         raise MappingError(
             f"{files[0].file.path} is empty and has no header; {mode} would delete every row of {table.name}",

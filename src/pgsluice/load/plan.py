@@ -11,15 +11,15 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from types import MappingProxyType
 
 import psycopg
 
 from pgsluice.errors import MappingError
+from pgsluice.load.columns import all_said, match, same_columns
 from pgsluice.load.modes import matching
 from pgsluice.load.shadow import with_swaps
-from pgsluice.model import Column, FilePlan, Mode, Modes, Plan, SourceFile, Table, TableName, TablePlan, Way
+from pgsluice.model import Mode, Modes, Plan, SourceFile, Table, TableName, TablePlan, Way
 from pgsluice.source.discover import fold
 from pgsluice.target.catalog import is_empty
 from pgsluice.target.schema_file import SchemaApplied
@@ -31,6 +31,7 @@ def make_plan(
     files: Sequence[SourceFile],
     wanted: Sequence[tuple[str, str]],
     *,
+    columns: Sequence[tuple[str, str]],
     modes: Modes,
     database: str,
     unfit: Mapping[TableName, str] = MappingProxyType({}),
@@ -41,6 +42,7 @@ def make_plan(
         that no file feeds need no more than their names.
     :param wanted: (table, glob) pairs of ``--table``; the first whose glob matches a file's path or
         name decides.
+    :param columns: (field, column) pairs of ``--column``.
     :param unfit: see :func:`~pgsluice.load.shadow.with_swaps`.
     :raises MappingError: a file without a table, a column without a match, a required column missing, two
         files of a table that disagree.
@@ -50,10 +52,12 @@ def make_plan(
     for file in files:
         feeds.setdefault(_table_of(file, tables, wanted).name, []).append(file)
     planned = {
-        name: tuple(_match(file, by_name[name], modes.of(name)) for file in group) for name, group in feeds.items()
+        name: tuple(match(file, by_name[name], modes.of(name), columns) for file in group)
+        for name, group in feeds.items()
     }
     for name, group in planned.items():
-        _same_columns(by_name[name], group)
+        same_columns(by_name[name], group)
+    all_said(columns, planned, by_name)
     order, cycles = load_order([by_name[name] for name in planned])
     chosen = {name: by_name[name] for name in order}
     plans = []
@@ -194,81 +198,6 @@ def telling_of_schema(applied: SchemaApplied | None, path: str | None) -> Iterat
             raise
         kept = f"Tables that were there before stay as they are, whatever {path} says"
         raise MappingError(error.message, f"{error.remedy}. {kept}") from error
-
-
-def _match(file: SourceFile, table: Table, mode: Mode) -> FilePlan:
-    loadable = [c for c in table.columns if not c.generated]
-    if not file.header:
-        # An empty file brings no columns and no rows; nothing can go wrong with it.
-        return FilePlan(file, ())
-    by_exact = {c.name: c for c in table.columns}
-    by_fold: dict[str, list[Column]] = {}
-    for c in table.columns:
-        by_fold.setdefault(fold(c.name), []).append(c)
-
-    def find(field: str) -> Column | None:
-        if field in by_exact:
-            return by_exact[field]
-        near = by_fold.get(fold(field), [])
-        return near[0] if len(near) == 1 else None
-
-    found = [find(field) for field in file.header]
-    if not any(found):
-        if _looks_like_data(file.header) and len(file.header) == len(loadable):
-            bare = replace(file, dialect=replace(file.dialect, header=False))
-            return FilePlan(bare, tuple(c.name for c in loadable))
-        names = ", ".join(c.name for c in loadable)
-        raise MappingError(
-            f"{file.path}: none of its columns ({_shown(file.header)}) is a column of {table.name} ({names})",
-            "Check the first line, the delimiter (--delimiter), or name another table with --table",
-        )
-    unknown = [field for field, column in zip(file.header, found, strict=True) if column is None]
-    if unknown:
-        raise MappingError(
-            f"{file.path}: {table.name} has no column {', '.join(repr(f) if f else 'without a name' for f in unknown)}",
-            "Rename it in the file's first line, take it out of the file or add it to the table, whose columns are"
-            f" {', '.join(c.name for c in loadable)}",
-        )
-    columns = tuple(c.name for c in found if c)
-    twice = sorted({c for c in columns if columns.count(c) > 1})
-    if twice:
-        raise MappingError(f"{file.path}: column {', '.join(twice)} comes twice", "Rename or remove one")
-    computed = [c.name for c in found if c and c.generated]
-    if computed:
-        raise MappingError(
-            f"{file.path}: {table.name}.{computed[0]} is a generated column and takes no values",
-            "Leave it out of the file",
-        )
-    missing = [c.name for c in table.columns if c.required and c.name not in columns]
-    # An upsert may bring the changed columns of known rows alone; a new row that lacks one is rejected.
-    if missing and mode is not Mode.UPSERT:
-        raise MappingError(
-            f"{file.path}: {table.name}.{', '.join(missing)} is required (NOT NULL without a default)"
-            " and not in the file",
-            "Add the column to the file, or a default to the table",
-        )
-    return FilePlan(file, columns)
-
-
-def _looks_like_data(fields: Sequence[str]) -> bool:
-    """Whether a first record cannot be a header: some field is empty or begins like a number."""
-    return any(not f or f[0].isdigit() or (f[0] in "+-" and f[1:2].isdigit()) for f in fields)
-
-
-def _shown(fields: Sequence[str]) -> str:
-    text = ", ".join(fields)
-    return text if len(text) <= 120 else text[:117] + "..."
-
-
-def _same_columns(table: Table, group: tuple[FilePlan, ...]) -> None:
-    full = [f for f in group if f.columns]
-    for other in full[1:]:
-        if set(other.columns) != set(full[0].columns):
-            odd = sorted(set(other.columns) ^ set(full[0].columns))
-            raise MappingError(
-                f"{full[0].file.path} and {other.file.path} both feed {table.name} but disagree on {', '.join(odd)}",
-                "Give the files of one table the same columns, or load them one by one",
-            )
 
 
 def named_exist(option: str, names: Iterable[str], tables: Sequence[Table]) -> None:

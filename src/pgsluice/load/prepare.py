@@ -154,6 +154,7 @@ class Preparation:
             tables,
             files,
             self._options.tables,
+            columns=self._options.columns,
             modes=self._options.modes,
             database=where(self._main),
             unfit=self._learnt.unfit,

@@ -35,8 +35,11 @@ class Piece:
 
 
 def _readable(file: FileLoad) -> bool:
-    """Whether COPY reads the file's records as they are. One field makes a blank line a record, or none."""
-    return file.corrections is None and len(file.plan.columns) > 1 and reads_as_is(file.plan.file.dialect)
+    """Whether COPY reads the file's records as they are. It leaves no field out; and one field alone makes a blank line
+    a record, or none.
+    """
+    columns = file.plan.columns
+    return file.corrections is None and len(columns) > 1 and all(columns) and reads_as_is(file.plan.file.dialect)
 
 
 def producer(tables: Sequence[TableLoad], *, utc: bool) -> Ahead[Piece]:
@@ -56,9 +59,9 @@ def _pieces(tables: Sequence[TableLoad], utc: bool) -> Generator[Piece, None, No
 
 
 def _pieces_of(table: TableLoad, file: FileLoad, utc: bool) -> Generator[Piece, None, None]:
-    columns = [table.plan.table.column(name) for name in file.plan.columns]
+    columns = {i: table.plan.table.column(name) for i, name in enumerate(file.plan.columns) if name}
     blocks = _blocks(table, file)
-    reader = TypedReader(columns, file.plan.file.dialect, path=file.plan.file.path, utc=utc)
+    reader = TypedReader(columns, file.plan.names, file.plan.file.dialect, path=file.plan.file.path, utc=utc)
     try:
         for block in blocks:
             chunk = None if table.as_it_is else reader.read(block)
@@ -70,7 +73,7 @@ def _pieces_of(table: TableLoad, file: FileLoad, utc: bool) -> Generator[Piece, 
 
 def _blocks(table: TableLoad, file: FileLoad) -> BlockReader | CorrectionReader:
     if file.corrections is None:
-        return BlockReader(file.plan.file, file.plan.columns)
+        return BlockReader(file.plan.file, file.plan.names)
     # Of several rows with one key a run takes the first. The others stay what they were: matched by their
     # key now, they would take the first one's place.
-    return file.corrections.reader(file.plan.columns, key_indexes(table.plan.table, table.key))
+    return file.corrections.reader(file.plan.names, key_indexes(table.plan.table, table.key))

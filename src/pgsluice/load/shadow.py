@@ -113,7 +113,7 @@ def _obstacles(
 
 def _lacking(plan: TablePlan) -> str:
     """A column that the files do not bring; rows that are matched keep its value, which a new table has not."""
-    brought = next((f.columns for f in plan.files if f.columns), ())
+    brought = next((f.brought for f in plan.files if f.columns), ())
     return next((c.name for c in plan.table.columns if not c.generated and c.name not in brought), "")
 
 

@@ -186,6 +186,7 @@ def _options(stored: dict[str, Any]) -> LoadOptions:
     return LoadOptions(
         schema_file=stored["schema_file"],
         tables=tuple((table, glob) for table, glob in stored["tables"]),
+        columns=tuple((field, column) for field, column in stored["columns"]),
         into=stored["into"],
         limits=Limits(Limit(**limits["run"]), tuple((name, Limit(**limit)) for name, limit in limits["tables"])),
         dialect=DialectOptions(**{**stored["dialect"], "null": tuple(stored["dialect"]["null"])}),

@@ -42,7 +42,7 @@ class FileLoad:
         """Records by their ordinals (ascending, in the file's own count, in portions), and where they stand."""
         if self.corrections is not None:
             return self.corrections.locate(wanted)
-        return locate(self.plan.file, self.plan.columns, self.extents, wanted)
+        return locate(self.plan.file, self.plan.names, self.extents, wanted)
 
 
 @dataclass(slots=True)
@@ -158,7 +158,7 @@ def table_load(number: int, plan: TablePlan, watched: tuple[str, ...], first_fil
     """
     table = plan.table
     full = next((f for f in plan.files if f.columns), None)
-    names = full.columns if full else ()
+    names = full.brought if full else ()
     ordinal = "pgsluice_ord"
     while any(c.name == ordinal for c in table.columns):
         ordinal += "_"

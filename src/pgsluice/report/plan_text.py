@@ -81,7 +81,7 @@ def _columns(table: TablePlan) -> list[Part]:
         if match not in seen:
             seen.add(match)
             lines.append(Line(f"{clean(str(table.table.name))}: {', '.join(match)}"))
-    brought = {column for file in table.files for column in file.columns}
+    brought = {column for file in table.files for column in file.brought}
     rest = [c.name for c in table.table.columns if c.name not in brought]
     if rest:
         lines.append(Line(f"  not in the files: {', '.join(clean(name) for name in rest)}", "dim"))
@@ -89,10 +89,11 @@ def _columns(table: TablePlan) -> list[Part]:
 
 
 def _match(file: FilePlan) -> tuple[str, ...]:
-    """``column``, or ``field -> column`` where the header writes it differently."""
+    """``column``, or ``field -> column`` where the header writes it differently, or that a field is left out."""
     if not file.file.dialect.header:
         return tuple(clean(column) for column in file.columns)
+    pairs = zip(file.file.header, file.columns, strict=True)
     return tuple(
-        clean(column) if field == column else f"{clean(field)} -> {clean(column)}"
-        for field, column in zip(file.file.header, file.columns, strict=True)
+        clean(column) if field == column != "" else f"{clean(field) or repr('')} -> {clean(column) or 'left out'}"
+        for field, column in pairs
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -226,14 +226,19 @@ class TypedReader:
     _serial = 0
     _serial_lock = threading.Lock()
 
-    def __init__(self, columns: Sequence[Column], dialect: Dialect, *, path: str, utc: bool) -> None:
-        """:param columns: the target columns in the file's field order.
+    def __init__(
+        self, columns: Mapping[int, Column], names: Sequence[str], dialect: Dialect, *, path: str, utc: bool
+    ) -> None:
+        """:param columns: the target columns by the numbers of their fields, ascending; other fields are left out.
+        :param names: of all fields of a record, for messages.
         :param path: the file's, for messages.
         """
-        self.columns = tuple(columns)
+        self.columns = tuple(columns.values())
+        self._places = tuple(columns)
+        self._names = tuple(names)
         self.dialect = dialect
         self.path = path
-        rules = [rule_for(c, utc=utc) for c in columns]
+        rules = [rule_for(c, utc=utc) for c in self.columns]
         self.rules: tuple[Rule, ...] | None = None
         if all(rules):
             self.rules = tuple(r for r in rules if r)
@@ -274,7 +279,7 @@ class TypedReader:
 
     def _scan_sql(self) -> str:
         d = self.dialect
-        names = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(self.columns)))
+        names = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(self._names)))
         nulls = ", ".join(_quote(text) for text in (d.null or ("",)))
         return (
             f"read_csv('memory:/{self._name}', auto_detect=false, header=false, delim={_quote(d.delimiter)},"
@@ -286,7 +291,7 @@ class TypedReader:
     def _certain_sql(self) -> str:
         assert self.rules is not None
         terms = []
-        for i, (column, rule) in enumerate(zip(self.columns, self.rules, strict=True)):
+        for i, column, rule in zip(self._places, self.columns, self.rules, strict=True):
             certain = rule.certain_sql(i)
             # A NULL that the column does not take is not certain to be refused in the same words: PostgreSQL
             # says them.
@@ -301,8 +306,10 @@ class TypedReader:
     def _typed_sql(self) -> str:
         assert self.rules is not None
         scales = self._scales(self.rules)
-        values = ", ".join(f"{r.value_sql(i, scales.get(i, 0))} AS v{i}" for i, r in enumerate(self.rules))
-        outs = ", ".join(f"v{i}" for i in range(len(self.columns)))
+        values = ", ".join(
+            f"{r.value_sql(i, scales.get(i, 0))} AS v{i}" for i, r in zip(self._places, self.rules, strict=True)
+        )
+        outs = ", ".join(f"v{i}" for i in self._places)
         return f"SELECT {outs}, {self._certain_sql()} AS ok FROM (SELECT *, {values} FROM {self._scan})"
 
     def _scales(self, rules: Sequence[Rule]) -> dict[int, int]:
@@ -310,7 +317,7 @@ class TypedReader:
 
         Right or wrong, it decides nothing but the way: values with another number of decimals go as text.
         """
-        scaled = [i for i, r in enumerate(rules) if r.scaled]
+        scaled = [i for i, r in zip(self._places, rules, strict=True) if r.scaled]
         if not scaled:
             return {}
         decimals = "CASE WHEN contains({c}, '.') THEN length({c}) - strpos({c}, '.') ELSE 0 END"
@@ -332,7 +339,7 @@ class TypedReader:
             except (duckdb.Error, _CountError):
                 # A wrong number of fields, or a view of the block that differs from ours: the exact scanner
                 # names the faulty records, and what is left must agree.
-                block = recheck(block, self.dialect, [c.name for c in self.columns])
+                block = recheck(block, self.dialect, self._names)
             try:
                 return self._read(block)
             except (duckdb.Error, _CountError) as error:
@@ -376,7 +383,7 @@ class TypedReader:
         return Chunk(block, _one_batch(table.filter(ok)), good, text, bad, block.faults)
 
     def _text(self, block: Block) -> pa.Table:
-        names = ", ".join(f"c{i}" for i in range(len(self.columns)))
+        names = ", ".join(f"c{i}" for i in self._places)
         table = self._duck.sql(f"SELECT {names} FROM {self._scan}").to_arrow_table()
         if table.num_rows != block.rows:
             raise _CountError(f"{table.num_rows} records instead of {block.rows}")

@@ -78,7 +78,7 @@ COMMENT ON COLUMN pgsluice.file.status IS 'loaded, skipped (this content is in t
 COMMENT ON COLUMN pgsluice.file.rows_rejected IS 'Rows that are still rejected; those that a replay loaded since are in rows_replayed.';
 COMMENT ON COLUMN pgsluice.file.rows_replayed IS 'Rows that this run rejected and a replay of it loaded. They count as loaded in the replay, not here.';
 COMMENT ON COLUMN pgsluice.file.mode IS 'append, upsert, insert-missing, replace: only appended rows add up.';
-COMMENT ON COLUMN pgsluice.file.columns IS 'The columns that the fields of a record go into, in order.';
+COMMENT ON COLUMN pgsluice.file.columns IS 'The columns that the fields of a record go into, in order; empty where a field is left out.';
 COMMENT ON COLUMN pgsluice.file.dialect IS 'How the file writes its records: delimiter, quote, encoding, header, null.';
 
 CREATE TABLE IF NOT EXISTS pgsluice.reject (

@@ -1,0 +1,133 @@
+"""``--column``: fields that are not called like their columns, and fields that are left out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import pgsluice
+from command import call
+from pgsluice.errors import CallError, MappingError
+from pgsluice.load.staging import _options
+from pgsluice.model import LoadOptions
+
+SCHEMA = """
+CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL);
+CREATE TABLE orders (id int PRIMARY KEY, customer_id int REFERENCES customers, amount numeric(8,2) CHECK (amount > 0),
+  note text DEFAULT 'none');
+"""
+COLUMNS = [
+    ("", ""),  # what pandas calls an index
+    ("customers.cust no", "id"),
+    ("cust no", "customer_id"),
+    ("order=no", "id"),
+    ("orders.remark", ""),
+    ("amount.net", "amount"),
+]
+CUSTOMERS = ",cust no,name\n0,1,Ann\n1,2,Ben\n"
+ORDERS = (
+    ",cust no,remark,order=no,amount.net\n"
+    '0,1,"a ""quoted"" remark,\nof two lines",10,1.50\n'
+    "1,2,,11,2\n"
+)  # fmt: skip
+
+
+@pytest.fixture
+def shop(conn: psycopg.Connection, tmp_path: Path) -> psycopg.Connection:
+    conn.execute(SCHEMA)
+    (tmp_path / "customers.csv").write_text(CUSTOMERS)
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    return conn
+
+
+def orders(conn: psycopg.Connection) -> list[tuple[object, ...]]:
+    return conn.execute("SELECT id, customer_id, amount::text, note FROM orders ORDER BY id").fetchall()
+
+
+@pytest.mark.parametrize("mode", ["append", "upsert"])
+@pytest.mark.parametrize("held", [False, True])
+def test_renamed_and_left_out(mode: str, held: bool, shop: psycopg.Connection, db: str, tmp_path: Path) -> None:
+    if held:
+        shop.execute("INSERT INTO customers VALUES (9, 'Zoe'); INSERT INTO orders VALUES (99, 9, 1, 'kept')")
+    result = pgsluice.load(tmp_path, database_url=db, columns=COLUMNS, mode=mode)
+    assert [t.way for t in result.tables] == ["stage" if held else "in place"] * 2
+    kept = [(99, 9, "1.00", "kept")] if held else []
+    assert orders(shop) == [(10, 1, "1.50", "none"), (11, 2, "2.00", "none"), *kept]
+
+
+def test_rejects_keep_whole_records(shop: psycopg.Connection, db: str, tmp_path: Path) -> None:
+    bad = {
+        5: "2,1,x,12,many",
+        6: "3,1,x,12,-1",
+        7: "4,7,x,12,1",
+        8: "5,1,x,10,1",
+        9: "6,1,x,12",
+        10: '7,1,"x,12,1',
+    }
+    (tmp_path / "orders.csv").write_text(ORDERS + "\n".join(bad.values()) + "\n")
+    result = pgsluice.load(tmp_path, database_url=db, columns=COLUMNS, max_rejects="all")
+    found = {r.line: (r.kind, r.column, r.raw) for r in pgsluice.reject_rows(result.run_id, database_url=db)}
+    assert found == {
+        5: ("value", "amount", bad[5]),
+        6: ("check", "amount", bad[6]),
+        7: ("foreign_key", "customer_id", bad[7]),
+        8: ("unique", "id", bad[8]),
+        9: ("structure", "", bad[9]),
+        10: ("structure", "", bad[10]),
+    }
+    assert [row[0] for row in orders(shop)] == [10, 11]
+
+
+def test_replay_leaves_the_same_out(shop: psycopg.Connection, db: str, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(ORDERS + '2,1,"x, y",12,many\n3,1,,13\n')
+    result = pgsluice.load(tmp_path, database_url=db, columns=COLUMNS, max_rejects="all")
+    report = Path(str(result.rejects.path))
+    report.write_text(report.read_text().replace("many", "3.25").replace("3,1,,13", "3,2,,13,4"))
+    again = pgsluice.replay(result.run_id, report, database_url=db)
+    assert (again.tables[0].loaded, again.rejects.count) == (2, 0)
+    assert orders(shop)[2:] == [(12, 1, "3.25", "none"), (13, 2, "4.00", "none")]
+
+
+def test_resume_knows_them() -> None:
+    options = LoadOptions(columns=tuple(COLUMNS), resumable=True)
+    assert _options(json.loads(json.dumps(asdict(options)))) == options
+
+
+def test_command(shop: psycopg.Connection, db: str, tmp_path: Path) -> None:
+    options = [word for field, column in COLUMNS for word in ("--column", f"{field}={column}")]
+    shown = call("plan", tmp_path, *options, cwd=tmp_path, url=db)
+    assert "orders: '' -> left out, cust no -> customer_id, remark -> left out, order=no -> id" in shown.out
+    done = call("load", tmp_path, *options, cwd=tmp_path, url=db)
+    assert done.code == 0, done.err
+    assert len(orders(shop)) == 2
+
+
+@pytest.mark.parametrize(
+    ("columns", "message", "remedy"),
+    [
+        ([], "customers has no column without a name, 'cust no'", "--column ="),
+        ([("", "")], "customers has no column 'cust no'", "--column 'cust no='"),
+        ([("", ""), ("cust no", "customer")], "customers has no column 'customer'", "id, name"),
+        ([*COLUMNS, ("oders.remark", "")], "--column oders.remark= names a field that no file has", "first line"),
+        ([("orders.cust no", "id"), *COLUMNS], "column id comes twice", "--column"),
+        ([("name", ""), *COLUMNS], "customers.name is required", ""),
+    ],
+)
+def test_mistakes(
+    columns: list[tuple[str, str]], message: str, remedy: str, shop: psycopg.Connection, db: str, tmp_path: Path
+) -> None:
+    with pytest.raises(MappingError) as caught:
+        pgsluice.load(tmp_path, database_url=db, columns=columns)
+    assert message in caught.value.message
+    assert remedy in caught.value.remedy
+
+
+def test_no_pair(db: str, tmp_path: Path) -> None:
+    with pytest.raises(CallError, match="no pair"):
+        pgsluice.load(tmp_path, database_url=db, columns=["id"])  # type: ignore[list-item]
+    wrong = call("load", tmp_path, "--column", "id", cwd=tmp_path, url=db)
+    wrong.complaint(2, "--column id is not FIELD=COLUMN")
