@@ -18,7 +18,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 from psycopg import errors
@@ -28,7 +28,10 @@ from psycopg.types.json import Jsonb
 from pgsluice.errors import BooksError, CallError, LockedError, PrivilegeError
 from pgsluice.model import Dialect, Listener, Progress, Reject, RejectGroup, RunSummary
 from pgsluice.sql import query
-from pgsluice.target.copy import copy_in
+from pgsluice.target.copy import BinaryEncoder, ListeningWriter
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Connection = psycopg.Connection[Any]
 
@@ -393,9 +396,16 @@ def takes_report(conn: Connection) -> bool:
     return _codec(conn) == "utf-8"
 
 
-def copy_report(conn: Connection, lines: memoryview) -> None:
-    """Writes rejects down as lines of the report have them; PostgreSQL reads CSV faster than we do."""
-    copy_in(conn, query("ledger", "copy_report"), lines)
+def copy_report(conn: Connection, rows: pa.RecordBatch) -> None:
+    """Writes rejects down.
+
+    :param rows: the columns of a report, ``parent_file`` and ``parent_line`` NULL where there is none.
+    """
+    with (
+        conn.cursor() as cursor,
+        cursor.copy(query("ledger", "copy_report"), writer=ListeningWriter(cursor)) as copy,
+    ):
+        BinaryEncoder(rows.schema).send(copy, rows)
 
 
 def _copy_line(run_id: int, number: int, row: RejectRow) -> str:

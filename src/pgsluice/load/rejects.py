@@ -17,17 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import psycopg
-from psycopg import sql
 
 from pgsluice.errors import CallError
 from pgsluice.load.ahead import Ahead
 from pgsluice.load.ledger import RejectRow, copy_report
+from pgsluice.load.reasons import fetched, note_parents
 from pgsluice.load.state import FileLoad, TableLoad
 from pgsluice.model import Reject, RejectGroup
 from pgsluice.source.corrections import HEADER, PLACEHOLDERS
 from pgsluice.source.records import BAD_ENCODING
-from pgsluice.sql import query
-from pgsluice.target.copy import copy_in, csv_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +72,7 @@ def write_report(
         them.
     :raises CallError: the folder cannot be written.
     """
-    _lines_of_parents(conn, states)
+    note_parents(conn, states)
     groups = _Groups()
     path = folder / f"{name}.csv"
     # The two threads may share a connection; while one has a statement under way on it, the other waits.
@@ -87,11 +85,11 @@ def write_report(
                 head = ",".join(f'"{name}"' for name in HEADER).encode() + b"\n"
                 out.write(head)
                 with closing(Ahead(_parts(conn, busy, states, run_id, groups), _AHEAD, "pgsluice-rejects")) as parts:
-                    for part in parts:
+                    for part, rows in parts:
                         out.write(part)
                         if book is not None:
                             with busy if book is conn else nullcontext():
-                                copy_report(book, part)
+                                copy_report(book, rows)
                 out.flush()
             except BaseException:
                 # Half a report would be taken for a whole one.
@@ -107,8 +105,8 @@ def write_report(
 
 def _parts(
     conn: psycopg.Connection, busy: threading.Lock, states: Sequence[TableLoad], run_id: int, groups: _Groups
-) -> Generator[memoryview, None, None]:
-    """The report without its header, piece by piece."""
+) -> Generator[tuple[memoryview, pa.RecordBatch], None, None]:
+    """The report without its header, piece by piece; each also as rows for the ledger."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -121,7 +119,7 @@ def _parts(
         groups.add(report)
         sink = pa.BufferOutputStream()
         arrow_csv.write_csv(report, sink, options)
-        yield memoryview(sink.getvalue())
+        yield memoryview(sink.getvalue()), _entries(report, rows["parent_line"])
 
 
 def _create(folder: Path, name: str) -> BufferedWriter:
@@ -174,78 +172,12 @@ def read_report(path: Path) -> Iterator[RejectRow]:
             )  # fmt: skip
 
 
-def _lines_of_parents(conn: psycopg.Connection, states: Sequence[TableLoad]) -> None:
-    import numpy as np
-    import pyarrow as pa
-
-    conn.execute("CREATE TEMP TABLE pgsluice_line (tab integer, ord bigint, file text, line bigint) ON COMMIT DROP")
-    for state in states:
-        rows = conn.execute(
-            "SELECT DISTINCT parent_ord FROM pg_temp.pgsluice_reject WHERE parent_tab = %s ORDER BY 1", (state.number,)
-        )
-        wanted = np.fromiter((row[0] for row in rows), np.int64)
-        if not wanted.size:
-            continue
-        for file in state.files:
-            low, high = wanted.searchsorted((file.base, file.base + file.read))
-            for places in file.locate([wanted[low:high] - file.base] if high > low else []):
-                count = places.ordinals.size
-                rows = pa.table(
-                    {
-                        "tab": pa.repeat(state.number, count),
-                        "ord": places.ordinals + file.base,
-                        "file": pa.repeat(file.plan.file.path, count),
-                        "line": places.lines,
-                    }
-                )
-                copy_in(conn, "COPY pg_temp.pgsluice_line FROM STDIN (FORMAT csv)", csv_bytes(rows))
-    conn.execute("ANALYZE pg_temp.pgsluice_line")
-
-
-_FIELDS = ("tab", "ord", "parent_line", "kind", "col", "con", "code", "message", "parent_file")
-_NUMBERS = frozenset(("tab", "ord", "parent_line"))
-
-# How much of the rejects is in memory at once. A message may quote a value of a megabyte.
-_ROWS_AT_ONCE, _BYTES_AT_ONCE = 32_768, 4 << 20
-
-
-def _fetched(conn: psycopg.Connection, busy: threading.Lock) -> Iterator[pa.Table]:
-    """The run's rejects in load order, in portions."""
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
-    # Some input functions cut the value that they quote in the middle of a character: a message may not be UTF-8.
-    types = {name: pa.int64() if name in _NUMBERS else pa.binary() for name in _FIELDS}
-    read = arrow_csv.ReadOptions(column_names=list(_FIELDS), use_threads=False, block_size=1 << 30)
-    convert = arrow_csv.ConvertOptions(column_types=types)
-    parse = arrow_csv.ParseOptions(newlines_in_values=True)
-    with conn.cursor() as cursor:
-        with busy:
-            longest = cursor.execute(query("rejects", "longest")).fetchone()
-            # All rows will be fetched: the plan that is the fastest for the first of them may be the slowest.
-            cursor.execute("SET LOCAL cursor_tuple_fraction = 1")
-            cursor.execute(query("rejects", "open"))
-        count = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // longest[0])) if longest and longest[0] else _ROWS_AT_ONCE
-        following = sql.SQL(query("rejects", "next")).format(count=sql.Literal(count))
-        while True:
-            with busy:
-                cursor.execute(following)
-            found = cursor.pgresult
-            assert found is not None
-            lines = b"".join(found.get_value(i, 0) or b"" for i in range(found.ntuples))
-            if not lines:
-                break
-            yield arrow_csv.read_csv(pa.BufferReader(lines), read, parse, convert)
-        with busy:
-            cursor.execute("CLOSE pgsluice_rejects")
-
-
 def _located(
     conn: psycopg.Connection, busy: threading.Lock, states: Sequence[TableLoad]
 ) -> Iterator[tuple[TableLoad, FileLoad, pa.Table, Places]]:
     """Rejects and where they stand, some of one file at a time."""
     by_number = {s.number: s for s in states}
-    portions = _Files(by_number, _fetched(conn, busy))
+    portions = _Files(by_number, fetched(conn, busy, states))
     for state, file in portions:
         # Portions wait here, in whole or in part, while their records are read.
         waiting: deque[pa.Table] = deque()
@@ -307,6 +239,17 @@ def _report(run_id: int, count: int, state: TableLoad, file: FileLoad, rows: pa.
         messages, _text(rows["parent_file"]), pc.fill_null(rows["parent_line"].cast(pa.string()), ""), raws,
     )  # fmt: skip
     return pa.table(dict(zip(HEADER, columns, strict=True)))
+
+
+def _entries(report: pa.Table, parent_lines: pa.ChunkedArray) -> pa.RecordBatch:
+    """Rows of a report as the ledger has them: no parent is NULL."""
+    import pyarrow as pa
+    from pyarrow import compute as pc
+
+    columns = {name: report[name].combine_chunks() for name in HEADER}
+    columns["parent_line"] = parent_lines.combine_chunks()
+    columns["parent_file"] = pc.if_else(pc.equal(columns["parent_file"], ""), None, columns["parent_file"])
+    return pa.RecordBatch.from_pydict(columns)
 
 
 def _text(values: pa.ChunkedArray) -> pa.Array:

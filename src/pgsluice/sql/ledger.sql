@@ -213,10 +213,10 @@ COPY pgsluice.reject (run_id, reject_no, table_name, file, line, ordinal, kind, 
                       message, raw, parent_file, parent_line) FROM STDIN;
 
 -- name: copy_report
--- Lines of a report of rejects as they stand, for PostgreSQL to read.
+-- Rows of a report of rejects.
 COPY pgsluice.reject (run_id, reject_no, table_name, file, line, ordinal, kind, column_name, constraint_name, sqlstate,
                       message, parent_file, parent_line, raw)
-FROM STDIN (FORMAT csv, FORCE_NULL (parent_file, parent_line));
+FROM STDIN (FORMAT binary);
 
 -- name: next_reject
 -- The number of the next rejected row of a run.
