@@ -143,28 +143,38 @@ def _key_of(state: TableLoad) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, state.key))
 
 
-def update_statement(state: TableLoad, only: sql.Composable) -> sql.Composed | None:
-    """Updates the rows whose values differ; None when the files bring nothing but the key.
+def _values(state: TableLoad) -> list[str]:
+    """The columns by which an update may change a row; none where rows stay as they are."""
+    if state.plan.mode is Mode.INSERT_MISSING or not state.key:
+        return []
+    return [c.name for c in state.columns if c.name not in state.key]
+
+
+def _differs(values: Sequence[str]) -> sql.Composed:
+    """The row ``t`` of the table differs from the staged row ``s``.
 
     ``*<>`` compares the values' binary images: 1.5 and 1.50, or two spellings that a collation takes for
     equal, are a change, and types without an equality of their own (json, point) can be compared.
     """
-    values = [c for c in state.columns if c.name not in state.key]
-    if state.plan.mode is Mode.INSERT_MISSING or not values or not state.key:
+    old, new = (sql.SQL(", ").join(sql.Identifier(alias, c) for c in values) for alias in "ts")
+    return sql.SQL("ROW({})::record *<> ROW({})::record").format(old, new)
+
+
+def update_statement(
+    state: TableLoad, only: sql.Composable, changed: sql.Composable | None = None
+) -> sql.Composed | None:
+    """Updates the rows whose values differ; None when the files bring nothing but the key.
+
+    :param changed: a relation with the staged rows that may change one; by default, all of them.
+    """
+    if not (values := _values(state)):
         return None
-
-    def row(alias: str) -> sql.Composed:
-        return sql.SQL("ROW({})::record").format(sql.SQL(", ").join(sql.Identifier(alias, c.name) for c in values))
-
-    return sql.SQL("UPDATE {target} AS t SET {sets} FROM {stage} AS s WHERE {match} AND {old} *<> {new}{only}").format(
+    return sql.SQL("UPDATE {target} AS t SET {sets} FROM {rows} AS s WHERE {match} AND {differs}{only}").format(
         target=state.target,
-        sets=sql.SQL(", ").join(
-            sql.SQL("{} = {}").format(sql.Identifier(c.name), sql.Identifier("s", c.name)) for c in values
-        ),
-        stage=state.stage,
+        sets=sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(c), sql.Identifier("s", c)) for c in values),
+        rows=changed or state.stage,
         match=key_equal(state, "t", "s"),
-        old=row("t"),
-        new=row("s"),
+        differs=_differs(values),
         only=only,
     )
 
@@ -193,24 +203,20 @@ def rewrite_statement(state: TableLoad) -> sql.Composed | None:
     """As :func:`update_statement`, but all old rows go before the first new one comes: then two of them may exchange
     values of a unique key, which an UPDATE refuses as soon as one row has the value that another is yet to give up.
     """
-    update = update_statement(state, sql.SQL(""))
-    if update is None:
+    if not (values := _values(state)):
         return None
     brought = {c.name for c in state.columns}
     columns = [c.name for c in state.plan.table.columns]
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    values = [c for c in columns if c in brought and c not in state.key]
-    row = [sql.SQL(", ").join(sql.Identifier(alias, c) for c in values) for alias in "ts"]
     return sql.SQL(
-        "WITH gone AS (DELETE FROM {target} AS t USING {stage} AS s WHERE {match}"
-        " AND ROW({old})::record *<> ROW({new})::record RETURNING {kept}, s.{ord} AS {ord})"
+        "WITH gone AS (DELETE FROM {target} AS t USING {stage} AS s WHERE {match} AND {differs}"
+        " RETURNING {kept}, s.{ord} AS {ord})"
         " INSERT INTO {target} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM gone ORDER BY {ord}"
     ).format(
         target=state.target,
         stage=state.stage,
         match=key_equal(state, "t", "s"),
-        old=row[0],
-        new=row[1],
+        differs=_differs(values),
         kept=sql.SQL(", ").join(sql.Identifier("s" if c in brought else "t", c) for c in columns),
         names=names,
         ord=sql.Identifier(state.ordinal),
@@ -246,17 +252,43 @@ def _lacked(state: TableLoad) -> sql.Composable:
     return sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS t WHERE {})").format(state.target, key_equal(state, "t", "s"))
 
 
-def absent_rows(conn: psycopg.Connection, state: TableLoad) -> sql.Composable | None:
-    """A relation with the staged rows that :func:`insert_statement` inserts; None where there are none."""
+def sort_out(conn: psycopg.Connection, state: TableLoad) -> tuple[sql.Composable | None, sql.Composable | None]:
+    """Matches the staged rows with the table's, once.
+
+    :returns: relations with the rows that change one of the table and with those whose key the table lacks; None where
+        there are none. In append, where rows have no key, all are of the latter sort.
+    """
     if not state.key:
-        return state.stage
-    conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_absent")
+        return None, state.stage
+    values = _values(state)
+    lacked = sql.SQL("({} IS NULL)").format(sql.Identifier("t", state.key[0]))
+    conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_changed, pg_temp.pgsluice_absent, pg_temp.pgsluice_sorted")
     count = conn.execute(
-        sql.SQL("CREATE TEMP TABLE pgsluice_absent ON COMMIT DROP AS SELECT s.* FROM {} AS s WHERE true{}").format(
-            state.stage, _lacked(state)
+        sql.SQL(
+            "CREATE TEMP TABLE pgsluice_sorted ON COMMIT DROP AS SELECT s.ctid AS rid, {lacked} AS lacked"
+            " FROM {stage} AS s LEFT JOIN {target} AS t ON {match} WHERE {lacked}{differs}"
+        ).format(
+            lacked=lacked,
+            stage=state.stage,
+            target=state.target,
+            match=key_equal(state, "t", "s"),
+            differs=sql.SQL(" OR {}").format(_differs(values)) if values else sql.SQL(""),
         )
     ).rowcount
-    return sql.Identifier("pg_temp", "pgsluice_absent") if count else None
+    if not count:
+        return None, None
+    conn.execute("ANALYZE pg_temp.pgsluice_sorted")
+    found: list[sql.Composable | None] = []
+    for name, which in (("pgsluice_changed", "NOT o.lacked"), ("pgsluice_absent", "o.lacked")):
+        rows = sql.Identifier("pg_temp", name)
+        made = conn.execute(
+            sql.SQL(
+                "CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT s.* FROM pg_temp.pgsluice_sorted AS o"
+                " JOIN {} AS s ON s.ctid = o.rid WHERE {}"
+            ).format(sql.Identifier(name), state.stage, sql.SQL(which))
+        ).rowcount
+        found.append(rows if made else None)
+    return found[0], found[1]
 
 
 def drop_known(conn: psycopg.Connection, state: TableLoad) -> None:

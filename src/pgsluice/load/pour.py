@@ -17,12 +17,12 @@ from psycopg import sql
 from pgsluice.load.judge import BAN, Refusal, expel_refused, make_ban
 from pgsluice.load.land import REJECT
 from pgsluice.load.modes import (
-    absent_rows,
     insert_statement,
     key_equal,
     key_indexes,
     note_twins,
     rewrite_statement,
+    sort_out,
     update_statement,
 )
 from pgsluice.load.offenders import unique_indexes, unique_verdict
@@ -184,17 +184,19 @@ def try_pour(
 
 def _in_turn(conn: psycopg.Connection, state: TableLoad, rewrite: bool, at_once: bool, judged: bool) -> tuple[int, int]:
     """Pours one stage; says how many rows were updated and inserted."""
-    update = rewrite_statement(state) if rewrite else update_statement(state, _ALL)
-    updated = conn.execute(update).rowcount if update is not None else 0
-    if not at_once:
-        return updated, conn.execute(insert_statement(state, _ALL)).rowcount
-    if (rows := absent_rows(conn, state)) is None:
+    updated = 0
+    if rewrite and (statement := rewrite_statement(state)) is not None:
+        updated = conn.execute(statement).rowcount
+    changed, absent = sort_out(conn, state)
+    if changed is not None and (statement := update_statement(state, _ALL, changed)) is not None:
+        updated += conn.execute(statement).rowcount
+    if absent is None:
         return updated, 0
-    there = all_there(conn, state, rows)
+    there = all_there(conn, state, absent) if at_once else None
     if there is False and not judged:
         raise psycopg.errors.ForeignKeyViolation
     with triggers_still(conn) if there else nullcontext():
-        return updated, conn.execute(insert_statement(state, _ALL, rows)).rowcount
+        return updated, conn.execute(insert_statement(state, _ALL, absent)).rowcount
 
 
 def _in_one(conn: psycopg.Connection, group: Sequence[TableLoad]) -> list[tuple[int, int]]:
