@@ -15,7 +15,7 @@ from typing import IO
 import psycopg
 from psycopg import sql
 
-from pgsluice.load.judge import expel_refused
+from pgsluice.load.expel import expel_refused
 from pgsluice.load.land import REJECT
 from pgsluice.load.modes import columns_of
 from pgsluice.load.pour import count_poured, pour_rows

@@ -15,10 +15,8 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
-from pgsluice.load.gone import name_parents, remember, texts
-from pgsluice.load.land import REJECT, WHY
+from pgsluice.load.expel import expel
 from pgsluice.load.offenders import DUP, LOST, OFF, SAID, Offenders, clean_slate, firing_order, unique_indexes
-from pgsluice.load.ranks import placed, relation, unnumbered
 from pgsluice.load.state import TableLoad
 from pgsluice.model import Constraint, Table, TableName
 
@@ -92,7 +90,7 @@ def judge(
             _say_duplicates(conn, state, offenders)
     left = 0
     if _any(conn, OFF):
-        left = _expel(conn, asked, others, staged)
+        left = expel(conn, asked, others, staged)
     return Judgement(left, not any(o.unanswered for _, o in asked))
 
 
@@ -320,139 +318,3 @@ def _say_duplicates(conn: psycopg.Connection, state: TableLoad, offenders: Offen
                 ix=sql.Literal(ix),
             )
         )
-
-
-# The rival that belongs to the lowest ``prio``: both in one number, the ordinal in its last forty bits.
-_FIRST_REASON = """
-SELECT rid, ord, (reason >> 40)::integer AS prio, nullif(reason & ((1::bigint << 40) - 1), 0) - 1 AS rival
-  FROM (SELECT rid, max(ord) AS ord, min((prio::bigint << 40) + coalesce(rival + 1, 0)) AS reason
-          FROM {} WHERE tab = {} GROUP BY rid) AS r
-"""
-_LEAVE = sql.Identifier("pg_temp", "pgsluice_leave")
-"""Offenders with an ordinal and one reason each, where OFF lacks the one or has more of the other."""
-
-
-def _expel(
-    conn: psycopg.Connection,
-    asked: Sequence[tuple[TableLoad, Offenders]],
-    others: Mapping[TableName, TableLoad],
-    staged: bool,
-) -> int:
-    """Writes the offenders to the rejects, remembers their keys and takes them out; says how many they were."""
-    conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_LEAVE))
-    conn.execute(
-        "CREATE TEMP TABLE pgsluice_leave (tab integer, rid tid, ord bigint, prio integer, rival bigint) ON COMMIT DROP"
-    )
-    refused = {state.number: _refused(conn, state, offenders, staged) for state, offenders in asked}
-    conn.execute(sql.SQL("ANALYZE {}, {}").format(OFF, _LEAVE))
-    conn.execute(
-        sql.SQL(
-            "INSERT INTO {why} SELECT (SELECT count(*) FROM {why}) + row_number() OVER (), s.* FROM"
-            " (SELECT DISTINCT * FROM {said} EXCEPT SELECT tab, prio, kind, col, con, code, message FROM {why}) AS s"
-        ).format(why=WHY, said=SAID)
-    )
-    counts = {
-        number: conn.execute(
-            sql.SQL(
-                "INSERT INTO {} (tab, ord, why, parent_tab, parent_ord)"
-                " SELECT o.tab, o.ord, w.why, CASE WHEN o.rival IS NOT NULL THEN o.tab END, o.rival"
-                " FROM ({}) AS o JOIN {} AS w ON w.tab = o.tab AND w.prio = o.prio"
-            ).format(REJECT, rows, WHY)
-        ).rowcount
-        for number, rows in refused.items()
-    }
-    group = [state for state, _ in asked]
-    for state in group:
-        remember(
-            conn,
-            state,
-            sql.SQL("SELECT o.ord, {} FROM {} AS r JOIN ({}) AS o ON o.rid = r.ctid").format(
-                texts(state.keys_watched, "r"), relation(state, staged), refused[state.number]
-            ),
-        )
-    for state in group:
-        name_parents(conn, state, others, relation(state, staged), refused[state.number])
-    left = 0
-    for state in group:
-        if staged:
-            count = _delete(conn, state.stage, refused[state.number])
-            state.staged -= count
-        else:
-            count = _take_out(conn, state, refused[state.number], counts[state.number])
-            state.landed -= count
-        left += count
-    return left
-
-
-def _refused(conn: psycopg.Connection, state: TableLoad, offenders: Offenders, staged: bool) -> sql.Composed:
-    """A query for the offenders, each once: their rid, ordinal, reason and rival."""
-    tab = sql.Literal(state.number)
-    found = sql.SQL("SELECT tab, rid, ord, prio, rival FROM {} WHERE tab = {}")
-    several, lacking = offenders.answers > 1, unnumbered(conn, state, OFF)
-    if not (several or lacking):
-        return found.format(OFF, tab)
-    rows = (sql.SQL(_FIRST_REASON) if several else found).format(OFF, tab)
-    if lacking:
-        rows = sql.SQL("SELECT rid, coalesce(ord, place) AS ord, prio, rival FROM ({}) AS p").format(
-            placed(conn, state, rows, staged)
-        )
-    conn.execute(sql.SQL("INSERT INTO {} SELECT {}, rid, ord, prio, rival FROM ({}) AS o").format(_LEAVE, tab, rows))
-    return found.format(_LEAVE, tab)
-
-
-def _take_out(conn: psycopg.Connection, state: TableLoad, refused: sql.Composable, count: int) -> int:
-    """Takes the offenders, which should be so many, out of a table that was filled in place; says how many they were.
-
-    Deleted rows would be in every index that is built next: where most go, the others are written anew.
-    """
-    stay = state.landed - count
-    if stay >= count:
-        return _delete(conn, relation(state, False), refused)
-    columns = sql.SQL(", ").join(sql.Identifier(c.name) for c in state.plan.table.columns if not c.generated)
-    rest = sql.Identifier("pg_temp", "pgsluice_rest")
-    if stay:
-        conn.execute(
-            sql.SQL(
-                "CREATE TEMP TABLE pgsluice_rest ON COMMIT DROP AS SELECT {} FROM {} AS r"
-                " WHERE NOT EXISTS (SELECT FROM ({}) AS o WHERE o.rid = r.ctid)"
-            ).format(columns, relation(state, False), refused)
-        )
-    conn.execute(sql.SQL("TRUNCATE ONLY {}").format(state.target))
-    if not stay:
-        return state.landed
-    stayed = conn.execute(
-        sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}").format(
-            state.target, columns, columns, rest
-        )
-    ).rowcount
-    conn.execute(sql.SQL("DROP TABLE {}").format(rest))
-    return state.landed - stayed
-
-
-def _delete(conn: psycopg.Connection, where: sql.Composable, refused: sql.Composable) -> int:
-    """Deletes the rows by their rid; says how many they were."""
-    return conn.execute(
-        sql.SQL("DELETE FROM {} AS r USING ({}) AS o WHERE r.ctid = o.rid").format(where, refused)
-    ).rowcount
-
-
-def expel_refused(conn: psycopg.Connection, group: Sequence[TableLoad], others: Mapping[TableName, TableLoad]) -> None:
-    """Staged rows that are among the rejects leave the stage, their keys remembered, their parents named."""
-    refused = {
-        state.number: sql.SQL(
-            "SELECT s.ctid AS rid, s.{o} AS ord FROM {s} AS s JOIN {q} AS q ON q.ord = s.{o} AND q.tab = {t}"
-        ).format(o=sql.Identifier(state.ordinal), s=state.stage, q=REJECT, t=sql.Literal(state.number))
-        for state in group
-    }
-    for state in group:
-        remember(
-            conn,
-            state,
-            sql.SQL("SELECT o.ord, {} FROM {} AS r JOIN ({}) AS o ON o.rid = r.ctid").format(
-                texts(state.keys_watched, "r"), state.stage, refused[state.number]
-            ),
-        )
-    for state in group:
-        name_parents(conn, state, others, state.stage, refused[state.number])
-    for state in group:
-        state.staged -= _delete(conn, state.stage, refused[state.number])

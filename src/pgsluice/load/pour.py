@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from pgsluice.load.judge import BAN, Refusal, expel_refused, make_ban
+from pgsluice.load.expel import expel_refused
+from pgsluice.load.judge import BAN, Refusal, make_ban
 from pgsluice.load.land import REJECT
 from pgsluice.load.modes import (
     insert_statement,
