@@ -128,7 +128,7 @@ class Constraint:
     references: TableName | None = None
     referenced_columns: tuple[str, ...] = ()
     equality: tuple[str, ...] = ()
-    """Of a foreign key: the qualified operators pk = fk, as ``schema.op``."""
+    """Of a foreign key: how its trigger compares each ``{parent}`` column with the ``{child}`` column."""
     match_full: bool = False
     table: TableName | None = None
     """The table that carries the constraint (of interest for foreign keys that point at a table)."""

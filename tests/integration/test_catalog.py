@@ -118,7 +118,7 @@ def test_everything_about_a_shop(any_conn: Conn) -> None:
     assert (full.columns, full.referenced_columns, full.references, full.match_full) == (
         ("x", "y"), ("a", "b"), TableName("My Shop", "orders"), True,
     )  # fmt: skip
-    assert full.equality == ("pg_catalog.=", "pg_catalog.=")
+    assert full.equality == ("{parent} OPERATOR(pg_catalog.=) {child}",) * 2
     assert full.definition == "FOREIGN KEY (x, y) REFERENCES orders(a, b) MATCH FULL"
     assert full.table == TableName("My Shop", "lines")
     assert not constraint(lines, "open").validated

@@ -113,7 +113,7 @@ def test_command(shop: psycopg.Connection, db: str, tmp_path: Path) -> None:
         ([("", "")], "customers has no column 'cust no'", "--column 'cust no='"),
         ([("", ""), ("cust no", "customer")], "customers has no column 'customer'", "id, name"),
         ([*COLUMNS, ("oders.remark", "")], "--column oders.remark= names a field that no file has", "first line"),
-        ([("orders.cust no", "id"), *COLUMNS], "column id comes twice", "--column"),
+        ([("orders.cust no", "id"), *COLUMNS], "column id comes twice", "one of them only"),
         ([("name", ""), *COLUMNS], "customers.name is required", ""),
     ],
 )
@@ -124,6 +124,34 @@ def test_mistakes(
         pgsluice.load(tmp_path, database_url=db, columns=columns)
     assert message in caught.value.message
     assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "message", "remedy"),
+    [
+        # No first line with names: nothing can be said of a field.
+        ("1,a,5\n2,b,6\n", [("a", "")], "--column a= names a field that no file has", "first line"),
+        ("1,,5\n2,b,6\n", [("", "")], "--column = names a field that no file has", "first line"),
+        ("id,s,s\n1,a,b\n", [], "column s comes twice ('s', 's')", "Give them names of their own in the file"),
+        ("id,x,s\n1,a,b\n", [("x", "s")], "column s comes twice ('x', 's')", "Leave one out with --column s="),
+    ],
+)
+def test_fields_that_cannot_be_told(
+    text: str,
+    columns: list[tuple[str, str]],
+    message: str,
+    remedy: str,
+    conn: psycopg.Connection,
+    db: str,
+    tmp_path: Path,
+) -> None:
+    conn.execute("CREATE TABLE t (id int PRIMARY KEY, s text, n int)")
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(MappingError) as caught:
+        pgsluice.load(tmp_path, database_url=db, columns=columns)
+    assert message in caught.value.message
+    assert remedy in caught.value.remedy
+    assert conn.execute("SELECT count(*) FROM t").fetchone() == (0,)
 
 
 def test_no_pair(db: str, tmp_path: Path) -> None:

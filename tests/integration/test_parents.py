@@ -26,6 +26,109 @@ INSERT INTO c (id, p) VALUES (1, 1);
 FILE = "id,p,more\n1,2,\n2,2,\n3,77,\n4,,\n5,9,\n6,0,\n5,9,\n"
 
 
+# A foreign key compares as its operator's types do, not as the columns' types would.
+TYPES = {
+    # parent, child, values of the child, those that have a parent 'a', 'b' or 1
+    "char in varchar": ("varchar", "char(3)", ["a", "b  ", "c"], 1),
+    "text in char": ("char(3)", "text", ["a  ", "b", "c"], 2),
+    "varchar in text": ("text", "varchar(4)", ["a", "b ", "A"], 1),
+    "text in name": ("name", "text", ["a", "b ", "c"], 1),
+    "collation": ('text COLLATE "C"', 'text COLLATE "POSIX"', ["a", "B", "b"], 2),
+    "collation of the child": ("text", 'text COLLATE "C"', ["a", "B", "b"], 2),
+    "int in numeric": ("numeric", "int", ["1", "2", "-1"], 1),
+    "numeric in numeric": ("numeric", "numeric(6,2)", ["1", "1.00", "1.01"], 2),
+    "bigint in int": ("int", "bigint", ["1", "5000000000", "-1"], 1),
+    "float in float": ("float8", "float4", ["1", "1.5", "NaN"], 1),
+    "array": ("text[]", "text[]", ["{a}", "{b}", "{}"], 1),
+    "enum": ("e", "e", ["a", "b", "c"], 2),
+    "range": ("int4range", "int4range", ['"[1,2)"', '"[1,1]"', "empty"], 2),
+}
+
+
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("types", TYPES)
+def test_types_that_are_compared(
+    types: str, held: bool, any_conn: psycopg.Connection, any_db: str, tmp_path: Path
+) -> None:
+    parent, child, values, good = TYPES[types]
+    parents = {"array": "('{a}')", "range": "('[1,2)')", "char in varchar": "('a  '), ('b')"}.get(types)
+    parents = parents or ("(1)" if parent.startswith(("num", "int", "flo")) else "('a'), ('b')")
+    any_conn.execute(
+        f"CREATE TYPE e AS ENUM ('a', 'b', 'c'); CREATE TABLE p (k {parent} PRIMARY KEY);"
+        f" INSERT INTO p VALUES {parents}; CREATE TABLE c (id int PRIMARY KEY, k {child} REFERENCES p)"  # type: ignore[arg-type]
+    )
+    if held:
+        any_conn.execute("INSERT INTO c VALUES (0, NULL)")
+    # Row by row, as PostgreSQL says it.
+    refused = []
+    for line, value in enumerate(values, 2):
+        try:
+            with any_conn.transaction():
+                any_conn.execute("INSERT INTO c VALUES (%s, %s)", (100 + line, value.strip('"')))
+        except psycopg.errors.ForeignKeyViolation:
+            refused.append(line)
+    any_conn.execute("DELETE FROM c WHERE id > 100")
+    assert len(refused) == len(values) - good
+    (tmp_path / "c.csv").write_text("id,k\n" + "".join(f"{i},{v}\n" for i, v in enumerate(values, 1)))
+    result = pgsluice.load(tmp_path, database_url=any_db, max_rejects="all")
+    found = [(r.line, r.kind) for r in pgsluice.reject_rows(result.run_id, database_url=any_db)]
+    assert found == [(line, "foreign_key") for line in refused]
+    assert pgsluice.verify(database_url=any_db).ok
+    any_conn.execute("ALTER TABLE c DROP CONSTRAINT c_k_fkey, ADD FOREIGN KEY (k) REFERENCES p")
+
+
+def test_a_child_that_does_not_tell_case(any_conn: psycopg.Connection, any_db: str, tmp_path: Path) -> None:
+    """The parent's collation decides."""
+    try:
+        any_conn.execute(
+            "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+            "CREATE TABLE p (k text PRIMARY KEY); INSERT INTO p VALUES ('a'), ('b');"
+            "CREATE TABLE c (id int PRIMARY KEY, k text COLLATE ci REFERENCES p); INSERT INTO c VALUES (0, NULL)"
+        )
+    except psycopg.Error as error:
+        pytest.skip(f"no such collation or key here: {error}")
+    (tmp_path / "c.csv").write_text("id,k\n1,A\n2,b\n")
+    result = pgsluice.load(tmp_path, database_url=any_db, max_rejects="all")
+    assert [r.line for r in pgsluice.reject_rows(result.run_id, database_url=any_db)] == [2]
+
+
+def test_functions_write_with_triggers_in_force(conn: psycopg.Connection, db: str, tmp_path: Path) -> None:
+    """What a default writes into another table is no affair of this table's foreign keys."""
+    conn.execute(
+        "CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1);"
+        "CREATE TABLE log (p int REFERENCES p);"
+        "CREATE FUNCTION note() RETURNS int LANGUAGE plpgsql AS 'BEGIN INSERT INTO log VALUES (77); RETURN 1; END';"
+        "CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p, n int DEFAULT note()); INSERT INTO c VALUES (0, 1, 0)"
+    )
+    (tmp_path / "c.csv").write_text("id,p\n1,1\n2,1\n")
+    result = pgsluice.load(tmp_path, database_url=db, max_rejects="all")
+    found = [(r.sqlstate, r.constraint) for r in pgsluice.reject_rows(result.run_id, database_url=db)]
+    assert found == [("23503", "log_p_fkey")] * 2
+    assert conn.execute("SELECT count(*) FROM log").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("held", ["p", "c"])
+def test_a_parent_that_gets_another_name(
+    held: str, conn: psycopg.Connection, db: str, tmp_path: Path, pool: ThreadPoolExecutor
+) -> None:
+    """Renamed after the plan was made: the foreign key still means the same table."""
+    conn.execute(SCHEMA)
+    conn.execute("CREATE TABLE p_new (LIKE p INCLUDING ALL); INSERT INTO p_new VALUES (50)")
+    (tmp_path / "c.csv").write_text("id,p,more\n2,2,\n3,50,\n")
+    with psycopg.connect(db) as other:
+        if held == "c":
+            # The load has made its plan when it waits here.
+            other.execute("LOCK TABLE c IN SHARE MODE")
+        else:
+            other.execute("LOCK TABLE p IN EXCLUSIVE MODE")
+        done = pool.submit(lambda: pgsluice.load(tmp_path, database_url=db, max_rejects="all"))
+        until(lambda: waits(conn))
+        other.execute("ALTER TABLE p RENAME TO p_old; ALTER TABLE p_new RENAME TO p")
+    result = done.result(60)
+    assert [(r.line, r.kind) for r in pgsluice.reject_rows(result.run_id, database_url=db)] == [(3, "foreign_key")]
+    assert conn.execute("SELECT id FROM c ORDER BY id").fetchall() == [(1,), (2,)]
+
+
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(1) as made:
@@ -78,8 +181,12 @@ def test_orphans_are_found(mode: str, any_conn: psycopg.Connection, any_db: str,
         ("origin", "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
          "CREATE TRIGGER t AFTER INSERT ON c EXECUTE FUNCTION f()"),
         ("origin", "ALTER TABLE c DISABLE TRIGGER ALL"),
-        # The query would not know by which collation to compare.
-        ("origin", "ALTER TABLE c ALTER more TYPE text COLLATE \"POSIX\"; ALTER TABLE c ADD FOREIGN KEY (more)"
+        ("origin", "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+         "ALTER TABLE c ADD one int DEFAULT one()"),
+        ("origin", "CREATE FUNCTION yes(int) RETURNS boolean LANGUAGE sql AS 'SELECT true';"
+         "ALTER TABLE c ADD CHECK (yes(id))"),
+        ("origin", "CREATE DOMAIN d AS int CHECK (VALUE > 0); ALTER TABLE c ALTER id TYPE d"),
+        ("replica", "ALTER TABLE c ALTER more TYPE text COLLATE \"POSIX\"; ALTER TABLE c ADD FOREIGN KEY (more)"
          " REFERENCES p (w)"),
     ],
 )  # fmt: skip
@@ -100,30 +207,50 @@ def test_where_all_are_asked_at_once(way: str, ddl: str, conn: psycopg.Connectio
     ("way", "grants"),
     [
         ("origin", ""),
-        ("origin", "GRANT SET ON PARAMETER session_replication_role TO loader"),
-        ("replica", "GRANT SET ON PARAMETER session_replication_role TO loader; GRANT SELECT, UPDATE ON p TO loader"),
+        ("origin", "GRANT SET ON PARAMETER session_replication_role TO {role}"),
+        ("replica", "GRANT SET ON PARAMETER session_replication_role TO {role}; GRANT SELECT, UPDATE ON p TO {role}"),
         (
             "origin",
-            "GRANT SET ON PARAMETER session_replication_role TO loader; GRANT SELECT, UPDATE ON p TO loader;"
+            "GRANT SET ON PARAMETER session_replication_role TO {role}; GRANT SELECT, UPDATE ON p TO {role};"
             " ALTER TABLE p ENABLE ROW LEVEL SECURITY",
         ),
     ],
 )
 def test_rights(way: str, grants: str, conn: psycopg.Connection, db: str, tmp_path: Path) -> None:
     conn.execute(SCHEMA)
-    conn.execute("CREATE ROLE loader LOGIN PASSWORD 'x'")
+    role = f"loader_{conn.info.dbname}"
+    conn.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")  # type: ignore[arg-type]
     try:
-        name = conn.info.dbname
         conn.execute(
-            f'GRANT CREATE ON DATABASE "{name}" TO loader; GRANT SELECT, INSERT, UPDATE ON c TO loader; {grants}'
-        )  # type: ignore[arg-type]
+            f'GRANT CREATE ON DATABASE "{conn.info.dbname}" TO {role}; GRANT SELECT, INSERT, UPDATE ON c TO {role};'
+            + grants.format(role=role)  # type: ignore[arg-type]
+        )
         (tmp_path / "c.csv").write_text("id,p,more\n2,2,\n3,33,\n4,,\n")
-        loader = make_conninfo(db, user="loader", password="x")
+        loader = make_conninfo(db, user=role, password="x")
         result = pgsluice.load(tmp_path / "c.csv", database_url=loader, max_rejects="all")
         assert [r.line for r in pgsluice.reject_rows(result.run_id, database_url=db)] == [3]
         assert conn.execute("SELECT DISTINCT triggers FROM c WHERE id > 1").fetchall() == [(way,)]
     finally:
-        conn.execute("DROP OWNED BY loader CASCADE; DROP ROLE loader")
+        conn.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")  # type: ignore[arg-type]
+
+
+def test_a_parent_in_a_schema_that_is_closed(conn: psycopg.Connection, db: str, tmp_path: Path) -> None:
+    """The key's trigger looks there as its owner; so it is asked."""
+    role = f"closed_{conn.info.dbname}"
+    conn.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")  # type: ignore[arg-type]
+    try:
+        conn.execute(
+            "CREATE SCHEMA away; CREATE TABLE away.p (id int PRIMARY KEY); INSERT INTO away.p VALUES (1);"
+            "CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES away.p); INSERT INTO c VALUES (9, 1);"
+            f'GRANT CREATE ON DATABASE "{conn.info.dbname}" TO {role}; GRANT SELECT, INSERT ON c TO {role}'  # type: ignore[arg-type]
+        )
+        (tmp_path / "c.csv").write_text("id,p\n1,1\n2,2\n3,1\n")
+        loader = make_conninfo(db, user=role, password="x")
+        result = pgsluice.load(tmp_path / "c.csv", database_url=loader, max_rejects="all")
+        found = [(r.line, r.kind) for r in pgsluice.reject_rows(result.run_id, database_url=db)]
+        assert found == [(3, "foreign_key")]
+    finally:
+        conn.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")  # type: ignore[arg-type]
 
 
 def test_a_parent_that_goes_meanwhile(

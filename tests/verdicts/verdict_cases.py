@@ -12,7 +12,10 @@ from random import Random
 # Texts that a column of that type may find in a file; the last few of each are bad.
 _GOOD = {
     "int": ("0", "1", "2", "3", "4", "5"),
+    "bigint": ("0", "1", "2", "3", "4", "5"),
     "text": ("a", "b", "c", "d", "A"),
+    "varchar(3)": ("a", "b", "a ", "b ", "A"),
+    "char(3)": ("a", "a ", "b", "b  ", "A"),
     "numeric(5,2)": ("0", "1", "1.50", "2.25", "-1"),
     "date": ("2024-01-01", "2024-02-29", "2025-12-31"),
     "boolean": ("true", "false", "t"),
@@ -21,13 +24,19 @@ _GOOD = {
 }
 _BAD = {
     "int": ("x", "99999999999", "1.5"),
+    "bigint": ("x", "1.5"),
     "text": ("two\nlines", 'a"quote'),
+    "varchar(3)": ("four",),
+    "char(3)": ("four",),
     "numeric(5,2)": ("abc", "123456"),
     "date": ("2023-02-29", "someday"),
     "boolean": ("maybe",),
     "mood": ("angry",),
     "int4range": ("[3,1)", "oops"),
 }
+
+
+_STRINGS = ("text", "varchar(3)", "char(3)")
 
 
 @dataclass
@@ -81,6 +90,8 @@ class Case:
     """(table, columns, values) of rows that are tried before the load."""
     files: dict[str, str]
     records: dict[str, list[Record]]
+    padded: set[tuple[str, str]] = field(default_factory=set)
+    """Columns (with their tables) of type char: blanks at the end are none of a value's."""
 
 
 def make_case(seed: str) -> Case:
@@ -89,10 +100,14 @@ def make_case(seed: str) -> Case:
     outside = Tab("x0", [Col("id", "int"), Col("k", "text")], ["CONSTRAINT x0_pk PRIMARY KEY (id, k)",
                                                              "CONSTRAINT x0_u UNIQUE (id)"], key=("id",))  # fmt: skip
     pairs = _edges(rng, tables)
-    cyclic = {a for a, b in pairs if a == b or (b, a) in pairs} | {b for a, b in pairs if (b, a) in pairs}
+    cyclic = _cyclic(pairs)
     for t in tables:
         _fill(rng, t, sturdy=t.name in cyclic)
     # From dice of their own, so that a case is otherwise what it would be without.
+    types = Random(f"types {seed}")
+    # In a cycle the oracle itself compares keys, and as texts.
+    for c in (c for t in tables for c in t.columns if c.type == "text" and t.name not in cyclic):
+        c.type = types.choice(("text", "text", "varchar(3)", "char(3)"))
     pads = Random(f"pad {seed}")
     if pads.random() < 0.4:
         for t in tables:
@@ -103,9 +118,10 @@ def make_case(seed: str) -> Case:
     by_name = {t.name: t for t in tables}
     fks = []
     for child, parent in pairs:
-        fks += _foreign_key(rng, by_name[child], by_name[parent], len(fks))
+        alike = {} if child in cyclic else _ALIKE
+        fks += _foreign_key(rng, types, alike, by_name[child], by_name[parent], len(fks))
     if rng.random() < 0.3:
-        fks += _foreign_key(rng, rng.choice(tables), outside, len(fks))
+        fks += _foreign_key(rng, types, _ALIKE, rng.choice(tables), outside, len(fks))
     rng.shuffle(fks)
     ddl = ["CREATE TYPE mood AS ENUM ('low', 'mid', 'high')"]
     ddl += [
@@ -135,7 +151,17 @@ def make_case(seed: str) -> Case:
         case.columns[t.name] = tuple(c.name for c in fed)
         case.compared[t.name] = tuple(c.name for c in t.columns if c.in_file or "IDENTITY" not in c.type)
         _files(rng, pads, case, t, fed)
+        case.padded |= {(t.name, c.name) for c in t.columns if c.type == "char(3)"}
     return case
+
+
+def _cyclic(pairs: list[tuple[str, str]]) -> set[str]:
+    """Tables that refer to themselves, by whatever way round."""
+    reach = {a: {b for x, b in pairs if x == a} for a, _ in pairs}
+    for _ in pairs:
+        for known in reach.values():
+            known |= {c for b in known for c in reach.get(b, ())}
+    return {a for a, known in reach.items() if a in known}
 
 
 def _edges(rng: Random, tables: list[Tab]) -> list[tuple[str, str]]:
@@ -241,13 +267,19 @@ def _fragile(rng: Random, t: Tab, ints: list[str]) -> None:
         t.after.append(f'CREATE TRIGGER "{name}" {when} INSERT ON {n} FOR EACH ROW EXECUTE FUNCTION {n}_f()')
 
 
-def _foreign_key(rng: Random, child: Tab, parent: Tab, number: int) -> list[Fk]:
+# What a foreign key may compare with what: by which type, its operator says.
+_ALIKE = {"text": _STRINGS, "varchar(3)": _STRINGS, "char(3)": _STRINGS, "int": ("int", "bigint")}
+
+
+def _foreign_key(
+    rng: Random, types: Random, alike: dict[str, tuple[str, ...]], child: Tab, parent: Tab, number: int
+) -> list[Fk]:
     if not parent.key:
         return []
     columns = []
     for i, name in enumerate(parent.key):
         kind = next(c.type for c in parent.columns if c.name == name).split(" ")[0]
-        column = Col(f"f{number}{'ab'[i]}", kind)
+        column = Col(f"f{number}{'ab'[i]}", types.choice((kind, *alike.get(kind, ()))))
         child.columns.append(column)
         columns.append(column.name)
     full = rng.random() < 0.35

@@ -247,24 +247,29 @@ class Oracle:
         mine, theirs = self._case.columns[fk.table], self._case.columns[fk.parent]
         if not set(fk.referenced) <= set(theirs):
             return None
-        key = [_canonical(child.values[mine.index(c)]) for c in fk.columns]
+        padded = self._case.padded
+        key = [_canonical(child.values[mine.index(c)], padded=(fk.table, c) in padded) for c in fk.columns]
         if None in key:
             return None
         for i in sorted(said.get(fk.parent, self.refused[fk.parent])):
             record = self._case.records[fk.parent][i]
-            theirs_of = [record.values[theirs.index(c)] for c in fk.referenced]
+            theirs_of = {c: record.values[theirs.index(c)] for c in fk.referenced}
             # A record that could not be read is known by its texts.
             unread = (record.file, record.line) in self._unread
-            if (theirs_of if unread else [_canonical(v) for v in theirs_of]) == key:
+            written = [v if unread else _canonical(v, padded=(fk.parent, c) in padded) for c, v in theirs_of.items()]
+            if written == key:
                 return record
         return None
 
 
-def _canonical(value: str | None) -> str | None:
-    """A good value of a key's type as PostgreSQL writes it."""
+def _canonical(value: str | None, *, padded: bool) -> str | None:
+    """A good value of a key's type as PostgreSQL writes it.
+
+    :param padded: the type is char.
+    """
     if value == "t":
         return "true"
-    return value
+    return value.rstrip(" ") if value is not None and padded else value
 
 
 def insert(conn: psycopg.Connection, table: str, columns: Sequence[str], values: Sequence[str | None]) -> str:

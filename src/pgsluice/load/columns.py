@@ -47,6 +47,7 @@ def match(file: SourceFile, table: Table, mode: Mode, wanted: Sequence[tuple[str
         if column is None and said is None:
             unknown.append(field)
     if not any(columns):
+        # What is said of a field cannot be meant for a file whose fields have no names: all_said() tells.
         if _looks_like_data(file.header) and len(file.header) == len(loadable):
             bare = replace(file, dialect=replace(file.dialect, header=False))
             return FilePlan(bare, tuple(c.name for c in loadable))
@@ -66,9 +67,16 @@ def match(file: SourceFile, table: Table, mode: Mode, wanted: Sequence[tuple[str
     twice = sorted({c for c in columns if c and columns.count(c) > 1})
     if twice:
         fields = [field for field, column in zip(file.header, columns, strict=True) if column == twice[0]]
+        if len(set(fields)) < len(fields):
+            remedy = "Give them names of their own in the file, or remove one"
+        else:
+            spare = next((f for f in fields if _said(f, table, wanted) is None), None)
+            remedy = "Name one of them only with --column"
+            if spare is not None:
+                remedy = f"Leave one out with --column {shlex.quote(spare + '=')}"
         raise MappingError(
             f"{file.path}: column {twice[0]} comes twice ({', '.join(map(repr, fields))})",
-            f"Leave one out with --column {shlex.quote(fields[-1] + '=')}",
+            remedy,
         )
     computed = next((c.name for c in table.columns if c.generated and c.name in columns), None)
     if computed is not None:
@@ -108,7 +116,7 @@ def all_said(
     :raises MappingError: one does not.
     """
     for named, column in wanted:
-        files = [(f.file, by_name[name]) for name, group in planned.items() for f in group]
+        files = [(f.file, by_name[name]) for name, group in planned.items() for f in group if f.file.dialect.header]
         if not any(_means(named, field, table) for file, table in files for field in file.header):
             raise MappingError(
                 f"--column {named}={column} names a field that no file has",

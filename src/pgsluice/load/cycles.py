@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.load.judge import keys_of, only_insert_tells
+from pgsluice.load.modes import somebody_computes
 from pgsluice.load.state import TableLoad
 from pgsluice.model import Constraint, TableName
 from pgsluice.sql import query
@@ -26,7 +27,8 @@ def one_statement_is_as_good(conn: psycopg.Connection, group: Sequence[TableLoad
     if any(only_insert_tells(s.plan.table) for s in group):
         return False
     oids = [s.plan.table.oid for s in group]
-    return conn.execute(query("cycles", "one_statement_is_as_good"), {"oids": oids}).fetchone() == (True,)
+    alike = conn.execute(query("cycles", "one_statement_is_as_good"), {"oids": oids}).fetchone() == (True,)
+    return alike and not somebody_computes(conn, oids)
 
 
 def defer(conn: psycopg.Connection, group: Sequence[TableLoad], names: Collection[TableName]) -> None:

@@ -108,7 +108,7 @@ def _take_out(conn: psycopg.Connection, state: TableLoad, refused: sql.Composabl
         conn.execute(
             sql.SQL(
                 "CREATE TEMP TABLE pgsluice_rest ON COMMIT DROP AS SELECT {} FROM {} AS r"
-                " WHERE NOT EXISTS (SELECT FROM ({}) AS o WHERE o.rid = r.ctid)"
+                " WHERE NOT EXISTS (SELECT FROM ({}) AS o WHERE o.rid = r.ctid) ORDER BY r.ctid"
             ).format(columns, relation(state, False), refused)
         )
     conn.execute(sql.SQL("TRUNCATE ONLY {}").format(state.target))

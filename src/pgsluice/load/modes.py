@@ -199,6 +199,13 @@ def somebody_notices(conn: psycopg.Connection, state: TableLoad) -> bool:
     return conn.execute(query("modes", "somebody_notices"), {"oid": state.plan.table.oid}).fetchone() == (True,)
 
 
+def somebody_computes(conn: psycopg.Connection, oids: Sequence[int]) -> bool:
+    """Whether a function of somebody's, which may do and look for anything, takes part when rows of these tables are
+    written.
+    """
+    return conn.execute(query("modes", "somebody_computes"), {"oids": list(oids)}).fetchone() == (True,)
+
+
 def rewrite_statement(state: TableLoad) -> sql.Composed | None:
     """As :func:`update_statement`, but all old rows go before the first new one comes: then two of them may exchange
     values of a unique key, which an UPDATE refuses as soon as one row has the value that another is yet to give up.

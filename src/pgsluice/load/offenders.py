@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import sql
 
+from pgsluice.load.keys import same_key
 from pgsluice.load.ranks import rank, relation
 from pgsluice.load.state import TableLoad
 from pgsluice.model import Constraint, Index, Table
@@ -173,8 +174,9 @@ class Offenders:
         assert fk.references is not None
         name = sql.Identifier(fk.references.schema, fk.references.name)
         row = self._conn.execute(
-            "SELECT relkind = 'p', row_security_active(oid) FROM pg_class WHERE oid = %s::regclass",
-            (name.as_string(self._conn),),
+            "SELECT c.relkind = 'p', row_security_active(c.oid) FROM pg_class c JOIN pg_namespace n"
+            " ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s",
+            (fk.references.schema, fk.references.name),
         ).fetchone()
         assert row is not None
         if row[1]:
@@ -188,10 +190,7 @@ class Offenders:
         stays: sql.Composable | None = None,
     ) -> sql.Composable:
         child = [sql.Identifier("r", c) for c in fk.columns]
-        match = sql.SQL(" AND ").join(
-            sql.SQL("{} OPERATOR({}) {}").format(sql.Identifier("p", p), sql.SQL(op), c)
-            for p, op, c in zip(fk.referenced_columns, fk.equality, child, strict=True)
-        )
+        match = same_key(fk, "p", "r")
         absent = sql.SQL("").join(
             sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS p WHERE {} AND {})").format(parent, match, condition)
             for parent, condition in parents

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
+from pgsluice.load.keys import same_key
+from pgsluice.load.modes import somebody_computes
 from pgsluice.load.state import TableLoad
 from pgsluice.model import Constraint, Way
 from pgsluice.sql import query
@@ -22,19 +24,38 @@ from pgsluice.target.verdict import about_rows
 
 
 def may_ask(conn: psycopg.Connection, state: TableLoad) -> bool:
-    """Whether the table has foreign keys that can be asked so, and has nothing else that a trigger would ask.
+    """Whether the table has foreign keys that can be asked so, and nothing else that a trigger would ask or do, be it a
+    trigger of another table into which a function writes.
 
-    Takes the lock that an INSERT takes, so that no foreign key is added from here on.
+    Takes the locks that an INSERT and its triggers take, so that no foreign key is added and no parent gets another
+    name from here on.
     """
     table = state.plan.table
     if state.way is not Way.STAGE or not all(map(_plain, keys := table.foreign_keys)) or not keys:
         return False
     brought = {c.name for c in state.columns}
-    if not all(set(fk.columns) <= brought for fk in keys):
+    if not all(set(fk.columns) <= brought for fk in keys) or somebody_computes(conn, [table.oid]):
         return False
     conn.execute(sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(state.target))
-    parameters = {"oid": table.oid, "keys": [fk.oid for fk in keys]}
-    return conn.execute(query("parents", "may_be_asked"), parameters).fetchone() == (True,)
+    oids = [fk.oid for fk in keys]
+    if conn.execute(query("parents", "may_be_asked"), {"oid": table.oid, "keys": oids}).fetchone() != (True,):
+        return False
+    references = [fk.references for fk in keys if fk.references is not None]
+    parents = sql.SQL(", ").join(
+        sql.SQL("ONLY {}").format(sql.Identifier(parent.schema, parent.name)) for parent in sorted(set(references))
+    )
+    try:
+        with conn.transaction():
+            conn.execute(sql.SQL("LOCK TABLE {} IN ROW SHARE MODE").format(parents))
+    except psycopg.errors.UndefinedTable:
+        return False
+    parameters = {
+        "keys": oids,
+        "definitions": [fk.definition for fk in keys],
+        "schemas": [parent.schema for parent in references],
+        "names": [parent.name for parent in references],
+    }
+    return conn.execute(query("parents", "still_the_same"), parameters).fetchone() == (True,)
 
 
 def _plain(fk: Constraint) -> bool:
@@ -64,10 +85,7 @@ def all_there(conn: psycopg.Connection, state: TableLoad, rows: sql.Composable) 
 def _has_parents(conn: psycopg.Connection, fk: Constraint, rows: sql.Composable) -> bool:
     assert fk.references is not None
     child = [sql.Identifier("s", c) for c in fk.columns]
-    same = sql.SQL(" AND ").join(
-        sql.SQL("{} OPERATOR({}) {}").format(sql.Identifier("p", p), sql.SQL(op), c)
-        for p, op, c in zip(fk.referenced_columns, fk.equality, child, strict=True)
-    )
+    same = same_key(fk, "p", "s")
     # Asked of the very rows that are locked: whatever another transaction does meanwhile, those stay.
     missing = sql.SQL(
         "WITH held AS MATERIALIZED (SELECT {keys} FROM ONLY {parent} AS p"

@@ -16,6 +16,7 @@ from psycopg.rows import tuple_row
 
 from pgsluice.errors import SchemaFileError
 from pgsluice.load import ledger
+from pgsluice.load.keys import same_key
 from pgsluice.model import Check, Constraint, QueryResult, Table, VerifyResult
 from pgsluice.sql import query
 from pgsluice.target.catalog import read_tables, require_schema
@@ -126,16 +127,6 @@ def _foreign_key_check(conn: Connection, table: Table, key: Constraint) -> Check
         ).fetchone()
     parent = sql.Identifier(key.references.schema, key.references.name)
     own = [sql.Identifier("child", name) for name in key.columns]
-    matches = [
-        sql.SQL("{} OPERATOR({}.{}) {}").format(
-            sql.Identifier("parent", referenced),
-            sql.Identifier(operator.rpartition(".")[0]),
-            # An operator's name cannot be quoted; it consists of operator characters only.
-            sql.SQL(operator.rpartition(".")[2]),
-            column,
-        )
-        for referenced, operator, column in zip(key.referenced_columns, key.equality, own, strict=True)
-    ]
     filled = sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(column) for column in own)
     empty = sql.SQL(" AND ").join(sql.SQL("{} IS NULL").format(column) for column in own)
     orphans, halves = _numbers(
@@ -145,7 +136,7 @@ def _foreign_key_check(conn: Connection, table: Table, key: Constraint) -> Check
             parent=parent if kind == ("p",) else sql.SQL("ONLY {}").format(parent),
             filled=filled,
             empty=empty,
-            matches=sql.SQL(" AND ").join(matches),
+            matches=same_key(key, "parent", "child"),
         ),
     )
     detail = counted(orphans, "orphan")

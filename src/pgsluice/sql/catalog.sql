@@ -84,10 +84,30 @@ SELECT con.oid::bigint AS oid,
                FROM unnest(con.confkey) WITH ORDINALITY AS k (attnum, place)
                JOIN pg_attribute a ON a.attrelid = con.confrelid AND a.attnum = k.attnum
               ORDER BY k.place) AS referenced_columns,
-       ARRAY(SELECT opn.nspname || '.' || o.oprname
-               FROM unnest(con.conpfeqop) WITH ORDINALITY AS k (op, place)
+       -- What the key's trigger compares (ri_GenerateQual and ri_GenerateQualCollation in ri_triggers.c): by the very
+       -- operator, which its name alone does not tell, and by the parent's collation.
+       ARRAY(SELECT '{parent}' || CASE WHEN pa.atttypid <> o.oprleft THEN '::' || replace(replace(
+                                         quote_ident(ln.nspname) || '.' || quote_ident(l.typname), '{', '{{'), '}', '}}')
+                                       ELSE '' END
+                 || ' OPERATOR(' || replace(replace(quote_ident(opn.nspname), '{', '{{'), '}', '}}') || '.' || o.oprname
+                 || ') {child}' || CASE WHEN ca.atttypid <> o.oprright THEN '::' || replace(replace(
+                                         quote_ident(rn.nspname) || '.' || quote_ident(r.typname), '{', '{{'), '}', '}}')
+                                       ELSE '' END
+                 || CASE WHEN pa.attcollation NOT IN (0, ca.attcollation) AND r.typcollation <> 0
+                         THEN ' COLLATE ' || replace(replace(quote_ident(cn.nspname) || '.' || quote_ident(co.collname),
+                                                             '{', '{{'), '}', '}}')
+                         ELSE '' END
+               FROM unnest(con.conpfeqop, con.confkey, con.conkey) WITH ORDINALITY AS k (op, theirs, own, place)
                JOIN pg_operator o ON o.oid = k.op
                JOIN pg_namespace opn ON opn.oid = o.oprnamespace
+               JOIN pg_type l ON l.oid = o.oprleft
+               JOIN pg_namespace ln ON ln.oid = l.typnamespace
+               JOIN pg_type r ON r.oid = o.oprright
+               JOIN pg_namespace rn ON rn.oid = r.typnamespace
+               JOIN pg_attribute pa ON pa.attrelid = con.confrelid AND pa.attnum = k.theirs
+               JOIN pg_attribute ca ON ca.attrelid = con.conrelid AND ca.attnum = k.own
+               LEFT JOIN pg_collation co ON co.oid = pa.attcollation
+               LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace
               ORDER BY k.place) AS equality,
        con.confmatchtype = 'f' AS match_full,
        -- tgtype: 4 INSERT.

@@ -2,3 +2,25 @@
 -- Whether a table has a trigger or a rule, of whatever event.
 SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = %(oid)s AND NOT tgisinternal AND tgenabled <> 'D')
     OR EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = %(oid)s AND ev_enabled <> 'D');
+
+-- name: somebody_computes
+-- Whether a function or an operator of somebody's takes part when rows of these tables are written: in a CHECK, a default,
+-- a generated column or an index. Types that may have conditions of their own (domains and what is made of others) count
+-- as such, for they are not looked into.
+SELECT EXISTS (
+           SELECT FROM (SELECT 'pg_constraint'::regclass, oid FROM pg_catalog.pg_constraint WHERE conrelid = ANY (%(oids)s::oid[])
+                        UNION ALL
+                        SELECT 'pg_attrdef'::regclass, oid FROM pg_catalog.pg_attrdef WHERE adrelid = ANY (%(oids)s::oid[])
+                        UNION ALL
+                        SELECT 'pg_class'::regclass, indexrelid FROM pg_catalog.pg_index WHERE indrelid = ANY (%(oids)s::oid[])
+                       ) AS part (classid, objid)
+             JOIN pg_catalog.pg_depend d USING (classid, objid)
+            WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
+       )
+    OR EXISTS (
+           SELECT FROM pg_catalog.pg_attribute a
+             JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+             LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+            WHERE a.attrelid = ANY (%(oids)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+              AND (t.typtype NOT IN ('b', 'e') OR e.typtype NOT IN ('b', 'e'))
+       );

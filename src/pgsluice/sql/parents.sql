@@ -16,4 +16,14 @@ SELECT current_setting('session_replication_role') = 'origin'
           WHERE k.contype = 'f' AND k.conrelid = %(oid)s
             AND NOT (k.oid = ANY (%(keys)s::oid[]) AND p.relkind = 'r' AND p.oid <> k.conrelid
                      AND NOT row_security_active(p.oid)
+                     AND has_schema_privilege(p.relnamespace, 'USAGE')
                      AND has_table_privilege(p.oid, 'SELECT') AND has_table_privilege(p.oid, 'UPDATE')));
+
+-- name: still_the_same
+-- Whether these foreign keys, by whose definitions and parents' names the question is put, are what they were.
+SELECT count(*) = cardinality(%(keys)s::oid[])
+  FROM unnest(%(keys)s::oid[], %(definitions)s::text[], %(schemas)s::name[], %(names)s::name[])
+       AS was (key, definition, parent_schema, parent)
+  JOIN pg_catalog.pg_constraint AS k ON k.oid = was.key AND pg_get_constraintdef(k.oid) = was.definition
+  JOIN pg_catalog.pg_class AS p ON p.oid = k.confrelid AND p.relname = was.parent
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = p.relnamespace AND n.nspname = was.parent_schema;
