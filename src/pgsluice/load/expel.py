@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import psycopg
 from psycopg import sql
 
-from pgsluice.load.gone import name_parents, remember, texts
+from pgsluice.load.gone import asks_for_ordinals, name_parents, remember, texts
 from pgsluice.load.land import REJECT, WHY
 from pgsluice.load.offenders import OFF, SAID, Offenders
 from pgsluice.load.ranks import placed, relation, unnumbered
@@ -37,24 +37,24 @@ def expel(
     conn.execute(
         "CREATE TEMP TABLE pgsluice_leave (tab integer, rid tid, ord bigint, prio integer, rival bigint) ON COMMIT DROP"
     )
-    refused = {state.number: _refused(conn, state, offenders, staged) for state, offenders in asked}
-    conn.execute(sql.SQL("ANALYZE {}, {}").format(OFF, _LEAVE))
     conn.execute(
         sql.SQL(
             "INSERT INTO {why} SELECT (SELECT count(*) FROM {why}) + row_number() OVER (), s.* FROM"
             " (SELECT DISTINCT * FROM {said} EXCEPT SELECT tab, prio, kind, col, con, code, message FROM {why}) AS s"
         ).format(why=WHY, said=SAID)
     )
-    counts = {
-        number: conn.execute(
+    counts: dict[int, int] = {}
+    refused: dict[int, sql.Composed] = {}
+    for state, offenders in asked:
+        rows, refused[state.number] = _refused(conn, state, offenders, others, staged)
+        counts[state.number] = conn.execute(
             sql.SQL(
                 "INSERT INTO {} (tab, ord, why, parent_tab, parent_ord)"
-                " SELECT o.tab, o.ord, w.why, CASE WHEN o.rival IS NOT NULL THEN o.tab END, o.rival"
-                " FROM ({}) AS o JOIN {} AS w ON w.tab = o.tab AND w.prio = o.prio"
-            ).format(REJECT, rows, WHY)
+                " SELECT w.tab, o.ord, w.why, CASE WHEN o.rival IS NOT NULL THEN w.tab END, o.rival"
+                " FROM ({}) AS o JOIN {} AS w ON w.tab = {} AND w.prio = o.prio"
+            ).format(REJECT, rows, WHY, sql.Literal(state.number))
         ).rowcount
-        for number, rows in refused.items()
-    }
+    conn.execute(sql.SQL("ANALYZE {}, {}").format(OFF, _LEAVE))
     group = [state for state, _ in asked]
     for state in group:
         remember(
@@ -78,20 +78,29 @@ def expel(
     return left
 
 
-def _refused(conn: psycopg.Connection, state: TableLoad, offenders: Offenders, staged: bool) -> sql.Composed:
-    """A query for the offenders, each once: their rid, ordinal, reason and rival."""
+def _refused(
+    conn: psycopg.Connection,
+    state: TableLoad,
+    offenders: Offenders,
+    others: Mapping[TableName, TableLoad],
+    staged: bool,
+) -> tuple[sql.Composed, sql.Composed]:
+    """Queries for the offenders, each once, with rid, ordinal, reason and rival. The first is to be asked at once, as
+    :func:`~pgsluice.load.ranks.rank` says; the second may lack the ordinals, where nobody asks for them.
+    """
     tab = sql.Literal(state.number)
-    found = sql.SQL("SELECT tab, rid, ord, prio, rival FROM {} WHERE tab = {}")
+    found = sql.SQL("SELECT rid, ord, prio, rival FROM {} WHERE tab = {}")
     several, lacking = offenders.answers > 1, unnumbered(conn, state, OFF)
-    if not (several or lacking):
-        return found.format(OFF, tab)
-    rows = (sql.SQL(_FIRST_REASON) if several else found).format(OFF, tab)
+    once = rows = (sql.SQL(_FIRST_REASON) if several else found).format(OFF, tab)
     if lacking:
         rows = sql.SQL("SELECT rid, coalesce(ord, place) AS ord, prio, rival FROM ({}) AS p").format(
-            placed(conn, state, rows, staged)
+            placed(conn, state, once, staged)
         )
+    if not several and not (lacking and asks_for_ordinals(state, others)):
+        return rows, once
     conn.execute(sql.SQL("INSERT INTO {} SELECT {}, rid, ord, prio, rival FROM ({}) AS o").format(_LEAVE, tab, rows))
-    return found.format(_LEAVE, tab)
+    left = found.format(_LEAVE, tab)
+    return left, left
 
 
 def _take_out(conn: psycopg.Connection, state: TableLoad, refused: sql.Composable, count: int) -> int:

@@ -27,6 +27,7 @@ from pgsluice.load.parents import may_ask
 from pgsluice.load.pour import Poured, ask_whether_at_all, pour_rows, settle, try_pour
 from pgsluice.load.shadow import Shadows
 from pgsluice.load.state import Clock, TableLoad
+from pgsluice.load.statistics import analyze
 from pgsluice.load.values import decide_values
 from pgsluice.model import Index, Listener, Mode, Progress, TableName, Way
 from pgsluice.target.verdict import about_rows, primary
@@ -167,7 +168,7 @@ class Finisher:
                 raise Reconsider(state.plan.table.name, primary(error)) from error
         # Before foreign keys are checked, so that their query is planned with the table's real size.
         with self._clock.phase("analyze", state.name):
-            self._conn.execute(sql.SQL("ANALYZE {}").format(state.target))
+            analyze(self._conn, state.target)
 
     def _index(self, state: TableLoad, name: str, build: Callable[[], None]) -> bool:
         self._listen(Progress("build", state.name, f"index {name}"))
@@ -259,7 +260,7 @@ class Finisher:
         with self._clock.phase("judge", name):
             self._listen(Progress("judge", name, "constraints"))
             for state in group:
-                self._conn.execute(sql.SQL("ANALYZE {}").format(state.stage))
+                analyze(self._conn, state.stage)
             return judge(self._conn, group, self._states, staged=True, names=names).complete
 
     def _pour(self, group: Sequence[TableLoad], names: set[TableName], *, judged: bool = False) -> bool:

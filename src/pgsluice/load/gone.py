@@ -27,6 +27,11 @@ def remember(conn: psycopg.Connection, state: TableLoad, query: sql.Composable) 
     conn.execute(sql.SQL("INSERT INTO {} {}").format(state.gone, query))
 
 
+def asks_for_ordinals(state: TableLoad, others: Mapping[TableName, TableLoad]) -> bool:
+    """Whether rejected rows of the table are remembered, or may have parents that are."""
+    return bool(state.keys_watched) or any(fk.references in others for fk in state.plan.table.foreign_keys)
+
+
 def make_gone(conn: psycopg.Connection, state: TableLoad) -> None:
     """Makes the table that keeps the watched keys of rejected rows, if it is not there."""
     if state.gone_made:

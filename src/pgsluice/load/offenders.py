@@ -16,6 +16,7 @@ from psycopg import sql
 from pgsluice.load.keys import same_key
 from pgsluice.load.ranks import rank, relation
 from pgsluice.load.state import TableLoad
+from pgsluice.load.statistics import analyze
 from pgsluice.model import Constraint, Index, Table
 from pgsluice.target.verdict import about_rows
 
@@ -242,7 +243,7 @@ class Offenders:
             found = self._run(groups)
             self._conn.execute("SET LOCAL enable_hashagg TO DEFAULT")
             if found:
-                self._conn.execute("ANALYZE pg_temp.pgsluice_group")
+                analyze(self._conn, sql.Identifier("pg_temp", "pgsluice_group"))
                 found = self._run(self._members(ix, index, same))
                 self._conn.execute(sql.SQL("ANALYZE {}").format(DUP))
             verdict = unique_verdict(index)

@@ -18,6 +18,7 @@ from psycopg import sql
 from pgsluice.load.keys import same_key
 from pgsluice.load.modes import somebody_computes
 from pgsluice.load.state import TableLoad
+from pgsluice.load.statistics import analyze
 from pgsluice.model import Constraint, Way
 from pgsluice.sql import query
 from pgsluice.target.verdict import about_rows
@@ -70,9 +71,8 @@ def all_there(conn: psycopg.Connection, state: TableLoad, rows: sql.Composable) 
     :param rows: the relation that holds the rows.
     """
     keys = state.plan.table.foreign_keys
-    columns = sql.SQL(", ").join(map(sql.Identifier, dict.fromkeys(c for fk in keys for c in fk.columns)))
     # Else the planner looks parents up one by one, which takes half as long again.
-    conn.execute(sql.SQL("ANALYZE {} ({})").format(rows, columns))
+    analyze(conn, rows, tuple(dict.fromkeys(c for fk in keys for c in fk.columns)))
     try:
         with conn.transaction():
             return all(_has_parents(conn, fk, rows) for fk in keys)

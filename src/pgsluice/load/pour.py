@@ -29,6 +29,7 @@ from pgsluice.load.modes import (
 from pgsluice.load.offenders import unique_indexes, unique_verdict
 from pgsluice.load.parents import all_there, triggers_still
 from pgsluice.load.state import TableLoad
+from pgsluice.load.statistics import analyze
 from pgsluice.model import TableName, Way
 from pgsluice.source.typed import Runs
 from pgsluice.target.verdict import about_rows, not_rows_sql
@@ -292,7 +293,7 @@ def pour_rows(conn: psycopg.Connection, state: TableLoad) -> Poured:
         ban=BAN,
     )
     conn.execute(sql.SQL("CREATE INDEX ON {} ({})").format(state.stage, ordinal))
-    conn.execute(sql.SQL("ANALYZE {}").format(state.stage))
+    analyze(conn, state.stage)
     conn.execute(
         sql.SQL(
             "CREATE FUNCTION pg_temp.{}(OUT sl_poured bigint, OUT sl_inserted bigint, OUT sl_updated bigint,"

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from pgsluice.errors import BooksError, ConnectError, LockedError
 from pgsluice.load import ledger, memory
@@ -35,6 +34,7 @@ from pgsluice.load.sequences import move_sequences
 from pgsluice.load.shadow import Shadows, Unfit
 from pgsluice.load.staging import Staging, sweep
 from pgsluice.load.state import Clock, TableLoad
+from pgsluice.load.statistics import analyze
 from pgsluice.load.swap import Swap, write_out
 from pgsluice.model import (
     Listener,
@@ -406,4 +406,4 @@ def _analyze_if_grown(conn: psycopg.Connection, state: TableLoad) -> None:
     row = conn.execute("SELECT reltuples FROM pg_class WHERE oid = %s", (state.plan.table.oid,)).fetchone()
     changed = state.inserted + state.updated + state.deleted
     if row is not None and changed and changed >= 0.1 * max(row[0], 0):
-        conn.execute(sql.SQL("ANALYZE {}").format(state.target))
+        analyze(conn, state.target)

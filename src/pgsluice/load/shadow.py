@@ -21,6 +21,7 @@ from psycopg import sql
 
 from pgsluice.load.build import add_constraints, build_index
 from pgsluice.load.state import Clock, TableLoad
+from pgsluice.load.statistics import analyze
 from pgsluice.model import Constraint, Index, Listener, Mode, Progress, Table, TableName, TablePlan, Way
 from pgsluice.sql import query
 from pgsluice.target.catalog import is_empty
@@ -250,7 +251,7 @@ class Shadows:
                 self._listen(Progress("build", state.name, f"index {named.name}"))
                 build_index(conn, shadow.table, index)
         with self._clock.phase("analyze", state.name):
-            conn.execute(sql.SQL("ANALYZE {}").format(state.target))
+            analyze(conn, state.target)
         with self._clock.phase("count", state.name):
             old = sql.Identifier(shadow.old.name.schema, shadow.old.name.name)
             row = conn.execute(sql.SQL("SELECT count(*) FROM ONLY {}").format(old)).fetchone()

@@ -1,0 +1,27 @@
+"""Statistics of tables, for the planner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import psycopg
+from psycopg import sql
+
+from pgsluice.target.verdict import about_rows
+
+
+def analyze(conn: psycopg.Connection, relation: sql.Composable, columns: Sequence[str] = ()) -> None:
+    """Takes the statistics of a relation, or of some of its columns; a value that stops PostgreSQL from it does not
+    stop the load.
+
+    ANALYZE of a range type works out how wide its values are, as float8: of a numrange up to 1e400 it says that this
+    is out of range (``numrange_subdiff``, rangetypes.c), and takes no statistics of the whole table. INSERT took the
+    value.
+    """
+    which = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Identifier, columns))) if columns else sql.SQL("")
+    try:
+        with conn.transaction():
+            conn.execute(sql.SQL("ANALYZE {} {}").format(relation, which))
+    except psycopg.Error as error:
+        if not about_rows(error):
+            raise
