@@ -35,10 +35,13 @@ def may_ask(conn: psycopg.Connection, state: TableLoad) -> bool:
     if state.way is not Way.STAGE or not all(map(_plain, keys := table.foreign_keys)) or not keys:
         return False
     brought = {c.name for c in state.columns}
-    if not all(set(fk.columns) <= brought for fk in keys) or somebody_computes(conn, [table.oid]):
+    if not all(set(fk.columns) <= brought for fk in keys):
         return False
+    # Before anything of the table is asked, which nobody can change from here on.
     conn.execute(sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(state.target))
     oids = [fk.oid for fk in keys]
+    if somebody_computes(conn, [table.oid]):
+        return False
     if conn.execute(query("parents", "may_be_asked"), {"oid": table.oid, "keys": oids}).fetchone() != (True,):
         return False
     references = [fk.references for fk in keys if fk.references is not None]
@@ -65,8 +68,8 @@ def _plain(fk: Constraint) -> bool:
 
 
 def all_there(conn: psycopg.Connection, state: TableLoad, rows: sql.Composable) -> bool | None:
-    """Whether every row has its parents, which are locked then; None where the question makes PostgreSQL fail (it may
-    not know by which collation to compare, as the trigger does).
+    """Whether every row has its parents, which are locked then; None where the question makes PostgreSQL fail, as the
+    trigger may not.
 
     :param rows: the relation that holds the rows.
     """
