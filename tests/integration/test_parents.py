@@ -124,9 +124,7 @@ def test_a_parent_that_gets_another_name(
         done = pool.submit(lambda: pgsluice.load(tmp_path, database_url=db, max_rejects="all"))
         until(lambda: waits(conn))
         other.execute("ALTER TABLE p RENAME TO p_old; ALTER TABLE p_new RENAME TO p")
-    result = done.result(60)
-    assert [(r.line, r.kind) for r in pgsluice.reject_rows(result.run_id, database_url=db)] == [(3, "foreign_key")]
-    assert conn.execute("SELECT id FROM c ORDER BY id").fetchall() == [(1,), (2,)]
+    only_line_three_is_refused(done.result(60), conn, db)
 
 
 @pytest.fixture
@@ -135,11 +133,26 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield made
 
 
+@pytest.fixture
+def role(conn: psycopg.Connection) -> Iterator[str]:
+    """A role that may load into tables on which it has rights; for the server's roles, one of this database alone."""
+    name = f"loader_{conn.info.dbname}"
+    conn.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x'")  # type: ignore[arg-type]
+    conn.execute(f'GRANT CREATE ON DATABASE "{conn.info.dbname}" TO {name}')  # type: ignore[arg-type]
+    yield name
+    conn.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")  # type: ignore[arg-type]
+
+
 def until(true: Callable[[], bool]) -> None:
     end = time.monotonic() + 30
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def only_line_three_is_refused(result: pgsluice.model.RunResult, conn: psycopg.Connection, db: str) -> None:
+    assert [(r.line, r.kind) for r in pgsluice.reject_rows(result.run_id, database_url=db)] == [(3, "foreign_key")]
+    assert conn.execute("SELECT id FROM c ORDER BY id").fetchall() == [(1,), (2,)]
 
 
 def waits(conn: psycopg.Connection) -> bool:
@@ -216,41 +229,28 @@ def test_where_all_are_asked_at_once(way: str, ddl: str, conn: psycopg.Connectio
         ),
     ],
 )
-def test_rights(way: str, grants: str, conn: psycopg.Connection, db: str, tmp_path: Path) -> None:
+def test_rights(way: str, grants: str, role: str, conn: psycopg.Connection, db: str, tmp_path: Path) -> None:
     conn.execute(SCHEMA)
-    role = f"loader_{conn.info.dbname}"
-    conn.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")  # type: ignore[arg-type]
-    try:
-        conn.execute(
-            f'GRANT CREATE ON DATABASE "{conn.info.dbname}" TO {role}; GRANT SELECT, INSERT, UPDATE ON c TO {role};'
-            + grants.format(role=role)  # type: ignore[arg-type]
-        )
-        (tmp_path / "c.csv").write_text("id,p,more\n2,2,\n3,33,\n4,,\n")
-        loader = make_conninfo(db, user=role, password="x")
-        result = pgsluice.load(tmp_path / "c.csv", database_url=loader, max_rejects="all")
-        assert [r.line for r in pgsluice.reject_rows(result.run_id, database_url=db)] == [3]
-        assert conn.execute("SELECT DISTINCT triggers FROM c WHERE id > 1").fetchall() == [(way,)]
-    finally:
-        conn.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")  # type: ignore[arg-type]
+    conn.execute(f"GRANT SELECT, INSERT, UPDATE ON c TO {role};" + grants.format(role=role))  # type: ignore[arg-type]
+    (tmp_path / "c.csv").write_text("id,p,more\n2,2,\n3,33,\n4,,\n")
+    loader = make_conninfo(db, user=role, password="x")
+    result = pgsluice.load(tmp_path / "c.csv", database_url=loader, max_rejects="all")
+    assert [r.line for r in pgsluice.reject_rows(result.run_id, database_url=db)] == [3]
+    assert conn.execute("SELECT DISTINCT triggers FROM c WHERE id > 1").fetchall() == [(way,)]
 
 
-def test_a_parent_in_a_schema_that_is_closed(conn: psycopg.Connection, db: str, tmp_path: Path) -> None:
+def test_a_parent_in_a_schema_that_is_closed(role: str, conn: psycopg.Connection, db: str, tmp_path: Path) -> None:
     """The key's trigger looks there as its owner; so it is asked."""
-    role = f"closed_{conn.info.dbname}"
-    conn.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")  # type: ignore[arg-type]
-    try:
-        conn.execute(
-            "CREATE SCHEMA away; CREATE TABLE away.p (id int PRIMARY KEY); INSERT INTO away.p VALUES (1);"
-            "CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES away.p); INSERT INTO c VALUES (9, 1);"
-            f'GRANT CREATE ON DATABASE "{conn.info.dbname}" TO {role}; GRANT SELECT, INSERT ON c TO {role}'  # type: ignore[arg-type]
-        )
-        (tmp_path / "c.csv").write_text("id,p\n1,1\n2,2\n3,1\n")
-        loader = make_conninfo(db, user=role, password="x")
-        result = pgsluice.load(tmp_path / "c.csv", database_url=loader, max_rejects="all")
-        found = [(r.line, r.kind) for r in pgsluice.reject_rows(result.run_id, database_url=db)]
-        assert found == [(3, "foreign_key")]
-    finally:
-        conn.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")  # type: ignore[arg-type]
+    conn.execute(
+        "CREATE SCHEMA away; CREATE TABLE away.p (id int PRIMARY KEY); INSERT INTO away.p VALUES (1);"
+        "CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES away.p); INSERT INTO c VALUES (9, 1);"
+        f"GRANT SELECT, INSERT ON c TO {role}"  # type: ignore[arg-type]
+    )
+    (tmp_path / "c.csv").write_text("id,p\n1,1\n2,2\n3,1\n")
+    loader = make_conninfo(db, user=role, password="x")
+    result = pgsluice.load(tmp_path / "c.csv", database_url=loader, max_rejects="all")
+    found = [(r.line, r.kind) for r in pgsluice.reject_rows(result.run_id, database_url=db)]
+    assert found == [(3, "foreign_key")]
 
 
 def test_a_parent_that_goes_meanwhile(
@@ -263,9 +263,7 @@ def test_a_parent_that_goes_meanwhile(
         other.execute("DELETE FROM p WHERE id = 3")
         done = pool.submit(lambda: pgsluice.load(tmp_path, database_url=db, max_rejects="all"))
         until(lambda: waits(conn))
-    result = done.result(60)
-    assert [(r.line, r.kind) for r in pgsluice.reject_rows(result.run_id, database_url=db)] == [(3, "foreign_key")]
-    assert conn.execute("SELECT id FROM c ORDER BY id").fetchall() == [(1,), (2,)]
+    only_line_three_is_refused(done.result(60), conn, db)
 
 
 def test_parents_stay_until_the_commit(
@@ -301,6 +299,4 @@ def test_a_foreign_key_that_comes_meanwhile(
         other.execute("ALTER TABLE c ADD CONSTRAINT late FOREIGN KEY (more) REFERENCES p")
         done = pool.submit(lambda: pgsluice.load(tmp_path, database_url=db, max_rejects="all"))
         until(lambda: waits(conn))
-    result = done.result(60)
-    assert [(r.line, r.kind) for r in pgsluice.reject_rows(result.run_id, database_url=db)] == [(3, "foreign_key")]
-    assert conn.execute("SELECT id FROM c ORDER BY id").fetchall() == [(1,), (2,)]
+    only_line_three_is_refused(done.result(60), conn, db)

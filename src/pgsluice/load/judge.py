@@ -18,6 +18,7 @@ from psycopg import sql
 from pgsluice.load.expel import expel
 from pgsluice.load.offenders import DUP, LOST, OFF, SAID, Offenders, clean_slate, firing_order, unique_indexes
 from pgsluice.load.state import TableLoad
+from pgsluice.load.statistics import without
 from pgsluice.model import Constraint, Table, TableName
 
 
@@ -293,12 +294,11 @@ def _settle_duplicates(conn: psycopg.Connection, *, listed: bool) -> None:
     )
     # The planner takes what the WITH queries bring for a handful: 30,000 rows took half a minute in nested loops.
     conn.execute(sql.SQL("ANALYZE {}").format(LOST))
-    conn.execute("SET LOCAL enable_nestloop = off")
     rounds = _ROUNDS
-    while rounds and conn.execute(refuse).rowcount:
-        conn.execute(gone)
-        rounds -= 1
-    conn.execute("SET LOCAL enable_nestloop TO DEFAULT")
+    with without(conn, "enable_nestloop"):
+        while rounds and conn.execute(refuse).rowcount:
+            conn.execute(gone)
+            rounds -= 1
     if not rounds:
         conn.execute(sql.SQL("DO {}").format(sql.Literal(_GREEDY)))
         conn.execute(gone)

@@ -19,7 +19,7 @@ from pgsluice.load.state import TableLoad
 from pgsluice.model import Column, Way
 from pgsluice.source.blocks import Block, Fault
 from pgsluice.source.typed import Chunk, Runs, TypedReader, split_runs
-from pgsluice.target.copy import BinaryEncoder, ListeningWriter, copy_as_is, copy_in, copy_statement, csv_bytes
+from pgsluice.target.copy import BinaryEncoder, copy_as_is, copy_batch, copy_in, copy_statement, csv_bytes
 from pgsluice.target.verdict import about_rows, primary
 
 if TYPE_CHECKING:
@@ -360,10 +360,7 @@ class Lander:
             return False
 
     def _binary(self, statement: sql.Composed, encoder: BinaryEncoder, batch: pa.RecordBatch) -> int:
-        with self._conn.cursor() as cursor:
-            with cursor.copy(statement, writer=ListeningWriter(cursor)) as copy:
-                encoder.send(copy, batch)
-            return cursor.rowcount
+        return copy_batch(self._conn, statement, encoder, batch)
 
     def _copy(self, statement: sql.Composed, data: memoryview) -> int:
         return copy_in(self._conn, statement, data)

@@ -28,7 +28,7 @@ from psycopg.types.json import Jsonb
 from pgsluice.errors import BooksError, CallError, LockedError, PrivilegeError
 from pgsluice.model import Dialect, Listener, Progress, Reject, RejectGroup, RunSummary
 from pgsluice.sql import query
-from pgsluice.target.copy import BinaryEncoder, ListeningWriter
+from pgsluice.target.copy import BinaryEncoder, copy_batch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -401,11 +401,7 @@ def copy_report(conn: Connection, rows: pa.RecordBatch) -> None:
 
     :param rows: the columns of a report, ``parent_file`` and ``parent_line`` NULL where there is none.
     """
-    with (
-        conn.cursor() as cursor,
-        cursor.copy(query("ledger", "copy_report"), writer=ListeningWriter(cursor)) as copy,
-    ):
-        BinaryEncoder(rows.schema).send(copy, rows)
+    copy_batch(conn, query("ledger", "copy_report"), BinaryEncoder(rows.schema), rows)
 
 
 def _copy_line(run_id: int, number: int, row: RejectRow) -> str:

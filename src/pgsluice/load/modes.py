@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import psycopg
@@ -15,6 +16,7 @@ from psycopg import sql
 
 from pgsluice.errors import MappingError
 from pgsluice.load.state import TableLoad
+from pgsluice.load.statistics import without
 from pgsluice.model import FilePlan, Index, Mode, Modes, Table
 from pgsluice.sql import query
 
@@ -122,17 +124,13 @@ def have_twins(conn: psycopg.Connection, state: TableLoad) -> bool:
     """Whether two staged rows have one key. Of a key that the table holds, no constraint would ever say so."""
     names = key_indexes(state.plan.table, state.key)
     sorts = not any(i.collated for i in state.plan.table.indexes if i.name in names)
-    if sorts:
-        # In half of the time that hashing takes, as for the judge's duplicates; files are often in order anyway.
-        conn.execute("SET LOCAL enable_hashagg = off")
-    found = conn.execute(
-        sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE ({}) IS NOT NULL GROUP BY {} HAVING count(*) > 1)").format(
-            state.stage, _key_of(state), _key_of(state)
-        )
-    ).fetchone() == (True,)
-    if sorts:
-        conn.execute("SET LOCAL enable_hashagg TO DEFAULT")
-    return found
+    # In half of the time that hashing takes, as for the judge's duplicates; files are often in order anyway.
+    with without(conn, "enable_hashagg") if sorts else nullcontext():
+        return conn.execute(
+            sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE ({}) IS NOT NULL GROUP BY {} HAVING count(*) > 1)").format(
+                state.stage, _key_of(state), _key_of(state)
+            )
+        ).fetchone() == (True,)
 
 
 def note_twins(conn: psycopg.Connection, state: TableLoad) -> None:

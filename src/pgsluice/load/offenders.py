@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import psycopg
 from psycopg import sql
@@ -16,7 +17,7 @@ from psycopg import sql
 from pgsluice.load.keys import same_key
 from pgsluice.load.ranks import rank, relation
 from pgsluice.load.state import TableLoad
-from pgsluice.load.statistics import analyze
+from pgsluice.load.statistics import analyze, without
 from pgsluice.model import Constraint, Index, Table
 from pgsluice.target.verdict import about_rows
 
@@ -236,12 +237,10 @@ class Offenders:
                 " FROM {keyed} AS g GROUP BY {names} HAVING count(*) > 1"
             ).format(names=sql.SQL(", ").join(names), keyed=keyed(self._relation))
             self._conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_group")
-            if not index.collated:
-                # Sorted in half of the time that hashing takes, which reaches all over the memory; but what a
-                # collation orders costs many times as much to compare.
-                self._conn.execute("SET LOCAL enable_hashagg = off")
-            found = self._run(groups)
-            self._conn.execute("SET LOCAL enable_hashagg TO DEFAULT")
+            # Sorted in half of the time that hashing takes, which reaches all over the memory; but what a
+            # collation orders costs many times as much to compare.
+            with nullcontext() if index.collated else without(self._conn, "enable_hashagg"):
+                found = self._run(groups)
             if found:
                 analyze(self._conn, sql.Identifier("pg_temp", "pgsluice_group"))
                 found = self._run(self._members(ix, index, same))

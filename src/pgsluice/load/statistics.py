@@ -1,8 +1,9 @@
-"""Statistics of tables, for the planner."""
+"""What the planner is told: statistics of tables, and what not to do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg
 from psycopg import sql
@@ -25,3 +26,13 @@ def analyze(conn: psycopg.Connection, relation: sql.Composable, columns: Sequenc
     except psycopg.Error as error:
         if not about_rows(error):
             raise
+
+
+@contextmanager
+def without(conn: psycopg.Connection, setting: str) -> Iterator[None]:
+    """For some statements the planner does without what the setting (``enable_...``) allows. If one fails, the
+    savepoint that it fails in takes the setting back.
+    """
+    conn.execute(sql.SQL("SET LOCAL {} = off").format(sql.Identifier(setting)))
+    yield
+    conn.execute(sql.SQL("SET LOCAL {} TO DEFAULT").format(sql.Identifier(setting)))

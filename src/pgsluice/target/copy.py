@@ -162,6 +162,19 @@ def copy_in(conn: psycopg.Connection[Any], statement: sql.Composed | LiteralStri
         return cursor.rowcount
 
 
+def copy_batch(
+    conn: psycopg.Connection[Any],
+    statement: sql.Composed | LiteralString,
+    encoder: BinaryEncoder,
+    batch: pa.RecordBatch,
+) -> int:
+    """Sends a batch by a COPY ... FROM STDIN (FORMAT binary); says how many rows came in."""
+    with conn.cursor() as cursor:
+        with cursor.copy(statement, writer=ListeningWriter(cursor)) as copy:
+            encoder.send(copy, batch)
+        return cursor.rowcount
+
+
 def csv_bytes(table: pa.Table) -> memoryview:
     """Strings as CSV for COPY: every value quoted, NULL as nothing, so no value can be mistaken."""
     import pyarrow as pa
