@@ -45,7 +45,7 @@ def main() -> int:
                 tally = _run(server, version, Path(folder), seed, args)
                 print(
                     f"pg{version}: {tally.values:,} values, {tally.stored:,} stored, {tally.refused:,} refused,"
-                    f" {tally.binary:,} times in binary,"
+                    f" {tally.binary:,} times in binary, {tally.quick:,} read quickly,"
                     f" {tally.copied:,} on which INSERT and COPY differ, {tally.passed:,} that mean the moment,"
                     f" {len(tally.differences)} differences",
                     flush=True,

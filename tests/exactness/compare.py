@@ -5,11 +5,11 @@ of its own. Where that is not what pgsluice did, COPY of the one value decides: 
 first and applies the column's length or precision afterwards, while COPY hands both to the input function,
 so that there are texts ('1e-16384' for a numeric(10,2)) on which PostgreSQL's own two ways differ.
 
-The *candidate* is :func:`pgsluice.load` with the same texts in CSV files, twice: once all of them, and once
-those that the oracle took. The rule by which a file of many uncertain rows goes as text is switched off, so
-that every value that is called certain, rightly or not, does travel in binary; every second load of all
-values leaves it on. Tables alternate between being empty (rows go in place) and holding a row (rows go
-through a stage).
+The *candidate* is, first, the quick reader (see :mod:`exactness.quick`), and then :func:`pgsluice.load` with
+the same texts in CSV files, twice: once all of them, and once those that the oracle took. The rule by which a
+file of many uncertain rows goes as text is switched off, so that every value that is called certain, rightly or
+not, does travel in binary; every second load of all values leaves it on. Tables alternate between being empty
+(rows go in place) and holding a row (rows go through a stage).
 
 Stored values are compared as the bytes that the types' send functions make of them, which tell '1.5' from
 '1.50' and -0 from 0; refused ones by their SQLSTATE.
@@ -25,6 +25,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from unittest import mock
@@ -33,11 +34,13 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from exactness import quick
 from exactness.columns import BIG, CASES, DATABASES, TYPES, Case, Database
 from exactness.values import Value, by_chance, by_hand
 from pgsluice.errors import SluiceError
 from pgsluice.load.api import load, reject_rows
 from pgsluice.load.land import Lander
+from pgsluice.target.catalog import read_tables
 
 _numbers = itertools.count(1)
 
@@ -83,6 +86,8 @@ class Tally:
     refused: int = 0
     binary: int = 0
     """Values that reached PostgreSQL in binary, over both loads of a round."""
+    quick: int = 0
+    """Values that the quick reader read."""
     copied: int = 0
     """Values on which PostgreSQL's INSERT and COPY differ, and pgsluice did as COPY."""
     passed: int = 0
@@ -94,6 +99,7 @@ class Tally:
         self.stored += other.stored
         self.refused += other.refused
         self.binary += other.binary
+        self.quick += other.quick
         self.copied += other.copied
         self.passed += other.passed
         self.differences += other.differences
@@ -106,23 +112,23 @@ class Bench:
         self._uri = uri
         self._database = database
         self._folder = folder
-        self._tables = {case.name: f"c{CASES.index(case):03}" for case in cases}
+        self.tables = {case.name: f"c{CASES.index(case):03}" for case in cases}
         self.cases = tuple(cases)
-        self._conn = psycopg.connect(make_conninfo(uri, client_encoding="UTF8"), autocommit=True)
-        self._conn.execute(TYPES.encode())
-        self._conn.execute("CREATE SCHEMA oracle; CREATE TABLE oracle.question (id bigint, x bytea)")
-        self._conn.execute("CREATE TABLE oracle.refused (target text, id bigint, code text)")
-        self._conn.execute(_ASK)
+        self.conn = psycopg.connect(make_conninfo(uri, client_encoding="UTF8"), autocommit=True)
+        self.conn.execute(TYPES.encode())
+        self.conn.execute("CREATE SCHEMA oracle; CREATE TABLE oracle.question (id bigint, x bytea)")
+        self.conn.execute("CREATE TABLE oracle.refused (target text, id bigint, code text)")
+        self.conn.execute(_ASK)
         for case in cases:
             if case.needs:
-                self._conn.execute(f"CREATE EXTENSION IF NOT EXISTS {case.needs}".encode())
+                self.conn.execute(f"CREATE EXTENSION IF NOT EXISTS {case.needs}".encode())
             for schema in ("public", "oracle"):
-                self._conn.execute(
-                    f"CREATE TABLE {schema}.{self._tables[case.name]} (id bigint, v {case.definition})".encode()
+                self.conn.execute(
+                    f"CREATE TABLE {schema}.{self.tables[case.name]} (id bigint, v {case.definition})".encode()
                 )
 
     def close(self) -> None:
-        self._conn.close()
+        self.conn.close()
 
     def values(self, case: Case, count: int, r: Random, *, by_hand_too: int | None = 0) -> list[Value]:
         """Distinct values for a case.
@@ -157,7 +163,7 @@ class Bench:
         return tally
 
     def _today(self) -> object:
-        return self._conn.execute("SELECT current_date, (now() AT TIME ZONE 'UTC')::date").fetchone()
+        return self.conn.execute("SELECT current_date, (now() AT TIME ZONE 'UTC')::date").fetchone()
 
     def _once(self, given: Mapping[str, Sequence[Value]], r: Random, parity: int) -> Tally:
         codes = self._ask(given)
@@ -165,6 +171,24 @@ class Bench:
         everything = {n: dict(enumerate(xs)) for n, xs in given.items()}
         nothing: dict[str, dict[int, str]] = {n: {} for n in given}
         tally = Tally(values=sum(map(len, given.values())))
+        tables = {t.name.name: t for t in read_tables(self.conn, "public")}
+        utc = dict(self._database.settings).get("TimeZone") == "UTC"
+        for name, values in everything.items():
+            table = self.tables[name]
+            read, found = quick.differences(
+                self.conn,
+                tables[table],
+                values,
+                codes[name],
+                r,
+                utc=utc,
+                field=lambda value: _field(value, quoted=False),
+                differ=partial(self.differ, table, codes=codes[name]),
+            )
+            tally.quick += read
+            tally.differences += [
+                Difference(self._database.name, name, values[i], f"{words} (read quickly)") for i, words in found
+            ]
         with _counted() as binary:
             tally.differences += self._load("all values", everything, codes, r, parity, share=None if parity else 1.0)
             good = {n: {i: x for i, x in xs.items() if i not in codes[n]} for n, xs in everything.items()}
@@ -178,18 +202,18 @@ class Bench:
 
     def _ask(self, given: Mapping[str, Sequence[Value]]) -> dict[str, dict[int, str]]:
         """PostgreSQL's own verdicts: for each case the SQLSTATE by the position of each value it refused."""
-        self._conn.execute("TRUNCATE oracle.refused")
+        self.conn.execute("TRUNCATE oracle.refused")
         for name, values in given.items():
-            table = self._tables[name]
-            self._conn.execute(sql.SQL("TRUNCATE oracle.question, {}").format(sql.Identifier("oracle", table)))
-            with self._conn.cursor() as cursor, cursor.copy("COPY oracle.question FROM STDIN (FORMAT binary)") as copy:
+            table = self.tables[name]
+            self.conn.execute(sql.SQL("TRUNCATE oracle.question, {}").format(sql.Identifier("oracle", table)))
+            with self.conn.cursor() as cursor, cursor.copy("COPY oracle.question FROM STDIN (FORMAT binary)") as copy:
                 copy.set_types(["int8", "bytea"])
                 for i, value in enumerate(values):
                     copy.write_row((i, value.encode() if isinstance(value, str) else value))
-            self._conn.execute("SELECT oracle.ask(%s)", (table,))
+            self.conn.execute("SELECT oracle.ask(%s)", (table,))
         codes: dict[str, dict[int, str]] = {name: {} for name in given}
-        names = {table: name for name, table in self._tables.items()}
-        for table, i, code in self._conn.execute("SELECT * FROM oracle.refused"):
+        names = {table: name for name, table in self.tables.items()}
+        for table, i, code in self.conn.execute("SELECT * FROM oracle.refused"):
             codes[names[table]][i] = code
         return codes
 
@@ -209,12 +233,12 @@ class Bench:
         lines: dict[str, dict[int, int]] = {}
         ways = {}
         for k, (name, values) in enumerate(given.items()):
-            table = self._tables[name]
+            table = self.tables[name]
             lines[table] = _write(self._folder / f"{table}.csv", values, r)
-            self._conn.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(table)))
+            self.conn.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(table)))
             ways[name] = "in place"
             if k % 2 != parity:
-                seeded = self._conn.execute(
+                seeded = self.conn.execute(
                     sql.SQL("INSERT INTO {} (id, v) OVERRIDING SYSTEM VALUE SELECT -1, v FROM {} LIMIT 1").format(
                         sql.Identifier(table), sql.Identifier("oracle", table)
                     )
@@ -241,7 +265,7 @@ class Bench:
         out = []
         for name, values in given.items():
             how = f"{what}, {ways[name]}"
-            for i, words in self._differ(self._tables[name], values, codes[name], said[self._tables[name]]):
+            for i, words in self.differ(self.tables[name], values, said[self.tables[name]], codes[name]):
                 out.append(Difference(self._database.name, name, values[i], f"{words} ({how})"))
         return out
 
@@ -273,8 +297,8 @@ class Bench:
         words = f"the load failed: {' '.join(str(error).split())[:300]} ({what})"
         return [Difference(self._database.name, name, value, words)]
 
-    def _differ(
-        self, table: str, values: Mapping[int, Value], codes: dict[int, str], said: Mapping[int, str]
+    def differ(
+        self, table: str, values: Mapping[int, Value], said: Mapping[int, str], codes: dict[int, str]
     ) -> list[tuple[int, str]]:
         """What differs between the oracle's table and pgsluice's, in words; asks COPY where something does."""
         suspects = dict(self._differ_from_insert(table, values, codes, said))
@@ -293,17 +317,17 @@ class Bench:
         """Some values of the oracle's table once more, each by a COPY; what is stored of them, as bytes."""
         target = sql.Identifier("oracle", table)
         copy_in = sql.SQL("COPY {} (id, v) FROM STDIN (FORMAT csv)").format(target)
-        with self._conn.transaction():
+        with self.conn.transaction():
             for i in ids:
-                self._conn.execute(sql.SQL("DELETE FROM {} WHERE id = {}").format(target, i))
+                self.conn.execute(sql.SQL("DELETE FROM {} WHERE id = {}").format(target, i))
                 codes.pop(i, None)
                 try:
-                    with self._conn.transaction(), self._conn.cursor() as cursor, cursor.copy(copy_in) as copy:
+                    with self.conn.transaction(), self.conn.cursor() as cursor, cursor.copy(copy_in) as copy:
                         copy.write(b"%d,%s\n" % (i, _field(values[i], quoted=True)))
                 except psycopg.Error as error:
                     codes[i] = str(error.sqlstate)
         stored = sql.SQL("SELECT id, record_send(o) FROM {} AS o WHERE id = ANY(%s)").format(target)
-        return dict(self._conn.execute(stored, (list(ids),)).fetchall())
+        return dict(self.conn.execute(stored, (list(ids),)).fetchall())
 
     def _passing(self, table: str, values: Mapping[int, Value], codes: dict[int, str], ids: set[int]) -> set[int]:
         """Those of which PostgreSQL itself stores something else a moment later: a 'now' is among them."""
@@ -320,7 +344,7 @@ class Bench:
         for i in values:
             if (code := codes.get(i, "stored")) != (ours := said.get(i, "stored")):
                 yield i, f"PostgreSQL: {code}, pgsluice: {ours}"
-        stored = self._conn.execute(
+        stored = self.conn.execute(
             sql.SQL(
                 "SELECT coalesce(o.id, t.id), (to_jsonb(o) - 'id')::text, (to_jsonb(t) - 'id')::text FROM {} AS o"
                 " FULL JOIN (SELECT * FROM {} AS t WHERE id >= 0) AS t USING (id)"

@@ -11,6 +11,7 @@ import pytest
 
 from exactness.columns import DATABASES, Database
 from exactness.compare import Tally, bench
+from pgsluice.source.quick import _zone as quick_zone
 from pgsluice.source.typed import Rule, rule_for
 
 SEED = 20261124
@@ -36,7 +37,7 @@ def _lines(tally: Tally, server: str) -> list[str]:
 def test_every_column(server: str, tmp_path: Path) -> None:
     tally = _share(server, DATABASES[0], tmp_path)
     assert _lines(tally, server) == []
-    assert min(tally.stored, tally.refused, tally.binary) > 2000
+    assert min(tally.stored, tally.refused, tally.binary, tally.quick) > 2000
 
 
 def test_a_part_of_the_columns_on_every_version(any_server: str, tmp_path: Path) -> None:
@@ -66,6 +67,27 @@ def test_a_wrong_rule_is_found(server: str, tmp_path: Path) -> None:
     assert [(d.value, d.how.partition(" (")[0]) for d in tally.differences] == [
         ("1.5", "PostgreSQL: 22P02, pgsluice: stored")
     ]
+
+
+def test_a_wrong_rule_of_the_quick_reader_is_found(server: str, tmp_path: Path) -> None:
+    """One that takes too much, and one that takes among others what it does not take alone."""
+    given = ["0000-12-31", "2024-01-02"]
+    with mock.patch("pgsluice.source.quick._FIRST_DAY", -800000), bench(server, DATABASES[0], tmp_path, "date") as made:
+        tally = made.round({"date": given}, Random(0), 0)
+    assert [(d.value, d.how) for d in tally.differences] == [
+        ("0000-12-31", "PostgreSQL: 22008, pgsluice: stored (read quickly)")
+    ]
+    zoned = ["2024-01-02 03:04+00", "2024-01-02 03:04+16"]
+
+    def by_the_first(octets: object, ends: object) -> int:
+        return quick_zone(octets, ends[:1])  # type: ignore[arg-type, index]
+
+    with (
+        mock.patch("pgsluice.source.quick._zone", by_the_first),
+        bench(server, DATABASES[0], tmp_path, "timestamptz") as made,
+    ):
+        tally = made.round({"timestamptz": zoned}, Random(0), 0)
+    assert {d.value for d in tally.differences} == {zoned[1]}
 
 
 def test_a_value_that_means_the_moment_is_no_difference(server: str, tmp_path: Path) -> None:

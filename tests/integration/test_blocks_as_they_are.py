@@ -1,5 +1,5 @@
-"""Blocks that PostgreSQL gets as the file has them, and rows that go past the stage: the same rows stay, the
-same are refused, as when DuckDB reads and everything is staged.
+"""Blocks that PostgreSQL gets as the file has them, or as typed columns, and rows that go past the stage: the same rows
+stay, the same are refused, as when DuckDB reads and everything is staged.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pytest
 
 import pgsluice
 from pgsluice.load.land import Lander, make_stage
+from pgsluice.load.pace import Pace
 from pgsluice.source.blocks import BlockReader
 from pgsluice.source.typed import TypedReader
 
@@ -79,28 +80,77 @@ FILES = {
 }
 
 
-def either_way(db: str, conn: psycopg.Connection, path: Path, name: str, mode: str, rows: str) -> None:
+QUICK = FILES.keys() - {"plain", "two words for NULL", "bad values"}
+"""Those of which Arrow reads a block."""
+
+WAYS = ("file", "quick", "duckdb")
+
+
+@contextmanager
+def going(way: str) -> Iterator[None]:
+    """Blocks go as the file has them, or as Arrow reads them, or as DuckDB does."""
+    with (
+        mock.patch("pgsluice.load.producer.AS_IT_IS", way != "duckdb"),
+        mock.patch.object(Pace, "typed", return_value=way == "quick"),
+    ):
+        yield
+
+
+def any_way(db: str, conn: psycopg.Connection, path: Path, name: str, mode: str, rows: str) -> None:
     text, options = FILES[name]
     path.write_bytes(text.encode(str(options.get("encoding", "utf-8"))))
     found = []
-    for as_it_is in (True, False):
+    for way in WAYS:
         conn.execute(TABLE.encode())
         if rows:
             conn.execute(f"INSERT INTO t VALUES {rows}".encode())
-        with mock.patch("pgsluice.load.producer.AS_IT_IS", as_it_is), watched("_as_it_is") as taken:
+        with going(way), watched("_as_it_is") as taken, watched("_send_batch") as batches:
             found.append(outcome(conn, db, path, mode=mode, **options))
-        assert bool(taken) <= as_it_is
-    assert found[0] == found[1], name
+        assert bool(taken) <= (way != "duckdb")
+        assert bool(batches) == (way == "quick" and name in QUICK)
+    assert found[0] == found[1] == found[2], name
 
 
 @pytest.mark.parametrize(("mode", "rows"), [("append", ""), ("append", ROW), ("upsert", ROW)])
-def test_the_same_either_way(db: str, conn: psycopg.Connection, tmp_path: Path, mode: str, rows: str) -> None:
+def test_the_same_any_way(db: str, conn: psycopg.Connection, tmp_path: Path, mode: str, rows: str) -> None:
     for name in FILES:
-        either_way(db, conn, tmp_path / "t.csv", name, mode, rows)
+        any_way(db, conn, tmp_path / "t.csv", name, mode, rows)
+
+
+def test_types_that_are_read_quickly(any_db: str, any_conn: psycopg.Connection, tmp_path: Path) -> None:
+    """Every type, NULLs and quotes among its values, into an empty table and through a stage."""
+    any_conn.execute(
+        "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN few AS integer CHECK (VALUE < 10);"
+        "CREATE TABLE t (id int PRIMARY KEY, a smallint, b bigint, c numeric(12,3), d numeric, e real,"
+        " f double precision, g boolean, h text, i varchar(5), j char(3), k date, l time, m timestamp, n timestamptz,"
+        " o uuid, p json, q jsonb, r mood, s few)"
+    )
+    rows = [
+        "1,-3,9000000000,1.5,2.50,0.1,-1e0,t,x,abc,ab,2024-02-29,11:08,2024-02-29 11:08:09.5,2024-02-29T11:08+05:30,"
+        'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11,{},"{""a"": [1]}",sad,3',
+        "2,,,,,,,,,,,,,,,,,,,",
+        '3," 7",-0,"-0.001",-0.25,16777217,0.30000000000000004,FALSE,"a\n""b""","","",0001-01-01,23:59:59.999999,'
+        "0001-01-01 00:00,9999-12-31 23:59:59+14:00,A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A12,[1],null,ok,-9",
+    ]
+    (tmp_path / "t.csv").write_text(
+        "id,a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s\n" + "\n".join(rows).replace("-1e0", "-1.0")
+    )
+    found = []
+    for way in WAYS:
+        for mode in ("append", "upsert"):
+            any_conn.execute("TRUNCATE t")
+            if mode == "upsert":
+                any_conn.execute("INSERT INTO t (id) VALUES (3)")
+            with going(way), watched("_send_batch") as batches:
+                pgsluice.load(tmp_path, database_url=any_db, mode=mode, again=True)
+            assert bool(batches) == (way == "quick")
+            found.append(any_conn.execute("SELECT record_send(t) FROM t ORDER BY id").fetchall())
+    assert len(found[0]) == 3
+    assert all(rows == found[0] for rows in found)
 
 
 def test_a_line_that_ended_the_data_before_18(any_db: str, any_conn: psycopg.Connection, tmp_path: Path) -> None:
-    either_way(any_db, any_conn, tmp_path / "t.csv", "the end of data", "append", "")
+    any_way(any_db, any_conn, tmp_path / "t.csv", "the end of data", "append", "")
 
 
 def test_a_clean_file_needs_no_duckdb(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
@@ -167,15 +217,13 @@ FROZEN = b"SELECT relallvisible = relpages AND relpages > 0, relpages > 0 FROM p
 """COPY ... FREEZE marks the pages as visible to all; ANALYZE counts these."""
 
 
-@pytest.mark.parametrize("as_it_is", [True, False])
-def test_rows_of_an_empty_table_arrive_frozen(
-    db: str, conn: psycopg.Connection, tmp_path: Path, as_it_is: bool
-) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_rows_of_an_empty_table_arrive_frozen(db: str, conn: psycopg.Connection, tmp_path: Path, way: str) -> None:
     schema = tmp_path / "schema.sql"
     schema.write_text("CREATE TABLE IF NOT EXISTS t (id int PRIMARY KEY, n int CHECK (n > 0)); CREATE INDEX ON t (n);")
     good = "".join(f"{i},{i}\n" for i in range(1, 1000))
     (tmp_path / "t.csv").write_text("id,n\n" + good)
-    with mock.patch("pgsluice.load.producer.AS_IT_IS", as_it_is):
+    with going(way):
         for text, rejected, expected in ((good, 0, True), (good + "0,0\n", 1, False)):
             conn.execute("DROP TABLE IF EXISTS t")
             (tmp_path / "t.csv").write_text("id,n\n" + text)
@@ -198,9 +246,9 @@ def test_rows_are_not_frozen_beside_a_table_that_holds_some(db: str, conn: psyco
     assert conn.execute(FROZEN).fetchone() == (False, True)
 
 
-@pytest.mark.parametrize("as_it_is", [True, False])
+@pytest.mark.parametrize("way", WAYS)
 def test_a_row_refused_late_costs_its_table_a_second_reading_and_nothing_else(
-    db: str, conn: psycopg.Connection, tmp_path: Path, as_it_is: bool
+    db: str, conn: psycopg.Connection, tmp_path: Path, way: str
 ) -> None:
     conn.execute(
         "CREATE TABLE a (id int PRIMARY KEY);"
@@ -213,7 +261,7 @@ def test_a_row_refused_late_costs_its_table_a_second_reading_and_nothing_else(
     lines[1500], lines[1990], lines[1995] = "1500,1,0\n", "x,1,1\n", "1995,5000,1\n"
     (tmp_path / "t_2.csv").write_text("id,a,n\n" + "".join(lines[1000:]))
     steps: list[str] = []
-    with small_blocks(4096), mock.patch("pgsluice.load.producer.AS_IT_IS", as_it_is):
+    with small_blocks(4096), going(way):
         result = pgsluice.load(
             tmp_path, database_url=db, max_rejects="all", listen=lambda p: steps.append(f"{p.table}: {p.step}")
         )

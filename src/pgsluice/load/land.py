@@ -6,6 +6,7 @@ as the texts they were, into the table's *doubt* table, where the judge finds ou
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,7 @@ class Lander:
         """
         block, chunk = piece.block, piece.chunk
         assert block is not None
+        piece.table.pace.taken()
         if chunk is None and not self._as_it_is(piece, block):
             piece.table.as_it_is = False
             chunk = piece.reader.read(block)
@@ -152,19 +154,25 @@ class Lander:
         self._reject_faults(state, piece.file.base, faults)
 
     def _as_it_is(self, piece: Piece, block: Block) -> bool:
-        """Sends a block as the file has it; False, and nothing happened, when PostgreSQL refuses it."""
+        """Sends a block as the file has it, or as the typed columns it was read into; False, and nothing happened, when
+        PostgreSQL refuses it.
+        """
         state = piece.table
-        count = self._send_as_it_is(piece, block)
+        start = time.perf_counter()
+        count = self._send_whole(piece, block)
         if count is None and state.direct:
             state.direct = False
-            count = self._send_as_it_is(piece, block)
+            count = self._send_whole(piece, block)
         if count is None:
             return False
+        state.pace.sent(binary=piece.batch is not None, size=len(block.data), seconds=time.perf_counter() - start)
         self._faulty(piece, block.faults)
         self._landed(state, count, Runs(block.ordinals), piece.file.base)
         return True
 
-    def _send_as_it_is(self, piece: Piece, block: Block) -> int | None:
+    def _send_whole(self, piece: Piece, block: Block) -> int | None:
+        if piece.batch is not None:
+            return self._send_batch(piece, block, piece.batch)
         state, dialect = piece.table, piece.file.plan.file.dialect
         names = [c.name for c in piece.reader.columns]
         if _staged(state):
@@ -173,7 +181,7 @@ class Lander:
                 return None
             make_stage(self._conn, state)
             number_from(self._conn, state, piece.file.base + block.ordinals[0][0])
-        statement = copy_as_is(_landing(state), names, dialect, freeze=_freezes(state))
+        statement = copy_as_is(_landing(state), names, dialect, block.data, freeze=_freezes(state))
 
         def send() -> int:
             count = self._copy(statement, memoryview(block.data))
@@ -183,6 +191,17 @@ class Lander:
             return count
 
         return self._attempt(state, send)
+
+    def _send_batch(self, piece: Piece, block: Block, batch: pa.RecordBatch) -> int | None:
+        state, columns = piece.table, piece.reader.columns
+        names = [c.name for c in columns]
+        jsonb = [i for i, c in enumerate(columns) if c.base == "jsonb"]
+        if _staged(state):
+            make_stage(self._conn, state)
+            batch = _batch_with_ordinals(batch, Runs(block.ordinals), piece.file.base)
+            names, jsonb = [state.ordinal, *names], [i + 1 for i in jsonb]
+        statement = copy_statement(_landing(state), names, binary=True, freeze=_freezes(state))
+        return self._attempt(state, lambda: self._binary(statement, BinaryEncoder(batch.schema, jsonb), batch))
 
     def _reject_faults(self, state: TableLoad, base: int, faults: Sequence[Fault]) -> None:
         import pyarrow as pa

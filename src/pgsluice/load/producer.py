@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pgsluice.load.ahead import Ahead
 from pgsluice.load.modes import key_indexes
 from pgsluice.load.state import FileLoad, TableLoad
 from pgsluice.source.blocks import Block, BlockReader
 from pgsluice.source.corrections import CorrectionReader
+from pgsluice.source.quick import QuickReader
 from pgsluice.source.typed import Chunk, TypedReader
 from pgsluice.target.copy import reads_as_is
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Blocks read ahead of the sender. Two keep both sides busy; more only cost memory (a block of 8 MB is
 # about 40 MB as text, columns and binary together).
@@ -30,7 +35,9 @@ class Piece:
     reader: TypedReader
     block: Block | None
     chunk: Chunk | None
-    """None: the block is to be sent as it is."""
+    """None: the whole block is to be sent as it is, or as ``batch``."""
+    batch: pa.RecordBatch | None = None
+    """The block's records, all of them certain."""
     sha256: str = ""
 
 
@@ -62,11 +69,17 @@ def _pieces_of(table: TableLoad, file: FileLoad, utc: bool) -> Generator[Piece, 
     columns = {i: table.plan.table.column(name) for i, name in enumerate(file.plan.columns) if name}
     blocks = _blocks(table, file)
     reader = TypedReader(columns, file.plan.names, file.plan.file.dialect, path=file.plan.file.path, utc=utc)
+    quick = QuickReader(reader.columns, file.plan.file.dialect, utc=utc)
     try:
         for block in blocks:
-            chunk = None if table.as_it_is else reader.read(block)
-            yield Piece(table, file, reader, block, chunk)
-        yield Piece(table, file, reader, None, None, blocks.sha256)
+            if table.as_it_is:
+                typed = quick.possible and table.pace.typed(len(block.data))
+                piece = Piece(table, file, reader, block, None, quick.read(block) if typed else None)
+            else:
+                piece = Piece(table, file, reader, block, reader.read(block))
+            table.pace.read()
+            yield piece
+        yield Piece(table, file, reader, None, None, sha256=blocks.sha256)
     finally:
         blocks.close()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from pgsluice.load.pace import Pace
 from pgsluice.model import Column, FilePlan, PhaseTime, TablePlan, Way
 from pgsluice.source.blocks import Extent
 from pgsluice.source.corrections import Corrections
@@ -105,6 +106,8 @@ class TableLoad:
     as_it_is: bool = False
     """Blocks go to PostgreSQL as the files have them, until it refuses one: that block and those behind it are
     read by DuckDB, which tells certain rows from those in doubt."""
+    pace: Pace = field(default_factory=Pace)
+    """Which of these blocks are read here all the same, since it is faster."""
     frozen: bool = False
     """Rows arrive frozen, so that no index build and no foreign key has to ask of each whether it is this
     transaction's own (a quarter of the time of a load of eight million rows); until PostgreSQL refuses one."""
@@ -129,6 +132,7 @@ class TableLoad:
         self.frozen = self.doubt_made = self.checks_down = self.suspect = False
         self.landed = self.doubts = 0
         self.segments = Segments()
+        self.pace = Pace()
         for file in self.files:
             file.read, file.sha256, file.extents = 0, "", []
 

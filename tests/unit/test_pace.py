@@ -1,0 +1,49 @@
+"""The way of a block: typed only with time to spare, and only while it is the faster way."""
+
+from __future__ import annotations
+
+from pgsluice.load.pace import Pace
+
+MB = 1 << 20
+
+
+def _measured(text: float, binary: float) -> Pace:
+    """A pace with a block waiting, after a few blocks of both ways that took these seconds for 8 MB."""
+    pace = Pace()
+    for _ in range(3):
+        pace.read()
+    pace.taken()
+    pace.sent(binary=False, size=8 * MB, seconds=text)
+    for _ in range(4):
+        pace.sent(binary=True, size=8 * MB, seconds=binary)
+    return pace
+
+
+def test_nothing_is_typed_while_the_sender_has_nothing_else() -> None:
+    pace = Pace()
+    assert not pace.typed(8 * MB)
+    pace.read()
+    assert pace.typed(8 * MB)
+    pace.taken()
+    assert not pace.typed(8 * MB)
+
+
+def test_small_blocks_are_not_typed() -> None:
+    pace = Pace()
+    pace.read()
+    assert not pace.typed(2 * MB)
+
+
+def test_the_faster_way_is_taken() -> None:
+    assert _measured(text=0.20, binary=0.14).typed(8 * MB)
+    assert not _measured(text=0.20, binary=0.195).typed(8 * MB)
+    assert not _measured(text=0.20, binary=0.40).typed(8 * MB)
+
+
+def test_some_blocks_go_as_the_file_has_them_for_comparison() -> None:
+    pace = _measured(text=0.20, binary=0.14)
+    for _ in range(20):
+        pace.sent(binary=True, size=8 * MB, seconds=0.14)
+    assert not pace.typed(8 * MB)
+    pace.sent(binary=False, size=8 * MB, seconds=0.2)
+    assert pace.typed(8 * MB)
