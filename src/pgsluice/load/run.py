@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 
 from pgsluice.errors import BooksError, ConnectError, LockedError
-from pgsluice.load import ledger, memory
+from pgsluice.load import ledger, means
 from pgsluice.load.build import take_down
 from pgsluice.load.finish import Finisher, Reconsider
 from pgsluice.load.land import create_reject
@@ -114,7 +114,7 @@ class Run:
 
     def _open(self) -> None:
         self._main = self._connect("pgsluice")
-        memory.for_session(self._main)
+        means.for_session(self._main)
         self._book = self._connect("pgsluice ledger")
         self._book.autocommit = True
         self._prepared = Preparation(self._main, self._book, self._options, self._learnt, self._listen, self._replay)

@@ -1,4 +1,4 @@
--- name: for_session
+-- name: memory
 -- Memory for index builds, and an eighth of it for each sort and hash and for the buffers of temporary tables.
 WITH memory AS MATERIALIZED (
     SELECT greatest(
@@ -10,3 +10,10 @@ SELECT set_config('maintenance_work_mem', kb || 'kB', false) FROM memory
 UNION ALL
 SELECT set_config(name, greatest(kb / 8, pg_size_bytes(current_setting(name)) / 1024) || 'kB', false)
   FROM memory, (VALUES ('work_mem'), ('temp_buffers')) AS eighth (name);
+
+-- name: workers
+-- Workers for an index build, where nobody has set how many.
+SELECT set_config(name, %(workers)s::text, false)
+  FROM pg_settings
+ WHERE name = 'max_parallel_maintenance_workers'
+   AND source = 'default';

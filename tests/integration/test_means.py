@@ -1,11 +1,13 @@
-"""How much memory a run's session may use: by rule, and never less than the server gives."""
+"""What a run's session may use: by rule, and no less memory than the server gives."""
 
 from __future__ import annotations
+
+from unittest import mock
 
 import psycopg
 import pytest
 
-from pgsluice.load.memory import for_session
+from pgsluice.load.means import for_session
 
 
 def _set(conn: psycopg.Connection, setting: str, value: str) -> None:
@@ -40,3 +42,19 @@ def test_memory_is_never_less_than_the_server_gives(db: str, conn: psycopg.Conne
     _set(conn, "work_mem", "'200MB'")
     _set(conn, "temp_buffers", "'300MB'")
     assert (_shown(db, "work_mem"), _shown(db, "temp_buffers")) == ("200MB", "300MB")
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, "0"), (2, "1"), (8, "7"), (None, "0")])
+def test_an_index_build_has_a_process_for_each_core(db: str, cores: int | None, workers: str) -> None:
+    with mock.patch("os.cpu_count", return_value=cores):
+        assert _shown(db, "max_parallel_maintenance_workers") == workers
+
+
+def test_workers_are_left_alone_where_somebody_has_set_them_or_cores_are_not_known(
+    db: str, conn: psycopg.Connection
+) -> None:
+    with mock.patch("os.cpu_count", return_value=8):
+        with mock.patch.object(psycopg.ConnectionInfo, "host", "db.example"):
+            assert _shown(db, "max_parallel_maintenance_workers") == "2"
+        _set(conn, "max_parallel_maintenance_workers", "3")
+        assert _shown(db, "max_parallel_maintenance_workers") == "3"
