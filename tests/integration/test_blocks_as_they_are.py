@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 import pgsluice
-from pgsluice.load.land import Lander, make_stage
+from pgsluice.load.land import Lander
+from pgsluice.load.own_tables import make_stage
 from pgsluice.load.pace import Pace
 from pgsluice.source.blocks import BlockReader
 from pgsluice.source.typed import TypedReader

@@ -10,8 +10,8 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.load.gone import asks_for_ordinals, name_parents, remember, texts
-from pgsluice.load.land import REJECT, WHY
 from pgsluice.load.offenders import OFF, SAID, Offenders
+from pgsluice.load.own_tables import REJECT, WHY
 from pgsluice.load.ranks import placed, relation, unnumbered
 from pgsluice.load.state import TableLoad
 from pgsluice.model import TableName

@@ -19,10 +19,10 @@ from pgsluice.load import cycles
 from pgsluice.load.build import add_constraints, build_index, build_plain
 from pgsluice.load.in_order import bring, try_out
 from pgsluice.load.judge import Refusal, ban_orphans, judge, keys_of, make_ban, only_insert_tells
-from pgsluice.load.land import numbering
 from pgsluice.load.missing import Referrer, delete_late, delete_missing, refuse_actions, stands_in_the_way
 from pgsluice.load.modes import drop_known, have_twins, may_rewrite
 from pgsluice.load.offenders import firing_order, unique_indexes
+from pgsluice.load.own_tables import numbering
 from pgsluice.load.parents import may_ask
 from pgsluice.load.pour import Poured, ask_whether_at_all, pour_rows, settle, try_pour
 from pgsluice.load.shadow import Shadows

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import psycopg
 from psycopg import sql
 
-from pgsluice.load.land import REJECT, WHY
+from pgsluice.load.own_tables import REJECT, WHY
 from pgsluice.load.state import TableLoad
 from pgsluice.model import TableName
 

@@ -16,8 +16,8 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.load.expel import expel_refused
-from pgsluice.load.land import REJECT
 from pgsluice.load.modes import columns_of
+from pgsluice.load.own_tables import REJECT
 from pgsluice.load.pour import count_poured, pour_rows
 from pgsluice.load.state import TableLoad
 from pgsluice.model import TableName

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from pgsluice.load.modes import columns_of
+from pgsluice.load.own_tables import REJECT, make_doubt, make_stage, number_from
 from pgsluice.load.producer import Piece
 from pgsluice.load.shadow import Unfit
 from pgsluice.load.state import TableLoad
@@ -26,82 +26,11 @@ from pgsluice.target.verdict import about_rows, primary
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REJECT = sql.Identifier("pg_temp", "pgsluice_reject")
-"""The run's rejects while it is under way; gone with its transaction. With ``why``, what is said of one stands in
-:data:`WHY`; a ``kind`` of its own counts all the same."""
-
-WHY = sql.Identifier("pg_temp", "pgsluice_why")
-"""What is said of the rows that a question to a set has found, once for all of them; numbered from 1."""
-
-_CREATE_REJECT = """
-CREATE TEMP TABLE pgsluice_reject (
-    tab integer NOT NULL, ord bigint NOT NULL, why integer, kind text NOT NULL DEFAULT '',
-    col text NOT NULL DEFAULT '', con text NOT NULL DEFAULT '', code text NOT NULL DEFAULT '',
-    message text NOT NULL DEFAULT '', parent_tab integer, parent_ord bigint
-) ON COMMIT DROP;
-CREATE TEMP TABLE pgsluice_why (
-    why integer NOT NULL, tab integer NOT NULL, prio integer NOT NULL, kind text NOT NULL, col text NOT NULL,
-    con text NOT NULL, code text NOT NULL, message text NOT NULL
-) ON COMMIT DROP
-"""
-
 
 class Thaw(Exception):
     """PostgreSQL refused a row of a table whose rows arrive frozen. Since they cannot do that in a savepoint of
     their own, all of the table's are out again: they come once more, unfrozen.
     """
-
-
-def create_reject(conn: psycopg.Connection) -> None:
-    """Makes the run's tables of rejects, for the time of the transaction."""
-    conn.execute(_CREATE_REJECT)
-
-
-def make_stage(conn: psycopg.Connection, state: TableLoad) -> None:
-    """Makes the table's stage if it is not there: its ordinal and the columns of the file, same types."""
-    if state.stage_made:
-        return
-    # Taken from the table itself by CREATE TABLE AS, types keep their modifiers and collations and shed
-    # constraints, defaults and identity.
-    conn.execute(
-        sql.SQL("CREATE {} TABLE {} {} AS SELECT NULL::bigint AS {}, {} FROM {} WITH NO DATA").format(
-            _persistence(state),
-            state.stage,
-            _until(state),
-            sql.Identifier(state.ordinal),
-            columns_of(state),
-            state.target,
-        )
-    )
-    state.stage_made = True
-
-
-def numbering(state: TableLoad) -> sql.Identifier:
-    """The sequence that numbers the rows which come into the table's stage without an ordinal."""
-    return sql.Identifier("pg_temp", f"pgsluice_next_{state.number}")
-
-
-def number_from(conn: psycopg.Connection, state: TableLoad, ordinal: int) -> None:
-    """Rows that come into the stage without an ordinal get this one and those after it."""
-    sequence = numbering(state)
-    literal = sql.Literal(sequence.as_string(conn))
-    if not state.numbering:
-        conn.execute(sql.SQL("CREATE SEQUENCE {} MINVALUE 0 CACHE 1000").format(sequence))
-        conn.execute(
-            sql.SQL("ALTER TABLE {} ALTER {} SET DEFAULT nextval({}::regclass)").format(
-                state.stage, sql.Identifier(state.ordinal), literal
-            )
-        )
-        state.numbering = True
-    conn.execute(sql.SQL("SELECT setval({}::regclass, {}, false)").format(literal, sql.Literal(ordinal)))
-
-
-def _persistence(state: TableLoad) -> sql.SQL:
-    return sql.SQL("UNLOGGED" if state.lasting else "TEMP")
-
-
-def _until(state: TableLoad) -> sql.SQL:
-    return sql.SQL("" if state.lasting else "ON COMMIT DROP")
 
 
 class Lander:
@@ -329,14 +258,7 @@ class Lander:
 
     def _doubt(self, state: TableLoad, reader: TypedReader, table: pa.Table, runs: Runs, base: int) -> None:
         names = [state.ordinal, *(c.name for c in reader.columns)]
-        if not state.doubt_made:
-            columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(c.name)) for c in state.columns)
-            self._conn.execute(
-                sql.SQL("CREATE {} TABLE {} ({} bigint, {}) {}").format(
-                    _persistence(state), state.doubt, sql.Identifier(state.ordinal), columns, _until(state)
-                )
-            )
-            state.doubt_made = True
+        make_doubt(self._conn, state)
         state.suspect = True
         statement = copy_statement(state.doubt, names, binary=False)
         state.doubts += self._keep(state, statement, names, _text_with_ordinals(table, runs, base))

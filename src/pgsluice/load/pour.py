@@ -16,7 +16,6 @@ from psycopg import sql
 
 from pgsluice.load.expel import expel_refused
 from pgsluice.load.judge import BAN, Refusal, make_ban
-from pgsluice.load.land import REJECT
 from pgsluice.load.modes import (
     insert_statement,
     key_equal,
@@ -27,6 +26,7 @@ from pgsluice.load.modes import (
     update_statement,
 )
 from pgsluice.load.offenders import unique_indexes, unique_verdict
+from pgsluice.load.own_tables import REJECT
 from pgsluice.load.parents import all_there, triggers_still
 from pgsluice.load.state import TableLoad
 from pgsluice.load.statistics import analyze

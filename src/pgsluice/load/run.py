@@ -22,7 +22,7 @@ from pgsluice.errors import BooksError, ConnectError, LockedError
 from pgsluice.load import ledger, means
 from pgsluice.load.build import take_down
 from pgsluice.load.finish import Finisher, Reconsider
-from pgsluice.load.land import create_reject
+from pgsluice.load.own_tables import create_reject
 from pgsluice.load.passage import Passage
 from pgsluice.load.prepare import Learnt, Preparation
 from pgsluice.load.rejects import read_report, write_report

@@ -20,9 +20,9 @@ from psycopg.types.json import Jsonb
 from pgsluice.errors import CallError, FileError
 from pgsluice.load import ledger
 from pgsluice.load.known import hash_of
-from pgsluice.load.land import REJECT
 from pgsluice.load.ledger import RUN_LOCK_CLASS
 from pgsluice.load.modes import restore
+from pgsluice.load.own_tables import REJECT
 from pgsluice.load.state import FileLoad, TableLoad
 from pgsluice.model import DialectOptions, Limit, Limits, LoadOptions
 from pgsluice.source.blocks import Extent

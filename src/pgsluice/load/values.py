@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.load.gone import remember, texts
-from pgsluice.load.land import REJECT, make_stage
+from pgsluice.load.own_tables import REJECT, make_stage
 from pgsluice.load.state import TableLoad
 from pgsluice.model import Column
 from pgsluice.target.verdict import about_rows, not_rows_sql
