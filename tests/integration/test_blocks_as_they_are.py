@@ -81,7 +81,7 @@ FILES = {
 }
 
 
-QUICK = FILES.keys() - {"plain", "two words for NULL", "bad values"}
+QUICK = FILES.keys() - {"plain", "two words for NULL", "bad values", "constraints"}
 """Those of which Arrow reads a block."""
 
 WAYS = ("file", "quick", "duckdb")
@@ -165,10 +165,12 @@ def test_a_clean_file_needs_no_duckdb(db: str, conn: psycopg.Connection, tmp_pat
 def test_a_refused_block_is_read_by_duckdb_and_so_are_those_behind_it(
     db: str, conn: psycopg.Connection, tmp_path: Path
 ) -> None:
-    conn.execute(TABLE)
+    # Beside a table that holds rows none are frozen.
+    conn.execute(TABLE + "; CREATE TABLE u (id int); INSERT INTO u VALUES (0)")
     lines = [f"{i},m{i},1,\n" for i in range(600)]
     lines[150] = "150,x,nothing,\n"
     (tmp_path / "t.csv").write_text("id,email,amount,at\n" + "".join(lines))
+    (tmp_path / "u.csv").write_text("id\n1\n")
     with small_blocks(500), watched("_as_it_is") as taken, watched("read", TypedReader) as read:
         _, refused = outcome(conn, db, tmp_path)
     assert refused == [
@@ -179,6 +181,67 @@ def test_a_refused_block_is_read_by_duckdb_and_so_are_those_behind_it(
     assert len(taken) - taken.index(False) <= 4
     assert len(read) > 2
     assert conn.execute("SELECT count(*) FROM t").fetchone() == (599,)
+
+
+@pytest.mark.parametrize("way", ["file", "quick"])
+@pytest.mark.parametrize("bad", ["150,x,nothing,", "150,x,-1,", "150,x,nothing,\n151,m151,-1,", "m150,150,1,2,3"])
+def test_a_bad_row_is_no_reason_not_to_freeze_the_others(
+    db: str, conn: psycopg.Connection, tmp_path: Path, way: str, bad: str
+) -> None:
+    """Values are found by reading, and CHECKs are asked in the end: one more beginning at most, and that frozen."""
+    conn.execute(TABLE)
+    lines = [f"{i},m{i},1,\n" for i in range(600)]
+    lines[150:152] = [f"{bad}\n"] if "\n" in bad else [f"{bad}\n", lines[151]]
+    (tmp_path / "t.csv").write_text("id,email,amount,at\n" + "".join(lines))
+    steps: list[str] = []
+    with small_blocks(500), going(way), watched("read", TypedReader) as read:
+        result = pgsluice.load(tmp_path, database_url=db, max_rejects="all", listen=lambda p: steps.append(p.step))
+    assert (result.tables[0].loaded, result.rejects.count) == (600 - len(bad.split("\n")), len(bad.split("\n")))
+    fault = bad.startswith("m")
+    check_alone = "nothing" not in bad
+    assert sum("once more" in s for s in steps) == (not fault and (way == "file" or check_alone))
+    # The block with the value, and the next, as looking was in vain.
+    assert len(read) == (0 if check_alone else 2)
+    # The page of a row that broke a CHECK is not visible to all any more.
+    frozen, pages = conn.execute("SELECT relallvisible, relpages FROM pg_class WHERE relname = 't'").fetchone() or (
+        0,
+        0,
+    )
+    assert 0 < pages - 2 <= frozen
+    checks = conn.execute("SELECT count(*) FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'c'")
+    assert checks.fetchone() == (1,)
+
+
+def test_where_typing_does_not_tell_rows_are_frozen_or_started_again_without(
+    db: str, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    """JSON and domains are PostgreSQL's to ask, and it may refuse what is certain to the readers."""
+    conn.execute("CREATE DOMAIN few AS int CHECK (VALUE < 10)")
+    for kind, good, bad in (("jsonb", "{}", "{"), ("few", "1", "11"), ("varchar(2)", "ab", "abc")):
+        conn.execute("DROP TABLE IF EXISTS t")
+        conn.execute(f"CREATE TABLE t (id int PRIMARY KEY, v {kind})".encode())
+        lines = [f"{i},{good}\n" for i in range(600)]
+        lines[300] = f"300,{bad}\n"
+        (tmp_path / "t.csv").write_text("id,v\n" + "".join(lines))
+        for way in WAYS:
+            conn.execute("TRUNCATE t")
+            with small_blocks(500), going(way):
+                result = pgsluice.load(tmp_path, database_url=db, max_rejects="all", again=True)
+            assert (result.tables[0].loaded, result.rejects.count) == (599, 1)
+            frozen = conn.execute("SELECT relallvisible > 0 FROM pg_class WHERE relname = 't'").fetchone()
+            assert frozen == (kind.startswith("v"),), (kind, way)
+
+
+def test_a_check_that_is_not_validated_is_asked_of_new_rows(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    """Put back, it does not look at rows: so the judge does."""
+    conn.execute("CREATE TABLE t (id int, n int); ALTER TABLE t ADD CONSTRAINT few CHECK (n < 10) NOT VALID")
+    (tmp_path / "t.csv").write_text("id,n\n" + "".join(f"{i},1\n" for i in range(300)) + "x,1\n301,11\n")
+    for way in WAYS:
+        conn.execute("TRUNCATE t")
+        with small_blocks(500), going(way):
+            result = pgsluice.load(tmp_path, database_url=db, max_rejects="all", again=True)
+        assert [(g.kind, g.count) for g in result.rejects.groups] == [("value", 1), ("check", 1)]
+        assert conn.execute("SELECT convalidated FROM pg_constraint WHERE conname = 'few'").fetchone() == (False,)
 
 
 def test_appended_rows_go_past_the_stage_until_one_is_refused(

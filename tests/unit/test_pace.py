@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgsluice.load.pace import Pace
+from pgsluice.load.pace import Pace, Patience
 
 MB = 1 << 20
 
@@ -47,3 +47,13 @@ def test_some_blocks_go_as_the_file_has_them_for_comparison() -> None:
     assert not pace.typed(8 * MB)
     pace.sent(binary=False, size=8 * MB, seconds=0.2)
     assert pace.typed(8 * MB)
+
+
+def test_what_fails_again_and_again_is_tried_less_and_less() -> None:
+    patience = Patience()
+    tried = []
+    for turn in range(24):
+        if patience.now():
+            tried.append(turn)
+            patience.tried(well=turn in (0, 1, 16))
+    assert tried == [0, 1, 2, 4, 8, 16, 17, 19, 23]

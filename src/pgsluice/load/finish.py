@@ -123,7 +123,7 @@ class Finisher:
 
     def _rebuild(self, group: Sequence[TableLoad]) -> None:
         """Gives the tables their keys, checks and indexes back; rows in their way are named and leave."""
-        down = any(s.checks_down for s in group)
+        down = any(not self._checks_hold(s) for s in group if s.checks_down)
         waiting = {s.number: unique_indexes(s) if down else self._uniques(s, unique_indexes(s)) for s in group}
         judged = down or any(waiting.values())
         if judged:
@@ -182,6 +182,19 @@ class Finisher:
                 if not about_rows(error):
                     raise
                 raise Reconsider(state.plan.table.name, primary(error)) from error
+        return True
+
+    def _checks_hold(self, state: TableLoad) -> bool:
+        """Adds the CHECKs, which came down before any row broke one; False where one of them is broken now, or where
+        adding it would not ask the rows.
+        """
+        if state.checks_broken or not all(c.validated for c in state.plan.table.checks if c.enforced):
+            return False
+        try:
+            self._checks(state)
+        except Reconsider:
+            # For the judge to say which row it is, or that no question tells.
+            return False
         return True
 
     def _checks(self, state: TableLoad) -> None:

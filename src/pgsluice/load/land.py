@@ -52,6 +52,8 @@ class Lander:
         block, chunk = piece.block, piece.chunk
         assert block is not None
         piece.table.pace.taken()
+        if piece.table.careful and not piece.table.checks_down:
+            self._take_checks_down(piece.table)
         if chunk is None and not self._as_it_is(piece, block):
             piece.table.as_it_is = False
             chunk = piece.reader.read(block)
@@ -231,20 +233,25 @@ class Lander:
                 if not about_rows(error):
                     raise
                 # Once more at the most: what is down cannot be taken down again.
-                if not self._take_checks_down(state, error):
+                if not self._check_is_broken(state, error):
                     return None
 
-    def _take_checks_down(self, state: TableLoad, error: psycopg.Error) -> bool:
+    def _check_is_broken(self, state: TableLoad, error: psycopg.Error) -> bool:
         """After the first row that violates a CHECK of an empty table: the CHECKs come down until the
         table is full and then judge all rows in one pass each, instead of ending one COPY after another.
         """
-        checks = {c.name: c for c in state.plan.table.checks}
+        checks = {c.name for c in state.plan.table.checks}
         if state.way is not Way.IN_PLACE or state.checks_down or error.diag.constraint_name not in checks:
             return False
-        for name in checks:
-            self._conn.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(state.target, sql.Identifier(name)))
-        state.checks_down = state.suspect = True
+        self._take_checks_down(state)
+        state.checks_broken = state.suspect = True
         return True
+
+    def _take_checks_down(self, state: TableLoad) -> None:
+        for check in state.plan.table.checks:
+            name = sql.Identifier(check.name)
+            self._conn.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(state.target, name))
+            state.checks_down = True
 
     def _landed(self, state: TableLoad, count: int, runs: Runs, base: int) -> None:
         if _staged(state):

@@ -49,3 +49,23 @@ class Pace:
         """PostgreSQL has taken a block of so many bytes of the file."""
         self._bytes[binary] += size
         self._seconds[binary] += seconds
+
+
+class Patience:
+    """When to try again what may be in vain: after a failure one turn is left out, after the next in a row three, and
+    so on.
+    """
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._pause = 0
+
+    def now(self) -> bool:
+        """Whether to try in this turn."""
+        self._pause -= 1
+        return self._pause < 0
+
+    def tried(self, *, well: bool) -> None:
+        """How it went."""
+        self._failures = 0 if well else self._failures + 1
+        self._pause = (1 << self._failures) - 1

@@ -12,7 +12,7 @@ from pgsluice.load.finish import Finisher
 from pgsluice.load.judge import only_insert_tells
 from pgsluice.load.land import Lander, Thaw
 from pgsluice.load.parents import may_ask
-from pgsluice.load.producer import Piece, producer
+from pgsluice.load.producer import Piece, producer, typing_tells
 from pgsluice.load.staging import Staging
 from pgsluice.load.state import Clock, TableLoad
 from pgsluice.model import Listener, Mode, Plan, Progress, Way
@@ -74,31 +74,42 @@ class Passage:
         finally:
             self._producer.close()
 
+    @property
+    def _utc(self) -> bool:
+        zone = str(self._conn.info.parameter_status("TimeZone")).upper()
+        return zone in {"UTC", "ETC/UTC", "GMT", "ETC/GMT"}
+
     def _read(self, tables: Sequence[TableLoad]) -> None:
         """Has the files of these tables read, from the first on."""
-        zone = str(self._conn.info.parameter_status("TimeZone")).upper()
-        self._producer = producer(tables, utc=zone in {"UTC", "ETC/UTC", "GMT", "ETC/GMT"})
+        # Which tables may be careful is for the reader to know, who sees the first uncertain value.
+        careful = frozenset(s.number for s in tables if s.frozen and self._typing_will_do(s))
+        self._producer = producer(tables, careful, utc=self._utc)
         self._pieces = iter(self._producer)
 
     def _fill(self, state: TableLoad, lander: Lander) -> None:
-        """Lands a table: frozen if it may be, and unfrozen from its first row on when one is refused.
+        """Lands a table: frozen if it may be; from its first row on when one is refused: with care, if that may do, and
+        else unfrozen.
 
         COPY ... FREEZE wants the table emptied in the very savepoint that it runs in (``BeginCopyFrom``, copyfrom.c),
         so that all of the table's blocks share one.
         """
-        if not state.frozen:
-            self._land(state, lander)
-            return
-        try:
-            with self._conn.transaction():
-                self._conn.execute(sql.SQL("TRUNCATE ONLY {}").format(state.target))
-                self._land(state, lander)
-        except Thaw as reason:
-            self._listen(Progress("stage", state.name, f"once more from its first row: {reason}"))
-            self._producer.close()
-            state.start_again()
-            self._read(self._todo[self._todo.index(state) :])
-            self._land(state, lander)
+        again = False
+        while state.frozen:
+            try:
+                with self._conn.transaction():
+                    self._conn.execute(sql.SQL("TRUNCATE ONLY {}").format(state.target))
+                    self._land(state, lander)
+                return
+            except Thaw as reason:
+                self._listen(Progress("stage", state.name, f"once more from its first row: {reason}"))
+                self._producer.close()
+                state.start_again(frozen=not again and self._typing_will_do(state))
+                self._read(self._todo[self._todo.index(state) :])
+                again = True
+        self._land(state, lander)
+
+    def _typing_will_do(self, state: TableLoad) -> bool:
+        return typing_tells(state, utc=self._utc, encoding=str(self._conn.info.parameter_status("server_encoding")))
 
     def _land(self, state: TableLoad, lander: Lander) -> None:
         files = [f for f in state.files if not f.skipped]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pgsluice.load.ahead import Ahead
 from pgsluice.load.modes import key_indexes
+from pgsluice.load.pace import Patience
 from pgsluice.load.state import FileLoad, TableLoad
 from pgsluice.source.blocks import Block, BlockReader
 from pgsluice.source.corrections import CorrectionReader
 from pgsluice.source.quick import QuickReader
-from pgsluice.source.typed import Chunk, TypedReader
+from pgsluice.source.typed import Chunk, TypedReader, rule_for
 from pgsluice.target.copy import reads_as_is
 
 if TYPE_CHECKING:
@@ -49,36 +50,60 @@ def _readable(file: FileLoad) -> bool:
     return file.corrections is None and len(columns) > 1 and all(columns) and reads_as_is(file.plan.file.dialect)
 
 
-def producer(tables: Sequence[TableLoad], *, utc: bool) -> Ahead[Piece]:
-    """The pieces of all tables in load order, made by a thread of its own.
+def typing_tells(table: TableLoad, *, utc: bool, encoding: str) -> bool:
+    """Whether PostgreSQL refuses no row whose values are certain to the readers, but for a CHECK of the table.
 
     :param utc: the session's time zone is UTC.
+    :param encoding: the database's: one that is not UTF-8 may lack a character.
     """
-    return Ahead(_pieces(tables, utc), _AHEAD, "pgsluice-reader")
+    return (
+        encoding == "UTF8"
+        and all(c.kind != "d" and c.base not in {"json", "jsonb"} and rule_for(c, utc=utc) for c in table.columns)
+        and not any(c.generated for c in table.plan.table.columns)
+    )
 
 
-def _pieces(tables: Sequence[TableLoad], utc: bool) -> Generator[Piece, None, None]:
+def producer(tables: Sequence[TableLoad], careful: Collection[int], *, utc: bool) -> Ahead[Piece]:
+    """The pieces of all tables in load order, made by a thread of its own.
+
+    :param careful: the numbers of the tables that are to be careful from the first uncertain value on.
+    :param utc: the session's time zone is UTC.
+    """
+    return Ahead(_pieces(tables, careful, utc), _AHEAD, "pgsluice-reader")
+
+
+def _pieces(tables: Sequence[TableLoad], careful: Collection[int], utc: bool) -> Generator[Piece, None, None]:
     for table in tables:
         files = [f for f in table.files if not (f.skipped or f.staged_before)]
         table.as_it_is = AS_IT_IS and not table.lasting and all(_readable(f) for f in files)
         for file in files:
-            yield from _pieces_of(table, file, utc)
+            yield from _pieces_of(table, file, table.number in careful, utc)
 
 
-def _pieces_of(table: TableLoad, file: FileLoad, utc: bool) -> Generator[Piece, None, None]:
+def _pieces_of(table: TableLoad, file: FileLoad, may_care: bool, utc: bool) -> Generator[Piece, None, None]:
     columns = {i: table.plan.table.column(name) for i, name in enumerate(file.plan.columns) if name}
     blocks = _blocks(table, file)
     reader = TypedReader(columns, file.plan.names, file.plan.file.dialect, path=file.plan.file.path, utc=utc)
     quick = QuickReader(reader.columns, file.plan.file.dialect, utc=utc)
+    patience = Patience()
     try:
         for block in blocks:
-            if table.as_it_is:
-                typed = quick.possible and table.pace.typed(len(block.data))
-                piece = Piece(table, file, reader, block, None, quick.read(block) if typed else None)
+            chunk = batch = None
+            if not table.as_it_is:
+                chunk = reader.read(block)
             else:
-                piece = Piece(table, file, reader, block, reader.read(block))
+                look = quick.possible and (table.careful or table.pace.typed(len(block.data))) and patience.now()
+                if look:
+                    batch = quick.read(block)
+                    patience.tried(well=batch is not None)
+                if batch is None and (table.careful or (look and may_care)):
+                    chunk = reader.read(block)
+                    if not table.careful and chunk.typed is None:
+                        # All of it uncertain: not a bad block, but of a form that only PostgreSQL reads.
+                        chunk = None
+                    table.careful = chunk is not None
             table.pace.read()
-            yield piece
+            yield Piece(table, file, reader, block, chunk, batch)
         yield Piece(table, file, reader, None, None, sha256=blocks.sha256)
     finally:
         blocks.close()

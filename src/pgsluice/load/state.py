@@ -111,6 +111,9 @@ class TableLoad:
     frozen: bool = False
     """Rows arrive frozen, so that no index build and no foreign key has to ask of each whether it is this
     transaction's own (a quarter of the time of a load of eight million rows); until PostgreSQL refuses one."""
+    careful: bool = False
+    """Rows arrive frozen though some may be bad: blocks go typed, and CHECKs, which typing does not ask, are down.
+    From the first block on that holds something uncertain, or from the table's beginning once it had to start again."""
     direct: bool = False
     """Rows go past the stage into the table, with all of its constraints up, until PostgreSQL refuses one: that
     block and those behind it are staged."""
@@ -122,14 +125,17 @@ class TableLoad:
     late_rows: int = 0
     """Rows that are to be deleted, and noted in ``late``, because others refer to them until the run's end."""
     checks_down: bool = False
+    checks_broken: bool = False
+    """They are down because a row broke one."""
     suspect: bool = False
     """Something about the rows is known not to be clean; then the judge comes before the attempt."""
     keys_watched: tuple[str, ...] = ()
     """Columns by which other tables of the run refer to this one; kept of rejected rows."""
 
-    def start_again(self) -> None:
-        """The table is empty as before its first row, and its rows will come unfrozen."""
-        self.frozen = self.doubt_made = self.checks_down = self.suspect = False
+    def start_again(self, *, frozen: bool) -> None:
+        """The table is empty as before its first row, and its rows will come frozen, with care, or unfrozen."""
+        self.frozen = self.careful = frozen
+        self.doubt_made = self.checks_down = self.checks_broken = self.suspect = False
         self.landed = self.doubts = 0
         self.segments = Segments()
         self.pace = Pace()

@@ -7,8 +7,9 @@ converter.cc, which drops blanks around numbers and days) and how it is kept to 
 read as the same value. What they read beyond it ('+5', 'infinity', '1_000', a date day first) makes the block none of
 ours: it goes to PostgreSQL as the file has it.
 
-Whether PostgreSQL *accepts* a value is left to it here as well: lengths, ranges of a numeric, labels of an enum and
-domains are asked by the functions that receive binary values as by those that read text.
+What is read is also what PostgreSQL *accepts* in a column of this type: lengths, the range of a numeric, labels of an
+enum and NOT NULL are asked here too. Of JSON and of domains they are not: it is for the functions that receive binary
+values to ask, as those do that read text.
 """
 
 from __future__ import annotations
@@ -79,8 +80,10 @@ class QuickReader:
             table = self._parse(block.data)
             if table.num_rows != block.rows:
                 return None
-            columns = [_one(column) for column in table.columns]
-            done = [c if f is None else f(c) for c, f in zip(columns, self._finish, strict=True)]
+            arrays = map(_one, table.columns)
+            done = [a if finish is None else finish(a) for a, finish in zip(arrays, self._finish, strict=True)]
+            for array, column in zip(done, self._columns, strict=True):
+                _require(not (column.not_null and array.null_count))
         except (pa.ArrowInvalid, _Uncertain):
             return None
         return pa.RecordBatch.from_arrays(done, names=list(self._types))
@@ -146,8 +149,8 @@ def _rule(column: Column, utc: bool) -> tuple[pa.DataType, Finish | None]:
     import pyarrow as pa
 
     text = pa.string()
-    if column.base_schema != "pg_catalog":
-        return text, None
+    if column.kind == "e" or column.labels:
+        return text, _labels(column.labels)
     match column.base:
         # Digits behind a minus or none, blanks around; a hexadecimal number is excluded elsewhere.
         case "int2":
@@ -178,6 +181,9 @@ def _rule(column: Column, utc: bool) -> tuple[pa.DataType, Finish | None]:
             return text, _instants(zoned=True, utc=utc)
         case "uuid":
             return text, _uuids
+        # The limit counts characters. A char takes more if they are blanks; those are for PostgreSQL.
+        case "varchar" | "bpchar" if column.base_typmod >= 4:
+            return text, _short(column.base_typmod - 4)
     return text, None
 
 
@@ -228,7 +234,10 @@ def _decimal(kind: pa.DataType) -> Finish:
         if len(starts):
             _plain(octets, starts, ends)
             _require((ends - starts).max() <= _DIGITS - kind.scale)
-        return array.cast(kind)
+        values = array.cast(kind)
+        # Of the precision.
+        values.validate(full=True)
+        return values
 
     return finish
 
@@ -258,6 +267,34 @@ def _float(kind: pa.DataType) -> Finish:
             _plain(octets, starts, ends)
             _require((ends - starts).max() <= _FLOAT_LENGTH)
         return array.cast(kind)
+
+    return finish
+
+
+def _labels(labels: Sequence[str]) -> Finish:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    known = pa.array(labels, pa.string())
+
+    def finish(array: pa.Array) -> pa.Array:
+        _require(pc.is_in(array.drop_null(), value_set=known).true_count == len(array) - array.null_count)
+        return array
+
+    return finish
+
+
+def _short(limit: int) -> Finish:
+    """Texts of so many characters at most."""
+    import numpy as np
+
+    def finish(array: pa.Array) -> pa.Array:
+        octets, starts, ends = _texts(array)
+        if len(starts) and (ends - starts).max() > limit:
+            # Bytes that continue a character do not count.
+            begun = np.concatenate(([0], np.cumsum((octets & 0xC0) != 0x80)))
+            _require((begun[ends] - begun[starts]).max() <= limit)
+        return array
 
     return finish
 
