@@ -329,8 +329,10 @@ def test_a_row_refused_late_costs_its_table_a_second_reading_and_nothing_else(
         result = pgsluice.load(
             tmp_path, database_url=db, max_rejects="all", listen=lambda p: steps.append(f"{p.table}: {p.step}")
         )
-    [again] = [s for s in steps if "once more" in s]
-    assert again.startswith("t: once more from its first row: a row is refused: ")
+    again = [s for s in steps if "once more" in s]
+    # Read quickly, the value that is none may be seen, and CHECKs come down, before the row arrives that breaks one.
+    assert len(again) == 1 or (way == "quick" and not again)
+    assert all(s.startswith("t: once more from its first row: a row is refused: ") for s in again)
     assert [(t.table, t.read, t.loaded, t.rejected) for t in result.tables] == [
         ("a", 1000, 1000, 0),
         ("t", 2000, 1996, 4),
