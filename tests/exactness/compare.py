@@ -346,13 +346,15 @@ class Bench:
                 yield i, f"PostgreSQL: {code}, pgsluice: {ours}"
         stored = self.conn.execute(
             sql.SQL(
-                "SELECT coalesce(o.id, t.id), (to_jsonb(o) - 'id')::text, (to_jsonb(t) - 'id')::text FROM {} AS o"
+                "SELECT coalesce(o.id, t.id), row_to_json(o)::text, row_to_json(t)::text FROM {} AS o"
                 " FULL JOIN (SELECT * FROM {} AS t WHERE id >= 0) AS t USING (id)"
-                " WHERE o.id IS NULL OR t.id IS NULL OR record_send(o) <> record_send(t)"
-            ).format(sql.Identifier("oracle", table), sql.Identifier("public", table))
+                " WHERE (o.id IS NULL OR t.id IS NULL OR record_send(o) <> record_send(t))"
+                " AND coalesce(o.id, t.id) = ANY(%s)"
+            ).format(sql.Identifier("oracle", table), sql.Identifier("public", table)),
+            (list(values),),
         )
         for i, theirs, ours in stored:
-            if i in values and (i in codes) == (i in said):
+            if (i in codes) == (i in said):
                 yield i, f"PostgreSQL stores {str(theirs)[:200]}, pgsluice {str(ours)[:200]}"
 
 
