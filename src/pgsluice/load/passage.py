@@ -8,11 +8,13 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.load.ahead import Ahead
+from pgsluice.load.care import may_be_careful
 from pgsluice.load.finish import Finisher
 from pgsluice.load.judge import only_insert_tells
 from pgsluice.load.land import Lander, Thaw
 from pgsluice.load.parents import may_ask
-from pgsluice.load.producer import Piece, producer, typing_tells
+from pgsluice.load.producer import Piece, producer
+from pgsluice.load.sequences import shield
 from pgsluice.load.staging import Staging
 from pgsluice.load.state import Clock, TableLoad
 from pgsluice.model import Listener, Mode, Plan, Progress, Way
@@ -82,7 +84,7 @@ class Passage:
     def _read(self, tables: Sequence[TableLoad]) -> None:
         """Has the files of these tables read, from the first on."""
         # Which tables may be careful is for the reader to know, who sees the first uncertain value.
-        careful = frozenset(s.number for s in tables if s.frozen and self._typing_will_do(s))
+        careful = frozenset(s.number for s in tables if s.frozen and may_be_careful(self._conn, s, utc=self._utc))
         self._producer = producer(tables, careful, utc=self._utc)
         self._pieces = iter(self._producer)
 
@@ -98,18 +100,19 @@ class Passage:
             try:
                 with self._conn.transaction():
                     self._conn.execute(sql.SQL("TRUNCATE ONLY {}").format(state.target))
+                    shield(self._conn, state)
                     self._land(state, lander)
                 return
             except Thaw as reason:
                 self._listen(Progress("stage", state.name, f"once more from its first row: {reason}"))
                 self._producer.close()
-                state.start_again(frozen=not again and self._typing_will_do(state))
-                self._read(self._todo[self._todo.index(state) :])
+                state.start_again(frozen=not again and may_be_careful(self._conn, state, utc=self._utc))
+                rest = self._todo[self._todo.index(state) :]
+                for later in rest[1:]:
+                    later.unread()
+                self._read(rest)
                 again = True
         self._land(state, lander)
-
-    def _typing_will_do(self, state: TableLoad) -> bool:
-        return typing_tells(state, utc=self._utc, encoding=str(self._conn.info.parameter_status("server_encoding")))
 
     def _land(self, state: TableLoad, lander: Lander) -> None:
         files = [f for f in state.files if not f.skipped]

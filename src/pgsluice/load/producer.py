@@ -13,7 +13,7 @@ from pgsluice.load.state import FileLoad, TableLoad
 from pgsluice.source.blocks import Block, BlockReader
 from pgsluice.source.corrections import CorrectionReader
 from pgsluice.source.quick import QuickReader
-from pgsluice.source.typed import Chunk, TypedReader, rule_for
+from pgsluice.source.typed import Chunk, TypedReader
 from pgsluice.target.copy import reads_as_is
 
 if TYPE_CHECKING:
@@ -48,19 +48,6 @@ def _readable(file: FileLoad) -> bool:
     """
     columns = file.plan.columns
     return file.corrections is None and len(columns) > 1 and all(columns) and reads_as_is(file.plan.file.dialect)
-
-
-def typing_tells(table: TableLoad, *, utc: bool, encoding: str) -> bool:
-    """Whether PostgreSQL refuses no row whose values are certain to the readers, but for a CHECK of the table.
-
-    :param utc: the session's time zone is UTC.
-    :param encoding: the database's: one that is not UTF-8 may lack a character.
-    """
-    return (
-        encoding == "UTF8"
-        and all(c.kind != "d" and c.base not in {"json", "jsonb"} and rule_for(c, utc=utc) for c in table.columns)
-        and not any(c.generated for c in table.plan.table.columns)
-    )
 
 
 def producer(tables: Sequence[TableLoad], careful: Collection[int], *, utc: bool) -> Ahead[Piece]:

@@ -1,4 +1,6 @@
-"""Sequences that a table's columns own go on behind the keys that a file brought."""
+"""Sequences that a table's columns own: they go on behind the keys that a file brought, and numbers that were given to
+rows which are out again are not lost.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,23 @@ def move_sequences(conn: psycopg.Connection, state: TableLoad) -> None:
     """
     for sequence, top in farthest(conn, state):
         advance(conn, sequence, top)
+
+
+def shield(conn: psycopg.Connection, state: TableLoad) -> None:
+    """Has a rollback to the current savepoint give back the numbers that rows get from now on.
+
+    ``nextval`` is not transactional, but the new file that ``ALTER SEQUENCE ... RESTART`` writes is. Without, a table
+    that starts again would begin where it broke off, and a short sequence (of a smallserial) might end before the rows
+    do. The sequence is locked until the end, as the table is.
+    """
+    brought = {c.name for c in state.columns}
+    for column in state.plan.table.columns:
+        if column.name not in brought and column.owned_sequence:
+            sequence = sql.SQL(column.owned_sequence)
+            row = conn.execute(sql.SQL("SELECT last_value, is_called FROM {}").format(sequence)).fetchone()
+            assert row is not None
+            conn.execute(sql.SQL("ALTER SEQUENCE {} RESTART WITH {}").format(sequence, sql.Literal(row[0])))
+            conn.execute("SELECT setval(%s::regclass, %s, %s)", (column.owned_sequence, *row))
 
 
 def farthest(conn: psycopg.Connection, state: TableLoad) -> list[tuple[str, int]]:

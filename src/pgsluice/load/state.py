@@ -134,13 +134,18 @@ class TableLoad:
 
     def start_again(self, *, frozen: bool) -> None:
         """The table is empty as before its first row, and its rows will come frozen, with care, or unfrozen."""
+        self.unread()
         self.frozen = self.careful = frozen
         self.doubt_made = self.checks_down = self.checks_broken = self.suspect = False
         self.landed = self.doubts = 0
         self.segments = Segments()
-        self.pace = Pace()
         for file in self.files:
             file.read, file.sha256, file.extents = 0, "", []
+
+    def unread(self) -> None:
+        """Whoever read ahead has been stopped: nothing of the table has been seen yet."""
+        self.careful = False
+        self.pace = Pace()
 
     @property
     def name(self) -> str:

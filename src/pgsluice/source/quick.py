@@ -290,9 +290,12 @@ def _short(limit: int) -> Finish:
 
     def finish(array: pa.Array) -> pa.Array:
         octets, starts, ends = _texts(array)
-        if len(starts) and (ends - starts).max() > limit:
+        longest = (ends - starts).max() if len(starts) else 0
+        _require(longest <= 4 * limit)
+        if longest > limit:
             # Bytes that continue a character do not count.
-            begun = np.concatenate(([0], np.cumsum((octets & 0xC0) != 0x80)))
+            begun = np.zeros(len(octets) + 1, np.int32)
+            np.cumsum((octets & 0xC0) != 0x80, out=begun[1:])
             _require((begun[ends] - begun[starts]).max() <= limit)
         return array
 
