@@ -1,4 +1,4 @@
-"""Whether the rows of an empty table may arrive frozen though some may be bad."""
+"""Whether the rows of an empty table may arrive frozen though some are bad."""
 
 from __future__ import annotations
 

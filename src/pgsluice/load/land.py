@@ -52,7 +52,7 @@ class Lander:
         block, chunk = piece.block, piece.chunk
         assert block is not None
         piece.table.pace.taken()
-        if piece.table.careful and not piece.table.checks_down:
+        if piece.table.careful_from is not None and not piece.table.checks_down:
             self._take_checks_down(piece.table)
         if chunk is None and not self._as_it_is(piece, block):
             piece.table.as_it_is = False

@@ -12,6 +12,7 @@ from pgsluice.load.care import may_be_careful
 from pgsluice.load.finish import Finisher
 from pgsluice.load.judge import only_insert_tells
 from pgsluice.load.land import Lander, Thaw
+from pgsluice.load.pace import Pace
 from pgsluice.load.parents import may_ask
 from pgsluice.load.producer import Piece, producer
 from pgsluice.load.sequences import shield
@@ -44,6 +45,7 @@ class Passage:
         self._listen = listen
         self._producer: Ahead[Piece]
         self._pieces: Iterator[Piece]
+        self._at: tuple[int, int]
 
     def bring(self, finisher: Finisher) -> None:
         """Lands every table and has it finished before the next one, so that children find their parents.
@@ -83,9 +85,7 @@ class Passage:
 
     def _read(self, tables: Sequence[TableLoad]) -> None:
         """Has the files of these tables read, from the first on."""
-        # Which tables may be careful is for the reader to know, who sees the first uncertain value.
-        careful = frozenset(s.number for s in tables if s.frozen and may_be_careful(self._conn, s, utc=self._utc))
-        self._producer = producer(tables, careful, utc=self._utc)
+        self._producer = producer(tables, utc=self._utc)
         self._pieces = iter(self._producer)
 
     def _fill(self, state: TableLoad, lander: Lander) -> None:
@@ -95,7 +95,6 @@ class Passage:
         COPY ... FREEZE wants the table emptied in the very savepoint that it runs in (``BeginCopyFrom``, copyfrom.c),
         so that all of the table's blocks share one.
         """
-        again = False
         while state.frozen:
             try:
                 with self._conn.transaction():
@@ -106,12 +105,13 @@ class Passage:
             except Thaw as reason:
                 self._listen(Progress("stage", state.name, f"once more from its first row: {reason}"))
                 self._producer.close()
-                state.start_again(frozen=not again and may_be_careful(self._conn, state, utc=self._utc))
+                once = state.careful_from is None and may_be_careful(self._conn, state, utc=self._utc)
+                state.start_again(self._at if once else None)
                 rest = self._todo[self._todo.index(state) :]
                 for later in rest[1:]:
-                    later.unread()
+                    # What was read ahead of it is not there any more.
+                    later.pace = Pace()
                 self._read(rest)
-                again = True
         self._land(state, lander)
 
     def _land(self, state: TableLoad, lander: Lander) -> None:
@@ -125,6 +125,7 @@ class Passage:
             file.base = base
             self._listen(Progress("stage", state.name, done=done, total=total, rows=base))
             while (block := (piece := self._next(state)).block) is not None:
+                self._at = file.number, block.first_ordinal
                 with self._clock.phase("copy", state.name):
                     block = lander.land(piece)
                 file.read += block.count

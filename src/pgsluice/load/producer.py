@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,24 +50,23 @@ def _readable(file: FileLoad) -> bool:
     return file.corrections is None and len(columns) > 1 and all(columns) and reads_as_is(file.plan.file.dialect)
 
 
-def producer(tables: Sequence[TableLoad], careful: Collection[int], *, utc: bool) -> Ahead[Piece]:
+def producer(tables: Sequence[TableLoad], *, utc: bool) -> Ahead[Piece]:
     """The pieces of all tables in load order, made by a thread of its own.
 
-    :param careful: the numbers of the tables that are to be careful from the first uncertain value on.
     :param utc: the session's time zone is UTC.
     """
-    return Ahead(_pieces(tables, careful, utc), _AHEAD, "pgsluice-reader")
+    return Ahead(_pieces(tables, utc), _AHEAD, "pgsluice-reader")
 
 
-def _pieces(tables: Sequence[TableLoad], careful: Collection[int], utc: bool) -> Generator[Piece, None, None]:
+def _pieces(tables: Sequence[TableLoad], utc: bool) -> Generator[Piece, None, None]:
     for table in tables:
         files = [f for f in table.files if not (f.skipped or f.staged_before)]
         table.as_it_is = AS_IT_IS and not table.lasting and all(_readable(f) for f in files)
         for file in files:
-            yield from _pieces_of(table, file, table.number in careful, utc)
+            yield from _pieces_of(table, file, utc)
 
 
-def _pieces_of(table: TableLoad, file: FileLoad, may_care: bool, utc: bool) -> Generator[Piece, None, None]:
+def _pieces_of(table: TableLoad, file: FileLoad, utc: bool) -> Generator[Piece, None, None]:
     columns = {i: table.plan.table.column(name) for i, name in enumerate(file.plan.columns) if name}
     blocks = _blocks(table, file)
     reader = TypedReader(columns, file.plan.names, file.plan.file.dialect, path=file.plan.file.path, utc=utc)
@@ -79,16 +78,12 @@ def _pieces_of(table: TableLoad, file: FileLoad, may_care: bool, utc: bool) -> G
             if not table.as_it_is:
                 chunk = reader.read(block)
             else:
-                look = quick.possible and (table.careful or table.pace.typed(len(block.data))) and patience.now()
-                if look:
+                careful = table.careful_from is not None and table.careful_from <= (file.number, block.first_ordinal)
+                if quick.possible and (careful or table.pace.typed(len(block.data))) and patience.now():
                     batch = quick.read(block)
                     patience.tried(well=batch is not None)
-                if batch is None and (table.careful or (look and may_care)):
+                if batch is None and careful:
                     chunk = reader.read(block)
-                    if not table.careful and chunk.typed is None:
-                        # All of it uncertain: not a bad block, but of a form that only PostgreSQL reads.
-                        chunk = None
-                    table.careful = chunk is not None
             table.pace.read()
             yield Piece(table, file, reader, block, chunk, batch)
         yield Piece(table, file, reader, None, None, sha256=blocks.sha256)

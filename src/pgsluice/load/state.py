@@ -111,9 +111,9 @@ class TableLoad:
     frozen: bool = False
     """Rows arrive frozen, so that no index build and no foreign key has to ask of each whether it is this
     transaction's own (a quarter of the time of a load of eight million rows); until PostgreSQL refuses one."""
-    careful: bool = False
-    """Rows arrive frozen though some may be bad: blocks go typed, and CHECKs, which typing does not ask, are down.
-    From the first block on that holds something uncertain, or from the table's beginning once it had to start again."""
+    careful_from: tuple[int, int] | None = None
+    """Rows arrive frozen though some are bad: from this block on (its file's number, its first ordinal), which
+    PostgreSQL has refused before, blocks go typed, and CHECKs, which typing does not ask, are down."""
     direct: bool = False
     """Rows go past the stage into the table, with all of its constraints up, until PostgreSQL refuses one: that
     block and those behind it are staged."""
@@ -132,20 +132,16 @@ class TableLoad:
     keys_watched: tuple[str, ...] = ()
     """Columns by which other tables of the run refer to this one; kept of rejected rows."""
 
-    def start_again(self, *, frozen: bool) -> None:
+    def start_again(self, careful_from: tuple[int, int] | None) -> None:
         """The table is empty as before its first row, and its rows will come frozen, with care, or unfrozen."""
-        self.unread()
-        self.frozen = self.careful = frozen
+        self.pace = Pace()
+        self.careful_from = careful_from
+        self.frozen = careful_from is not None
         self.doubt_made = self.checks_down = self.checks_broken = self.suspect = False
         self.landed = self.doubts = 0
         self.segments = Segments()
         for file in self.files:
             file.read, file.sha256, file.extents = 0, "", []
-
-    def unread(self) -> None:
-        """Whoever read ahead has been stopped: nothing of the table has been seen yet."""
-        self.careful = False
-        self.pace = Pace()
 
     @property
     def name(self) -> str:
