@@ -112,23 +112,23 @@ class Bench:
         self._uri = uri
         self._database = database
         self._folder = folder
-        self.tables = {case.name: f"c{CASES.index(case):03}" for case in cases}
+        self._tables = {case.name: f"c{CASES.index(case):03}" for case in cases}
         self.cases = tuple(cases)
-        self.conn = psycopg.connect(make_conninfo(uri, client_encoding="UTF8"), autocommit=True)
-        self.conn.execute(TYPES.encode())
-        self.conn.execute("CREATE SCHEMA oracle; CREATE TABLE oracle.question (id bigint, x bytea)")
-        self.conn.execute("CREATE TABLE oracle.refused (target text, id bigint, code text)")
-        self.conn.execute(_ASK)
+        self._conn = psycopg.connect(make_conninfo(uri, client_encoding="UTF8"), autocommit=True)
+        self._conn.execute(TYPES.encode())
+        self._conn.execute("CREATE SCHEMA oracle; CREATE TABLE oracle.question (id bigint, x bytea)")
+        self._conn.execute("CREATE TABLE oracle.refused (target text, id bigint, code text)")
+        self._conn.execute(_ASK)
         for case in cases:
             if case.needs:
-                self.conn.execute(f"CREATE EXTENSION IF NOT EXISTS {case.needs}".encode())
+                self._conn.execute(f"CREATE EXTENSION IF NOT EXISTS {case.needs}".encode())
             for schema in ("public", "oracle"):
-                self.conn.execute(
-                    f"CREATE TABLE {schema}.{self.tables[case.name]} (id bigint, v {case.definition})".encode()
+                self._conn.execute(
+                    f"CREATE TABLE {schema}.{self._tables[case.name]} (id bigint, v {case.definition})".encode()
                 )
 
     def close(self) -> None:
-        self.conn.close()
+        self._conn.close()
 
     def values(self, case: Case, count: int, r: Random, *, by_hand_too: int | None = 0) -> list[Value]:
         """Distinct values for a case.
@@ -163,7 +163,7 @@ class Bench:
         return tally
 
     def _today(self) -> object:
-        return self.conn.execute("SELECT current_date, (now() AT TIME ZONE 'UTC')::date").fetchone()
+        return self._conn.execute("SELECT current_date, (now() AT TIME ZONE 'UTC')::date").fetchone()
 
     def _once(self, given: Mapping[str, Sequence[Value]], r: Random, parity: int) -> Tally:
         codes = self._ask(given)
@@ -171,19 +171,19 @@ class Bench:
         everything = {n: dict(enumerate(xs)) for n, xs in given.items()}
         nothing: dict[str, dict[int, str]] = {n: {} for n in given}
         tally = Tally(values=sum(map(len, given.values())))
-        tables = {t.name.name: t for t in read_tables(self.conn, "public")}
+        tables = {t.name.name: t for t in read_tables(self._conn, "public")}
         utc = dict(self._database.settings).get("TimeZone") == "UTC"
         for name, values in everything.items():
-            table = self.tables[name]
+            table = self._tables[name]
             read, found = quick.differences(
-                self.conn,
+                self._conn,
                 tables[table],
                 values,
                 codes[name],
                 r,
                 utc=utc,
                 field=lambda value: _field(value, quoted=False),
-                differ=partial(self.differ, table, codes=codes[name]),
+                differ=partial(self._differ, table, codes=codes[name]),
             )
             tally.quick += read
             tally.differences += [
@@ -202,18 +202,18 @@ class Bench:
 
     def _ask(self, given: Mapping[str, Sequence[Value]]) -> dict[str, dict[int, str]]:
         """PostgreSQL's own verdicts: for each case the SQLSTATE by the position of each value it refused."""
-        self.conn.execute("TRUNCATE oracle.refused")
+        self._conn.execute("TRUNCATE oracle.refused")
         for name, values in given.items():
-            table = self.tables[name]
-            self.conn.execute(sql.SQL("TRUNCATE oracle.question, {}").format(sql.Identifier("oracle", table)))
-            with self.conn.cursor() as cursor, cursor.copy("COPY oracle.question FROM STDIN (FORMAT binary)") as copy:
+            table = self._tables[name]
+            self._conn.execute(sql.SQL("TRUNCATE oracle.question, {}").format(sql.Identifier("oracle", table)))
+            with self._conn.cursor() as cursor, cursor.copy("COPY oracle.question FROM STDIN (FORMAT binary)") as copy:
                 copy.set_types(["int8", "bytea"])
                 for i, value in enumerate(values):
                     copy.write_row((i, value.encode() if isinstance(value, str) else value))
-            self.conn.execute("SELECT oracle.ask(%s)", (table,))
+            self._conn.execute("SELECT oracle.ask(%s)", (table,))
         codes: dict[str, dict[int, str]] = {name: {} for name in given}
-        names = {table: name for name, table in self.tables.items()}
-        for table, i, code in self.conn.execute("SELECT * FROM oracle.refused"):
+        names = {table: name for name, table in self._tables.items()}
+        for table, i, code in self._conn.execute("SELECT * FROM oracle.refused"):
             codes[names[table]][i] = code
         return codes
 
@@ -233,12 +233,12 @@ class Bench:
         lines: dict[str, dict[int, int]] = {}
         ways = {}
         for k, (name, values) in enumerate(given.items()):
-            table = self.tables[name]
+            table = self._tables[name]
             lines[table] = _write(self._folder / f"{table}.csv", values, r)
-            self.conn.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(table)))
+            self._conn.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(table)))
             ways[name] = "in place"
             if k % 2 != parity:
-                seeded = self.conn.execute(
+                seeded = self._conn.execute(
                     sql.SQL("INSERT INTO {} (id, v) OVERRIDING SYSTEM VALUE SELECT -1, v FROM {} LIMIT 1").format(
                         sql.Identifier(table), sql.Identifier("oracle", table)
                     )
@@ -265,7 +265,7 @@ class Bench:
         out = []
         for name, values in given.items():
             how = f"{what}, {ways[name]}"
-            for i, words in self.differ(self.tables[name], values, said[self.tables[name]], codes[name]):
+            for i, words in self._differ(self._tables[name], values, said[self._tables[name]], codes[name]):
                 out.append(Difference(self._database.name, name, values[i], f"{words} ({how})"))
         return out
 
@@ -297,7 +297,7 @@ class Bench:
         words = f"the load failed: {' '.join(str(error).split())[:300]} ({what})"
         return [Difference(self._database.name, name, value, words)]
 
-    def differ(
+    def _differ(
         self, table: str, values: Mapping[int, Value], said: Mapping[int, str], codes: dict[int, str]
     ) -> list[tuple[int, str]]:
         """What differs between the oracle's table and pgsluice's, in words; asks COPY where something does."""
@@ -317,17 +317,17 @@ class Bench:
         """Some values of the oracle's table once more, each by a COPY; what is stored of them, as bytes."""
         target = sql.Identifier("oracle", table)
         copy_in = sql.SQL("COPY {} (id, v) FROM STDIN (FORMAT csv)").format(target)
-        with self.conn.transaction():
+        with self._conn.transaction():
             for i in ids:
-                self.conn.execute(sql.SQL("DELETE FROM {} WHERE id = {}").format(target, i))
+                self._conn.execute(sql.SQL("DELETE FROM {} WHERE id = {}").format(target, i))
                 codes.pop(i, None)
                 try:
-                    with self.conn.transaction(), self.conn.cursor() as cursor, cursor.copy(copy_in) as copy:
+                    with self._conn.transaction(), self._conn.cursor() as cursor, cursor.copy(copy_in) as copy:
                         copy.write(b"%d,%s\n" % (i, _field(values[i], quoted=True)))
                 except psycopg.Error as error:
                     codes[i] = str(error.sqlstate)
         stored = sql.SQL("SELECT id, record_send(o) FROM {} AS o WHERE id = ANY(%s)").format(target)
-        return dict(self.conn.execute(stored, (list(ids),)).fetchall())
+        return dict(self._conn.execute(stored, (list(ids),)).fetchall())
 
     def _passing(self, table: str, values: Mapping[int, Value], codes: dict[int, str], ids: set[int]) -> set[int]:
         """Those of which PostgreSQL itself stores something else a moment later: a 'now' is among them."""
@@ -344,7 +344,7 @@ class Bench:
         for i in values:
             if (code := codes.get(i, "stored")) != (ours := said.get(i, "stored")):
                 yield i, f"PostgreSQL: {code}, pgsluice: {ours}"
-        stored = self.conn.execute(
+        stored = self._conn.execute(
             sql.SQL(
                 "SELECT coalesce(o.id, t.id), row_to_json(o)::text, row_to_json(t)::text FROM {} AS o"
                 " FULL JOIN (SELECT * FROM {} AS t WHERE id >= 0) AS t USING (id)"

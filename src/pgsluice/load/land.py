@@ -34,13 +34,12 @@ class Thaw(Exception):
 
 
 class Lander:
-    """Sends one run's pieces to PostgreSQL; keeps the encoders, while the states keep what was sent."""
+    """Sends one run's pieces to PostgreSQL; the states keep what was sent."""
 
     def __init__(self, conn: psycopg.Connection, faults: sql.Identifier = REJECT) -> None:
         """:param faults: the table that takes the records which could not be read."""
         self._conn = conn
         self._faults = faults
-        self._encoders: dict[int, BinaryEncoder] = {}
 
     def land(self, piece: Piece) -> Block:
         """One block: as it is, if PostgreSQL takes it so; else certain rows in binary, the others as text,
@@ -124,12 +123,19 @@ class Lander:
         return self._attempt(state, send)
 
     def _send_batch(self, piece: Piece, block: Block, batch: pa.RecordBatch) -> int | None:
+        return self._send_typed(piece, batch, Runs(block.ordinals))
+
+    def _send_typed(self, piece: Piece, batch: pa.RecordBatch, runs: Runs) -> int | None:
+        """Sends certain rows in binary, into the table or its stage; None when PostgreSQL refuses one.
+
+        :param runs: their ordinals.
+        """
         state, columns = piece.table, piece.reader.columns
         names = [c.name for c in columns]
         jsonb = [i for i, c in enumerate(columns) if c.base == "jsonb"]
         if _staged(state):
             make_stage(self._conn, state)
-            batch = _batch_with_ordinals(batch, Runs(block.ordinals), piece.file.base)
+            batch = _batch_with_ordinals(batch, runs, piece.file.base)
             names, jsonb = [state.ordinal, *names], [i + 1 for i in jsonb]
         statement = copy_statement(_landing(state), names, binary=True, freeze=_freezes(state))
         return self._attempt(state, lambda: self._binary(statement, BinaryEncoder(batch.schema, jsonb), batch))
@@ -170,19 +176,7 @@ class Lander:
 
     def _typed(self, piece: Piece, chunk: Chunk, batch: pa.RecordBatch) -> bool:
         state, reader, base = piece.table, piece.reader, piece.file.base
-        assert reader.rules is not None
-        names = [c.name for c in reader.columns]
-        jsonb = [i for i, rule in enumerate(reader.rules) if rule.jsonb]
-        if state.way is Way.STAGE:
-            batch = _batch_with_ordinals(batch, chunk.typed_runs, base)
-            names = [state.ordinal, *names]
-            jsonb = [i + 1 for i in jsonb]
-        encoder = self._encoders.get(piece.file.number)
-        if encoder is None:
-            encoder = self._encoders[piece.file.number] = BinaryEncoder(batch.schema, jsonb)
-        statement = copy_statement(_landing(state), names, binary=True, freeze=_freezes(state))
-
-        if (count := self._attempt(state, lambda: self._binary(statement, encoder, batch))) is None:
+        if (count := self._send_typed(piece, batch, chunk.typed_runs)) is None:
             self._doubt(state, reader, reader.texts(chunk.block), Runs(chunk.block.ordinals), base)
             return False
         self._landed(state, count, chunk.typed_runs, base)

@@ -45,7 +45,8 @@ _TRUE = ["t", "true", "T", "TRUE", "True", "1", "yes", "on"]
 _FALSE = ["f", "false", "F", "FALSE", "False", "0", "no", "off"]
 
 _STRINGS = frozenset({"text", "varchar", "bpchar", "json", "jsonb"})
-_TYPES = _STRINGS | {"int2", "int4", "int8", "numeric", "float4", "float8", "bool", "date", "time", "uuid", "timestamp"}
+_NUMBERS = frozenset({"int2", "int4", "int8", "numeric", "float4", "float8"})
+_TYPES = _STRINGS | _NUMBERS | {"bool", "date", "time", "timestamp", "timestamptz", "uuid"}
 
 
 class _Uncertain(Exception):
@@ -136,7 +137,7 @@ def _possible(column: Column) -> bool:
     if column.base == "numeric" and column.base_typmod >= 4:
         precision, scale = _numeric(column.base_typmod)
         return scale <= precision <= _DIGITS
-    return column.base in _TYPES or column.base == "timestamptz"
+    return column.base in _TYPES
 
 
 def _numeric(modifier: int) -> tuple[int, int]:
