@@ -45,7 +45,7 @@ demo: venv
 	@echo
 	@echo "Look inside:      $(BIN)/pgsluice server psql"
 	@echo "Ask one question: $(BIN)/pgsluice server psql -- -c 'select count(*) from orders'"
-	@$(BIN)/python -c "import shlex; from pgsluice.target import server; \
+	@$(BIN)/python -c "import shlex; from pgsluice.postgres.embedded import server; \
 	  print('Without pgsluice:', shlex.join(server.psql_command('$(DATA_DIR)')))"
 	@echo "Stop the server:  $(BIN)/pgsluice server stop"
 

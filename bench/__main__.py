@@ -105,7 +105,7 @@ def _server(args: argparse.Namespace) -> Iterator[tuple[str, int | None]]:
     if args.database_url:
         yield args.database_url, None
         return
-    from pgsluice.target import server
+    from pgsluice.postgres.embedded import server
 
     folder = tempfile.mkdtemp(prefix="bench-")
     try:
@@ -289,7 +289,7 @@ def _other_database(uri: str, name: str) -> str:
 
 def _psql() -> str:
     """The embedded server's own psql."""
-    from pgsluice.target import server
+    from pgsluice.postgres.embedded import server
 
     return str(server._binary("psql", server.DEFAULT_VERSION))
 

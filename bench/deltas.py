@@ -200,7 +200,7 @@ def main() -> int:
     parser.add_argument("--results", type=Path, help="also write all figures as JSON")
     args = parser.parse_args()
 
-    from pgsluice.target import server
+    from pgsluice.postgres.embedded import server
 
     folder = Path(tempfile.mkdtemp(prefix="deltas-"))
     folder.chmod(0o711)

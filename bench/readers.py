@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--pg", type=int, default=None, help="major version of the server")
     args = parser.parse_args()
 
-    from pgsluice.target import server
+    from pgsluice.postgres.embedded import server
 
     folder = Path(tempfile.mkdtemp(prefix="readers-"))
     folder.chmod(0o711)

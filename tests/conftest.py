@@ -22,7 +22,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from pgsluice.target import server as embedded
+from pgsluice.postgres.embedded import server as embedded
 
 WHEEL_VERSIONS = (16, 18)
 SYSTEM_15 = Path("/usr/lib/postgresql/15/bin")

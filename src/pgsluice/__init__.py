@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pgsluice.load.api import load, plan, reject_rows, rejects, replay, resume, runs, verify
+    from pgsluice.api import load, plan, reject_rows, rejects, replay, resume, runs, verify
 
 __all__ = ["load", "plan", "reject_rows", "rejects", "replay", "resume", "runs", "verify"]
 __version__ = "0.1.0"
@@ -14,9 +14,8 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     # Loading needs psycopg and friends; `pgsluice --help` and `import pgsluice` do not wait for them.
     if name in __all__:
-        from pgsluice.load import api
+        from pgsluice import api
 
-        # Importing the package pgsluice.load has bound that name to the module; the functions win.
         globals().update({public: getattr(api, public) for public in __all__})
         return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

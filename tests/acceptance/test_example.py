@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from command import end, run, start
-from pgsluice.target import server as embedded
+from pgsluice.postgres.embedded import server as embedded
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ecommerce"
 SCHEMA = EXAMPLE / "sql" / "create_schema.sql"

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from command import environment
-from pgsluice.target import server as embedded
+from pgsluice.postgres.embedded import server as embedded
 
 PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "docs" / "tutorial" / "first-load.md"

@@ -18,9 +18,10 @@ import psycopg
 import pytest
 
 from command import end, run, start
-from pgsluice.load import api, ledger
+from pgsluice import api
+from pgsluice.ledger.schema import ensure
 from pgsluice.model import RunResult
-from pgsluice.target.connect import connect
+from pgsluice.postgres.connect import connect
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -163,7 +164,7 @@ def prepare(uri: str, conn: Connection, *, filled: bool = False, key: str = "int
         conn.execute("INSERT INTO parent VALUES (0, 'old'); INSERT INTO child VALUES (0, 0, 0)")
     with connect(uri) as main:
         main.autocommit = True
-        ledger.ensure(main)
+        ensure(main)
     # So that the statement that publishes can be stopped, too.
     conn.execute(
         "CREATE FUNCTION pgsluice.gate() RETURNS trigger LANGUAGE plpgsql AS"

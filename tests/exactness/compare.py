@@ -37,10 +37,10 @@ from psycopg.conninfo import make_conninfo
 from exactness import quick
 from exactness.columns import BIG, CASES, DATABASES, TYPES, Case, Database
 from exactness.values import Value, by_chance, by_hand
+from pgsluice.api import load, reject_rows
 from pgsluice.errors import SluiceError
-from pgsluice.load.api import load, reject_rows
-from pgsluice.load.land import Lander
-from pgsluice.target.catalog import read_tables
+from pgsluice.pipeline.ingest.sender import Lander
+from pgsluice.postgres.catalog import read_tables
 
 _numbers = itertools.count(1)
 
@@ -385,8 +385,8 @@ def _field(value: Value, *, quoted: bool) -> bytes:
 def _typed_only(share: float) -> Iterator[None]:
     """Every certain value travels in binary, where PostgreSQL's own reading of the file would hide it."""
     with (
-        mock.patch("pgsluice.source.typed.TEXT_SHARE", share),
-        mock.patch("pgsluice.load.producer.AS_IT_IS", False),
+        mock.patch("pgsluice.source.typed.duckdb_reader.TEXT_SHARE", share),
+        mock.patch("pgsluice.pipeline.ingest.reader.AS_IT_IS", False),
     ):
         yield
 

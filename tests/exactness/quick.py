@@ -19,9 +19,9 @@ from psycopg import sql
 
 from exactness.values import Value
 from pgsluice.model import Dialect, Table
+from pgsluice.postgres.copy import BinaryEncoder, copy_batch, copy_statement
 from pgsluice.source.blocks import Block, block_of
-from pgsluice.source.quick import QuickReader
-from pgsluice.target.copy import BinaryEncoder, copy_batch, copy_statement
+from pgsluice.source.typed.arrow_reader import QuickReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ import pytest
 
 from exactness.columns import DATABASES, Database
 from exactness.compare import Tally, bench
-from pgsluice.source.quick import _zone as quick_zone
-from pgsluice.source.typed import Rule, rule_for
+from pgsluice.source.typed.arrow_reader import _zone as quick_zone
+from pgsluice.source.typed.type_rules import Rule, rule_for
 
 SEED = 20261124
 
@@ -60,7 +60,7 @@ def test_a_wrong_rule_is_found(server: str, tmp_path: Path) -> None:
         return rule_for(column, utc=utc)  # type: ignore[arg-type]
 
     with (
-        mock.patch("pgsluice.source.typed.rule_for", trusting),
+        mock.patch("pgsluice.source.typed.duckdb_reader.rule_for", trusting),
         bench(server, DATABASES[0], tmp_path, "integer") as made,
     ):
         tally = made.round({"integer": ["1", "1.5", " 7 ", "x"]}, Random(0), 0)
@@ -72,7 +72,10 @@ def test_a_wrong_rule_is_found(server: str, tmp_path: Path) -> None:
 def test_a_wrong_rule_of_the_quick_reader_is_found(server: str, tmp_path: Path) -> None:
     """One that takes too much, and one that takes among others what it does not take alone."""
     given = ["0000-12-31", "2024-01-02"]
-    with mock.patch("pgsluice.source.quick._FIRST_DAY", -800000), bench(server, DATABASES[0], tmp_path, "date") as made:
+    with (
+        mock.patch("pgsluice.source.typed.arrow_reader._FIRST_DAY", -800000),
+        bench(server, DATABASES[0], tmp_path, "date") as made,
+    ):
         tally = made.round({"date": given}, Random(0), 0)
     assert [(d.value, d.how) for d in tally.differences] == [
         ("0000-12-31", "PostgreSQL: 22008, pgsluice: stored (read quickly)")
@@ -83,7 +86,7 @@ def test_a_wrong_rule_of_the_quick_reader_is_found(server: str, tmp_path: Path) 
         return quick_zone(octets, ends[:1])  # type: ignore[arg-type, index]
 
     with (
-        mock.patch("pgsluice.source.quick._zone", by_the_first),
+        mock.patch("pgsluice.source.typed.arrow_reader._zone", by_the_first),
         bench(server, DATABASES[0], tmp_path, "timestamptz") as made,
     ):
         tally = made.round({"timestamptz": zoned}, Random(0), 0)

@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from proxy import PHASES, Proxy, Trap
 
 import command
-from pgsluice.target import server as embedded
+from pgsluice.postgres.embedded import server as embedded
 
 FAULTS = ("kill", "terminate", "restart", "full", "cut", "interrupt")
 MODES = {

@@ -9,7 +9,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from pgsluice.model import Constraint, Index, Table, TableName
-from pgsluice.target.catalog import fingerprint, is_empty, read_tables
+from pgsluice.postgres.catalog import fingerprint, is_empty, read_tables
 
 Conn = psycopg.Connection[Any]
 

@@ -12,8 +12,8 @@ import pytest
 import pgsluice
 from command import call
 from pgsluice.errors import CallError, MappingError
-from pgsluice.load.staging import _options
 from pgsluice.model import LoadOptions
+from pgsluice.options import restore_options
 
 SCHEMA = """
 CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL);
@@ -94,7 +94,7 @@ def test_replay_leaves_the_same_out(shop: psycopg.Connection, db: str, tmp_path:
 
 def test_resume_knows_them() -> None:
     options = LoadOptions(columns=tuple(COLUMNS), resumable=True)
-    assert _options(json.loads(json.dumps(asdict(options)))) == options
+    assert restore_options(json.loads(json.dumps(asdict(options)))) == options
 
 
 def test_command(shop: psycopg.Connection, db: str, tmp_path: Path) -> None:

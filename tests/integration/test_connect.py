@@ -12,8 +12,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgsluice.errors import CallError, ConnectError, DatabaseError
-from pgsluice.target import connect as target
-from pgsluice.target import server as embedded
+from pgsluice.postgres import connect as target
+from pgsluice.postgres.embedded import server as embedded
 
 SECRET = "s3cret%word"
 

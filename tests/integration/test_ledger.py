@@ -11,8 +11,9 @@ import pytest
 from psycopg.rows import dict_row
 
 from pgsluice.errors import CallError, LockedError, PrivilegeError
-from pgsluice.load import ledger
-from pgsluice.load.ledger import FileRecord, RejectRow
+from pgsluice.ledger import advisory_locks, queries, rejects, replays, runs, schema
+from pgsluice.ledger.rejects import RejectRow
+from pgsluice.ledger.runs import FileRecord
 from pgsluice.model import Progress, Reject, RejectGroup, deaf
 
 Conn = psycopg.Connection[Any]
@@ -20,7 +21,7 @@ Conn = psycopg.Connection[Any]
 
 @pytest.fixture
 def books(conn: Conn) -> Conn:
-    ledger.ensure(conn)
+    schema.ensure(conn)
     return conn
 
 
@@ -48,22 +49,22 @@ def status(conn: Conn, run_id: int) -> str:
 
 
 def test_ensure_on_every_version(any_conn: Conn) -> None:
-    assert not ledger.exists(any_conn)
-    ledger.ensure(any_conn)
-    ledger.ensure(any_conn)
-    assert ledger.exists(any_conn)
-    run_id = ledger.start_run(any_conn, {"x": [1, None]})
-    ledger.record_files(any_conn, run_id, [record()])
-    ledger.finish_run(any_conn, run_id, "published", 1.5)
-    assert ledger.copy_rejects(any_conn, run_id, [reject(1)]) == 1
-    assert ledger.last_run_with_rejects(any_conn) == run_id
-    assert ledger.loaded_before(any_conn, 1, "a") == run_id
+    assert not schema.exists(any_conn)
+    schema.ensure(any_conn)
+    schema.ensure(any_conn)
+    assert schema.exists(any_conn)
+    run_id = runs.start_run(any_conn, {"x": [1, None]})
+    runs.record_files(any_conn, run_id, [record()])
+    runs.finish_run(any_conn, run_id, "published", 1.5)
+    assert rejects.copy_rejects(any_conn, run_id, [reject(1)]) == 1
+    assert queries.last_run_with_rejects(any_conn) == run_id
+    assert runs.loaded_before(any_conn, 1, "a") == run_id
 
 
 def test_ensure_by_many_at_once(db: str) -> None:
     def one(_: int) -> None:
         with psycopg.connect(db, autocommit=True) as connection:
-            ledger.ensure(connection)
+            schema.ensure(connection)
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(one, range(12)))
@@ -81,30 +82,30 @@ def test_rights(conn: Conn) -> None:
     conn.execute('DROP ROLE IF EXISTS "a role"; CREATE ROLE "a role"; SET ROLE "a role"')
     try:
         with pytest.raises(PrivilegeError) as caught:
-            ledger.ensure(conn)
+            schema.ensure(conn)
         assert caught.value.remedy.startswith("As its owner: GRANT CREATE ON DATABASE t")
         assert caught.value.remedy.endswith(' TO "a role";')
 
         conn.execute("RESET ROLE")
-        ledger.ensure(conn)
+        schema.ensure(conn)
         conn.execute('SET ROLE "a role"')
         with pytest.raises(PrivilegeError) as caught:
-            ledger.ensure(conn)
+            schema.ensure(conn)
         grants = caught.value.remedy.removeprefix("As its owner: ")
 
         conn.execute("RESET ROLE")
         conn.execute(grants)
         conn.execute('SET ROLE "a role"')
-        ledger.ensure(conn)
-        run_id = ledger.start_run(conn, {})
-        ledger.record_files(conn, run_id, [record()])
-        ledger.copy_rejects(conn, run_id, [reject(1)])
-        ledger.finish_run(conn, run_id, "failed", 0.1, "no luck")
+        schema.ensure(conn)
+        run_id = runs.start_run(conn, {})
+        runs.record_files(conn, run_id, [record()])
+        rejects.copy_rejects(conn, run_id, [reject(1)])
+        runs.finish_run(conn, run_id, "failed", 0.1, "no luck")
         assert status(conn, run_id) == "failed"
 
         conn.execute('RESET ROLE; DROP TABLE pgsluice.reject; SET ROLE "a role"')
         with pytest.raises(PrivilegeError, match="may not make the ledger") as caught:
-            ledger.ensure(conn)
+            schema.ensure(conn)
         assert "GRANT USAGE, CREATE ON SCHEMA pgsluice" in caught.value.remedy
     finally:
         conn.execute('RESET ROLE; DROP OWNED BY "a role" CASCADE; DROP ROLE "a role"')
@@ -114,64 +115,64 @@ def test_rights(conn: Conn) -> None:
 
 
 def test_what_was_loaded_before(books: Conn) -> None:
-    first, second, third = (ledger.start_run(books, {}) for _ in range(3))
-    ledger.record_files(books, first, [record(1, "a"), record(1, "b", size=20), record(2, "c", "skipped")])
-    ledger.record_files(books, second, [record(1, "d", size=30)])
-    ledger.record_files(books, third, [record(1, "a")])
-    assert ledger.loaded_before(books, 1, "a") is None
-    ledger.finish_run(books, first, "published", 1.0)
-    ledger.finish_run(books, second, "vetoed", 1.0, "too many")
-    assert ledger.loaded_before(books, 1, "a") == first
-    assert ledger.loaded_before(books, 2, "a") is None
-    assert ledger.loaded_before(books, 2, "c") is None
-    assert ledger.loaded_before(books, 1, "d") is None
-    assert ledger.sizes_loaded(books, [1, 2]) == {(1, 10), (1, 20)}
-    assert ledger.sizes_loaded(books, []) == set()
-    ledger.finish_run(books, third, "published", 1.0)
-    assert ledger.loaded_before(books, 1, "a") == third
-    assert ledger.loaded_rows(books) == {1: (9, 0, False)}
+    first, second, third = (runs.start_run(books, {}) for _ in range(3))
+    runs.record_files(books, first, [record(1, "a"), record(1, "b", size=20), record(2, "c", "skipped")])
+    runs.record_files(books, second, [record(1, "d", size=30)])
+    runs.record_files(books, third, [record(1, "a")])
+    assert runs.loaded_before(books, 1, "a") is None
+    runs.finish_run(books, first, "published", 1.0)
+    runs.finish_run(books, second, "vetoed", 1.0, "too many")
+    assert runs.loaded_before(books, 1, "a") == first
+    assert runs.loaded_before(books, 2, "a") is None
+    assert runs.loaded_before(books, 2, "c") is None
+    assert runs.loaded_before(books, 1, "d") is None
+    assert runs.sizes_loaded(books, [1, 2]) == {(1, 10), (1, 20)}
+    assert runs.sizes_loaded(books, []) == set()
+    runs.finish_run(books, third, "published", 1.0)
+    assert runs.loaded_before(books, 1, "a") == third
+    assert queries.loaded_rows(books) == {1: (9, 0, False)}
 
 
 def test_published_only_with_the_rows(books: Conn, db: str) -> None:
-    run_id = ledger.start_run(books, {})
+    run_id = runs.start_run(books, {})
     with psycopg.connect(db) as main:
-        ledger.hold_run(main, run_id)
-        ledger.record_files(main, run_id, [record()])
-        ledger.finish_run(main, run_id, "published", 1.0)
-        assert ledger.mark_interrupted(books) == ()  # does not wait for the row either
+        advisory_locks.hold_run(main, run_id)
+        runs.record_files(main, run_id, [record()])
+        runs.finish_run(main, run_id, "published", 1.0)
+        assert runs.mark_interrupted(books) == ()  # does not wait for the row either
         main.rollback()
     assert status(books, run_id) == "running"
-    assert ledger.loaded_before(books, 1, "a") is None
+    assert runs.loaded_before(books, 1, "a") is None
 
 
 def test_runs(books: Conn) -> None:
-    assert ledger.runs(books, 5) == ()
-    ids = [ledger.start_run(books, {}) for _ in range(3)]
-    ledger.record_files(books, ids[0], [record(1), record(1), record(2)])
-    ledger.finish_run(books, ids[0], "published", 2.5, "fine", "/x.csv")
-    newest, _, oldest = ledger.runs(books, 5)
+    assert queries.runs(books, 5) == ()
+    ids = [runs.start_run(books, {}) for _ in range(3)]
+    runs.record_files(books, ids[0], [record(1), record(1), record(2)])
+    runs.finish_run(books, ids[0], "published", 2.5, "fine", "/x.csv")
+    newest, _, oldest = queries.runs(books, 5)
     assert [newest.run_id, oldest.run_id] == [ids[2], ids[0]]
     assert (newest.status, newest.seconds, newest.tables, newest.read) == ("running", None, 0, 0)
     assert (oldest.tables, oldest.read, oldest.loaded, oldest.rejected) == (2, 15, 9, 6)
     assert (oldest.seconds, oldest.detail) == (2.5, "fine")
     assert oldest.started[10] == "T"
-    assert [run.run_id for run in ledger.runs(books, 1)] == [ids[2]]
+    assert [run.run_id for run in queries.runs(books, 1)] == [ids[2]]
 
 
 def test_interrupted(books: Conn, db: str, other: Conn) -> None:
     with psycopg.connect(db, autocommit=True) as dying:
-        dead = ledger.start_run(dying, {})
+        dead = runs.start_run(dying, {})
     with psycopg.connect(db, autocommit=True) as dying:
-        held = ledger.start_run(dying, {})
-        ledger.hold_run(other, held)
-    mine = ledger.start_run(books, {})
+        held = runs.start_run(dying, {})
+        advisory_locks.hold_run(other, held)
+    mine = runs.start_run(books, {})
     _wait_for_end_of_sessions(books, 2)
-    assert ledger.mark_interrupted(books) == (dead,)
-    assert ledger.mark_interrupted(books) == ()
+    assert runs.mark_interrupted(books) == (dead,)
+    assert runs.mark_interrupted(books) == ()
     assert [status(books, run_id) for run_id in (dead, held, mine)] == ["interrupted", "running", "running"]
-    ledger.release_run(other, held)
-    ledger.release_run(books, mine)
-    assert ledger.mark_interrupted(other) == (held, mine)
+    advisory_locks.release_run(other, held)
+    advisory_locks.release_run(books, mine)
+    assert runs.mark_interrupted(other) == (held, mine)
 
 
 def _wait_for_end_of_sessions(conn: Conn, left: int) -> None:
@@ -196,118 +197,118 @@ def test_no_wait_says_who(books: Conn, other: Conn) -> None:
     books.execute("CREATE TABLE taken (a int)")
     row = books.execute("SELECT 'taken'::regclass::oid::bigint").fetchone()
     assert row is not None
-    run_id = ledger.start_run(books, {})
-    ledger.hold_run(other, run_id)
-    ledger.lock_tables(other, [row[0]], no_wait=True, listen=deaf)
+    run_id = runs.start_run(books, {})
+    advisory_locks.hold_run(other, run_id)
+    advisory_locks.lock_tables(other, [row[0]], no_wait=True, listen=deaf)
     free = row[0] - 1
     with pytest.raises(LockedError) as caught:
-        ledger.lock_tables(books, [row[0], free], no_wait=True, listen=deaf)
+        advisory_locks.lock_tables(books, [row[0], free], no_wait=True, listen=deaf)
     who = f"run {run_id} (pid {other.info.backend_pid}, the other, role postgres, since 2"
     assert caught.value.message.startswith(f"table taken is being loaded by {who}")
     # What it took before it met the other is free again.
-    ledger.lock_tables(other, [free, row[0]], no_wait=True, listen=deaf)
+    advisory_locks.lock_tables(other, [free, row[0]], no_wait=True, listen=deaf)
 
 
 def test_waits_until_free(books: Conn, other: Conn) -> None:
     heard: list[Progress] = []
-    ledger.lock_tables(other, [BIG, 7, 7], no_wait=False, listen=deaf)
+    advisory_locks.lock_tables(other, [BIG, 7, 7], no_wait=False, listen=deaf)
     thread = threading.Thread(
-        target=ledger.lock_tables, args=(books, [7, BIG]), kwargs={"no_wait": False, "listen": heard.append}
+        target=advisory_locks.lock_tables, args=(books, [7, BIG]), kwargs={"no_wait": False, "listen": heard.append}
     )
     thread.start()
     time.sleep(0.7)
     assert thread.is_alive()
-    ledger.unlock_tables(other, [7, BIG])
+    advisory_locks.unlock_tables(other, [7, BIG])
     thread.join(5)
     assert not thread.is_alive()
     assert len(heard) == 1
     assert heard[0].phase == "wait"
     assert heard[0].step.startswith(f"waiting for another run (pid {other.info.backend_pid}, the other")
     with pytest.raises(LockedError):
-        ledger.lock_tables(other, [BIG], no_wait=True, listen=deaf)
+        advisory_locks.lock_tables(other, [BIG], no_wait=True, listen=deaf)
 
 
 def test_locks_outlive_a_rollback(books: Conn, db: str) -> None:
     with psycopg.connect(db) as main:
-        ledger.lock_tables(main, [BIG], no_wait=True, listen=deaf)
+        advisory_locks.lock_tables(main, [BIG], no_wait=True, listen=deaf)
         main.rollback()
         with pytest.raises(LockedError):
-            ledger.lock_tables(books, [BIG], no_wait=True, listen=deaf)
+            advisory_locks.lock_tables(books, [BIG], no_wait=True, listen=deaf)
 
 
 # --------------------------------------------------------------------------- rejects
 
 
 def test_rejects(books: Conn) -> None:
-    assert ledger.last_run_with_rejects(books) is None
-    run_id = ledger.start_run(books, {})
-    assert ledger.copy_rejects(books, run_id, iter([])) == 0
-    assert ledger.copy_rejects(books, run_id, [reject(3), reject(1)]) == 2
+    assert queries.last_run_with_rejects(books) is None
+    run_id = runs.start_run(books, {})
+    assert rejects.copy_rejects(books, run_id, iter([])) == 0
+    assert rejects.copy_rejects(books, run_id, [reject(3), reject(1)]) == 2
     more = [
         reject(2, "parent")._replace(parent_file="p.csv", parent_line=9, raw='a\0b,\u20ac\n"q"'),
         reject(1, file="a.csv"),
     ]
-    assert ledger.copy_rejects(books, run_id, iter(more)) == 2
-    assert ledger.last_run_with_rejects(books) == run_id
-    rows = list(ledger.reject_rows(books, run_id))
+    assert rejects.copy_rejects(books, run_id, iter(more)) == 2
+    assert queries.last_run_with_rejects(books) == run_id
+    rows = list(queries.reject_rows(books, run_id))
     assert [(row.number, row.file, row.line) for row in rows] == [
         (1, "t.csv", 4), (2, "t.csv", 2), (3, "t.csv", 3), (4, "a.csv", 2),
     ]  # fmt: skip
     assert rows[2] == Reject(
         run_id, "t", "t.csv", 3, "parent", "a", "", "22P02", "bad 2", 'a\\x00b,\u20ac\n"q"', run_id, 3, 2, "p.csv", 9
     )
-    assert ledger.reject_groups(books, run_id) == (
+    assert queries.reject_groups(books, run_id) == (
         RejectGroup("t", "value", "a", "", "22P02", 3, "t.csv:4: bad 3"),
         RejectGroup("t", "parent", "a", "", "22P02", 1, "t.csv:3: bad 2"),
     )
-    assert list(ledger.reject_rows(books, run_id + 1)) == []
+    assert list(queries.reject_rows(books, run_id + 1)) == []
     stored = books.execute("SELECT reject_no, parent_file, parent_line FROM pgsluice.reject WHERE reject_no = 3")
     assert stored.fetchone() == (3, "p.csv", 9)
 
 
 def test_what_was_replayed(books: Conn, db: str) -> None:
-    first = ledger.start_run(books, {})
-    ledger.record_files(books, first, [record()])
-    ledger.copy_rejects(books, first, [reject(1), reject(2)])
-    second = ledger.start_run(books, {}, replay_of=first)
+    first = runs.start_run(books, {})
+    runs.record_files(books, first, [record()])
+    rejects.copy_rejects(books, first, [reject(1), reject(2)])
+    second = runs.start_run(books, {}, replay_of=first)
     with psycopg.connect(db) as main:
-        ledger.mark_replayed(main, first, second, [2])
+        replays.mark_replayed(main, first, second, [2])
         main.commit()
         with pytest.raises(CallError, match=f"another replay of run {first}"):
-            ledger.mark_replayed(main, first, second, [1, 2])
+            replays.mark_replayed(main, first, second, [1, 2])
         main.rollback()
-    assert [row.number for row in ledger.reject_rows(books, first)] == [1]
-    assert (ledger.replayed_rows(books, first), ledger.replayed_rows(books, first, "u")) == (1, 0)
-    [run] = [run for run in ledger.runs(books, 10) if run.run_id == first]
+    assert [row.number for row in queries.reject_rows(books, first)] == [1]
+    assert (queries.replayed_rows(books, first), queries.replayed_rows(books, first, "u")) == (1, 0)
+    [run] = [run for run in queries.runs(books, 10) if run.run_id == first]
     assert (run.read, run.loaded, run.rejected, run.replayed) == (5, 3, 1, 1)
     with pytest.raises(psycopg.errors.CheckViolation, match="file_balances"):
         books.execute("UPDATE pgsluice.file SET rows_replayed = rows_replayed + 1")
 
 
 def test_rejects_of_one_table(books: Conn) -> None:
-    run_id = ledger.start_run(books, {})
-    ledger.copy_rejects(books, run_id, [reject(1), reject(2)._replace(table_name="s.t")])
+    run_id = runs.start_run(books, {})
+    rejects.copy_rejects(books, run_id, [reject(1), reject(2)._replace(table_name="s.t")])
     for name, number in (("t", 1), ("public.t", 1), ("s.t", 2)):
-        assert [row.number for row in ledger.reject_rows(books, run_id, name)] == [number]
-        assert [group.count for group in ledger.reject_groups(books, run_id, name)] == [1]
-    assert list(ledger.reject_rows(books, run_id, "u")) == []
+        assert [row.number for row in queries.reject_rows(books, run_id, name)] == [number]
+        assert [group.count for group in queries.reject_groups(books, run_id, name)] == [1]
+    assert list(queries.reject_rows(books, run_id, "u")) == []
 
 
 def test_streams_may_be_left(books: Conn) -> None:
-    run_id = ledger.start_run(books, {})
-    ledger.copy_rejects(books, run_id, (reject(number) for number in range(10_000)))
-    stream = ledger.reject_rows(books, run_id)
+    run_id = runs.start_run(books, {})
+    rejects.copy_rejects(books, run_id, (reject(number) for number in range(10_000)))
+    stream = queries.reject_rows(books, run_id)
     assert next(stream).line == 1
     stream.close()  # type: ignore[attr-defined]
     assert books.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-    assert sum(1 for _ in ledger.reject_rows(books, run_id)) == 10_000
+    assert sum(1 for _ in queries.reject_rows(books, run_id)) == 10_000
 
 
 def test_any_row_factory(books: Conn) -> None:
     books.row_factory = dict_row
-    ledger.ensure(books)
-    run_id = ledger.start_run(books, {})
-    ledger.copy_rejects(books, run_id, [reject(1)])
-    assert len(list(ledger.reject_rows(books, run_id))) == len(ledger.reject_groups(books, run_id)) == 1
-    assert ledger.mark_interrupted(books) == ()
-    assert ledger.exists(books)
+    schema.ensure(books)
+    run_id = runs.start_run(books, {})
+    rejects.copy_rejects(books, run_id, [reject(1)])
+    assert len(list(queries.reject_rows(books, run_id))) == len(queries.reject_groups(books, run_id)) == 1
+    assert runs.mark_interrupted(books) == ()
+    assert schema.exists(books)

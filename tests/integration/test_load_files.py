@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from command import Ended, call
+from pgsluice import api
 from pgsluice.errors import FileError
-from pgsluice.load import api
 from pgsluice.model import Progress
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -360,7 +360,7 @@ def test_no_half_report_is_left(limit: str, db: str, conn: Connection, tmp_path:
     conn.execute(ITEMS)
     put(tmp_path, "items.csv", "id,name,price\n1,a,1\nx,b,2\n")
     with (
-        mock.patch("pgsluice.load.rejects.copy_report", side_effect=KeyboardInterrupt),
+        mock.patch("pgsluice.pipeline.rejects.report.copy_report", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
         api.load(tmp_path / "items.csv", database_url=db, data_dir=str(tmp_path), max_rejects=limit)

@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from command import Ended, call
-from pgsluice.load import api
+from pgsluice import api
 
 Connection = psycopg.Connection[tuple[object, ...]]
 

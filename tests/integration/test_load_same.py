@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from command import Ended, call
-from pgsluice.load import api
-from pgsluice.target import server as embedded
+from pgsluice import api
+from pgsluice.postgres.embedded import server as embedded
 
 Connection = psycopg.Connection[tuple[object, ...]]
 

@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from command import Ended, call
-from pgsluice.target import server as embedded
+from pgsluice.postgres.embedded import server as embedded
 
 Connection = psycopg.Connection[tuple[object, ...]]
 

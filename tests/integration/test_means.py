@@ -7,7 +7,7 @@ from unittest import mock
 import psycopg
 import pytest
 
-from pgsluice.load.means import for_session
+from pgsluice.postgres.session import for_session
 
 
 def _set(conn: psycopg.Connection, setting: str, value: str) -> None:

@@ -8,8 +8,8 @@ from unittest import mock
 
 import psycopg
 
-from pgsluice.load.api import load, reject_rows
-from pgsluice.load.land import Lander
+from pgsluice.api import load, reject_rows
+from pgsluice.pipeline.ingest.sender import Lander
 
 
 def test_only_the_rows_with_a_null_are_in_doubt(db: str, conn: psycopg.Connection[Any], tmp_path: Path) -> None:

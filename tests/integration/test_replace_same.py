@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import pgsluice
-from pgsluice.target import server as embedded
+from pgsluice.postgres.embedded import server as embedded
 
 SYSTEM_15 = Path("/usr/lib/postgresql/15/bin/pg_dump")
 

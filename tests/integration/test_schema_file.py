@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from pgsluice.errors import FileError, SchemaFileError
-from pgsluice.target.schema_file import SchemaApplied, apply_missing
+from pgsluice.postgres.schema_file import SchemaApplied, apply_missing
 
 Conn = psycopg.Connection[Any]
 

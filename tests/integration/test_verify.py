@@ -8,11 +8,12 @@ import pytest
 
 import pgsluice
 from pgsluice.errors import FileError, SchemaFileError
-from pgsluice.load import ledger
-from pgsluice.load.verify import verify
+from pgsluice.ledger.runs import FileRecord, finish_run, record_files, start_run
+from pgsluice.ledger.schema import ensure
 from pgsluice.model import Check, QueryResult
 from pgsluice.report.console import verify_parts
 from pgsluice.report.parts import Line
+from pgsluice.verification import verify
 
 Conn = psycopg.Connection[Any]
 
@@ -26,16 +27,16 @@ INSERT INTO "Orders" VALUES (1, 1, 1), (2, 2, 2), (3, NULL, 7), (4, NULL, NULL);
 
 
 def book(conn: Conn, table: str, loaded: int, status: str = "published") -> None:
-    ledger.ensure(conn)
+    ensure(conn)
     row = conn.execute("SELECT %s::regclass::oid::bigint", [table]).fetchone()
     assert row is not None
-    run_id = ledger.start_run(conn, {})
-    ledger.record_files(
+    run_id = start_run(conn, {})
+    record_files(
         conn,
         run_id,
-        [ledger.FileRecord(row[0], "public", table, "f.csv", "a", 1, "loaded", loaded, loaded, 0)],
+        [FileRecord(row[0], "public", table, "f.csv", "a", 1, "loaded", loaded, loaded, 0)],
     )
-    ledger.finish_run(conn, run_id, status, 1.0)
+    finish_run(conn, run_id, status, 1.0)
 
 
 def check(conn: Conn, kind: str, start: str = "") -> Check:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from pgsluice.load.ahead import Ahead
+from pgsluice.pipeline.prefetch import Ahead
 
 
 def _threads() -> Iterator[str]:

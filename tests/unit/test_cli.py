@@ -32,7 +32,7 @@ from pgsluice.model import (
     TableResult,
     VerifyResult,
 )
-from pgsluice.target import server
+from pgsluice.postgres.embedded import server
 
 FILE = FileResult("d/a.csv", "ff", 9, 3, 2, 1)
 TABLE = TableResult("a", 3, 2, 1, False, (FILE,))
@@ -57,11 +57,11 @@ Call = Callable[..., Ended]
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    """Stands in for pgsluice.load.api: what a test sets on it is what the commands import."""
-    fake = types.ModuleType("pgsluice.load.api")
-    monkeypatch.setitem(sys.modules, "pgsluice.load.api", fake)
-    # `from pgsluice.load import api` looks at the package's attribute first.
-    monkeypatch.setattr(importlib.import_module("pgsluice.load"), "api", fake, raising=False)
+    """Stands in for pgsluice.api: what a test sets on it is what the commands import."""
+    fake = types.ModuleType("pgsluice.api")
+    monkeypatch.setitem(sys.modules, "pgsluice.api", fake)
+    # `from pgsluice import api` looks at the package's attribute first.
+    monkeypatch.setattr(importlib.import_module("pgsluice"), "api", fake, raising=False)
     return fake
 
 
@@ -355,9 +355,9 @@ def test_closed_pipe_is_quiet_and_keeps_the_exit_code(status: str, code: int) ->
 import sys, types
 from pgsluice import cli
 from pgsluice.model import RejectsResult, RunResult
-api = types.ModuleType("pgsluice.load.api")
+api = types.ModuleType("pgsluice.api")
 api.load = lambda *paths, **options: RunResult(1, "{status}", 1, (), RejectsResult(0, None))
-sys.modules["pgsluice.load.api"] = api
+sys.modules["pgsluice.api"] = api
 sys.stdin.read()
 cli.main()
 """

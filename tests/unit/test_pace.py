@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgsluice.load.pace import Pace, Patience
+from pgsluice.pipeline.ingest.adaptive import Pace, Patience
 
 MB = 1 << 20
 

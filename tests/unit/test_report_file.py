@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pgsluice.load.rejects import _create
+from pgsluice.pipeline.rejects.report import _create
 
 
 def test_a_report_never_takes_the_place_of_another(tmp_path: Path) -> None:

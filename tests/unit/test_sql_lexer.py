@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgsluice.errors import FileError, SchemaFileError
+from pgsluice.postgres.sql_lexer import is_transaction_statement, read_sql, split
 from pgsluice.sql import query
-from pgsluice.target.schema_file import is_transaction_statement, read_sql, split
 
 
 def texts(sql: str) -> list[str]:

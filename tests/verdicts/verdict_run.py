@@ -29,10 +29,10 @@ from verdict_oracle import Oracle, Verdict, insert
 
 import pgsluice
 from pgsluice.errors import SluiceError
-from pgsluice.load.pace import Pace
 from pgsluice.model import SourceFile
+from pgsluice.pipeline.ingest.adaptive import Pace
+from pgsluice.postgres.embedded import server as embedded
 from pgsluice.source.blocks import BlockReader
-from pgsluice.target import server as embedded
 
 _DATABASE_LASTS = 150
 """Cases after which a new database is taken: a catalog full of dead rows slows everything down."""
@@ -57,7 +57,7 @@ def _some_way(case: Case) -> Iterator[None]:
 
     with (
         mock.patch.object(BlockReader, "__init__", small),
-        mock.patch("pgsluice.load.producer.AS_IT_IS", as_it_is),
+        mock.patch("pgsluice.pipeline.ingest.reader.AS_IT_IS", as_it_is),
         mock.patch.object(Pace, "typed", return_value=typed),
     ):
         yield

@@ -13,10 +13,10 @@ from typing import Annotated
 
 import typer
 
-from pgsluice.cli.embedded import server
-from pgsluice.cli.endings import DEFECT, INTERRUPTED, REFUSED, VETOED, WRONG, Endings
-from pgsluice.cli.loading import load, plan, replay, resume
-from pgsluice.cli.looking import rejects, runs, verify
+from pgsluice.cli.exit_codes import DEFECT, INTERRUPTED, REFUSED, VETOED, WRONG, Endings
+from pgsluice.cli.inspect import rejects, runs, verify
+from pgsluice.cli.load import load, plan, replay, resume
+from pgsluice.cli.server import server
 
 __all__ = ["DEFECT", "INTERRUPTED", "REFUSED", "VETOED", "WRONG", "app", "main", "run"]
 

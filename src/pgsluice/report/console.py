@@ -19,7 +19,7 @@ from pgsluice.model import (
 )
 from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size
 from pgsluice.report.parts import height as lines_of
-from pgsluice.words import counted
+from pgsluice.text import counted
 
 GROUPS_SHOWN = 6
 """Groups of rejects in a run's summary, half of them where the terminal is low."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pgsluice.model import Dialect, FilePlan, Plan, TablePlan
 from pgsluice.report.parts import Grid, Line, Part, clean, number, size
-from pgsluice.words import counted
+from pgsluice.text import counted
 
 NAMES = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "bar", '"': "double", "'": "single"}
 

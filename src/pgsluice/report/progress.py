@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from pgsluice.model import Progress
 from pgsluice.report.parts import clean, is_terminal, seconds, size
-from pgsluice.words import counted
+from pgsluice.text import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from pgsluice.errors import FileError
 from pgsluice.model import Dialect, SourceFile
-from pgsluice.source.records import LineTooLong, Record, Run, Walker, clean, scan, with_lf
+from pgsluice.source.records.fast_scan import clean, with_lf
+from pgsluice.source.records.rules import LineTooLong, Record, Run
+from pgsluice.source.records.walker import Walker, scan
 from pgsluice.source.streams import BOM, open_decoded
 
 

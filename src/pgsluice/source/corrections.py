@@ -21,26 +21,23 @@ from typing import IO, TYPE_CHECKING
 from pgsluice.errors import CallError, FileError
 from pgsluice.model import Dialect
 from pgsluice.source.blocks import Block, Fault, block_of
-from pgsluice.source.places import Places
-from pgsluice.source.records import BAD_ENCODING, BAD_FORMAT, LineTooLong, clean
+from pgsluice.source.locate import Places
+from pgsluice.source.records.fast_scan import clean
+from pgsluice.source.records.rules import BAD_ENCODING, BAD_FORMAT, LineTooLong
 from pgsluice.source.streams import BOM, translated
 
 if TYPE_CHECKING:
-    from pgsluice.source.places import Numbers
+    from pgsluice.source.locate import Numbers
 
-HEADER = (
-    "run", "reject", "table", "file", "line", "record", "kind", "column", "constraint", "sqlstate", "message",
-    "parent_file", "parent_line", "raw",
-)  # fmt: skip
-"""The columns of a report of rejects. Of a corrected one ``run``, ``reject`` and ``raw`` are read."""
-
-PLACEHOLDERS = " (each \\xNN stands for a byte that cannot be read)"
-"""Ends the message of a reject whose fault is another one, where its ``raw`` has such bytes as well."""
 
 _PLACEHOLDER = re.compile(rb"\\x(?:00|[89a-f][0-9a-f])")
 
+
 _BATCH_RECORDS, _BATCH_BYTES = 5000, 4 << 20
+
+
 _FOUND_AT_ONCE = 200
+
 
 # A raw record may be as long as a record can be; the csv module's own limit is 128 kB.
 csv.field_size_limit(1 << 28)
@@ -206,7 +203,7 @@ class Corrections:
         return CorrectionReader(self, columns, refused)
 
     def locate(self, wanted: Iterable[Numbers]) -> Iterator[Places]:
-        """As :func:`pgsluice.source.places.locate`, with the numbers of the rejects."""
+        """As :func:`pgsluice.source.locate.locate`, with the numbers of the rejects."""
         import numpy as np
         import pyarrow as pa
 

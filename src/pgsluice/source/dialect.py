@@ -8,7 +8,8 @@ from itertools import islice
 
 from pgsluice.errors import CallError
 from pgsluice.model import Dialect, DialectOptions
-from pgsluice.source.records import Record, scan
+from pgsluice.source.records.rules import Record
+from pgsluice.source.records.walker import scan
 from pgsluice.source.streams import is_utf8
 
 SAMPLE_BYTES = 1 << 18

@@ -13,7 +13,8 @@ from pgsluice.errors import FileError
 from pgsluice.model import DialectOptions, SourceFile
 from pgsluice.source.blocks import header_fault
 from pgsluice.source.dialect import SAMPLE_BYTES, encoding_of, sniff
-from pgsluice.source.records import MAX_RECORD_BYTES, LineTooLong, scan
+from pgsluice.source.records.rules import MAX_RECORD_BYTES, LineTooLong
+from pgsluice.source.records.walker import scan
 from pgsluice.source.streams import DecodedStream, is_remote, open_decoded, translated
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")

@@ -14,7 +14,11 @@ from typing import BinaryIO, cast
 from pgsluice.errors import FileError
 
 GZIP_MAGIC = b"\x1f\x8b"
+
+
 BOM = codecs.BOM_UTF8
+
+
 CHUNK_BYTES = 1 << 20
 
 
@@ -208,3 +212,14 @@ def _open(path: str) -> BinaryIO:
         return cast(BinaryIO, fsspec.open(path, "rb").open())
     # Unbuffered: reads are large, a buffer would only copy.
     return cast(BinaryIO, io.FileIO(os.fspath(path), "r"))
+
+
+def hash_of(path: str) -> str:
+    """SHA-256 of a file's bytes as they are stored.
+
+    :raises FileError: it cannot be read.
+    """
+    with open_decoded(path, "utf-8") as stream:
+        while stream.read(1 << 20):
+            pass
+        return stream.sha256()

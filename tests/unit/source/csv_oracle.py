@@ -1,4 +1,4 @@
-"""The rules of pgsluice.source.records once more, byte by byte, slow and without any cleverness."""
+"""The rules of pgsluice.source.records.rules once more, byte by byte, slow and without any cleverness."""
 
 from __future__ import annotations
 

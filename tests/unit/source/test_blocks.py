@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from pgsluice.errors import FileError
 from pgsluice.model import Dialect, SourceFile
 from pgsluice.source import blocks as blocks_module
-from pgsluice.source import records
 from pgsluice.source.blocks import Block, BlockReader, Extent, extent, recheck
-from pgsluice.source.places import locate
-from pgsluice.source.records import scan
+from pgsluice.source.locate import locate
+from pgsluice.source.records import rules
+from pgsluice.source.records.walker import scan
 
 SIZES = [1, 2, 3, 7, 16, 64, 8 << 20]
 
@@ -58,7 +58,7 @@ def good(block: Block, fields: int, dialect: Dialect) -> Iterator[tuple[int, tup
     ordinals = [first + i for first, count in block.ordinals for i in range(count)]
     with pytest.MonkeyPatch.context() as patch:
         # What has been rewritten may be longer than the limit that held for the file.
-        patch.setattr(records, "MAX_RECORD_BYTES", 1 << 30)
+        patch.setattr(rules, "MAX_RECORD_BYTES", 1 << 30)
         found = list(scan(block.data, dialect, fields=fields))
     assert len(found) == len(ordinals) == block.rows
     assert all(r.fault is None and not r.rewrite for r in found)
@@ -191,8 +191,8 @@ def test_any_bytes(folder: Path, data: bytes, size: int, fields: int, limit: int
         data = data.removeprefix(b"\xef\xbb\xbf")  # offsets and lines are those of the stream behind it
     file = source(folder, data, Dialect(header=False))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "MAX_RECORD_BYTES", limit)
-        patch.setattr(records, "WINDOW_BYTES", window)
+        patch.setattr(rules, "MAX_RECORD_BYTES", limit)
+        patch.setattr(rules, "WINDOW_BYTES", window)
         try:
             expected = parse(data, fields=fields, header=False, limit=limit)
         except OverflowError:
@@ -358,7 +358,7 @@ def test_a_field_of_ten_megabytes(folder: Path, duck: Duck, quoted: bool) -> Non
 
 
 def test_memory_stays_bounded_behind_a_missing_quote(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "MAX_RECORD_BYTES", 4096)
+    monkeypatch.setattr(rules, "MAX_RECORD_BYTES", 4096)
     text = b'a,b\n1,"2\n' + b"3,4\n" * 50_000
     found = list(BlockReader(source(folder, text, Dialect()), names(2), 1024))
     assert [f for b in found for f in b.faults] == [

@@ -7,7 +7,7 @@ import pytest
 
 from pgsluice.model import Column, Dialect
 from pgsluice.source.blocks import block_of
-from pgsluice.source.quick import QuickReader
+from pgsluice.source.typed.arrow_reader import QuickReader
 
 
 def _column(base: str, modifier: int, schema: str = "pg_catalog") -> Column:

@@ -7,8 +7,9 @@ import time
 import pytest
 
 from pgsluice.model import Dialect
-from pgsluice.source import records
-from pgsluice.source.records import Record, Run, Walker, scan
+from pgsluice.source.records import rules
+from pgsluice.source.records.rules import Record, Run
+from pgsluice.source.records.walker import Walker, scan
 
 COMMA = Dialect()
 
@@ -157,10 +158,10 @@ def test_other_characters() -> None:
 
 
 def test_a_record_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "MAX_RECORD_BYTES", 16)
+    monkeypatch.setattr(rules, "MAX_RECORD_BYTES", 16)
     data = b'a,"' + b"b\n" * 10 + b'"\nc,d\n'
     assert faults(data)[0] == (1, "unterminated CSV quoted field", b'a,"b')
-    with pytest.raises(records.LineTooLong) as caught:
+    with pytest.raises(rules.LineTooLong) as caught:
         read(b"a,b\n" + b"x" * 20 + b"\n")
     assert caught.value.line == 2
 

@@ -1,0 +1,83 @@
+"""Commands for the embedded server."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from pgsluice.cli.options import ServerDir, ServerVersion
+
+server = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+
+@server.callback()
+def _server() -> None:
+    """Start, stop and ask the embedded PostgreSQL server.
+
+    It is used when no database is given, and a load starts it by itself.
+
+    Example: pgsluice server start
+    """
+
+
+@server.command("start")
+def server_start(version: ServerVersion = None, data_dir: ServerDir = ".pgsluice") -> None:
+    """Start the server, and make it first if there is none.
+
+    Prints its address. It goes on running until it is stopped.
+
+    Example: pgsluice server start --version 16
+    """
+    from pgsluice.postgres.embedded import server as embedded
+
+    print(embedded.start(data_dir, version))
+
+
+@server.command("stop")
+def server_stop(data_dir: ServerDir = ".pgsluice") -> None:
+    """Stop the server; its data stay.
+
+    Example: pgsluice server stop
+    """
+    from pgsluice.postgres.embedded import server as embedded
+
+    print("Stopped." if embedded.stop(data_dir) else "It was not running.")
+
+
+@server.command("status")
+def server_status(data_dir: ServerDir = ".pgsluice") -> None:
+    """Say whether the server runs, and where.
+
+    Example: pgsluice server status
+    """
+    from pgsluice.postgres.embedded import server as embedded
+
+    found = embedded.status(data_dir)
+    if found.running:
+        print(f"Running: PostgreSQL {found.version}, process {found.pid}, {found.uri}")
+    elif found.version is None:
+        print(f"There is no server in {found.data_dir}.")
+    else:
+        print(f"Not running: PostgreSQL {found.version} in {found.data_dir}")
+
+
+@server.command("psql", context_settings={"ignore_unknown_options": True})
+def server_psql(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ARG...", hidden=True),
+    ] = None,
+    data_dir: ServerDir = ".pgsluice",
+) -> None:
+    """Open psql on the embedded server.
+
+    What follows -- is handed on to psql.
+
+    Example: pgsluice server psql -- -c 'select count(*) from orders'
+    """
+    from pgsluice.postgres.embedded import server as embedded
+
+    command = [*embedded.psql_command(data_dir), *(arguments or ())]
+    os.execv(command[0], command)

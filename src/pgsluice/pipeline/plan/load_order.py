@@ -1,0 +1,45 @@
+"""TODO pgsluice.pipeline.plan.load_order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pgsluice.model import Table, TableName
+
+
+def load_order(tables: Iterable[Table]) -> tuple[tuple[TableName, ...], tuple[tuple[str, ...], ...]]:
+    """Parents before children; ties by name. Tables in a cycle come together, as near as may be.
+
+    Tarjan's strongly connected components come out children last when edges lead to parents, so the order
+    falls out of the search itself (R. Tarjan, Depth-first search and linear graph algorithms, 1972).
+
+    :returns: the names in load order, and the groups that form a cycle (self-references do not count).
+    """
+    by_name = {t.name: t for t in tables}
+    number: dict[TableName, int] = {}
+    low: dict[TableName, int] = {}
+    stack: list[TableName] = []
+    order: list[TableName] = []
+    cycles: list[tuple[str, ...]] = []
+
+    def visit(name: TableName) -> None:
+        number[name] = low[name] = len(number)
+        stack.append(name)
+        parents = {fk.references for fk in by_name[name].foreign_keys} & by_name.keys()
+        for parent in sorted(p for p in parents if p is not None):
+            if parent not in number:
+                visit(parent)
+                low[name] = min(low[name], low[parent])
+            elif parent in stack:
+                low[name] = min(low[name], number[parent])
+        if low[name] == number[name]:
+            group = stack[stack.index(name) :]
+            del stack[len(stack) - len(group) :]
+            order.extend(group)
+            if len(group) > 1:
+                cycles.append(tuple(str(n) for n in group))
+
+    for name in sorted(by_name):
+        if name not in number:
+            visit(name)
+    return tuple(order), tuple(cycles)

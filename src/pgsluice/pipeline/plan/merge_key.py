@@ -1,0 +1,64 @@
+"""TODO pgsluice.pipeline.plan.merge_key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pgsluice.errors import MappingError
+from pgsluice.model import FilePlan, Mode, Modes, Table
+from pgsluice.postgres.capabilities import usable_key
+
+
+def matching(table: Table, files: Sequence[FilePlan], modes: Modes) -> tuple[Mode, tuple[str, ...], bool]:
+    """Mode of a table, the key columns by which rows are matched, and whether missing rows go.
+
+    :raises MappingError: no key, or one that the files do not bring; or nothing at all to replace the rows.
+    """
+    mode = modes.of(table.name)
+    if mode is Mode.APPEND:
+        return mode, (), False
+    delete = mode is Mode.REPLACE or (mode is Mode.UPSERT and modes.delete_missing)
+    if modes.replay and mode is Mode.REPLACE:
+        # The run that is replayed has deleted what was missing, and kept the old rows of rejected records.
+        if not _own_key(table) and not any(table.name.called(name) for name, _ in modes.keys):
+            return Mode.APPEND, (), False
+        mode = Mode.UPSERT
+    delete = delete and not modes.replay
+    named = next((key for name, key in modes.keys if table.name.called(name)), None)
+    key = _named_key(table, named) if named is not None else _own_key(table)
+    columns = next((f.brought for f in files if f.columns), ())
+    if delete and not columns:
+        raise MappingError(
+            f"{files[0].file.path} is empty and has no header; {mode} would delete every row of {table.name}",
+            "Write the header into the file if that is meant",
+        )
+    if not key:
+        if mode is Mode.REPLACE:
+            return mode, (), True
+        raise MappingError(
+            f"{table.name} has no primary key, so {mode} cannot match its rows",
+            f"Name a unique constraint of it with --key {table.name}=NAME",
+        )
+    lacking = [c for c in key if columns and c not in columns]
+    if lacking:
+        raise MappingError(
+            f"{mode} matches the rows of {table.name} by {', '.join(key)}, and the files have no {', '.join(lacking)}",
+            f"Add the column, or name another key with --key {table.name}=NAME",
+        )
+    return mode, key, delete
+
+
+def _own_key(table: Table) -> tuple[str, ...]:
+    return next((usable_key(table, i) for i in table.indexes if i.primary), ())
+
+
+def _named_key(table: Table, named: str) -> tuple[str, ...]:
+    wanted = tuple(part.strip() for part in named.split(","))
+    for index in table.indexes:
+        columns = usable_key(table, index)
+        if columns and (index.name == named or sorted(columns) == sorted(wanted)):
+            return columns
+    raise MappingError(
+        f"--key {named!r} is no unique key of {table.name}",
+        "Name a unique constraint or its columns; none with a condition, an expression or NULLS NOT DISTINCT",
+    )

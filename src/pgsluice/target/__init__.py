@@ -1,1 +1,0 @@
-"""The database that a load goes to: somebody's server (``connect``) or the embedded one (``server``)."""
