@@ -289,9 +289,9 @@ def _other_database(uri: str, name: str) -> str:
 
 def _psql() -> str:
     """The embedded server's own psql."""
-    from pgsluice.postgres.embedded import server
+    from pgsluice.postgres.embedded.processes import DEFAULT_VERSION, binary
 
-    return str(server._binary("psql", server.DEFAULT_VERSION))
+    return str(binary("psql", DEFAULT_VERSION))
 
 
 def _machine() -> dict[str, Any]:

@@ -21,7 +21,7 @@ from pgsluice.model import (
     RunResult,
     RunSummary,
     VerifyResult,
-    deaf,
+    ignore_progress,
 )
 from pgsluice.options import parse_dialect, parse_limits, parse_modes, parse_pairs, parse_seconds
 from pgsluice.pipeline.plan.planner import make_plan, telling_of_schema
@@ -57,7 +57,7 @@ def load(
     no_wait: bool = False,
     lock_timeout: float = 5.0,
     resumable: bool = False,
-    listen: Listener = deaf,
+    listen: Listener = ignore_progress,
 ) -> RunResult:
     """Loads files or folders of CSV into the tables whose names they bear: all of it or nothing.
 
@@ -115,7 +115,7 @@ def replay(
     dry_run: bool = False,
     no_wait: bool = False,
     lock_timeout: float = 5.0,
-    listen: Listener = deaf,
+    listen: Listener = ignore_progress,
 ) -> RunResult:
     """Loads rejects of a published run that were corrected, all of them or nothing.
 
@@ -147,7 +147,7 @@ def replay(
 
 
 def resume(
-    run_id: int, *, database_url: str | None = None, data_dir: str | None = None, listen: Listener = deaf
+    run_id: int, *, database_url: str | None = None, data_dir: str | None = None, listen: Listener = ignore_progress
 ) -> RunResult:
     """Goes on with an interrupted run that was made with ``resumable``: files that it had staged are not
     read again (``staged_before`` in the result says which).
@@ -239,7 +239,7 @@ def rejects(
     database_url: str | None = None,
     data_dir: str | None = None,
 ) -> tuple[int, RejectsResult]:
-    """The rejects of a run (without ``run_id``: of the last one that has any), counted in groups. Those that
+    """The rejects of a run (without ``run_id``: of the last one that has any), pluralize in groups. Those that
     were replayed since are not among them.
 
     :param table: only those of this table.

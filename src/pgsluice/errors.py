@@ -42,8 +42,12 @@ class SchemaFileError(SluiceError):
     """The file given with ``--schema`` cannot be applied."""
 
 
-class BooksError(SluiceError):
+class AccountingError(SluiceError):
     """read = loaded + rejected does not hold; nothing was published. This is a defect of pgsluice."""
+
+
+BooksError = AccountingError
+"""The name of :class:`AccountingError` in 0.1."""
 
 
 class DatabaseError(SluiceError):

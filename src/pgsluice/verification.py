@@ -1,6 +1,6 @@
 """Looks at the tables after the fact: rows there, parents there, no NULL where none may be.
 
-The constraints of the database are not trusted, their content is counted: each foreign key by a set query
+The constraints of the database are not trusted, their content is pluralize: each foreign key by a set query
 with its own operators, each NOT NULL and each unvalidated CHECK by a look at every row.
 """
 
@@ -22,7 +22,7 @@ from pgsluice.postgres.catalog import read_tables, require_schema
 from pgsluice.postgres.foreign_keys import same_key
 from pgsluice.postgres.sql_lexer import Statement, is_transaction_statement, read_sql, split
 from pgsluice.sql import query
-from pgsluice.text import counted
+from pgsluice.text import pluralize
 
 Connection = psycopg.Connection[Any]
 
@@ -90,15 +90,15 @@ def _table_checks(conn: Connection, table: Table, loaded: tuple[int, int, bool] 
     rows, *others = _numbers(conn, statement)
     yield _rows_check(table, rows, loaded)
     for name, nulls in zip(required, others, strict=False):
-        yield Check("not_null", f"{table.name}.{name}", nulls == 0, counted(nulls, "NULL"))
+        yield Check("not_null", f"{table.name}.{name}", nulls == 0, pluralize(nulls, "NULL"))
     for check, broken in zip(unproved, others[len(required) :], strict=True):
         what = "not enforced" if not check.enforced else "not validated"
         ok = broken == 0 or not check.enforced
-        yield Check("check", f"{table.name}.{check.name}", ok, f"{what}; broken by {counted(broken, 'row')}")
+        yield Check("check", f"{table.name}.{check.name}", ok, f"{what}; broken by {pluralize(broken, 'row')}")
 
 
 def _rows_check(table: Table, rows: int, booked: tuple[int, int, bool] | None) -> Check:
-    held = counted(rows, "row")
+    held = pluralize(rows, "row")
     if booked is None:
         return Check("rows", str(table.name), True, f"{held}; the ledger knows of no load", asked=False)
     loaded, replayed, changed = booked
@@ -140,10 +140,10 @@ def _foreign_key_check(conn: Connection, table: Table, key: Constraint) -> Check
             matches=same_key(key, "parent", "child"),
         ),
     )
-    detail = counted(orphans, "orphan")
+    detail = pluralize(orphans, "orphan")
     broken = orphans
     if key.match_full and len(own) > 1:
-        detail += f", {counted(halves, 'row')} with some of the columns NULL (MATCH FULL)"
+        detail += f", {pluralize(halves, 'row')} with some of the columns NULL (MATCH FULL)"
         broken += halves
     if not key.enforced:
         detail += "; not enforced"

@@ -39,7 +39,7 @@ from exactness.columns import BIG, CASES, DATABASES, TYPES, Case, Database
 from exactness.values import Value, by_chance, by_hand
 from pgsluice.api import load, reject_rows
 from pgsluice.errors import SluiceError
-from pgsluice.pipeline.ingest.sender import Lander
+from pgsluice.pipeline.ingest.sender import CopySender
 from pgsluice.postgres.catalog import read_tables
 
 _numbers = itertools.count(1)
@@ -395,15 +395,15 @@ def _typed_only(share: float) -> Iterator[None]:
 def _counted() -> Iterator[list[int]]:
     """Counts the rows that PostgreSQL took in binary."""
     count = [0]
-    original = Lander._typed
+    original = CopySender._typed
 
-    def typed(self: Lander, piece: object, chunk: object, batch: object) -> bool:
+    def typed(self: CopySender, piece: object, chunk: object, batch: object) -> bool:
         taken = original(self, piece, chunk, batch)  # type: ignore[arg-type]
         if taken:
             count[0] += batch.num_rows  # type: ignore[attr-defined]
         return taken
 
-    with mock.patch.object(Lander, "_typed", typed):
+    with mock.patch.object(CopySender, "_typed", typed):
         yield count
 
 

@@ -21,7 +21,7 @@ from exactness.values import Value
 from pgsluice.model import Dialect, Table
 from pgsluice.postgres.copy import BinaryEncoder, copy_batch, copy_statement
 from pgsluice.source.blocks import Block, block_of
-from pgsluice.source.typed.arrow_reader import QuickReader
+from pgsluice.source.typed.arrow_reader import ArrowReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +30,9 @@ _DIALECT = Dialect(header=False)
 _NAMES = ("id", "v")
 
 
-def reader_for(table: Table, *, utc: bool) -> QuickReader:
+def reader_for(table: Table, *, utc: bool) -> ArrowReader:
     """For files with the columns ``id`` and ``v``."""
-    return QuickReader([table.column(name) for name in _NAMES], _DIALECT, utc=utc)
+    return ArrowReader([table.column(name) for name in _NAMES], _DIALECT, utc=utc)
 
 
 def block(fields: Mapping[int, bytes]) -> Block | None:
@@ -42,7 +42,7 @@ def block(fields: Mapping[int, bytes]) -> Block | None:
     return None if made.faults or made.rows != len(fields) else made
 
 
-def alone(reader: QuickReader, fields: Mapping[int, bytes]) -> dict[int, pa.RecordBatch]:
+def alone(reader: ArrowReader, fields: Mapping[int, bytes]) -> dict[int, pa.RecordBatch]:
     """What the reader makes of each field as a block by itself, where it makes anything."""
     found = {}
     for i, field in fields.items():
@@ -53,7 +53,7 @@ def alone(reader: QuickReader, fields: Mapping[int, bytes]) -> dict[int, pa.Reco
 
 
 def together(
-    reader: QuickReader, fields: Mapping[int, bytes], one: Mapping[int, pa.RecordBatch], r: Random
+    reader: ArrowReader, fields: Mapping[int, bytes], one: Mapping[int, pa.RecordBatch], r: Random
 ) -> Iterator[tuple[int, str]]:
     """What blocks of several values are read as, and should not be.
 

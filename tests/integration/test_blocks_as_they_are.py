@@ -13,11 +13,11 @@ import psycopg
 import pytest
 
 import pgsluice
-from pgsluice.pipeline.ingest.adaptive import Pace
-from pgsluice.pipeline.ingest.sender import Lander
+from pgsluice.pipeline.ingest.adaptive import FormatChooser
+from pgsluice.pipeline.ingest.sender import CopySender
 from pgsluice.pipeline.scratch import make_stage
 from pgsluice.source.blocks import BlockReader
-from pgsluice.source.typed.duckdb_reader import TypedReader
+from pgsluice.source.typed.duckdb_reader import DuckDBReader
 
 TABLE = """
 DROP TABLE IF EXISTS t;
@@ -27,7 +27,7 @@ ROW = "(100, 'old@x', 1, NULL)"
 
 
 @contextmanager
-def watched(method: str, owner: type = Lander) -> Iterator[list[object]]:
+def watched(method: str, owner: type = CopySender) -> Iterator[list[object]]:
     """What a method returned, call by call."""
     seen: list[object] = []
     original = getattr(owner, method)
@@ -92,7 +92,7 @@ def going(way: str) -> Iterator[None]:
     """Blocks go as the file has them, or as Arrow reads them, or as DuckDB does."""
     with (
         mock.patch("pgsluice.pipeline.ingest.reader.AS_IT_IS", way != "duckdb"),
-        mock.patch.object(Pace, "typed", return_value=way == "quick"),
+        mock.patch.object(FormatChooser, "typed", return_value=way == "quick"),
     ):
         yield
 
@@ -157,7 +157,7 @@ def test_a_line_that_ended_the_data_before_18(any_db: str, any_conn: psycopg.Con
 def test_a_clean_file_needs_no_duckdb(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
     conn.execute(TABLE)
     (tmp_path / "t.csv").write_text(FILES["plain"][0])
-    with mock.patch.object(TypedReader, "_open", side_effect=AssertionError):
+    with mock.patch.object(DuckDBReader, "_open", side_effect=AssertionError):
         outcome(conn, db, tmp_path)
     assert conn.execute("SELECT count(*) FROM t").fetchone() == (3,)
 
@@ -171,7 +171,7 @@ def test_a_refused_block_is_read_by_duckdb_and_so_are_those_behind_it(
     lines[150] = "150,x,nothing,\n"
     (tmp_path / "t.csv").write_text("id,email,amount,at\n" + "".join(lines))
     (tmp_path / "u.csv").write_text("id\n1\n")
-    with small_blocks(500), watched("_as_it_is") as taken, watched("read", TypedReader) as read:
+    with small_blocks(500), watched("_as_it_is") as taken, watched("read", DuckDBReader) as read:
         _, refused = outcome(conn, db, tmp_path)
     assert refused == [
         (152, "value", "amount", "", "22P02", 'invalid input syntax for type numeric: "nothing"', "150,x,nothing,")
@@ -194,7 +194,7 @@ def test_a_bad_row_is_no_reason_not_to_freeze_the_others(
     lines[150:152] = [f"{bad}\n"] if "\n" in bad else [f"{bad}\n", lines[151]]
     (tmp_path / "t.csv").write_text("id,email,amount,at\n" + "".join(lines))
     steps: list[str] = []
-    with small_blocks(500), going(way), watched("read", TypedReader) as read:
+    with small_blocks(500), going(way), watched("read", DuckDBReader) as read:
         result = pgsluice.load(tmp_path, database_url=db, max_rejects="all", listen=lambda p: steps.append(p.step))
     assert (result.tables[0].loaded, result.rejects.count) == (600 - len(bad.split("\n")), len(bad.split("\n")))
     fault = bad.startswith("m")

@@ -75,6 +75,10 @@ def one(conn: Conn, name: str = "t") -> Table:
     return by_name(read_tables(conn, None))[name]
 
 
+def reasons(table: Table) -> tuple[str, ...]:
+    return tuple(map(str, table.obstacles))
+
+
 def test_everything_about_a_shop(any_conn: Conn) -> None:
     any_conn.execute(SHOP)
     tables = by_name(read_tables(any_conn, None))
@@ -82,9 +86,7 @@ def test_everything_about_a_shop(any_conn: Conn) -> None:
     assert read_tables(any_conn, "My Shop") == read_tables(any_conn, None)
     customers, orders, lines = tables["customers"], tables["orders"], tables["lines"]
     assert customers.name == TableName("My Shop", "customers")
-    assert (customers.kind, customers.persistence, customers.owner_is_me, customers.can_insert) == (
-        "r", "p", True, True,
-    )  # fmt: skip
+    assert (customers.kind, customers.owner_is_me) == ("r", True)
     assert all(not table.obstacles for table in tables.values())
 
     facts = {c.name: (c.type_sql, c.base, c.base_typmod, c.kind, c.not_null, c.has_default) for c in customers.columns}
@@ -110,9 +112,7 @@ def test_everything_about_a_shop(any_conn: Conn) -> None:
     assert customers.column("doubled").number == 10
 
     positive = constraint(customers, "positive")
-    assert (positive.kind, positive.columns, positive.comment, positive.no_inherit) == (
-        "c", ("amount",), "no gifts", True,
-    )  # fmt: skip
+    assert (positive.kind, positive.columns, positive.comment) == ("c", ("amount",), "no gifts")
     assert positive.expression == "((amount)::numeric > (0)::numeric)"
     full = constraint(lines, "full_key")
     assert (full.columns, full.referenced_columns, full.references, full.match_full) == (
@@ -125,7 +125,6 @@ def test_everything_about_a_shop(any_conn: Conn) -> None:
     deferred = constraint(orders, "orders_c_fkey")
     assert (deferred.deferrable, deferred.deferred, deferred.enforced) == (True, True, True)
     assert constraint(orders, "orders_pkey").columns == ("b", "a")
-    assert constraint(orders, "orders_pkey").index_oid == index(orders, "orders_pkey").oid
     assert [(str(c.table), c.name) for c in customers.referenced_by] == [
         ("My Shop.lines", "open"), ("My Shop.orders", "orders_c_fkey"), ("outside", "outside_fk"),
     ]  # fmt: skip
@@ -193,7 +192,7 @@ def test_everything_about_a_shop(any_conn: Conn) -> None:
 )
 def test_obstacles(any_conn: Conn, ddl: str, words: str) -> None:
     any_conn.execute(ddl)
-    assert one(any_conn).obstacles == (words,)
+    assert reasons(one(any_conn)) == (words,)
 
 
 def test_no_obstacles(any_conn: Conn) -> None:
@@ -207,7 +206,7 @@ def test_no_obstacles(any_conn: Conn) -> None:
         CREATE VIEW v AS SELECT a FROM t;
         CREATE PUBLICATION p FOR ALL TABLES;
     """)
-    assert one(any_conn).obstacles == ()
+    assert reasons(one(any_conn)) == ()
 
 
 def test_temporal_keys_and_unenforced_constraints(conn: Conn) -> None:
@@ -219,11 +218,11 @@ def test_temporal_keys_and_unenforced_constraints(conn: Conn) -> None:
                         v int GENERATED ALWAYS AS (a * 2) VIRTUAL);
     """)
     tables = by_name(read_tables(conn, None))
-    assert tables["t"].obstacles == (
+    assert reasons(tables["t"]) == (
         "constraint t_pkey is WITHOUT OVERLAPS",
         "foreign key k of u uses PERIOD",
     )
-    assert tables["u"].obstacles == ("constraint k is a foreign key with PERIOD",)
+    assert reasons(tables["u"]) == ("constraint k is a foreign key with PERIOD",)
     assert not constraint(tables["w"], "c").enforced
     assert tables["w"].column("v").generated == "v"
     assert [c.kind for c in tables["t"].constraints] == ["p"]  # NOT NULLs are none of ours
@@ -244,13 +243,13 @@ def test_rights(any_conn: Conn) -> None:
         any_conn.execute("SET ROLE sluice_catalog")
         tables = by_name(read_tables(any_conn, None))
         assert tables["t"].owner_is_me
-        assert tables["t"].obstacles == (
+        assert reasons(tables["t"]) == (
             "foreign key c of child points at it, a table of postgres",
             "no right of REFERENCES on parent to build foreign key k again",
             "no right to CREATE indexes in schema public",
         )
-        assert (tables["child"].owner_is_me, tables["child"].can_insert) == (False, False)
-        assert tables["guarded"].obstacles == (
+        assert not tables["child"].owner_is_me
+        assert reasons(tables["guarded"]) == (
             "the table belongs to postgres",
             "row level security is in force for sluice_catalog",
         )

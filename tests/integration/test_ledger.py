@@ -14,7 +14,7 @@ from pgsluice.errors import CallError, LockedError, PrivilegeError
 from pgsluice.ledger import advisory_locks, queries, rejects, replays, runs, schema
 from pgsluice.ledger.rejects import RejectRow
 from pgsluice.ledger.runs import FileRecord
-from pgsluice.model import Progress, Reject, RejectGroup, deaf
+from pgsluice.model import Progress, Reject, RejectGroup, ignore_progress
 
 Conn = psycopg.Connection[Any]
 
@@ -199,19 +199,19 @@ def test_no_wait_says_who(books: Conn, other: Conn) -> None:
     assert row is not None
     run_id = runs.start_run(books, {})
     advisory_locks.hold_run(other, run_id)
-    advisory_locks.lock_tables(other, [row[0]], no_wait=True, listen=deaf)
+    advisory_locks.lock_tables(other, [row[0]], no_wait=True, listen=ignore_progress)
     free = row[0] - 1
     with pytest.raises(LockedError) as caught:
-        advisory_locks.lock_tables(books, [row[0], free], no_wait=True, listen=deaf)
+        advisory_locks.lock_tables(books, [row[0], free], no_wait=True, listen=ignore_progress)
     who = f"run {run_id} (pid {other.info.backend_pid}, the other, role postgres, since 2"
     assert caught.value.message.startswith(f"table taken is being loaded by {who}")
     # What it took before it met the other is free again.
-    advisory_locks.lock_tables(other, [free, row[0]], no_wait=True, listen=deaf)
+    advisory_locks.lock_tables(other, [free, row[0]], no_wait=True, listen=ignore_progress)
 
 
 def test_waits_until_free(books: Conn, other: Conn) -> None:
     heard: list[Progress] = []
-    advisory_locks.lock_tables(other, [BIG, 7, 7], no_wait=False, listen=deaf)
+    advisory_locks.lock_tables(other, [BIG, 7, 7], no_wait=False, listen=ignore_progress)
     thread = threading.Thread(
         target=advisory_locks.lock_tables, args=(books, [7, BIG]), kwargs={"no_wait": False, "listen": heard.append}
     )
@@ -225,15 +225,15 @@ def test_waits_until_free(books: Conn, other: Conn) -> None:
     assert heard[0].phase == "wait"
     assert heard[0].step.startswith(f"waiting for another run (pid {other.info.backend_pid}, the other")
     with pytest.raises(LockedError):
-        advisory_locks.lock_tables(other, [BIG], no_wait=True, listen=deaf)
+        advisory_locks.lock_tables(other, [BIG], no_wait=True, listen=ignore_progress)
 
 
 def test_locks_outlive_a_rollback(books: Conn, db: str) -> None:
     with psycopg.connect(db) as main:
-        advisory_locks.lock_tables(main, [BIG], no_wait=True, listen=deaf)
+        advisory_locks.lock_tables(main, [BIG], no_wait=True, listen=ignore_progress)
         main.rollback()
         with pytest.raises(LockedError):
-            advisory_locks.lock_tables(books, [BIG], no_wait=True, listen=deaf)
+            advisory_locks.lock_tables(books, [BIG], no_wait=True, listen=ignore_progress)
 
 
 # --------------------------------------------------------------------------- rejects

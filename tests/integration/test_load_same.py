@@ -15,7 +15,7 @@ import pytest
 
 from command import Ended, call
 from pgsluice import api
-from pgsluice.postgres.embedded import server as embedded
+from pgsluice.postgres.embedded.processes import binary
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -72,7 +72,7 @@ SYSTEM_15 = Path("/usr/lib/postgresql/15/bin/pg_dump")
 def pg_dump(uri: str, conn: Connection) -> str:
     """The schema as pg_dump writes it, but for what it makes up anew each time."""
     version = conn.info.server_version // 10000
-    program = SYSTEM_15 if version == 15 else embedded._binary("pg_dump", version)
+    program = SYSTEM_15 if version == 15 else binary("pg_dump", version)
     dump = subprocess.run(
         [program, "--schema-only", "--exclude-schema=pgsluice", uri], capture_output=True, text=True, check=True
     ).stdout

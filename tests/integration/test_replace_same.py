@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import pgsluice
-from pgsluice.postgres.embedded import server as embedded
+from pgsluice.postgres.embedded.processes import binary
 
 SYSTEM_15 = Path("/usr/lib/postgresql/15/bin/pg_dump")
 
@@ -142,7 +142,7 @@ def dump(uri: str) -> str:
     """The schema without the ledger's, and without the two lines that are random."""
     with psycopg.connect(uri) as conn:
         version = conn.info.server_version // 10000
-    program = SYSTEM_15 if version == 15 else embedded._binary("pg_dump", version)
+    program = SYSTEM_15 if version == 15 else binary("pg_dump", version)
     command = [str(program), "--schema-only", "--exclude-schema=pgsluice", f"--dbname={uri}"]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return re.sub(r"(?m)^\\(un)?restrict .*\n", "", text)

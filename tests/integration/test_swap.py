@@ -19,7 +19,7 @@ import pgsluice
 from pgsluice.errors import LockedError
 from pgsluice.model import Progress
 from pgsluice.pipeline.plan import strategy
-from pgsluice.postgres.embedded import server as embedded
+from pgsluice.postgres.embedded.processes import binary
 
 FULL = """
 CREATE SCHEMA "Odd";
@@ -50,7 +50,7 @@ ALTER TABLE customers CLUSTER ON "by region";
 CREATE STATISTICS "Odd".together (dependencies, ndistinct) ON region_id, mood FROM customers;
 CREATE STATISTICS expressed ON (lower(email)), region_id FROM customers;
 ALTER STATISTICS expressed SET STATISTICS 77;
-COMMENT ON STATISTICS expressed IS 'it''s counted';
+COMMENT ON STATISTICS expressed IS 'it''s pluralize';
 COMMENT ON TABLE customers IS 'who';
 COMMENT ON COLUMN customers.email IS 'where';
 COMMENT ON CONSTRAINT "mail!" ON customers IS 'with an at';
@@ -100,7 +100,7 @@ def any_size(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
 
 def dump(uri: str, version: int) -> str:
     """``pg_dump --schema-only`` of all but the ledger."""
-    tool = {15: Path("/usr/lib/postgresql/15/bin/pg_dump")}.get(version) or embedded._binary("pg_dump", version)
+    tool = {15: Path("/usr/lib/postgresql/15/bin/pg_dump")}.get(version) or binary("pg_dump", version)
     text = subprocess.run(
         [str(tool), "--schema-only", "--exclude-schema=pgsluice", "-d", uri], check=True, capture_output=True, text=True
     ).stdout
@@ -142,8 +142,8 @@ def test_nothing_but_the_rows_changes(any_db: str, any_conn: psycopg.Connection,
         assert result.status == "published"
         assert ways(result) == {"customers": "new table", 'Odd.Order "x': "new table"}
         assert dump(any_db, version) == before
-    counted = {t.table: (t.read, t.inserted, t.updated, t.unchanged, t.deleted) for t in result.tables}
-    assert counted == {"customers": (200, 200, 0, 0, 200), 'Odd.Order "x': (200, 200, 0, 0, 200)}
+    pluralize = {t.table: (t.read, t.inserted, t.updated, t.unchanged, t.deleted) for t in result.tables}
+    assert pluralize == {"customers": (200, 200, 0, 0, 200), 'Odd.Order "x': (200, 200, 0, 0, 200)}
     assert tell(any_conn, "SELECT 'customers'::regclass::oid") != old
     assert tell(any_conn, "SELECT count(*), min(email), max(shout), count(late) FROM customers") == [
         (200, "new100@x", "NEW9@X", 0)

@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import pgsluice
 from pgsluice.model import RunResult
-from pgsluice.postgres.embedded import server as embedded
+from pgsluice.postgres.embedded.processes import binary
 
 Rejected = list[tuple[Any, ...]]
 
@@ -300,7 +300,7 @@ def test_what_is_not_data_is_the_same_after_rejects(db: str, tmp_path: Path) -> 
 def _schema(uri: str, folder: Path) -> str:
     with psycopg.connect(uri) as conn:
         version = conn.info.server_version // 10000
-    pg_dump = embedded._binary("pg_dump", version)
+    pg_dump = binary("pg_dump", version)
     dump = [str(pg_dump), "--schema-only", "--schema=public", uri]
     done = subprocess.run(dump, check=True, capture_output=True, text=True)
     # A random word against injection, new in each dump.

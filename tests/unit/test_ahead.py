@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from pgsluice.pipeline.prefetch import Ahead
+from pgsluice.pipeline.prefetch import Prefetch
 
 
 def _threads() -> Iterator[str]:
@@ -22,7 +22,7 @@ def test_items_come_in_their_order_and_no_more_wait_than_may() -> None:
             made.append(n)
             yield n
 
-    ahead = Ahead(items(), 2, "ahead-test")
+    ahead = Prefetch(items(), 2, "ahead-test")
     taken = []
     for n in ahead:
         taken.append(n)
@@ -38,7 +38,7 @@ def test_what_the_work_raises_is_raised_to_the_taker() -> None:
         yield 1
         raise KeyError("gone")
 
-    taken = iter(Ahead(items(), 2, "ahead-test"))
+    taken = iter(Prefetch(items(), 2, "ahead-test"))
     assert next(taken) == 1
     with pytest.raises(KeyError, match="gone"):
         next(taken)
@@ -56,7 +56,7 @@ def test_closed_early_the_work_is_closed_too() -> None:
         finally:
             closed.set()
 
-    ahead = Ahead(items(), 2, "ahead-test")
+    ahead = Prefetch(items(), 2, "ahead-test")
     assert next(iter(ahead)) == 0
     ahead.close()
     assert closed.is_set()

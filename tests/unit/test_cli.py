@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from pgsluice import cli
-from pgsluice.errors import BooksError, CallError, ConnectError, MappingError, SluiceError
+from pgsluice.errors import AccountingError, CallError, ConnectError, MappingError, SluiceError
 from pgsluice.model import (
     Check,
     FileResult,
@@ -255,7 +255,7 @@ def test_exit_code_of_a_run(api: Any, call: Call, status: str, code: int) -> Non
     [
         (CallError("no such limit: x", "Give a number"), 2, "pgsluice: no such limit: x. Give a number\n"),
         (MappingError("no table for\n a.csv"), 2, "pgsluice: no table for a.csv\n"),
-        (BooksError("books"), 2, "pgsluice: books\n"),
+        (AccountingError("books"), 2, "pgsluice: books\n"),
         (ConnectError("no server", "Start it"), 3, "pgsluice: no server. Start it\n"),
         (MappingError("no column \x1b[2J"), 2, "pgsluice: no column \\x1b[2J\n"),
         (OSError(28, "No space left on device", "f"), 2, None),

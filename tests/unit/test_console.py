@@ -24,12 +24,12 @@ from pgsluice.model import (
     RunResult,
     RunSummary,
     SourceFile,
+    Strategy,
     Table,
     TableName,
     TablePlan,
     TableResult,
     VerifyResult,
-    Way,
 )
 from pgsluice.report import console, parts
 from pgsluice.report.parts import Grid, Line, Part
@@ -301,7 +301,7 @@ def plan() -> Plan:
         for i in (1, 2)
     )
     why = "the table is empty"
-    table_plan = TablePlan(target, files, ("orders.customer_id -> customers",), Way.IN_PLACE, why)
+    table_plan = TablePlan(target, files, ("orders.customer_id -> customers",), Strategy.IN_PLACE, why)
     return Plan("shop", "16.2", (table_plan,), cycles=(("a", "b"),))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pgsluice.pipeline.ingest.adaptive import Pace, Patience
+from pgsluice.pipeline.ingest.adaptive import Backoff, FormatChooser
 
 MB = 1 << 20
 
 
-def _measured(text: float, binary: float) -> Pace:
+def _measured(text: float, binary: float) -> FormatChooser:
     """A pace with a block waiting, after a few blocks of both ways that took these seconds for 8 MB."""
-    pace = Pace()
+    pace = FormatChooser()
     for _ in range(3):
         pace.read()
     pace.taken()
@@ -20,7 +20,7 @@ def _measured(text: float, binary: float) -> Pace:
 
 
 def test_nothing_is_typed_while_the_sender_has_nothing_else() -> None:
-    pace = Pace()
+    pace = FormatChooser()
     assert not pace.typed(8 * MB)
     pace.read()
     assert pace.typed(8 * MB)
@@ -29,7 +29,7 @@ def test_nothing_is_typed_while_the_sender_has_nothing_else() -> None:
 
 
 def test_small_blocks_are_not_typed() -> None:
-    pace = Pace()
+    pace = FormatChooser()
     pace.read()
     assert not pace.typed(2 * MB)
 
@@ -50,7 +50,7 @@ def test_some_blocks_go_as_the_file_has_them_for_comparison() -> None:
 
 
 def test_what_fails_again_and_again_is_tried_less_and_less() -> None:
-    patience = Patience()
+    patience = Backoff()
     tried = []
     for turn in range(24):
         if patience.now():

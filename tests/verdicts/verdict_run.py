@@ -30,7 +30,7 @@ from verdict_oracle import Oracle, Verdict, insert
 import pgsluice
 from pgsluice.errors import SluiceError
 from pgsluice.model import SourceFile
-from pgsluice.pipeline.ingest.adaptive import Pace
+from pgsluice.pipeline.ingest.adaptive import FormatChooser
 from pgsluice.postgres.embedded import server as embedded
 from pgsluice.source.blocks import BlockReader
 
@@ -58,7 +58,7 @@ def _some_way(case: Case) -> Iterator[None]:
     with (
         mock.patch.object(BlockReader, "__init__", small),
         mock.patch("pgsluice.pipeline.ingest.reader.AS_IT_IS", as_it_is),
-        mock.patch.object(Pace, "typed", return_value=typed),
+        mock.patch.object(FormatChooser, "typed", return_value=typed),
     ):
         yield
 

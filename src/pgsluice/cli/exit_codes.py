@@ -76,7 +76,7 @@ class _Heard:
 _heard = _Heard()
 
 
-def overheard(listen: Listener) -> Listener:
+def track_commit(listen: Listener) -> Listener:
     """The listener of a run, whose word that it commits is kept for the case of Ctrl-C."""
 
     def hear(event: Progress) -> None:

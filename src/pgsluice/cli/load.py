@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pgsluice.cli.exit_codes import VETOED, overheard, show, show_json
+from pgsluice.cli.exit_codes import VETOED, show, show_json, track_commit
 from pgsluice.cli.options import (
     Columns,
     DatabaseUrl,
@@ -111,7 +111,7 @@ def load(
             no_wait=no_wait,
             lock_timeout=lock_timeout,
             resumable=resumable,
-            listen=overheard(follower),
+            listen=track_commit(follower),
         )
     _conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet, profile=profile)
 
@@ -185,7 +185,7 @@ def resume(
     from pgsluice.report.progress import Follower
 
     with Follower(quiet=as_json or quiet) as follower:
-        result = resume_run(run, database_url=database_url, data_dir=data_dir, listen=overheard(follower))
+        result = resume_run(run, database_url=database_url, data_dir=data_dir, listen=track_commit(follower))
     _conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet)
 
 
@@ -227,7 +227,7 @@ def replay(
             dry_run=dry_run,
             no_wait=no_wait,
             lock_timeout=lock_timeout,
-            listen=overheard(follower),
+            listen=track_commit(follower),
         )
     _conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet)
 

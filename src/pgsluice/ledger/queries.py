@@ -25,7 +25,7 @@ def runs(conn: Connection, limit: int) -> tuple[RunSummary, ...]:
 
 
 def reject_groups(conn: Connection, run_id: int, table: str | None = None) -> tuple[RejectGroup, ...]:
-    """The rejected rows of a run (of one table) that are open, counted by table, kind, column, constraint and
+    """The rejected rows of a run (of one table) that are open, pluralize by table, kind, column, constraint and
     SQLSTATE, most first, but rows whose parents were rejected last.
     """
     return tuple(RejectGroup(*row) for row in fetch_rows(conn, "reject_groups", run_id=run_id, table=table))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg.rows import tuple_row
 
-from pgsluice.errors import BooksError, CallError
+from pgsluice.errors import AccountingError, CallError
 from pgsluice.ledger.queries import _REJECTS_PER_FETCH
 from pgsluice.ledger.statements import Connection, fetch_rows, fetch_value
 from pgsluice.sql import query
@@ -90,7 +90,7 @@ def mark_replayed(conn: Connection, run_id: int, replay: int, numbers: Iterable[
         cursor.execute(query("ledger", "book_replayed"), runs)
         booked = conn.execute("SELECT count(*) FROM pgsluice.file WHERE run_id = %s AND rows_rejected < 0", [run_id])
         if booked.fetchone() != (0,):
-            raise BooksError(
+            raise AccountingError(
                 f"more rows of run {run_id} would be replayed than it rejected; nothing was published",
                 "Please report this as a defect of pgsluice",
             )

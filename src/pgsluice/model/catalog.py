@@ -1,13 +1,16 @@
-"""TODO pgsluice.model.catalog."""
+"""Tables as PostgreSQL's catalog describes them."""
 
 from __future__ import annotations
 
+import enum
 import re
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class TableName:
+    """The schema and the name of a table, both without quotes."""
+
     schema: str
     name: str
 
@@ -15,7 +18,7 @@ class TableName:
         return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
 
     def called(self, text: str) -> bool:
-        """Whether somebody who wrote ``table`` or ``schema.table`` means this one."""
+        """Whether ``text``, written as ``table`` or ``schema.table``, names this table."""
         return text in (self.name, f"{self.schema}.{self.name}")
 
 
@@ -23,8 +26,8 @@ class TableName:
 class Column:
     """A column of a target table.
 
-    ``type_sql`` is ``format_type()`` with its modifier (``numeric(10,2)``). ``base`` is the name of the
-    type in ``pg_type`` after unwrapping domains (``numeric``), ``base_typmod`` its modifier, -1: none.
+    ``type_sql`` is what ``format_type()`` returns, modifier included (``numeric(10,2)``). ``base`` is the name that the
+    type has in ``pg_type`` below all domains (``numeric``); ``base_typmod`` is its modifier, -1 if it has none.
     """
 
     name: str
@@ -38,54 +41,53 @@ class Column:
     not_null: bool
     has_default: bool
     identity: str
-    """'' none, 'a' always, 'd' by default."""
+    """'' for no identity column, 'a' for GENERATED ALWAYS, 'd' for BY DEFAULT."""
     generated: str
-    """'' none, 's' stored, 'v' virtual."""
+    """'' for an ordinary column, 's' for a stored generated column, 'v' for a virtual one."""
     labels: tuple[str, ...] = ()
     """The labels of an enum."""
     owned_sequence: str = ""
-    """Quoted, qualified name of the sequence that the column owns (serial, identity)."""
+    """The sequence that the column owns (serial, identity), qualified and quoted; '' if it owns none."""
 
     @property
     def required(self) -> bool:
-        """A file must bring this column: it is NOT NULL and nothing fills it."""
+        """Whether a file must contain the column: it is NOT NULL and has no default, identity or expression."""
         return self.not_null and not self.has_default and not self.identity and not self.generated
 
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A row of ``pg_constraint``: p(rimary), u(nique), c(heck), f(oreign key), x (exclusion)."""
+    """A row of ``pg_constraint``; ``kind`` is p(rimary), u(nique), c(heck), f(oreign key) or x (exclusion)."""
 
     oid: int
     name: str
     kind: str
     columns: tuple[str, ...]
     definition: str
-    """``pg_get_constraintdef``."""
+    """What ``pg_get_constraintdef()`` returns."""
     expression: str = ""
-    """Of a CHECK: ``pg_get_expr(conbin)``."""
-    index_oid: int = 0
+    """The condition of a CHECK as ``pg_get_expr()`` returns it; '' for other kinds."""
     deferrable: bool = False
     deferred: bool = False
     validated: bool = True
     enforced: bool = True
-    no_inherit: bool = False
-    inherited: bool = False
     comment: str | None = None
     references: TableName | None = None
     referenced_columns: tuple[str, ...] = ()
     equality: tuple[str, ...] = ()
-    """Of a foreign key: how its trigger compares each ``{parent}`` column with the ``{child}`` column."""
+    """For a foreign key: the comparison of each ``{parent}`` column with its ``{child}`` column, as the key's trigger
+    makes it."""
     match_full: bool = False
     table: TableName | None = None
-    """The table that carries the constraint (of interest for foreign keys that point at a table)."""
+    """The table that the constraint belongs to."""
     trigger: str = ""
-    """Of a constraint that a trigger asks after the row is in (foreign keys, deferrable unique keys): its name."""
+    """The name of the trigger that checks the constraint after the row is inserted (foreign keys, deferrable unique
+    keys); '' for other kinds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A row of ``pg_index`` with what is needed to judge by it and to make it again."""
+    """A row of ``pg_index``, with everything needed to find violations of the index and to build it again."""
 
     oid: int
     name: str
@@ -93,7 +95,7 @@ class Index:
     unique: bool
     primary: bool
     keys: tuple[str, ...]
-    """Columns or expressions in SQL, key columns only (without INCLUDE)."""
+    """The key columns or expressions as SQL, without INCLUDE columns."""
     predicate: str
     nulls_not_distinct: bool
     constraint: str = ""
@@ -103,44 +105,96 @@ class Index:
     clustered: bool = False
     replica_identity: bool = False
     plain: bool = True
-    """Default operator classes: set queries with ``=`` judge as the index does."""
+    """The index is a btree with default operator classes, so ``=`` in a query compares as the index does."""
     collated: bool = False
-    """A collation other than C orders the keys."""
+    """A collation other than C orders the keys, which makes comparisons expensive."""
     valid: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The keys: columns by their names, expressions as SQL has them."""
+        """The keys without quotes: columns by their names, expressions as SQL."""
         found = ((re.fullmatch(r'"((?:[^"]|"")+)"', key), key) for key in self.keys)
         return tuple(quoted[1].replace('""', '"') if quoted else key for quoted, key in found)
 
 
+class ObstacleKind(enum.StrEnum):
+    """What kind of thing keeps pgsluice from dropping and rebuilding the keys of a table.
+
+    The query ``obstacles`` of ``sql/catalog.sql`` gives these values; code decides by the kind and never by the text.
+    """
+
+    OWNER = "owner"
+    PARTITIONED = "partitioned"
+    FOREIGN_TABLE = "foreign table"
+    INHERITANCE = "inheritance"
+    TRIGGER = "trigger"
+    """A trigger of the user fires on INSERT."""
+    TRUNCATE_TRIGGER = "truncate trigger"
+    KEY_TRIGGER = "key trigger"
+    """The triggers of a foreign key are disabled or altered."""
+    EVENT_TRIGGER = "event trigger"
+    RULE = "rule"
+    ROW_SECURITY = "row security"
+    PUBLICATION = "publication"
+    EXCLUSION = "exclusion"
+    PERIOD = "period"
+    DEPENDENCY = "dependency"
+    """A view or another object depends on an index or a constraint."""
+    INDEX = "index"
+    """An index has a property that a rebuilt index would lose, or is invalid."""
+    PRIVILEGE = "privilege"
+    RESUMABLE = "resumable"
+    """The run is resumable, so rows go through stages that outlive it."""
+    FAILED_ATTEMPT = "failed attempt"
+    """An earlier attempt of the run could not finish a table in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """One reason against dropping and rebuilding the keys and indexes of a table."""
+
+    kind: ObstacleKind
+    text: str
+    """The reason for people; no code reads it."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A target table with everything that the plan and the judge ask about it."""
+    """A target table with everything that planning and validation need to know about it."""
 
     oid: int
     name: TableName
     kind: str
-    """``pg_class.relkind``: r table, p partitioned, f foreign, v view."""
-    persistence: str
+    """``pg_class.relkind``: r for a table, p for a partitioned table, f for a foreign table."""
     owner_is_me: bool
     columns: tuple[Column, ...]
     constraints: tuple[Constraint, ...]
     indexes: tuple[Index, ...]
     referenced_by: tuple[Constraint, ...]
-    """Foreign keys of any table that point here (``table`` names theirs)."""
-    can_insert: bool = True
-    obstacles: tuple[str, ...] = ()
-    """Why keys and indexes may not be taken down for the time of a load, in words; empty: they may."""
+    """Foreign keys of any table that reference this table."""
+    obstacles: tuple[Obstacle, ...] = ()
+    """Reasons against dropping keys and indexes for the time of a load; empty if they may be dropped."""
+
+    def has_obstacle(self, *kinds: ObstacleKind) -> bool:
+        """Whether an obstacle of one of these kinds exists."""
+        return any(obstacle.kind in kinds for obstacle in self.obstacles)
 
     def column(self, name: str) -> Column:
+        """The column of that name.
+
+        :raises StopIteration: the table has no such column.
+        """
         return next(c for c in self.columns if c.name == name)
 
     @property
     def foreign_keys(self) -> tuple[Constraint, ...]:
+        """The table's own foreign keys."""
         return tuple(c for c in self.constraints if c.kind == "f")
 
     @property
     def checks(self) -> tuple[Constraint, ...]:
+        """The table's CHECK constraints."""
         return tuple(c for c in self.constraints if c.kind == "c")

@@ -1,18 +1,20 @@
-"""TODO pgsluice.model.files."""
+"""Files as discovery describes them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pgsluice.model.catalog import TableName
+if TYPE_CHECKING:
+    from pgsluice.model.catalog import TableName
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a file writes its records.
+    """How a file separates, quotes and encodes its records.
 
-    ``null`` holds the texts that mean NULL when unquoted; empty tuple: an unquoted empty field is NULL
-    and a quoted one the empty string, as in COPY's CSV format.
+    ``null`` holds the texts that mean NULL when they are not quoted. An empty tuple stands for COPY's CSV rule: an
+    empty field without quotes is NULL, an empty field in quotes is the empty string.
     """
 
     delimiter: str = ","
@@ -24,7 +26,7 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class DialectOptions:
-    """What the user fixed of the dialect; None: to be sniffed."""
+    """The parts of the dialect that the user fixed; None stands for a part to detect."""
 
     delimiter: str | None = None
     quote: str | None = None
@@ -34,15 +36,15 @@ class DialectOptions:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file as found: where it is, how long, how it writes, and its first record."""
+    """A file found by discovery: its path, size in bytes, dialect and first record."""
 
     path: str
     bytes: int
     stems: tuple[str, ...]
-    """What is matched with tables' names, in this order: the name without folder and ``.csv``/``.gz``, then without the
-    last number (of a part, of a day) as well, and so on."""
+    """Names to compare with table names, in this order: the file name without folder and suffix, then the same
+    without its last number (of a part, of a day), and so on."""
     dialect: Dialect
     header: tuple[str, ...]
-    """The fields of the first record (column names, if ``dialect.header``)."""
+    """The fields of the first record; they are column names if ``dialect.header`` is true."""
     feeds: TableName | None = None
-    """The table that the file goes into, where its name need not be asked: in a replay."""
+    """The table that the file goes into, where the table is known and the file name does not matter: in a replay."""

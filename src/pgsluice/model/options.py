@@ -1,4 +1,4 @@
-"""TODO pgsluice.model.options."""
+"""The options of a load."""
 
 from __future__ import annotations
 
@@ -6,16 +6,45 @@ from dataclasses import dataclass, field
 
 from pgsluice.model.files import DialectOptions
 from pgsluice.model.plan import Modes
-from pgsluice.model.results import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many rejects are allowed: a number of rows, a percentage of the rows read, or all if both are None."""
+
+    rows: int | None = 0
+    percent: float | None = None
+
+    def allows(self, rejected: int, read: int) -> bool:
+        """Whether ``rejected`` of ``read`` rows stay within the limit."""
+        if self.percent is not None:
+            return rejected * 100 <= self.percent * read
+        return self.rows is None or rejected <= self.rows
+
+    def __str__(self) -> str:
+        if self.percent is not None:
+            return f"{self.percent:g}%"
+        return "all" if self.rows is None else str(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of ``--max-rejects``: one for the whole run, others for single tables by name."""
+
+    run: Limit = Limit()
+    tables: tuple[tuple[str, Limit], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """Everything about a load that is not a path; the defaults are those of the command line."""
+    """Everything about a load except its paths. The defaults are those of the command line.
+
+    The ledger stores the options of each run as JSON; :mod:`pgsluice.options` reads them back.
+    """
 
     schema_file: str | None = None
     tables: tuple[tuple[str, str], ...] = ()
-    """(table, glob) pairs of ``--table``; the first match wins."""
+    """(table, glob) pairs of ``--table``; the first match decides."""
     columns: tuple[tuple[str, str], ...] = ()
     """(field, column) pairs of ``--column``; '' as the column leaves the field out."""
     into: str | None = None
@@ -25,9 +54,9 @@ class LoadOptions:
     dry_run: bool = False
     again: bool = False
     resumable: bool = False
-    """Stage file by file so that the run can be resumed when it is interrupted."""
+    """Each file is staged in a transaction of its own, so that an interrupted run can be resumed."""
     no_wait: bool = False
     lock_timeout: float = 5.0
-    """Seconds to wait for a table's lock, before letting go, pausing and trying again."""
+    """Seconds to wait for the lock on a table, before the run pauses and tries again."""
     reports: str = ".pgsluice/rejects"
-    """Folder for the CSV files of rejects."""
+    """Folder for the CSV reports of rejects."""

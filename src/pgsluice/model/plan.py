@@ -1,4 +1,4 @@
-"""TODO pgsluice.model.plan."""
+"""The plan of a load: which file goes into which table, in which order, with which strategy."""
 
 from __future__ import annotations
 
@@ -9,88 +9,96 @@ from pgsluice.model.catalog import Table, TableName
 from pgsluice.model.files import SourceFile
 
 
-class Way(enum.StrEnum):
-    """How a table's rows reach it."""
+class Strategy(enum.StrEnum):
+    """How the rows of the files reach a table. The values stand in plans and in JSON."""
 
     IN_PLACE = "in place"
-    """COPY into the empty table itself, keys and indexes built afterwards, one transaction."""
+    """COPY into the empty table, whose keys and indexes are dropped before and built again after the COPY."""
     STAGE = "stage"
-    """COPY into a stage, then INSERT with all constraints in force."""
+    """COPY into a stage, then INSERT into the table with all constraints in force."""
     SWAP = "new table"
-    """COPY into a new table beside the old one, keys and indexes built on it, then the two are swapped."""
+    """COPY into a shadow table, build keys and indexes on it, then exchange shadow table and table."""
 
 
 class Mode(enum.StrEnum):
-    """What becomes of rows that the table holds already."""
+    """What happens to rows that the table already holds."""
 
     APPEND = "append"
-    """They stay; a new row with the key of an old one is rejected."""
+    """Existing rows stay. A new row with the key of an existing row is rejected."""
     UPSERT = "upsert"
-    """The new row's columns replace the old row's where they differ."""
+    """A row of the files updates the existing row with the same key where their columns differ."""
     INSERT_MISSING = "insert-missing"
-    """They stay as they are; new rows with their keys change nothing."""
+    """Existing rows stay. A row of the files whose key exists changes nothing."""
     REPLACE = "replace"
-    """The table's content becomes the files' content."""
+    """After the load the table holds the rows of the files and no others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Modes:
-    """``--mode``: one for the run, others for single tables (by name)."""
+    """The modes of a run: one for all tables, others for single tables by name."""
 
     run: Mode = Mode.APPEND
     tables: tuple[tuple[str, Mode], ...] = ()
     keys: tuple[tuple[str, str], ...] = ()
-    """``--key``: (table, its unique constraint or columns) by which rows are matched."""
+    """Merge keys that the user named: (table, unique constraint or columns)."""
     delete_missing: bool = False
-    """With upsert: rows whose keys are not in the files go."""
+    """An upsert deletes the rows whose keys the files do not contain."""
     replay: bool = False
-    """The files are corrected rejects and not the whole: nothing is missing, so replace works as upsert."""
+    """The files are corrected rejects and not the whole content, so no row is missing and replace works as upsert."""
 
     def of(self, table: TableName) -> Mode:
+        """The mode of a table."""
         return next((mode for name, mode in self.tables if table.called(name)), self.run)
 
 
 @dataclass(frozen=True, slots=True)
 class FilePlan:
-    """Which columns a file feeds."""
+    """A file and the column that each of its fields goes into."""
 
     file: SourceFile
     columns: tuple[str, ...]
-    """``columns[i]`` takes the i-th field; '' where the field is left out."""
+    """``columns[i]`` takes the i-th field; '' leaves the field out."""
 
     @property
     def brought(self) -> tuple[str, ...]:
-        """The columns alone."""
+        """The columns that the file contains, in the order of its fields."""
         return tuple(column for column in self.columns if column)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """A name for each field, for messages: its column, or what the file calls it."""
+        """A name for each field, for messages: the column, or the header's name of a field that is left out."""
         return tuple(column or self.file.header[i] for i, column in enumerate(self.columns))
 
 
 @dataclass(frozen=True, slots=True)
 class TablePlan:
+    """What a load does with one table."""
+
     table: Table
     files: tuple[FilePlan, ...]
     after: tuple[str, ...]
-    """Parents in this plan, "orders.customer_id -> customers" in words: why the table comes here."""
-    way: Way
+    """Foreign keys to tables of the plan, as ``customer_id -> customers``: why the table comes at this place."""
+    way: Strategy
     why: str
-    """Why this way, in words."""
+    """Why the plan chose this strategy, for people."""
     mode: Mode = Mode.APPEND
     key: tuple[str, ...] = ()
-    """The columns by which rows are matched with those of the table (every mode but append)."""
+    """The merge key: the columns by which rows of the files match rows of the table. Empty for append."""
     delete_missing: bool = False
-    """Rows that the files do not have are deleted."""
+    """Rows whose keys the files do not contain are deleted."""
+
+    @property
+    def strategy(self) -> Strategy:
+        """The strategy; the field is named ``way`` in JSON."""
+        return self.way
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a load would do; tables in load order."""
+    """What a load does; the tables stand in load order, parents before children."""
 
     database: str
     server_version: str
     tables: tuple[TablePlan, ...]
     cycles: tuple[tuple[str, ...], ...] = ()
-    """Tables whose foreign keys form a cycle, each group in load order."""
+    """Groups of tables whose foreign keys form a cycle, each group in load order."""

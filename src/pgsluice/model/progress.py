@@ -1,18 +1,35 @@
-"""TODO pgsluice.model.progress."""
+"""Progress events of a run, and the listener that receives them."""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
 
+class Phase(enum.StrEnum):
+    """The phase of a run that a progress event belongs to."""
+
+    PLAN = "plan"
+    WAIT = "wait"
+    """The run waits for a lock or pauses before it tries again."""
+    STAGE = "stage"
+    """Rows of the files are sent to PostgreSQL."""
+    VALIDATE = "judge"
+    """PostgreSQL is asked which rows break a constraint. (The value is older than the name.)"""
+    BUILD = "build"
+    """An index or a constraint is built."""
+    PUBLISH = "publish"
+    ROLLBACK = "rollback"
+    """It is certain that an announced commit did not happen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Something happened that a person may want to see.
+    """A progress event: what begins, or how far it is.
 
-    ``phase``: plan, wait, stage, judge, build, publish; rollback, when it is certain that a commit that was to come did
-    not. ``done`` and ``total`` count bytes of the
-    table's files while staging, steps otherwise; ``rows`` so far. ``step`` names an index, a constraint.
+    ``phase`` is one of :class:`Phase`. In the phase ``stage``, ``done`` and ``total`` count bytes of the table's files
+    and ``rows`` counts rows. ``step`` names an index or a constraint, or says in words what is being done.
     """
 
     phase: str
@@ -24,7 +41,8 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
+"""A function that receives every progress event, on the thread that runs the load."""
 
 
-def deaf(_: Progress) -> None:
-    """The listener of those who do not listen."""
+def ignore_progress(_: Progress) -> None:
+    """A listener that does nothing."""

@@ -1,68 +1,60 @@
-"""TODO pgsluice.model.results."""
+"""What the API returns: results of runs, rejects, and the checks of ``verify``."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """How many rejects are allowed: a number, a share of the rows read, or all (both None)."""
+class RunStatus(enum.StrEnum):
+    """How a run ended. ``running``, ``failed`` and ``interrupted`` occur in the ledger only."""
 
-    rows: int | None = 0
-    percent: float | None = None
-
-    def allows(self, rejected: int, read: int) -> bool:
-        if self.percent is not None:
-            return rejected * 100 <= self.percent * read
-        return self.rows is None or rejected <= self.rows
-
-    def __str__(self) -> str:
-        if self.percent is not None:
-            return f"{self.percent:g}%"
-        return "all" if self.rows is None else str(self.rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """``--max-rejects``: one limit for the whole run, others for single tables (by name)."""
-
-    run: Limit = Limit()
-    tables: tuple[tuple[str, Limit], ...] = ()
+    RUNNING = "running"
+    PUBLISHED = "published"
+    """The rows are in the tables."""
+    VETOED = "vetoed"
+    """More rows were rejected than the limits allow; nothing was published."""
+    DRY_RUN = "dry_run"
+    SKIPPED = "skipped"
+    """An earlier run has loaded every file."""
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that was refused, with everything that is known about why."""
+    """A rejected row, with everything that is known about the reason."""
 
     run_id: int
     table: str
     file: str
     line: int
-    """Physical line on which the record begins, from 1; the header counts."""
+    """The physical line on which the record begins, from 1; the header counts."""
     kind: str
-    """structure, value, not_null, check, unique, foreign_key, parent, exclusion, trigger, policy, other."""
+    """One of :class:`~pgsluice.model.verdict.RejectKind`."""
     column: str
     constraint: str
     sqlstate: str
     message: str
     raw: str
-    """The record as it stands in the file, undecodable bytes as ``\\xNN``."""
+    """The record as it stands in the file; bytes that cannot be decoded are written as ``\\xNN``."""
     original: int = 0
-    """The run in which the record was rejected first: ``run_id``, or of a replay the run that is replayed."""
+    """The run that rejected the record first: ``run_id`` itself or, for a replay, the run that is replayed."""
     number: int = 0
-    """Which reject of that run it is, from 1."""
+    """The number of the reject within the run ``original``, from 1."""
     record: int = 0
-    """Which record of the file, from 1, without the header."""
+    """The number of the record in the file, from 1, without the header."""
     parent_file: str = ""
-    """Of a row whose parent was rejected: where the parent stands. Of one whose key an earlier row has: where that
-    stands, if it is known: not if it was loaded before the first row of its table was refused, nor where rows had to be
-    tried one by one."""
+    """The file of the parent row that was rejected, or of the earlier row with the same key; '' if there is none or
+    the earlier row is not known. It is not known if it was loaded before the first row of the table was rejected, or
+    if PostgreSQL had to try the rows one by one."""
     parent_line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
+    """What a run did with one file. ``bytes`` is the size on disk; the other numbers count rows."""
+
     path: str
     sha256: str
     bytes: int
@@ -70,12 +62,15 @@ class FileResult:
     loaded: int
     rejected: int
     skipped: bool = False
+    """An earlier run has loaded the same content into the same table."""
     staged_before: bool = False
-    """Of a resumed run: the file was staged before the interruption and not read again."""
+    """In a resumed run: the file was staged before the interruption and not read again."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableResult:
+    """What a run did with one table; the numbers count rows."""
+
     table: str
     read: int
     loaded: int
@@ -83,17 +78,18 @@ class TableResult:
     skipped: bool
     files: tuple[FileResult, ...]
     way: str = ""
+    """The strategy."""
     mode: str = "append"
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
-    """Rows of the files that the table held already, as they are or (insert-missing) with their key."""
+    """Rows of the files that the table already held, with equal columns or (insert-missing) with an equal key."""
     deleted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RejectGroup:
-    """A line of the summary: how many rejects share table, kind, column and constraint."""
+    """Rejects with the same table, kind, column, constraint and SQLSTATE, pluralize."""
 
     table: str
     kind: str
@@ -102,24 +98,27 @@ class RejectGroup:
     sqlstate: str
     count: int
     example: str
-    """``file:line: message`` of the first one."""
+    """``file:line: message`` of the first reject of the group."""
 
 
 @dataclass(frozen=True, slots=True)
 class RejectsResult:
+    """The rejects of a run: how many, where the report is, and the groups."""
+
     count: int
     path: str | None
-    """The CSV file beside the run, None when there are none."""
+    """The CSV report; None if there are no rejects."""
     groups: tuple[RejectGroup, ...] = ()
     replayed: int = 0
-    """Further rejects of the run, no longer counted: a replay has loaded them."""
+    """Rejects that a replay has loaded since; ``count`` does not include them."""
     replay: int | None = None
-    """The run that a replay of these is for: the run itself, or the one that it replays. None: it was not published."""
+    """The run to name in ``pgsluice replay``: the run itself or the run that it replays; None if the run was not
+    published."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseTime:
-    """Seconds that one step took, of one table ('' for the whole run)."""
+    """Seconds that one phase took for one table ('' for the whole run)."""
 
     table: str
     phase: str
@@ -128,55 +127,58 @@ class PhaseTime:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What ``pgsluice load --json`` prints."""
+    """The result of a load; ``pgsluice load --json`` prints it."""
 
     run_id: int
     status: str
-    """published, vetoed, dry_run, skipped."""
+    """One of :class:`RunStatus`: published, vetoed, dry_run or skipped."""
     seconds: float
     tables: tuple[TableResult, ...]
     rejects: RejectsResult
     profile: tuple[PhaseTime, ...] = ()
     reason: str = ""
-    """Of a veto: which limit was passed."""
+    """Why nothing was published: the limit that was exceeded, or that every file was loaded before."""
     replay_of: int | None = None
     """The run whose corrected rejects were loaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A line of ``pgsluice runs``."""
+    """A line of ``pgsluice runs``; the numbers count tables and rows."""
 
     run_id: int
     status: str
     started: str
+    """The start as an ISO timestamp in the session's time zone."""
     seconds: float | None
     tables: int
     read: int
     loaded: int
     rejected: int
-    """Those that are open."""
+    """Rejects that no replay has loaded."""
     detail: str
     replayed: int = 0
-    """Rows that this run rejected and a replay of it loaded."""
+    """Rejects of the run that a replay has loaded."""
     replay_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that ``verify`` looked at."""
+    """One check of ``verify``."""
 
     kind: str
-    """rows, foreign_key, not_null, check."""
+    """rows, foreign_key, not_null or check."""
     subject: str
     ok: bool
     detail: str
     asked: bool = True
-    """False: there was nothing to compare with, and ``detail`` says why."""
+    """False if there was nothing to compare with; ``detail`` says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
+    """The rows of a query of the user, as PostgreSQL writes them; NULL is ''."""
+
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -184,6 +186,8 @@ class QueryResult:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
+    """All checks of ``verify`` and the results of the user's queries; ``ok`` if no check failed."""
+
     ok: bool
     checks: tuple[Check, ...]
     queries: tuple[QueryResult, ...] = ()

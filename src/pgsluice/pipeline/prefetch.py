@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Ahead(Generic[T]):
+class Prefetch(Generic[T]):
     """Iterates over what a generator yields, which a thread runs some items ahead.
 
     What the generator raises is raised again to the one who iterates. :meth:`close` ends the thread early; the

@@ -1,16 +1,16 @@
-"""The result of a run, put together from what the states counted."""
+"""The result of a run, put together from what the states pluralize."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pgsluice.model import FileResult, Limits, TableName, TableResult, Way
-from pgsluice.pipeline.state import FileLoad, TableLoad
-from pgsluice.text import counted
+from pgsluice.model import FileResult, Limits, Strategy, TableName, TableResult
+from pgsluice.pipeline.state import FileRun, TableRun
+from pgsluice.text import pluralize
 
 
-def _file_result(file: FileLoad, rejected: dict[int, int]) -> FileResult:
+def _file_result(file: FileRun, rejected: dict[int, int]) -> FileResult:
     refused = rejected.get(file.number, 0)
     return FileResult(
         path=file.plan.file.path,
@@ -24,7 +24,7 @@ def _file_result(file: FileLoad, rejected: dict[int, int]) -> FileResult:
     )
 
 
-def table_result(state: TableLoad, rejected: dict[int, int]) -> TableResult:
+def table_result(state: TableRun, rejected: dict[int, int]) -> TableResult:
     files = tuple(_file_result(f, rejected) for f in state.files)
     return TableResult(
         table=state.name,
@@ -35,9 +35,9 @@ def table_result(state: TableLoad, rejected: dict[int, int]) -> TableResult:
         files=files,
         way=str(state.way),
         mode=str(state.plan.mode),
-        inserted=state.inserted if state.way is Way.STAGE else state.landed,
+        inserted=state.inserted if state.way is Strategy.STAGE else state.landed,
         updated=state.updated,
-        unchanged=0 if state.way is not Way.STAGE else state.landed - state.inserted - state.updated,
+        unchanged=0 if state.way is not Strategy.STAGE else state.landed - state.inserted - state.updated,
         deleted=state.deleted,
     )
 
@@ -63,8 +63,10 @@ def veto(limits: Limits, tables: Mapping[TableName, TableResult]) -> str:
         if limit is None:
             others.append(table)
         elif not limit.allows(table.rejected, table.read):
-            return f"{table.rejected:,} of {counted(table.read, 'row')} of {called} were rejected, allowed are {limit}"
+            return (
+                f"{table.rejected:,} of {pluralize(table.read, 'row')} of {called} were rejected, allowed are {limit}"
+            )
     rejected, read = sum(t.rejected for t in others), sum(t.read for t in others)
     if not limits.run.allows(rejected, read):
-        return f"{rejected:,} of {counted(read, 'row')} were rejected, allowed are {limits.run}"
+        return f"{rejected:,} of {pluralize(read, 'row')} were rejected, allowed are {limits.run}"
     return ""

@@ -21,7 +21,7 @@ def reopen(book: psycopg.Connection, run_id: int) -> tuple[LoadOptions, list[str
     row = None
     if exists(book):
         mark_interrupted(book)
-        row = book.execute(query("staging", "reopen"), {"run_id": run_id}).fetchone()
+        row = book.execute(query("checkpoint", "reopen"), {"run_id": run_id}).fetchone()
     if row is None:
         raise CallError(f"run {run_id} cannot be resumed", "pgsluice runs lists them; only an interrupted one can")
     stored = dict(row[0])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pgsluice.source.typed.ordinals import Runs
+from pgsluice.source.typed.ordinals import OrdinalRanges
 
 if TYPE_CHECKING:
     pass
 
 
 @dataclass(slots=True)
-class Segments:
+class RowMap:
     """Which ordinal the n-th row of a table filled in place has.
 
     Rows reach such a table in the order of their ordinals within each COPY, so the physical order of the
@@ -22,7 +22,7 @@ class Segments:
     runs: list[tuple[int, int, int]] = field(default_factory=list)
     rows: int = 0
 
-    def add(self, runs: Runs, base: int) -> None:
+    def add(self, runs: OrdinalRanges, base: int) -> None:
         for first, count in runs.runs:
             ordinal = base + first
             if self.runs:

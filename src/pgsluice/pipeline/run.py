@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 
-from pgsluice.errors import BooksError, ConnectError, LockedError
+from pgsluice.errors import AccountingError, ConnectError, LockedError
 from pgsluice.ledger.advisory_locks import hold_run, lock_tables
 from pgsluice.ledger.rejects import copy_rejects, takes_report
 from pgsluice.ledger.replays import mark_replayed
@@ -31,7 +31,7 @@ from pgsluice.model import (
     RejectsResult,
     RunResult,
     SourceFile,
-    Way,
+    Strategy,
 )
 from pgsluice.pipeline.apply.finish import Finisher
 from pgsluice.pipeline.fallback import Reconsider, Unfit
@@ -48,7 +48,7 @@ from pgsluice.pipeline.results import table_result, unloaded
 from pgsluice.pipeline.results import veto as veto_of
 from pgsluice.pipeline.retry import LOCKED, PAUSES, passing
 from pgsluice.pipeline.scratch import create_reject
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.timing import Clock
 from pgsluice.postgres import session as means
 from pgsluice.postgres.catalog import fingerprint
@@ -92,7 +92,7 @@ class Run:
         self._learnt = Learnt()
         self._prepared: Preparation
         self._shadows: Shadows
-        self._states: list[TableLoad] = []
+        self._states: list[TableRun] = []
         self._committing: RunResult | None = None
         self._staging: Staging | None = None
 
@@ -232,17 +232,17 @@ class Run:
         if self._options.resumable:
             self._staging = Staging(self._connect, self._run_id)
             self._staging.adopt(todo)
-        in_place = [s for s in todo if s.way is Way.IN_PLACE]
+        in_place = [s for s in todo if s.way is Strategy.IN_PLACE]
         before = fingerprint(self._main, [s.plan.table.oid for s in in_place])
         if in_place:
             take_down(self._main, in_place)
-        self._shadows = Shadows(self._main, [s for s in todo if s.way is Way.SWAP], self._clock, self._listen)
+        self._shadows = Shadows(self._main, [s for s in todo if s.way is Strategy.SWAP], self._clock, self._listen)
         self._shadows.create()
         by_name = {st.plan.table.name: st for st in self._states}
         finisher = Finisher(self._main, by_name, self._clock, self._listen, self._shadows)
         Passage(self._main, todo, plan, self._clock, self._listen, self._staging).bring(finisher)
         if in_place and fingerprint(self._main, [s.plan.table.oid for s in in_place]) != before:
-            raise BooksError(
+            raise AccountingError(
                 "keys or indexes differ after the load from what they were; nothing was published",
                 "Please report this as a defect of pgsluice, with the tables' definitions",
             )
@@ -273,7 +273,7 @@ class Run:
 
     # ------------------------------------------------------------------- the end
 
-    def _settle(self, todo: Sequence[TableLoad]) -> RunResult:
+    def _settle(self, todo: Sequence[TableRun]) -> RunResult:
         main = self._main
         rejected = self._rejected(todo)
         self._balance(todo, rejected)
@@ -305,7 +305,7 @@ class Run:
                     self._staging.drop(self._book, todo)
         return self._told(result)
 
-    def _with_rejects(self, result: RunResult, book: psycopg.Connection, todo: Sequence[TableLoad]) -> RunResult:
+    def _with_rejects(self, result: RunResult, book: psycopg.Connection, todo: Sequence[TableRun]) -> RunResult:
         """Writes the rejects into the report and, on the connection ``book``, into the ledger."""
         if not result.rejects.count:
             return result
@@ -325,12 +325,12 @@ class Run:
         """The result with what is only known in the end."""
         return replace(result, seconds=round(self._seconds(), 3), profile=self._clock.times())
 
-    def _publish(self, todo: Sequence[TableLoad], result: RunResult) -> None:
+    def _publish(self, todo: Sequence[TableRun], result: RunResult) -> None:
         self._listen(Progress("publish", step="commit"))
         for state in todo:
-            if state.way is not Way.SWAP:
+            if state.way is not Strategy.SWAP:
                 move_sequences(self._main, state)
-            if state.way is Way.STAGE and state.plan.table.owner_is_me:
+            if state.way is Strategy.STAGE and state.plan.table.owner_is_me:
                 with self._clock.phase("analyze", state.name):
                     _analyze_if_grown(self._main, state)
         swap = Swap(self._main, self._shadows, self._listen, self._prepared.holders)
@@ -346,10 +346,10 @@ class Run:
 
     def _record(self, conn: psycopg.Connection, result: RunResult) -> None:
         records = []
-        for state, counted in zip(self._states, result.tables, strict=True):
+        for state, pluralize in zip(self._states, result.tables, strict=True):
             table = state.plan.table
             oid = state.becomes if state.becomes and result.status == "published" else table.oid
-            for plan, file in zip(state.plan.files, counted.files, strict=True):
+            for plan, file in zip(state.plan.files, pluralize.files, strict=True):
                 outcome = "skipped" if file.skipped else "loaded" if result.status == "published" else "vetoed"
                 records.append(
                     FileRecord(
@@ -365,7 +365,7 @@ class Run:
                         file.rejected,
                         plan.columns,
                         plan.file.dialect,
-                        counted.mode,
+                        pluralize.mode,
                     )
                 )
         record_files(conn, self._run_id, records)
@@ -376,7 +376,7 @@ class Run:
             mark_replayed(conn, self._replay.run_id, self._run_id, loaded)
         finish_run(conn, self._run_id, result.status, self._seconds(), result.reason, report)
 
-    def _rejected(self, todo: Sequence[TableLoad]) -> dict[int, int]:
+    def _rejected(self, todo: Sequence[TableRun]) -> dict[int, int]:
         """Rejects by number of the file."""
         counts = {f.number: 0 for s in todo for f in s.files}
         for state in todo:
@@ -390,26 +390,26 @@ class Run:
                 ).fetchone()
                 assert row is not None
                 if row[0] != row[1]:
-                    raise BooksError(
+                    raise AccountingError(
                         f"{file.plan.file.path}: {row[0] - row[1]:,} rows were rejected twice; nothing was published",
                         "Please report this as a defect of pgsluice",
                     )
                 counts[file.number] = row[0]
         return counts
 
-    def _balance(self, todo: Sequence[TableLoad], rejected: dict[int, int]) -> None:
+    def _balance(self, todo: Sequence[TableRun], rejected: dict[int, int]) -> None:
         """read = loaded + rejected, by PostgreSQL's own counts of what it took."""
         for state in todo:
             refused = sum(rejected[f.number] for f in state.files)
             if state.read != state.landed + refused:
-                raise BooksError(
+                raise AccountingError(
                     f"{state.name}: {state.read:,} rows read, {state.landed:,} loaded and {refused:,} rejected"
                     " do not balance; nothing was published",
                     "Please report this as a defect of pgsluice, with the table's definition",
                 )
 
 
-def _analyze_if_grown(conn: psycopg.Connection, state: TableLoad) -> None:
+def _analyze_if_grown(conn: psycopg.Connection, state: TableRun) -> None:
     """Fresh statistics when a tenth or more of the table changed, which is where autovacuum would take them."""
     row = conn.execute("SELECT reltuples FROM pg_class WHERE oid = %s", (state.plan.table.oid,)).fetchone()
     changed = state.inserted + state.updated + state.deleted

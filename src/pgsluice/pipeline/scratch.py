@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
-from pgsluice.pipeline.state import TableLoad, columns_of
+from pgsluice.pipeline.state import TableRun, columns_of
 
 REJECT = sql.Identifier("pg_temp", "pgsluice_reject")
 """The run's rejects while it is under way; gone with its transaction. With ``why``, what is said of one stands in
@@ -34,7 +34,7 @@ def create_reject(conn: psycopg.Connection) -> None:
     conn.execute(_CREATE_REJECT)
 
 
-def make_stage(conn: psycopg.Connection, state: TableLoad) -> None:
+def make_stage(conn: psycopg.Connection, state: TableRun) -> None:
     """Makes the table's stage if it is not there: its ordinal and the columns of the file, same types."""
     if state.stage_made:
         return
@@ -53,7 +53,7 @@ def make_stage(conn: psycopg.Connection, state: TableLoad) -> None:
     state.stage_made = True
 
 
-def make_doubt(conn: psycopg.Connection, state: TableLoad) -> None:
+def make_doubt(conn: psycopg.Connection, state: TableRun) -> None:
     """Makes the table's table of doubts if it is not there: the ordinal, and the columns of the file as texts."""
     if state.doubt_made:
         return
@@ -66,12 +66,12 @@ def make_doubt(conn: psycopg.Connection, state: TableLoad) -> None:
     state.doubt_made = True
 
 
-def numbering(state: TableLoad) -> sql.Identifier:
+def numbering(state: TableRun) -> sql.Identifier:
     """The sequence that numbers the rows which come into the table's stage without an ordinal."""
     return sql.Identifier("pg_temp", f"pgsluice_next_{state.number}")
 
 
-def number_from(conn: psycopg.Connection, state: TableLoad, ordinal: int) -> None:
+def number_from(conn: psycopg.Connection, state: TableRun, ordinal: int) -> None:
     """Rows that come into the stage without an ordinal get this one and those after it."""
     sequence = numbering(state)
     literal = sql.Literal(sequence.as_string(conn))
@@ -86,11 +86,11 @@ def number_from(conn: psycopg.Connection, state: TableLoad, ordinal: int) -> Non
     conn.execute(sql.SQL("SELECT setval({}::regclass, {}, false)").format(literal, sql.Literal(ordinal)))
 
 
-def _persistence(state: TableLoad) -> sql.SQL:
+def _persistence(state: TableRun) -> sql.SQL:
     return sql.SQL("UNLOGGED" if state.lasting else "TEMP")
 
 
-def _until(state: TableLoad) -> sql.SQL:
+def _until(state: TableRun) -> sql.SQL:
     return sql.SQL("" if state.lasting else "ON COMMIT DROP")
 
 

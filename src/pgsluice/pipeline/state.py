@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from pgsluice.model import Column, FilePlan, TablePlan, Way
-from pgsluice.pipeline.ingest.adaptive import Pace
-from pgsluice.pipeline.row_map import Segments
+from pgsluice.model import Column, FilePlan, Strategy, TablePlan
+from pgsluice.pipeline.ingest.adaptive import FormatChooser
+from pgsluice.pipeline.row_map import RowMap
 from pgsluice.source.blocks import Extent
 from pgsluice.source.corrections import Corrections
 from pgsluice.source.locate import Places, locate
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class FileLoad:
+class FileRun:
     """One file of a table: where its ordinals begin in the table's count, and what was read of it."""
 
     plan: FilePlan
@@ -45,7 +45,7 @@ class FileLoad:
 
 
 @dataclass(slots=True)
-class TableLoad:
+class TableRun:
     """One table of the run.
 
     ``target`` is the table itself; ``stage`` the typed temporary table that rows pass through when they
@@ -54,8 +54,8 @@ class TableLoad:
 
     number: int
     plan: TablePlan
-    way: Way
-    files: list[FileLoad]
+    way: Strategy
+    files: list[FileRun]
     columns: tuple[Column, ...]
     target: sql.Identifier
     stage: sql.Identifier
@@ -65,7 +65,7 @@ class TableLoad:
     twins: sql.Identifier
     ordinal: str
     """Name of the ordinal column in ``stage`` and ``doubt``, unlike any column of the table."""
-    segments: Segments = field(default_factory=Segments)
+    segments: RowMap = field(default_factory=RowMap)
     landed: int = 0
     """Rows of the files that the table holds now, as PostgreSQL's command tags count them."""
     inserted: int = 0
@@ -80,7 +80,7 @@ class TableLoad:
     as_it_is: bool = False
     """Blocks go to PostgreSQL as the files have them, until it refuses one: that block and those behind it are
     read by DuckDB, which tells certain rows from those in doubt."""
-    pace: Pace = field(default_factory=Pace)
+    pace: FormatChooser = field(default_factory=FormatChooser)
     """Which of these blocks are read here all the same, since it is faster."""
     frozen: bool = False
     """Rows arrive frozen, so that no index build and no foreign key has to ask of each whether it is this
@@ -108,12 +108,12 @@ class TableLoad:
 
     def start_again(self, careful_from: tuple[int, int] | None) -> None:
         """The table is empty as before its first row, and its rows will come frozen, with care, or unfrozen."""
-        self.pace = Pace()
+        self.pace = FormatChooser()
         self.careful_from = careful_from
         self.frozen = careful_from is not None
         self.doubt_made = self.checks_down = self.checks_broken = self.suspect = False
         self.landed = self.doubts = 0
-        self.segments = Segments()
+        self.segments = RowMap()
         for file in self.files:
             file.read, file.sha256, file.extents = 0, "", []
 
@@ -124,18 +124,18 @@ class TableLoad:
     @property
     def key(self) -> tuple[str, ...]:
         """The columns by which staged rows are matched with the table's; none where it held no rows."""
-        return self.plan.key if self.way is Way.STAGE else ()
+        return self.plan.key if self.way is Strategy.STAGE else ()
 
     @property
     def read(self) -> int:
         return sum(f.read for f in self.files)
 
-    def file_of(self, ordinal: int) -> FileLoad:
+    def file_of(self, ordinal: int) -> FileRun:
         """The file that the ordinal (in the table's count) belongs to."""
         return next(f for f in reversed(self.files) if f.base <= ordinal and not f.skipped)
 
 
-def table_load(number: int, plan: TablePlan, watched: tuple[str, ...], first_file: int) -> TableLoad:
+def table_load(number: int, plan: TablePlan, watched: tuple[str, ...], first_file: int) -> TableRun:
     """The state of a table at the start of a run.
 
     :param watched: columns that foreign keys of this run refer to.
@@ -147,11 +147,11 @@ def table_load(number: int, plan: TablePlan, watched: tuple[str, ...], first_fil
     ordinal = "pgsluice_ord"
     while any(c.name == ordinal for c in table.columns):
         ordinal += "_"
-    return TableLoad(
+    return TableRun(
         number=number,
         plan=plan,
         way=plan.way,
-        files=[FileLoad(f, first_file + i) for i, f in enumerate(plan.files)],
+        files=[FileRun(f, first_file + i) for i, f in enumerate(plan.files)],
         columns=tuple(table.column(n) for n in names),
         target=sql.Identifier(table.name.schema, table.name.name),
         stage=sql.Identifier("pg_temp", f"pgsluice_stage_{number}"),
@@ -164,6 +164,6 @@ def table_load(number: int, plan: TablePlan, watched: tuple[str, ...], first_fil
     )
 
 
-def columns_of(state: TableLoad, alias: str | None = None) -> sql.Composed:
+def columns_of(state: TableRun, alias: str | None = None) -> sql.Composed:
     """The loaded columns, quoted, in the order of the table's first file."""
     return sql.SQL(", ").join(sql.Identifier(alias, c.name) if alias else sql.Identifier(c.name) for c in state.columns)

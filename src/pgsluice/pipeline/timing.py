@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Adds up where the time went: seconds by table and phase, each moment counted for the innermost phase."""
+    """Adds up where the time went: seconds by table and phase, each moment pluralize for the innermost phase."""
 
     def __init__(self) -> None:
         self._spent: dict[tuple[str, str], float] = {}

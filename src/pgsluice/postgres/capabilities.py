@@ -1,4 +1,8 @@
-"""TODO pgsluice.postgres.capabilities."""
+"""Questions about what a table can do and what PostgreSQL does when rows are written to it.
+
+The functions that take a :class:`~pgsluice.model.Table` answer from the catalog as it was read; the functions that
+take a connection ask the catalog again.
+"""
 
 from __future__ import annotations
 
@@ -6,47 +10,61 @@ from collections.abc import Collection, Sequence
 
 import psycopg
 
-from pgsluice.model import Constraint, Index, Table, TableName
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.model import Constraint, Index, ObstacleKind, Table, TableName
 from pgsluice.sql import query
 
 
-def only_insert_tells(table: Table) -> bool:
-    """Whether a row's verdict depends on what happens only when it is inserted, before any constraint is asked:
-    a trigger or rule, a policy, the choice of a partition, the computation of a generated column.
+def only_insert_decides(table: Table) -> bool:
+    """Whether only an INSERT can tell if PostgreSQL accepts a row.
+
+    That is the case where something decides before any constraint is checked: a trigger or a rule, a policy, the
+    choice of a partition, a generated column; and where the triggers of a foreign key are altered, so that the foreign
+    key does not say what its definition says.
     """
     return (
         table.kind != "r"
-        or any(o.startswith(("trigger", "rule", "row level security")) for o in table.obstacles)
-        or any(c.generated for c in table.columns)
+        or table.has_obstacle(
+            ObstacleKind.TRIGGER, ObstacleKind.KEY_TRIGGER, ObstacleKind.RULE, ObstacleKind.ROW_SECURITY
+        )
+        or any(column.generated for column in table.columns)
     )
 
 
-def keys_of(state: TableLoad, names: Collection[TableName], *, inner: bool) -> list[Constraint]:
-    """The table's foreign keys that point into its group, or out of it, in the order in which they are asked."""
-    return [fk for fk in firing_order(state.plan.table) if (fk.references in names) == inner]
+def may_swallow_rows(table: Table) -> bool:
+    """Whether a trigger or a rule can keep a row out of the table although its INSERT succeeds."""
+    return table.has_obstacle(ObstacleKind.TRIGGER, ObstacleKind.RULE)
 
 
 def trigger_order(table: Table) -> dict[str, int]:
-    """Constraints that triggers enforce, by the order in which these fire: that of their names, as bytes."""
+    """Constraints that triggers check, with their place in the firing order: by trigger name, compared as bytes.
+
+    Source: PostgreSQL manual, "Overview of Trigger Behavior".
+    """
     fired = [c for c in table.constraints if c.kind == "f" or (c.kind in "pu" and c.deferrable)]
     return {c.name: i for i, c in enumerate(sorted(fired, key=lambda c: (c.trigger.encode(), c.oid)))}
 
 
 def firing_order(table: Table) -> list[Constraint]:
-    """The table's foreign keys in the order in which PostgreSQL asks them."""
+    """The table's foreign keys in the order in which PostgreSQL checks them."""
     order = trigger_order(table)
     return sorted(table.foreign_keys, key=lambda c: order[c.name])
 
 
-def unique_indexes(state: TableLoad) -> list[Index]:
-    """The table's unique indexes in the order in which PostgreSQL asks them: by oid."""
-    return sorted((i for i in state.plan.table.indexes if i.unique and i.valid), key=lambda i: i.oid)
+def foreign_keys_to(table: Table, group: Collection[TableName], *, inner: bool) -> list[Constraint]:
+    """The table's foreign keys that reference tables of ``group`` (``inner``) or other tables, in firing order."""
+    return [fk for fk in firing_order(table) if (fk.references in group) == inner]
 
 
-def usable_key(table: Table, index: Index) -> tuple[str, ...]:
-    """The index's columns, if it is one by which every row can be found; also one without a value, if NULLs are equal
-    there, could only be found by comparing all with all.
+def unique_indexes(table: Table) -> list[Index]:
+    """The table's valid unique indexes in the order in which PostgreSQL checks them: by oid."""
+    return sorted((i for i in table.indexes if i.unique and i.valid), key=lambda i: i.oid)
+
+
+def merge_key_columns(table: Table, index: Index) -> tuple[str, ...]:
+    """The columns of the index if it can serve as merge key, else ().
+
+    Partial and expression indexes cannot. Neither can NULLS NOT DISTINCT over nullable columns, because a comparison
+    with ``=`` does not find a row whose key is NULL.
     """
     columns = {c.name: c for c in table.columns}
     if not index.unique or index.predicate or not index.valid or not columns.keys() >= set(index.names):
@@ -57,17 +75,18 @@ def usable_key(table: Table, index: Index) -> tuple[str, ...]:
 
 
 def key_indexes(table: Table, key: Sequence[str]) -> frozenset[str]:
-    """Names of the unique indexes over just these columns."""
-    return frozenset(i.name for i in table.indexes if key and set(usable_key(table, i)) == set(key))
+    """Names of the unique indexes over exactly these columns."""
+    return frozenset(i.name for i in table.indexes if key and set(merge_key_columns(table, i)) == set(key))
 
 
-def somebody_notices(conn: psycopg.Connection, state: TableLoad) -> bool:
-    """Whether the table has a trigger or a rule, of whatever event."""
-    return conn.execute(query("modes", "somebody_notices"), {"oid": state.plan.table.oid}).fetchone() == (True,)
+def has_triggers_or_rules(conn: psycopg.Connection, oid: int) -> bool:
+    """Whether the table has an enabled trigger or rule, for any event."""
+    return conn.execute(query("capabilities", "has_triggers_or_rules"), {"oid": oid}).fetchone() == (True,)
 
 
-def somebody_computes(conn: psycopg.Connection, oids: Sequence[int]) -> bool:
-    """Whether a function of somebody's, which may do and look for anything, takes part when rows of these tables are
-    written.
+def runs_user_functions(conn: psycopg.Connection, oids: Sequence[int]) -> bool:
+    """Whether writing rows of these tables runs functions or operators that are not PostgreSQL's own.
+
+    Such a function may read or write any table.
     """
-    return conn.execute(query("modes", "somebody_computes"), {"oids": list(oids)}).fetchone() == (True,)
+    return conn.execute(query("capabilities", "runs_user_functions"), {"oids": list(oids)}).fetchone() == (True,)

@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.rows import dict_row, tuple_row
 
 from pgsluice.errors import DatabaseError
-from pgsluice.model import Column, Constraint, Index, Table, TableName
+from pgsluice.model import Column, Constraint, Index, Obstacle, ObstacleKind, Table, TableName
 from pgsluice.sql import query
 
 Fingerprint = dict[tuple[str, str, str], tuple[str | None, ...]]
@@ -63,22 +63,20 @@ def read_tables(
     for row in _details(conn, "indexes", oids):
         indexes[row.pop("table_oid")].append(Index(**row | {"keys": tuple(row["keys"])}))
 
-    obstacles: defaultdict[int, list[str]] = defaultdict(list)
+    obstacles: defaultdict[int, list[Obstacle]] = defaultdict(list)
     for row in _details(conn, "obstacles", oids):
-        obstacles[row["table_oid"]].append(row["words"])
+        obstacles[row["table_oid"]].append(Obstacle(ObstacleKind(row["kind"]), row["words"]))
 
     return tuple(
         Table(
             oid=row["oid"],
             name=TableName(row["schema"], row["name"]),
             kind=row["kind"],
-            persistence=row["persistence"],
             owner_is_me=row["owner_is_me"],
             columns=tuple(columns[row["oid"]]),
             constraints=tuple(constraints[row["oid"]]),
             indexes=tuple(indexes[row["oid"]]),
             referenced_by=tuple(referenced_by[row["oid"]]),
-            can_insert=row["can_insert"],
             obstacles=tuple(obstacles[row["oid"]]),
         )
         for row in found

@@ -12,18 +12,18 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.model import Constraint, Index, Listener, Progress, Table
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 
 
 def _exec(conn: psycopg.Connection, text: str, *parts: sql.Composable) -> None:
     conn.execute(sql.SQL(text).format(*parts))
 
 
-def take_down(conn: psycopg.Connection, states: Sequence[TableLoad]) -> None:
+def take_down(conn: psycopg.Connection, states: Sequence[TableRun]) -> None:
     """Drops foreign keys, keys and indexes of the tables and gives them new, empty files.
 
     TRUNCATE of a table that is empty anyway lets COPY fill fresh pages in order, which the ranks of
-    :class:`~pgsluice.pipeline.row_map.Segments` rest on (``TABLE_INSERT_SKIP_FSM``, copyfrom.c), and skip the
+    :class:`~pgsluice.pipeline.row_map.RowMap` rest on (``TABLE_INSERT_SKIP_FSM``, copyfrom.c), and skip the
     write-ahead log where ``wal_level`` is minimal.
     """
     for state in states:
@@ -99,7 +99,7 @@ def _comment_constraint(conn: psycopg.Connection, relation: sql.Composable, cons
         )
 
 
-def build_plain(conn: psycopg.Connection, state: TableLoad, listen: Listener) -> None:
+def build_plain(conn: psycopg.Connection, state: TableRun, listen: Listener) -> None:
     """Builds the indexes that judge nothing."""
     table = state.plan.table
     for index in (i for i in table.indexes if not i.unique):

@@ -26,8 +26,8 @@ def for_session(conn: psycopg.Connection) -> None:
     """Sets the session's memory and workers; to be called before it makes a temporary table. Leaves no transaction
     open.
     """
-    conn.execute(query("means", "memory"))
+    conn.execute(query("session", "memory"))
     # A Unix socket's folder, or the name of an abstract one.
     if conn.info.host.startswith(("/", "@")):
-        conn.execute(query("means", "workers"), {"workers": max(0, (os.cpu_count() or 1) - 1)})
+        conn.execute(query("session", "workers"), {"workers": max(0, (os.cpu_count() or 1) - 1)})
     conn.commit()

@@ -13,13 +13,13 @@ from pgsluice.model import (
     RejectsResult,
     RunResult,
     RunSummary,
+    Strategy,
     TableResult,
     VerifyResult,
-    Way,
 )
 from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size
 from pgsluice.report.parts import height as lines_of
-from pgsluice.text import counted
+from pgsluice.text import pluralize
 
 GROUPS_SHOWN = 6
 """Groups of rejects in a run's summary, half of them where the terminal is low."""
@@ -54,9 +54,9 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
     if result.reason and result.status != "skipped":
         parts.append(Line(clean(result.reason), "red"))
     if before := [f for t in result.tables for f in t.files if f.staged_before]:
-        rows = counted(sum(f.read for f in before), "row")
+        rows = pluralize(sum(f.read for f in before), "row")
         held = size(sum(f.bytes for f in before))
-        parts.append(Line(f"Resumed: {counted(len(before), 'file')} ({rows}, {held}) had been staged before."))
+        parts.append(Line(f"Resumed: {pluralize(len(before), 'file')} ({rows}, {held}) had been staged before."))
     low = height is not None and height < LOW_TERMINAL
     ending = _run_ending(result, GROUPS_SHOWN // 2 if low else GROUPS_SHOWN, address)
     if owed := _left_to_vacuum(result):
@@ -86,12 +86,12 @@ def _headline(result: RunResult) -> Line:
 
 def _done(tables: Sequence[TableResult], would: str) -> str:
     """What became of the tables' rows: in modes that change rows, "loaded" would say too little."""
-    where = counted(sum(not t.skipped for t in tables), "table")
+    where = pluralize(sum(not t.skipped for t in tables), "table")
     if all(t.mode == "append" for t in tables):
-        return f"{counted(sum(t.loaded for t in tables), 'row')} {would}loaded into {where}"
+        return f"{pluralize(sum(t.loaded for t in tables), 'row')} {would}loaded into {where}"
     inserted, updated, deleted = (sum(getattr(t, what) for t in tables) for what in ("inserted", "updated", "deleted"))
     rest = f"{number(updated)} updated, {number(deleted)} deleted in {where}"
-    return f"{counted(inserted, 'row')} {would}inserted, {rest}"
+    return f"{pluralize(inserted, 'row')} {would}inserted, {rest}"
 
 
 def _tables(tables: Sequence[TableResult], room: int | None) -> list[Part]:
@@ -116,7 +116,7 @@ def _tables(tables: Sequence[TableResult], room: int | None) -> list[Part]:
         return [grid]
     return [
         grid,
-        Line(f"and {counted(len(tables) - len(shown), 'more table')}; --json lists them all", "dim"),
+        Line(f"and {pluralize(len(tables) - len(shown), 'more table')}; --json lists them all", "dim"),
     ]
 
 
@@ -147,10 +147,10 @@ def profile_parts(result: RunResult) -> list[Part]:
 
 def _left_to_vacuum(result: RunResult) -> Line | None:
     """Old row versions that a published run left in the tables; a new table, swapped in, has none."""
-    old = [(t.table, t.updated + t.deleted) for t in result.tables if t.way == Way.STAGE and t.updated + t.deleted]
+    old = [(t.table, t.updated + t.deleted) for t in result.tables if t.way == Strategy.STAGE and t.updated + t.deleted]
     if result.status != "published" or not old:
         return None
-    counts = ", ".join(f"{clean(table)} {counted(rows, 'old row')}" for table, rows in old)
+    counts = ", ".join(f"{clean(table)} {pluralize(rows, 'old row')}" for table, rows in old)
     return Line(f"Left to vacuum: {counts}.", "dim")
 
 
@@ -197,7 +197,7 @@ def _groups(rejects: RejectsResult, most: int | None) -> list[Part]:
         rest = groups[len(shown) :]
         parts.append(
             Line(
-                f"and {counted(sum(g.count for g in rest), 'reject')} in {counted(len(rest), 'more group')}",
+                f"and {pluralize(sum(g.count for g in rest), 'reject')} in {pluralize(len(rest), 'more group')}",
                 "dim",
             )
         )
@@ -220,7 +220,7 @@ def rejects_parts(
         return [Line("No run has rejects.")]
     if not rejects.count:
         return [Line(f"Run {run_id} has no {'further ' if since else ''}rejects{since}.")]
-    parts: list[Part] = [Line(f"Run {run_id}: {counted(rejects.count, 'reject')}{since}."), Line()]
+    parts: list[Part] = [Line(f"Run {run_id}: {pluralize(rejects.count, 'reject')}{since}."), Line()]
     parts += _groups(rejects, None)
     some = tuple(itertools.islice(rows, limit))
     shown = tuple(
@@ -289,10 +289,10 @@ def verify_parts(result: VerifyResult) -> list[Part]:
     if not result.checks:
         parts.append(Line("Nothing to verify: no run has published yet.", "yellow"))
     elif result.ok:
-        parts.append(Line(f"Verified: {counted(asked, 'check')}, all hold{rest}.", "green"))
+        parts.append(Line(f"Verified: {pluralize(asked, 'check')}, all hold{rest}.", "green"))
     else:
         parts.append(
-            Line(f"{number(failed)} of {counted(asked, 'check')} failed{rest}.", "bold red"),
+            Line(f"{number(failed)} of {pluralize(asked, 'check')} failed{rest}.", "bold red"),
         )
     return parts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pgsluice.model import Dialect, FilePlan, Plan, TablePlan
 from pgsluice.report.parts import Grid, Line, Part, clean, number, size
-from pgsluice.text import counted
+from pgsluice.text import pluralize
 
 NAMES = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "bar", '"': "double", "'": "single"}
 
@@ -14,7 +14,7 @@ def plan_parts(plan: Plan) -> list[Part]:
     files = [f for t in plan.tables for f in t.files]
     parts: list[Part] = [
         Line(
-            f"{counted(len(files), 'file')} into {counted(len(plan.tables), 'table')} of"
+            f"{pluralize(len(files), 'file')} into {pluralize(len(plan.tables), 'table')} of"
             f" {clean(plan.database)} (PostgreSQL {clean(plan.server_version)}), in this order:",
             "bold",
         ),

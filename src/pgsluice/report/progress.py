@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from pgsluice.model import Progress
 from pgsluice.report.parts import clean, is_terminal, seconds, size
-from pgsluice.text import counted
+from pgsluice.text import pluralize
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -96,7 +96,7 @@ class Follower:
                     self._tasks[key],
                     completed=event.done,
                     total=event.total or None,
-                    detail=counted(event.rows, "row") if event.phase == READING else "",
+                    detail=pluralize(event.rows, "row") if event.phase == READING else "",
                 )
 
     def _begin(self, key: Key, event: Progress) -> None:
@@ -114,7 +114,7 @@ class Follower:
             self._bars.remove_task(self._tasks.pop(key))
         if event.phase == READING:
             self._read.add(key)
-            read = f"{counted(event.rows, 'row')}, {size(event.done)}"
+            read = f"{pluralize(event.rows, 'row')}, {size(event.done)}"
             self._say(f"{_name(event)}: {read} read in {seconds(self._clock() - began)}")
         elif event.phase not in PASSING:
             self._say(f"{_name(event)}, {seconds(self._clock() - began)}")

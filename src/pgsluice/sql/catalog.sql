@@ -4,9 +4,7 @@ SELECT c.oid::bigint AS oid,
        n.nspname::text AS schema,
        c.relname::text AS name,
        c.relkind::text AS kind,
-       c.relpersistence::text AS persistence,
-       pg_has_role(c.relowner, 'USAGE') AS owner_is_me,
-       has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'INSERT') AS can_insert
+       pg_has_role(c.relowner, 'USAGE') AS owner_is_me
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = coalesce(%(schema)s::name, current_schema())
@@ -67,14 +65,11 @@ SELECT con.oid::bigint AS oid,
               ORDER BY k.place) AS columns,
        pg_get_constraintdef(con.oid) AS definition,
        coalesce(pg_get_expr(con.conbin, con.conrelid), '') AS expression,
-       con.conindid::bigint AS index_oid,
        con.condeferrable AS deferrable,
        con.condeferred AS deferred,
        con.convalidated AS validated,
        -- Through jsonb because PostgreSQL before 18 has no such column.
        coalesce((to_jsonb(con) ->> 'conenforced')::boolean, true) AS enforced,
-       con.connoinherit AS no_inherit,
-       con.coninhcount > 0 AS inherited,
        obj_description(con.oid, 'pg_constraint') AS comment,
        n.nspname::text AS table_schema,
        c.relname::text AS table_name,
@@ -177,7 +172,8 @@ SELECT i.indexrelid::bigint AS oid,
  ORDER BY i.indrelid, c.relname;
 
 -- name: obstacles
--- Why keys and indexes of a table may not be taken down and built again, one reason per row.
+-- Reasons against dropping the keys and indexes of a table and building them again, one reason per row. `kind` is a
+-- value of ObstacleKind (model/catalog.py), which decides; `words` are for people.
 WITH t AS MATERIALIZED (
     SELECT c.oid, c.relkind, c.relnamespace, c.relpersistence, c.relowner, n.nspname
       FROM pg_class c
@@ -194,63 +190,64 @@ WITH t AS MATERIALIZED (
       FROM pg_constraint k
      WHERE (k.conrelid = ANY (%(oids)s::oid[]) OR k.confrelid = ANY (%(oids)s::oid[]))
        AND k.contype IN ('p', 'u', 'c', 'f', 'x')
-), reason (table_oid, place, words) AS (
-    SELECT oid, 1, 'the table belongs to ' || pg_get_userbyid(relowner)
+), reason (table_oid, place, kind, words) AS (
+    SELECT oid, 1, 'owner', 'the table belongs to ' || pg_get_userbyid(relowner)
       FROM t WHERE NOT pg_has_role(relowner, 'USAGE')
     UNION ALL
-    SELECT oid, 2, 'the table is partitioned' FROM t WHERE relkind = 'p'
+    SELECT oid, 2, 'partitioned', 'the table is partitioned' FROM t WHERE relkind = 'p'
     UNION ALL
-    SELECT oid, 3, 'it is a foreign table' FROM t WHERE relkind = 'f'
+    SELECT oid, 3, 'foreign table', 'it is a foreign table' FROM t WHERE relkind = 'f'
     UNION ALL
-    SELECT t.oid, 4, 'the table inherits from ' || h.inhparent::regclass
+    SELECT t.oid, 4, 'inheritance', 'the table inherits from ' || h.inhparent::regclass
       FROM t JOIN pg_inherits h ON h.inhrelid = t.oid
     UNION ALL
-    SELECT t.oid, 5, 'table ' || h.inhrelid::regclass || ' inherits from it'
+    SELECT t.oid, 5, 'inheritance', 'table ' || h.inhrelid::regclass || ' inherits from it'
       FROM t JOIN pg_inherits h ON h.inhparent = t.oid WHERE t.relkind <> 'p'
     UNION ALL
     -- tgtype: 4 INSERT, 32 TRUNCATE.
-    SELECT t.oid, 6, 'trigger ' || quote_ident(g.tgname) || ' fires on '
+    SELECT t.oid, 6, CASE WHEN g.tgtype & 4 <> 0 THEN 'trigger' ELSE 'truncate trigger' END,
+           'trigger ' || quote_ident(g.tgname) || ' fires on '
                      || CASE WHEN g.tgtype & 4 <> 0 THEN 'INSERT' ELSE 'TRUNCATE' END
       FROM t JOIN pg_trigger g ON g.tgrelid = t.oid
      WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 36 <> 0
     UNION ALL
-    SELECT con.conrelid, 7, 'triggers of foreign key ' || quote_ident(con.conname) || ' are switched off or altered'
+    SELECT con.conrelid, 7, 'key trigger', 'triggers of foreign key ' || quote_ident(con.conname) || ' are switched off or altered'
       FROM con WHERE con.contype = 'f'
        AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgconstraint = con.oid AND g.tgisinternal AND g.tgenabled <> 'O')
     UNION ALL
-    SELECT con.confrelid, 7, 'triggers of foreign key ' || quote_ident(con.conname) || ' are switched off or altered'
+    SELECT con.confrelid, 7, 'key trigger', 'triggers of foreign key ' || quote_ident(con.conname) || ' are switched off or altered'
       FROM con WHERE con.contype = 'f' AND con.conrelid <> con.confrelid
        AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgconstraint = con.oid AND g.tgisinternal AND g.tgenabled <> 'O')
     UNION ALL
-    SELECT t.oid, 8, 'event trigger ' || quote_ident(e.evtname) || ' watches changes of tables'
+    SELECT t.oid, 8, 'event trigger', 'event trigger ' || quote_ident(e.evtname) || ' watches changes of tables'
       FROM t CROSS JOIN pg_event_trigger e
      WHERE e.evtenabled <> 'D' AND e.evtevent IN ('ddl_command_start', 'ddl_command_end', 'sql_drop', 'table_rewrite')
        AND (e.evttags IS NULL OR e.evttags && ARRAY['ALTER TABLE', 'CREATE INDEX', 'DROP INDEX'])
     UNION ALL
-    SELECT t.oid, 9, 'rule ' || quote_ident(r.rulename) || ' rewrites statements on it'
+    SELECT t.oid, 9, 'rule', 'rule ' || quote_ident(r.rulename) || ' rewrites statements on it'
       FROM t JOIN pg_rewrite r ON r.ev_class = t.oid
      WHERE r.rulename <> '_RETURN' AND r.ev_enabled <> 'D'
     UNION ALL
-    SELECT oid, 10, 'row level security is in force for ' || current_user FROM t WHERE row_security_active(oid)
+    SELECT oid, 10, 'row security', 'row level security is in force for ' || current_user FROM t WHERE row_security_active(oid)
     UNION ALL
-    SELECT t.oid, 11, 'publication ' || quote_ident(p.pubname) || ' replicates it'
+    SELECT t.oid, 11, 'publication', 'publication ' || quote_ident(p.pubname) || ' replicates it'
       FROM t JOIN pg_publication p
         ON (p.puballtables AND t.relkind IN ('r', 'p') AND t.relpersistence = 'p')
         OR EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = t.oid)
         OR EXISTS (SELECT FROM pg_publication_namespace s
                     WHERE s.pnpubid = p.oid AND s.pnnspid = t.relnamespace AND t.relpersistence = 'p')
     UNION ALL
-    SELECT conrelid, 12, 'exclusion constraint ' || quote_ident(conname)
+    SELECT conrelid, 12, 'exclusion', 'exclusion constraint ' || quote_ident(conname)
       FROM con WHERE contype = 'x'
     UNION ALL
-    SELECT conrelid, 13, 'constraint ' || quote_ident(conname) || ' is '
+    SELECT conrelid, 13, 'period', 'constraint ' || quote_ident(conname) || ' is '
                          || CASE contype WHEN 'f' THEN 'a foreign key with PERIOD' ELSE 'WITHOUT OVERLAPS' END
       FROM con WHERE conperiod
     UNION ALL
-    SELECT confrelid, 13, 'foreign key ' || quote_ident(conname) || ' of ' || conrelid::regclass || ' uses PERIOD'
+    SELECT confrelid, 13, 'period', 'foreign key ' || quote_ident(conname) || ' of ' || conrelid::regclass || ' uses PERIOD'
       FROM con WHERE conperiod AND contype = 'f' AND conrelid <> confrelid
     UNION ALL
-    SELECT idx.indrelid, 14, pg_describe_object(d.classid, d.objid, d.objsubid) || ' depends on index '
+    SELECT idx.indrelid, 14, 'dependency', pg_describe_object(d.classid, d.objid, d.objsubid) || ' depends on index '
                              || quote_ident(idx.relname)
       FROM idx
       JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = idx.indexrelid AND d.deptype IN ('n', 'a')
@@ -258,46 +255,46 @@ WITH t AS MATERIALIZED (
      WHERE k.contype IS DISTINCT FROM 'f'
     UNION ALL
     -- A view depends by its rule; name the view.
-    SELECT con.conrelid, 15, coalesce('view ' || r.ev_class::regclass, pg_describe_object(d.classid, d.objid, d.objsubid))
+    SELECT con.conrelid, 15, 'dependency', coalesce('view ' || r.ev_class::regclass, pg_describe_object(d.classid, d.objid, d.objsubid))
                              || ' depends on constraint ' || quote_ident(con.conname)
       FROM con
       JOIN pg_depend d ON d.refclassid = 'pg_constraint'::regclass AND d.refobjid = con.oid AND d.deptype IN ('n', 'a')
       LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
     UNION ALL
-    SELECT idx.indrelid, 16, 'index ' || quote_ident(idx.relname) || ' has its own statistics target'
+    SELECT idx.indrelid, 16, 'index', 'index ' || quote_ident(idx.relname) || ' has its own statistics target'
       FROM idx
      WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = idx.indexrelid AND coalesce(a.attstattarget, -1) >= 0)
     UNION ALL
-    SELECT idx.indrelid, 17, 'index ' || quote_ident(idx.relname) || ' belongs to extension ' || quote_ident(x.extname)
+    SELECT idx.indrelid, 17, 'index', 'index ' || quote_ident(idx.relname) || ' belongs to extension ' || quote_ident(x.extname)
       FROM idx
       JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = idx.indexrelid
                       AND d.refclassid = 'pg_extension'::regclass AND d.deptype IN ('e', 'x')
       JOIN pg_extension x ON x.oid = d.refobjid
     UNION ALL
-    SELECT indrelid, 18, 'index ' || quote_ident(relname) || ' is invalid' FROM idx WHERE NOT indisvalid
+    SELECT indrelid, 18, 'index', 'index ' || quote_ident(relname) || ' is invalid' FROM idx WHERE NOT indisvalid
     UNION ALL
-    SELECT con.confrelid, 19, 'foreign key ' || quote_ident(con.conname) || ' of ' || con.conrelid::regclass
+    SELECT con.confrelid, 19, 'owner', 'foreign key ' || quote_ident(con.conname) || ' of ' || con.conrelid::regclass
                               || ' points at it, a table of ' || pg_get_userbyid(c.relowner)
       FROM con
       JOIN pg_class c ON c.oid = con.conrelid
      WHERE con.contype = 'f' AND con.conparentid = 0 AND NOT pg_has_role(c.relowner, 'USAGE')
     UNION ALL
-    SELECT con.conrelid, 20, 'no right of REFERENCES on ' || con.confrelid::regclass || ' to build foreign key '
+    SELECT con.conrelid, 20, 'privilege', 'no right of REFERENCES on ' || con.confrelid::regclass || ' to build foreign key '
                              || quote_ident(con.conname) || ' again'
       FROM con
      WHERE con.contype = 'f' AND con.conparentid = 0 AND NOT has_any_column_privilege(con.confrelid, 'REFERENCES')
     UNION ALL
-    SELECT t.oid, 21, 'no right to CREATE indexes in schema ' || quote_ident(t.nspname)
+    SELECT t.oid, 21, 'privilege', 'no right to CREATE indexes in schema ' || quote_ident(t.nspname)
       FROM t
      WHERE NOT has_schema_privilege(t.relnamespace, 'CREATE') AND t.relpersistence <> 't'
        AND EXISTS (SELECT FROM idx WHERE idx.indrelid = t.oid)
     UNION ALL
-    SELECT idx.indrelid, 22, 'no right to CREATE in the tablespace of index ' || quote_ident(idx.relname)
+    SELECT idx.indrelid, 22, 'privilege', 'no right to CREATE in the tablespace of index ' || quote_ident(idx.relname)
       FROM idx
      WHERE CASE WHEN idx.reltablespace = 0 THEN false
                 ELSE NOT has_tablespace_privilege(idx.reltablespace, 'CREATE') END
 )
-SELECT DISTINCT table_oid::bigint AS table_oid, place, words
+SELECT DISTINCT table_oid::bigint AS table_oid, place, kind, words
   FROM reason
  WHERE table_oid = ANY (%(oids)s::oid[])
  ORDER BY table_oid, place, words;

@@ -7,7 +7,7 @@ import pytest
 
 from pgsluice.model import Column, Dialect
 from pgsluice.source.blocks import block_of
-from pgsluice.source.typed.arrow_reader import QuickReader
+from pgsluice.source.typed.arrow_reader import ArrowReader
 
 
 def _column(base: str, modifier: int, schema: str = "pg_catalog") -> Column:
@@ -33,7 +33,7 @@ def _numeric(precision: int, scale: int) -> int:
 def _read(base: str, *values: str, modifier: int = -1, utc: bool = False, dialect: Dialect | None = None) -> object:
     """The values of the second column as Arrow's text of them; None when the block is not read."""
     dialect = dialect or Dialect(header=False)
-    reader = QuickReader([_column("int4", -1), _column(base, modifier)], dialect, utc=utc)
+    reader = ArrowReader([_column("int4", -1), _column(base, modifier)], dialect, utc=utc)
     assert reader.possible
     data = "".join(f"{i}{dialect.delimiter}{value}\n" for i, value in enumerate(values)).encode()
     batch = reader.read(block_of(data, dialect, ("a", "b"), 0, 1))
@@ -96,7 +96,7 @@ def test_the_dialect() -> None:
 
 
 def test_a_wrong_number_of_fields_is_not_read() -> None:
-    reader = QuickReader([_column("int4", -1)] * 2, Dialect(header=False), utc=True)
+    reader = ArrowReader([_column("int4", -1)] * 2, Dialect(header=False), utc=True)
     block = block_of(b"1,2\n3,4\n", Dialect(header=False), ("a", "b"), 0, 1)
     assert reader.read(block) is not None
     # As in a block of which only the sum of fields is known.
@@ -106,5 +106,5 @@ def test_a_wrong_number_of_fields_is_not_read() -> None:
 
 def test_types_that_it_does_not_know() -> None:
     for column in (_column("interval", -1), _column("_int4", -1), _column("citext", -1, "public")):
-        assert not QuickReader([column], Dialect(), utc=True).possible
-    assert not QuickReader([_column("numeric", _numeric(60, 20))], Dialect(), utc=True).possible
+        assert not ArrowReader([column], Dialect(), utc=True).possible
+    assert not ArrowReader([_column("numeric", _numeric(60, 20))], Dialect(), utc=True).possible

@@ -16,7 +16,7 @@ from pgsluice.pipeline.apply.merge_sql import (
     update_statement,
 )
 from pgsluice.pipeline.scratch import BAN, REJECT
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.bans import Refusal, make_ban
 from pgsluice.pipeline.validate.reject_rows import expel_refused
 from pgsluice.pipeline.validate.violations import unique_verdict
@@ -84,16 +84,16 @@ END
 """
 
 
-def _range(state: TableLoad) -> sql.Composed:
+def _range(state: TableRun) -> sql.Composed:
     return sql.SQL(" AND {} BETWEEN sl_lo AND sl_hi").format(sql.Identifier("s", state.ordinal))
 
 
-def _again(state: TableLoad) -> sql.Composable:
+def _again(state: TableRun) -> sql.Composable:
     """Refuses a window that has a row whose key an earlier one, that stays, has brought; in the words that are said
     of any row that comes second in a unique index.
     """
     names = key_indexes(state.plan.table, state.key)
-    index = next((i for i in unique_indexes(state) if i.name in names), None)
+    index = next((i for i in unique_indexes(state.plan.table) if i.name in names), None)
     if index is None:
         return sql.SQL("")
     said = unique_verdict(index)
@@ -118,7 +118,7 @@ class Poured:
     """What came of pouring row by row; refused rows are among the rejects and still in the stage."""
 
     conn: psycopg.Connection
-    state: TableLoad
+    state: TableRun
     taken: int
     inserted: int
     updated: int
@@ -141,7 +141,7 @@ class Poured:
         return [Refusal(self.state.number, ordinal, kind in ("unique", "exclusion")) for ordinal, kind in rows]
 
 
-def settle(conn: psycopg.Connection, group: Sequence[Poured], others: Mapping[TableName, TableLoad]) -> None:
+def settle(conn: psycopg.Connection, group: Sequence[Poured], others: Mapping[TableName, TableRun]) -> None:
     """The refused rows leave the stages; the states count the others as landed."""
     if refused := [p.state for p in group if p.refused]:
         expel_refused(conn, refused, others)
@@ -149,7 +149,7 @@ def settle(conn: psycopg.Connection, group: Sequence[Poured], others: Mapping[Ta
         count_poured(conn, p.state, p.taken, p.inserted, p.updated)
 
 
-def pour_rows(conn: psycopg.Connection, state: TableLoad) -> Poured:
+def pour_rows(conn: psycopg.Connection, state: TableRun) -> Poured:
     """Pours what PostgreSQL takes, in file order; refused rows become rejects with its own words.
 
     Rows in :data:`BAN` are tried in their place and taken out again: where their INSERT would succeed, they are

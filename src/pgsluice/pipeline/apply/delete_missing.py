@@ -8,18 +8,18 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.errors import DatabaseError
-from pgsluice.model import Constraint, Way
+from pgsluice.model import Constraint, Strategy
 from pgsluice.pipeline.apply.merge_sql import ACTS, key_equal
-from pgsluice.pipeline.state import TableLoad
-from pgsluice.postgres.capabilities import key_indexes, somebody_notices
+from pgsluice.pipeline.state import TableRun
+from pgsluice.postgres.capabilities import has_triggers_or_rules, key_indexes
 from pgsluice.postgres.sqlstate import about_rows, primary
-from pgsluice.text import counted
+from pgsluice.text import pluralize
 
-Referrer = tuple[TableLoad, Constraint]
+Referrer = tuple[TableRun, Constraint]
 """A table of the run and its foreign key that points at the table in question."""
 
 
-def delete_missing(conn: psycopg.Connection, state: TableLoad, referrers: Sequence[Referrer]) -> None:
+def delete_missing(conn: psycopg.Connection, state: TableRun, referrers: Sequence[Referrer]) -> None:
     """Deletes the rows whose keys are not in the files; a table without a key is emptied.
 
     A row whose record was rejected stays: the files do have it. Rows that the run's own tables refer to stay
@@ -37,7 +37,7 @@ def delete_missing(conn: psycopg.Connection, state: TableLoad, referrers: Sequen
     unread = conn.execute(_unread(conn, state)).fetchone()
     if unread and unread[0]:
         raise DatabaseError(
-            f"of {counted(unread[0], 'record')} for {state.name} the key cannot be read, so nobody knows which of"
+            f"of {pluralize(unread[0], 'record')} for {state.name} the key cannot be read, so nobody knows which of"
             " its rows are missing",
             "Mend the files, or load without deleting (--mode upsert)",
         )
@@ -71,7 +71,7 @@ def delete_missing(conn: psycopg.Connection, state: TableLoad, referrers: Sequen
     _delete(conn, state, missing)
 
 
-def _unread(conn: psycopg.Connection, state: TableLoad) -> sql.Composed:
+def _unread(conn: psycopg.Connection, state: TableRun) -> sql.Composed:
     """How many records have a key that cannot be read, or lack one that must be there: whose row is theirs, nobody
     knows.
     """
@@ -99,7 +99,7 @@ def _unread(conn: psycopg.Connection, state: TableLoad) -> sql.Composed:
     return sql.SQL("SELECT count(*) FROM ({}) AS b").format(sql.SQL(" UNION ").join(parts))
 
 
-def stands_in_the_way(conn: psycopg.Connection, state: TableLoad, referrers: Sequence[Referrer]) -> bool:
+def stands_in_the_way(conn: psycopg.Connection, state: TableRun, referrers: Sequence[Referrer]) -> bool:
     """Whether rows that are to go may not stay until the end: new rows may want their values in another
     unique key, or refer to them although they are as good as gone.
     """
@@ -111,12 +111,12 @@ def stands_in_the_way(conn: psycopg.Connection, state: TableLoad, referrers: Seq
     return any(
         _exist(conn, _held(r, state.late, arriving=True))
         for r in referrers
-        if r[0].stage_made or r[0].way is not Way.STAGE
+        if r[0].stage_made or r[0].way is not Strategy.STAGE
     )
 
 
 def refuse_actions(
-    conn: psycopg.Connection, states: Sequence[TableLoad], referrers: Callable[[TableLoad], Sequence[Referrer]]
+    conn: psycopg.Connection, states: Sequence[TableRun], referrers: Callable[[TableRun], Sequence[Referrer]]
 ) -> None:
     """Before late rows go at once: nothing that the run's tables hold on to may go or change with them.
 
@@ -139,7 +139,7 @@ def refuse_actions(
                 )
 
 
-def delete_late(conn: psycopg.Connection, state: TableLoad, referrers: Sequence[Referrer]) -> None:
+def delete_late(conn: psycopg.Connection, state: TableRun, referrers: Sequence[Referrer]) -> None:
     """Deletes the rows that :func:`delete_missing` had to leave for later.
 
     :raises DatabaseError: rows that stay do still refer to them, whatever their foreign keys would do.
@@ -179,12 +179,12 @@ def _exist(conn: psycopg.Connection, rows: sql.Composed) -> bool:
     return conn.execute(sql.SQL("SELECT count(*) > 0 FROM ({}) AS x").format(rows)).fetchone() == (True,)
 
 
-def _delete(conn: psycopg.Connection, state: TableLoad, where: sql.Composable) -> None:
+def _delete(conn: psycopg.Connection, state: TableRun, where: sql.Composable) -> None:
     try:
         with conn.transaction():
             state.deleted += conn.execute(sql.SQL("DELETE FROM {} AS t WHERE {}").format(state.target, where)).rowcount
             rows = sql.SQL("SELECT FROM {} AS t WHERE {}").format(state.target, where)
-            if somebody_notices(conn, state) and _exist(conn, rows):
+            if has_triggers_or_rules(conn, state.plan.table.oid) and _exist(conn, rows):
                 raise DatabaseError(
                     f"{state.name} has rows that the files do not have, and a trigger or rule of the table keeps them",
                     "Load without deleting (--mode upsert), or disable the trigger",

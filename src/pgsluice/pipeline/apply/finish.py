@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.errors import DatabaseError
-from pgsluice.model import Index, Listener, Mode, Progress, TableName, Way
+from pgsluice.model import Index, Listener, Mode, Progress, Strategy, TableName
 from pgsluice.pipeline.apply import deferred_keys as cycles
 from pgsluice.pipeline.apply.bisect import Poured, pour_rows, settle
 from pgsluice.pipeline.apply.delete_missing import (
@@ -31,17 +31,17 @@ from pgsluice.pipeline.apply.merge_sql import drop_known, have_twins, may_rewrit
 from pgsluice.pipeline.fallback import Reconsider
 from pgsluice.pipeline.publish.shadow_tables import Shadows
 from pgsluice.pipeline.scratch import numbering
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.timing import Clock
 from pgsluice.pipeline.validate.bans import Refusal, ban_orphans, make_ban
 from pgsluice.pipeline.validate.parent_check import may_ask
 from pgsluice.pipeline.validate.validator import judge
 from pgsluice.pipeline.validate.values import decide_values
-from pgsluice.postgres.capabilities import firing_order, keys_of, only_insert_tells, unique_indexes
+from pgsluice.postgres.capabilities import firing_order, foreign_keys_to, only_insert_decides, unique_indexes
 from pgsluice.postgres.ddl import add_constraints, build_index, build_plain
 from pgsluice.postgres.planner_hints import analyze
 from pgsluice.postgres.sqlstate import about_rows, primary
-from pgsluice.text import counted
+from pgsluice.text import pluralize
 
 
 class Finisher:
@@ -50,7 +50,7 @@ class Finisher:
     def __init__(
         self,
         conn: psycopg.Connection,
-        states: Mapping[TableName, TableLoad],
+        states: Mapping[TableName, TableRun],
         clock: Clock,
         listen: Listener,
         shadows: Shadows,
@@ -61,17 +61,17 @@ class Finisher:
         self._states = states
         self._clock = clock
         self._listen = listen
-        self._deferred: list[TableLoad] = []
-        self._late: list[TableLoad] = []
+        self._deferred: list[TableRun] = []
+        self._late: list[TableRun] = []
 
-    def finish(self, group: Sequence[TableLoad]) -> None:
+    def finish(self, group: Sequence[TableRun]) -> None:
         """Judges and completes the tables of one group.
 
         :raises Reconsider: see there.
         """
-        if group[0].way is Way.SWAP:
+        if group[0].way is Strategy.SWAP:
             self._shadows.finish(group)
-        elif group[0].way is Way.IN_PLACE:
+        elif group[0].way is Strategy.IN_PLACE:
             for state in group:
                 self._fill(state)
             self._rebuild(group)
@@ -86,7 +86,7 @@ class Finisher:
             state.stage_made = state.doubt_made = state.numbering = False
 
     @contextmanager
-    def _attempt(self, group: Sequence[TableLoad]) -> Iterator[None]:
+    def _attempt(self, group: Sequence[TableRun]) -> Iterator[None]:
         """A savepoint: ``raise psycopg.Rollback`` in it undoes what the database and the states say."""
         before = [(s.staged, s.landed, s.inserted, s.updated, s.gone_made) for s in group]
         undone = True
@@ -101,14 +101,14 @@ class Finisher:
 
     # ------------------------------------------------------------------- in place
 
-    def _fill(self, state: TableLoad) -> None:
+    def _fill(self, state: TableRun) -> None:
         """Rows in doubt: what PostgreSQL takes of them joins the others in the table."""
         if not state.doubts:
             return
         with self._clock.phase("judge", state.name):
-            self._listen(Progress("judge", state.name, f"{counted(state.doubts, 'row')} in doubt"))
+            self._listen(Progress("judge", state.name, f"{pluralize(state.doubts, 'row')} in doubt"))
             decide_values(self._conn, state)
-            if not only_insert_tells(state.plan.table):
+            if not only_insert_decides(state.plan.table):
                 with self._attempt([state]):
                     judged = judge(
                         self._conn, [state], self._states, staged=True, unique=False, outer=False, inner=False
@@ -120,10 +120,13 @@ class Finisher:
             if not bring(self._conn, state):
                 raise Reconsider(state.plan.table.name, "rows that were taken one by one are refused together")
 
-    def _rebuild(self, group: Sequence[TableLoad]) -> None:
+    def _rebuild(self, group: Sequence[TableRun]) -> None:
         """Gives the tables their keys, checks and indexes back; rows in their way are named and leave."""
         down = any(not self._checks_hold(s) for s in group if s.checks_down)
-        waiting = {s.number: unique_indexes(s) if down else self._uniques(s, unique_indexes(s)) for s in group}
+        waiting = {
+            s.number: unique_indexes(s.plan.table) if down else self._uniques(s, unique_indexes(s.plan.table))
+            for s in group
+        }
         judged = down or any(waiting.values())
         if judged:
             self._judge_in_place(group, rows=down, unique=True)
@@ -140,7 +143,7 @@ class Finisher:
             if judged or not self._keys(group):
                 raise Reconsider(group[0].plan.table.name, "a foreign key cannot be added")
 
-    def _judge_in_place(self, group: Sequence[TableLoad], *, rows: bool, unique: bool) -> None:
+    def _judge_in_place(self, group: Sequence[TableRun], *, rows: bool, unique: bool) -> None:
         name = group[0].name
         with self._clock.phase("judge", name):
             self._listen(Progress("judge", name, "unique keys" if unique else "foreign keys"))
@@ -148,7 +151,7 @@ class Finisher:
                 # What a set query cannot tell about one row may change the verdict on others.
                 raise Reconsider(group[0].plan.table.name, "a constraint can only be asked row by row")
 
-    def _uniques(self, state: TableLoad, indexes: Sequence[Index]) -> list[Index]:
+    def _uniques(self, state: TableRun, indexes: Sequence[Index]) -> list[Index]:
         """Builds unique indexes in the order of their oids, which is the order in which they are asked;
         the first that cannot be built and those after it are returned.
         """
@@ -157,7 +160,7 @@ class Finisher:
                 return list(indexes[i:])
         return []
 
-    def _plain(self, state: TableLoad) -> None:
+    def _plain(self, state: TableRun) -> None:
         with self._clock.phase("index", state.name):
             try:
                 build_plain(self._conn, state, self._listen)
@@ -169,7 +172,7 @@ class Finisher:
         with self._clock.phase("analyze", state.name):
             analyze(self._conn, state.target)
 
-    def _index(self, state: TableLoad, name: str, build: Callable[[], None]) -> bool:
+    def _index(self, state: TableRun, name: str, build: Callable[[], None]) -> bool:
         self._listen(Progress("build", state.name, f"index {name}"))
         with self._clock.phase("index", state.name):
             try:
@@ -183,7 +186,7 @@ class Finisher:
                 raise Reconsider(state.plan.table.name, primary(error)) from error
         return True
 
-    def _checks_hold(self, state: TableLoad) -> bool:
+    def _checks_hold(self, state: TableRun) -> bool:
         """Adds the CHECKs, which came down before any row broke one; False where one of them is broken now, or where
         adding it would not ask the rows.
         """
@@ -196,7 +199,7 @@ class Finisher:
             return False
         return True
 
-    def _checks(self, state: TableLoad) -> None:
+    def _checks(self, state: TableRun) -> None:
         with self._clock.phase("check", state.name):
             checks = state.plan.table.checks
             self._listen(Progress("build", state.name, f"check {', '.join(c.name for c in checks)}"))
@@ -209,7 +212,7 @@ class Finisher:
                 raise Reconsider(state.plan.table.name, primary(error)) from error
         state.checks_down = False
 
-    def _keys(self, group: Sequence[TableLoad]) -> bool:
+    def _keys(self, group: Sequence[TableRun]) -> bool:
         """Adds the foreign keys of all tables, all or none; False when rows break one.
 
         In the order in which they fire, so that the new triggers fire in the order of the old ones.
@@ -231,7 +234,7 @@ class Finisher:
 
     # ------------------------------------------------------------------- staged
 
-    def _pour_group(self, group: Sequence[TableLoad]) -> None:
+    def _pour_group(self, group: Sequence[TableRun]) -> None:
         # A member that brought no rows is still a member: foreign keys that point at it wait like the others.
         names = {s.plan.table.name for s in group}
         for state in group:
@@ -245,7 +248,7 @@ class Finisher:
             return
         for state in group:
             ask_whether_at_all(self._conn, state)
-        blind = any(only_insert_tells(s.plan.table) for s in group)
+        blind = any(only_insert_decides(s.plan.table) for s in group)
         # Pouring does not find the second row of a key that the table holds; nor orphans, where foreign keys wait
         # for the end of the run.
         promising = (
@@ -267,7 +270,7 @@ class Finisher:
                 raise psycopg.Rollback
         self._pour_rows(group, names)
 
-    def _judge_staged(self, group: Sequence[TableLoad], names: set[TableName]) -> bool:
+    def _judge_staged(self, group: Sequence[TableRun], names: set[TableName]) -> bool:
         name = group[0].name
         with self._clock.phase("judge", name):
             self._listen(Progress("judge", name, "constraints"))
@@ -275,14 +278,14 @@ class Finisher:
                 analyze(self._conn, state.stage)
             return judge(self._conn, group, self._states, staged=True, names=names).complete
 
-    def _pour(self, group: Sequence[TableLoad], names: set[TableName], *, judged: bool = False) -> bool:
+    def _pour(self, group: Sequence[TableRun], names: set[TableName], *, judged: bool = False) -> bool:
         """Pours whole stages; False, and nothing happened, when PostgreSQL refuses a row.
 
         Rows that may refer to others of the group are poured in one statement, where that is as good; otherwise table
         by table, while the foreign keys between the tables wait.
         """
         name = group[0].name
-        inner = not self._deferred and any(keys_of(s, names, inner=True) for s in group)
+        inner = not self._deferred and any(foreign_keys_to(s.plan.table, names, inner=True) for s in group)
         together = inner and cycles.one_statement_is_as_good(self._conn, group)
         waits = inner and not together and len(names) > 1
         at_once = len(names) == 1 and not self._deferred and may_ask(self._conn, group[0])
@@ -300,13 +303,13 @@ class Finisher:
             return False
         return True
 
-    def _pour_rows(self, group: Sequence[TableLoad], names: set[TableName]) -> None:
+    def _pour_rows(self, group: Sequence[TableRun], names: set[TableName]) -> None:
         """Lets PostgreSQL say row by row.
 
         Where a row may refer to one that comes later, its foreign keys wait for the last row; who turns out
         to have no parent is banned, and the rows come once more.
         """
-        if self._deferred or any(keys_of(s, names, inner=True) for s in group):
+        if self._deferred or any(foreign_keys_to(s.plan.table, names, inner=True) for s in group):
             make_ban(self._conn)
             refused: list[Refusal] = []
             while True:
@@ -319,7 +322,7 @@ class Finisher:
         if not self._deferred:
             cycles.ask(self._conn, group, names)
 
-    def _one_by_one(self, group: Sequence[TableLoad], names: set[TableName]) -> list[Poured]:
+    def _one_by_one(self, group: Sequence[TableRun], names: set[TableName]) -> list[Poured]:
         if not self._deferred:
             cycles.defer(self._conn, group, names)
         result = []
@@ -328,20 +331,20 @@ class Finisher:
                 result.append(pour_rows(self._conn, state))
         return result
 
-    def _decide(self, state: TableLoad) -> None:
+    def _decide(self, state: TableRun) -> None:
         if state.doubt_made:
             with self._clock.phase("judge", state.name):
-                self._listen(Progress("judge", state.name, f"{counted(state.doubts, 'row')} in doubt"))
+                self._listen(Progress("judge", state.name, f"{pluralize(state.doubts, 'row')} in doubt"))
                 decide_values(self._conn, state)
 
-    def delete_missing(self, states: Sequence[TableLoad]) -> None:
+    def delete_missing(self, states: Sequence[TableRun]) -> None:
         """Before anything is judged: rows that the files do not have go, children before parents.
 
         Those that others refer to stay until :meth:`settle_deferred`, when the others refer to them no more.
         Only where they are in the way of new rows must they go at once: then the foreign keys between the
         run's tables wait instead, and readers with them, for that takes an exclusive lock.
         """
-        staged = [s for s in states if s.way is Way.STAGE]
+        staged = [s for s in states if s.way is Strategy.STAGE]
         for state in staged:
             self._decide(state)
         for state in reversed(staged):
@@ -358,7 +361,7 @@ class Finisher:
                 delete_late(self._conn, state, ())
             self._late = []
 
-    def _referrers(self, state: TableLoad) -> list[Referrer]:
+    def _referrers(self, state: TableRun) -> list[Referrer]:
         return [
             (child, fk)
             for child in self._states.values()

@@ -1,6 +1,6 @@
 """Rows in doubt of a table that is filled in place: they join the others behind them, in the order of the file.
 
-Which record a row of such a table is, its place in the heap tells (:class:`pgsluice.pipeline.row_map.Segments`). An INSERT
+Which record a row of such a table is, its place in the heap tells (:class:`pgsluice.pipeline.row_map.RowMap`). An INSERT
 puts a short row where an earlier page has room left; COPY into a table that was emptied in the transaction does not.
 So these rows leave their stage by COPY and come back by COPY, as the others came.
 """
@@ -19,7 +19,7 @@ from pgsluice.model import TableName
 from pgsluice.pipeline.apply.bisect import pour_rows
 from pgsluice.pipeline.apply.insert import count_poured
 from pgsluice.pipeline.scratch import REJECT
-from pgsluice.pipeline.state import TableLoad, columns_of
+from pgsluice.pipeline.state import TableRun, columns_of
 from pgsluice.pipeline.validate.reject_rows import expel_refused
 from pgsluice.postgres.copy import ListeningWriter
 from pgsluice.postgres.sqlstate import about_rows
@@ -32,7 +32,7 @@ _PIECE = 1 << 18
 _FAITHFUL = {"datestyle": "ISO", "intervalstyle": "postgres", "extra_float_digits": "3"}
 
 
-def bring(conn: psycopg.Connection, state: TableLoad) -> bool:
+def bring(conn: psycopg.Connection, state: TableRun) -> bool:
     """Brings the staged rows into the table; False when PostgreSQL refused one and nothing happened."""
     try:
         try:
@@ -49,7 +49,7 @@ def bring(conn: psycopg.Connection, state: TableLoad) -> bool:
     return True
 
 
-def _bring(conn: psycopg.Connection, state: TableLoad, form: str) -> int:
+def _bring(conn: psycopg.Connection, state: TableRun, form: str) -> int:
     source = sql.SQL("COPY (SELECT {} FROM {} AS s ORDER BY {}) TO STDOUT (FORMAT {})").format(
         columns_of(state, "s"), state.stage, sql.Identifier("s", state.ordinal), sql.SQL(form)
     )
@@ -63,7 +63,7 @@ def _bring(conn: psycopg.Connection, state: TableLoad, form: str) -> int:
         return count
 
 
-def try_out(conn: psycopg.Connection, state: TableLoad, others: Mapping[TableName, TableLoad]) -> None:
+def try_out(conn: psycopg.Connection, state: TableRun, others: Mapping[TableName, TableRun]) -> None:
     """Has each staged row said what PostgreSQL thinks of it: those that it refuses become rejects and leave the stage,
     and those that it took are out of the table again.
     """

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 import psycopg
 from psycopg import sql
 
-from pgsluice.model import Way
+from pgsluice.model import ObstacleKind, Strategy
 from pgsluice.pipeline.apply.merge_sql import (
     insert_statement,
     key_equal,
@@ -21,26 +21,26 @@ from pgsluice.pipeline.apply.merge_sql import (
     sort_out,
     update_statement,
 )
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.parent_check import all_there, triggers_still
 from pgsluice.postgres.sqlstate import about_rows
-from pgsluice.source.typed.ordinals import Runs
+from pgsluice.source.typed.ordinals import OrdinalRanges
 
 
-def swallowed(state: TableLoad, only: sql.Composable) -> sql.Composed | None:
+def swallowed(state: TableRun, only: sql.Composable) -> sql.Composed | None:
     """A query for whether a trigger or rule kept a row out whose INSERT succeeded.
 
     An INSERT alone says so by its count. Where rows of the table may stand for rows of the file, the keys
     must all be there, which is asked only of tables that have something that could keep one out.
     """
-    if not state.key or not any("trigger" in o or "rule" in o for o in state.plan.table.obstacles):
+    if not state.key or not state.plan.table.has_obstacle(ObstacleKind.TRIGGER, ObstacleKind.RULE):
         return None
     return sql.SQL("SELECT EXISTS (SELECT FROM {} AS s WHERE NOT EXISTS (SELECT FROM {} AS t WHERE {}){})").format(
         state.stage, state.target, key_equal(state, "t", "s"), only
     )
 
 
-def ask_whether_at_all(conn: psycopg.Connection, state: TableLoad) -> None:
+def ask_whether_at_all(conn: psycopg.Connection, state: TableRun) -> None:
     """Plans the statements by which rows leave the stage.
 
     :raises psycopg.Error: PostgreSQL refuses one of them, whatever the rows: a right is missing, or an identity column
@@ -56,7 +56,7 @@ _ALL = sql.SQL("")
 
 def try_pour(
     conn: psycopg.Connection,
-    group: Sequence[TableLoad],
+    group: Sequence[TableRun],
     *,
     together: bool = False,
     rewrite: bool = False,
@@ -88,7 +88,7 @@ def try_pour(
     return done
 
 
-def _in_turn(conn: psycopg.Connection, state: TableLoad, rewrite: bool, at_once: bool, judged: bool) -> tuple[int, int]:
+def _in_turn(conn: psycopg.Connection, state: TableRun, rewrite: bool, at_once: bool, judged: bool) -> tuple[int, int]:
     """Pours one stage; says how many rows were updated and inserted."""
     updated = 0
     if rewrite and (statement := rewrite_statement(state)) is not None:
@@ -105,7 +105,7 @@ def _in_turn(conn: psycopg.Connection, state: TableLoad, rewrite: bool, at_once:
         return updated, conn.execute(insert_statement(state, _ALL, absent)).rowcount
 
 
-def _in_one(conn: psycopg.Connection, group: Sequence[TableLoad]) -> list[tuple[int, int]]:
+def _in_one(conn: psycopg.Connection, group: Sequence[TableRun]) -> list[tuple[int, int]]:
     """Pours the stages of a group in one statement; says for each how many rows were updated and inserted.
 
     After-triggers, which foreign keys are, fire when all of the statement's WITH queries have run
@@ -127,7 +127,7 @@ def _in_one(conn: psycopg.Connection, group: Sequence[TableLoad]) -> list[tuple[
     return list(zip(row[::2], row[1::2], strict=True))
 
 
-def _complete(conn: psycopg.Connection, state: TableLoad, inserted: int) -> bool:
+def _complete(conn: psycopg.Connection, state: TableRun, inserted: int) -> bool:
     """Whether every staged row is in the table: no trigger or rule kept one out."""
     lost = swallowed(state, _ALL)
     if lost is not None and conn.execute(lost).fetchone() == (True,):
@@ -135,12 +135,12 @@ def _complete(conn: psycopg.Connection, state: TableLoad, inserted: int) -> bool
     return bool(state.key) or inserted == state.staged
 
 
-def count_poured(conn: psycopg.Connection, state: TableLoad, count: int, inserted: int, updated: int) -> None:
+def count_poured(conn: psycopg.Connection, state: TableRun, count: int, inserted: int, updated: int) -> None:
     """Counts staged rows as landed."""
     state.landed += count
     state.inserted += inserted
     state.updated += updated
-    if state.way is Way.IN_PLACE and count:
+    if state.way is Strategy.IN_PLACE and count:
         # Their place in the heap is behind all others, in the order of their ordinals.
         runs = conn.execute(
             sql.SQL(
@@ -149,4 +149,4 @@ def count_poured(conn: psycopg.Connection, state: TableLoad, count: int, inserte
                 " GROUP BY g ORDER BY 1"
             ).format(o=sql.Identifier(state.ordinal), s=state.stage)
         ).fetchall()
-        state.segments.add(Runs(tuple((int(a), int(n)) for a, n in runs)), 0)
+        state.segments.add(OrdinalRanges(tuple((int(a), int(n)) for a, n in runs)), 0)

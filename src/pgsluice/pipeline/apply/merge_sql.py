@@ -14,19 +14,19 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.model import Mode
-from pgsluice.pipeline.state import TableLoad, columns_of
-from pgsluice.postgres.capabilities import key_indexes, somebody_notices
+from pgsluice.pipeline.state import TableRun, columns_of
+from pgsluice.postgres.capabilities import has_triggers_or_rules, key_indexes
 from pgsluice.postgres.planner_hints import without
 
 
-def key_equal(state: TableLoad, left: str, right: str) -> sql.Composed:
+def key_equal(state: TableRun, left: str, right: str) -> sql.Composed:
     """``left.key = right.key``, all columns of the key."""
     return sql.SQL(" AND ").join(
         sql.SQL("{} = {}").format(sql.Identifier(left, c), sql.Identifier(right, c)) for c in state.key
     )
 
 
-def have_twins(conn: psycopg.Connection, state: TableLoad) -> bool:
+def have_twins(conn: psycopg.Connection, state: TableRun) -> bool:
     """Whether two staged rows have one key. Of a key that the table holds, no constraint would ever say so."""
     names = key_indexes(state.plan.table, state.key)
     sorts = not any(i.collated for i in state.plan.table.indexes if i.name in names)
@@ -39,7 +39,7 @@ def have_twins(conn: psycopg.Connection, state: TableLoad) -> bool:
         ).fetchone() == (True,)
 
 
-def note_twins(conn: psycopg.Connection, state: TableLoad) -> None:
+def note_twins(conn: psycopg.Connection, state: TableRun) -> None:
     """Makes ``state.twins``: the ordinals of staged rows whose key another one has, and that of the first."""
     conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(state.twins))
     conn.execute(
@@ -51,11 +51,11 @@ def note_twins(conn: psycopg.Connection, state: TableLoad) -> None:
     )
 
 
-def _key_of(state: TableLoad) -> sql.Composed:
+def _key_of(state: TableRun) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, state.key))
 
 
-def _values(state: TableLoad) -> list[str]:
+def _values(state: TableRun) -> list[str]:
     """The columns by which an update may change a row; none where rows stay as they are."""
     if state.plan.mode is Mode.INSERT_MISSING or not state.key:
         return []
@@ -73,7 +73,7 @@ def _differs(values: Sequence[str]) -> sql.Composed:
 
 
 def update_statement(
-    state: TableLoad, only: sql.Composable, changed: sql.Composable | None = None
+    state: TableRun, only: sql.Composable, changed: sql.Composable | None = None
 ) -> sql.Composed | None:
     """Updates the rows whose values differ; None when the files bring nothing but the key.
 
@@ -95,7 +95,7 @@ ACTS = re.compile(r" ON DELETE (CASCADE|SET NULL|SET DEFAULT)")
 """A foreign key by which rows go or change with the row that they refer to."""
 
 
-def may_rewrite(conn: psycopg.Connection, state: TableLoad) -> bool:
+def may_rewrite(conn: psycopg.Connection, state: TableRun) -> bool:
     """Whether a row may as well be deleted and inserted anew as updated: the table has another unique key in which
     values may have changed hands, and nobody notices the difference, neither a trigger nor a foreign key that would
     delete or change rows.
@@ -103,10 +103,10 @@ def may_rewrite(conn: psycopg.Connection, state: TableLoad) -> bool:
     table = state.plan.table
     unique = [i for i in table.indexes if i.unique and i.name not in key_indexes(table, state.key)]
     acts = any(ACTS.search(fk.definition) for fk in table.referenced_by)
-    return bool(state.key and unique) and not acts and not somebody_notices(conn, state)
+    return bool(state.key and unique) and not acts and not has_triggers_or_rules(conn, state.plan.table.oid)
 
 
-def rewrite_statement(state: TableLoad) -> sql.Composed | None:
+def rewrite_statement(state: TableRun) -> sql.Composed | None:
     """As :func:`update_statement`, but all old rows go before the first new one comes: then two of them may exchange
     values of a unique key, which an UPDATE refuses as soon as one row has the value that another is yet to give up.
     """
@@ -130,7 +130,7 @@ def rewrite_statement(state: TableLoad) -> sql.Composed | None:
     )
 
 
-def insert_statement(state: TableLoad, only: sql.Composable, absent: sql.Composable | None = None) -> sql.Composed:
+def insert_statement(state: TableRun, only: sql.Composable, absent: sql.Composable | None = None) -> sql.Composed:
     """Inserts the staged rows, in file order; in every mode but append those whose key the table lacks.
 
     Values of identity columns are kept as the file has them.
@@ -152,14 +152,14 @@ def insert_statement(state: TableLoad, only: sql.Composable, absent: sql.Composa
     )
 
 
-def _lacked(state: TableLoad) -> sql.Composable:
+def _lacked(state: TableRun) -> sql.Composable:
     """The table lacks the key of the staged row ``s``; in append, where rows have no key, nothing."""
     if not state.key:
         return sql.SQL("")
     return sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS t WHERE {})").format(state.target, key_equal(state, "t", "s"))
 
 
-def sort_out(conn: psycopg.Connection, state: TableLoad) -> tuple[sql.Composable | None, sql.Composable | None]:
+def sort_out(conn: psycopg.Connection, state: TableRun) -> tuple[sql.Composable | None, sql.Composable | None]:
     """Matches the staged rows with the table's, once.
 
     :returns: relations with the rows that change one of the table and with those whose key the table lacks; None where
@@ -198,7 +198,7 @@ def sort_out(conn: psycopg.Connection, state: TableLoad) -> tuple[sql.Composable
     return found[0], found[1]
 
 
-def drop_known(conn: psycopg.Connection, state: TableLoad) -> None:
+def drop_known(conn: psycopg.Connection, state: TableRun) -> None:
     """Of a table whose rows stay as they are: staged rows with the key of one have no further to go."""
     statement = sql.SQL("DELETE FROM {} AS s USING {} AS t WHERE {}").format(
         state.stage, state.target, key_equal(state, "t", "s")

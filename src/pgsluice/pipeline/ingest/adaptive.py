@@ -15,7 +15,7 @@ _SAMPLE = 1 / 16
 _GAIN = 0.95
 
 
-class Pace:
+class FormatChooser:
     """Learns from the blocks of one table themselves which way PostgreSQL takes them faster.
 
     What it takes PostgreSQL to read decimals and dates, the client has time to do, as long as PostgreSQL is the slower
@@ -53,7 +53,7 @@ class Pace:
         self._seconds[binary] += seconds
 
 
-class Patience:
+class Backoff:
     """When to try again what may be in vain: after a failure one turn is left out, after the next in a row three, and
     so on.
     """

@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 from pgsluice.errors import FileError
 from pgsluice.ledger.advisory_locks import RUN_LOCK_CLASS
 from pgsluice.pipeline.scratch import REJECT
-from pgsluice.pipeline.state import FileLoad, TableLoad
+from pgsluice.pipeline.state import FileRun, TableRun
 from pgsluice.source.blocks import Extent
 from pgsluice.source.streams import hash_of
 from pgsluice.sql import query
@@ -40,7 +40,7 @@ class Staging:
         with self.conn.transaction():
             # Two first resumable runs at once: one makes the table, the other waits for it.
             self.conn.execute("SELECT pg_advisory_xact_lock(%s, 0)", (_CREATION_LOCK_CLASS,))
-            self.conn.execute(query("staging", "create"))
+            self.conn.execute(query("checkpoint", "create"))
             self.conn.execute(
                 sql.SQL(
                     "CREATE UNLOGGED TABLE IF NOT EXISTS {} (tab integer, ord bigint, kind text, col text, con text,"
@@ -51,13 +51,13 @@ class Staging:
     def close(self) -> None:
         self.conn.close()
 
-    def adopt(self, states: Sequence[TableLoad]) -> None:
+    def adopt(self, states: Sequence[TableRun]) -> None:
         """Gives the tables their lasting stages, and marks the files that are staged already.
 
         :raises FileError: a staged file is another one now.
         """
         by_oid: dict[int, list[tuple[Any, ...]]] = {}
-        for row in self.conn.execute(query("staging", "of_run"), {"run_id": self._run_id}).fetchall():
+        for row in self.conn.execute(query("checkpoint", "of_run"), {"run_id": self._run_id}).fetchall():
             by_oid.setdefault(int(row[0]), []).append(row[1:])
         for state in states:
             oid = state.plan.table.oid
@@ -73,7 +73,7 @@ class Staging:
                 self._begin_anew(state)
         self.conn.commit()
 
-    def _take(self, state: TableLoad, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _take(self, state: TableRun, rows: Sequence[tuple[Any, ...]]) -> None:
         by_path = {f.plan.file.path: f for f in state.files}
         for path, sha256, first, read, staged, doubts, extents, number in rows:
             file = by_path.get(path)
@@ -89,7 +89,7 @@ class Staging:
             state.doubts += doubts
             state.suspect = state.suspect or bool(doubts)
 
-    def _complete(self, state: TableLoad, rows: Sequence[tuple[Any, ...]]) -> bool:
+    def _complete(self, state: TableRun, rows: Sequence[tuple[Any, ...]]) -> bool:
         """Whether the tables hold what was noted: a server that crashed has emptied them."""
         for relation, made, expected in (
             (state.stage, state.stage_made, sum(r[4] for r in rows)),
@@ -103,7 +103,7 @@ class Staging:
                 return False
         return True
 
-    def _begin_anew(self, state: TableLoad) -> None:
+    def _begin_anew(self, state: TableRun) -> None:
         for relation in (state.stage, state.doubt):
             self.conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(relation))
         self.conn.execute(sql.SQL("DELETE FROM {} WHERE tab = %s").format(self.faults), (state.number,))
@@ -116,10 +116,10 @@ class Staging:
         row = self.conn.execute("SELECT to_regclass(%s) IS NOT NULL", (table.as_string(self.conn),)).fetchone()
         return bool(row and row[0])
 
-    def note(self, state: TableLoad, file: FileLoad, staged: int, doubts: int) -> None:
+    def note(self, state: TableRun, file: FileRun, staged: int, doubts: int) -> None:
         """The file is staged whole: its rows and this note of them are committed together."""
         self.conn.execute(
-            query("staging", "add"),
+            query("checkpoint", "add"),
             {
                 "run_id": self._run_id,
                 "table_oid": state.plan.table.oid,
@@ -144,18 +144,20 @@ class Staging:
             )
         )
 
-    def drop(self, conn: psycopg.Connection, states: Sequence[TableLoad]) -> None:
+    def drop(self, conn: psycopg.Connection, states: Sequence[TableRun]) -> None:
         """Drops the run's stages, in ``conn``'s transaction."""
         for relation in (self.faults, *(t for s in states for t in (s.stage, s.doubt))):
             conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(relation))
-        conn.execute(query("staging", "forget"), {"run_id": self._run_id})
+        conn.execute(query("checkpoint", "forget"), {"run_id": self._run_id})
 
 
 def sweep(book: psycopg.Connection, except_run: int) -> None:
     """Drops the stages that dead runs left behind: whoever loads anew does not want to resume."""
-    left = book.execute(query("staging", "left_behind"), {"except_run": except_run, "class": RUN_LOCK_CLASS}).fetchall()
+    left = book.execute(
+        query("checkpoint", "left_behind"), {"except_run": except_run, "class": RUN_LOCK_CLASS}
+    ).fetchall()
     for name, run_id in left:
         with book.transaction():
             # The name comes quoted from regclass.
             book.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.SQL(name)))
-            book.execute(query("staging", "forget"), {"run_id": run_id})
+            book.execute(query("checkpoint", "forget"), {"run_id": run_id})

@@ -6,12 +6,12 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.model import Column
-from pgsluice.pipeline.state import TableLoad
-from pgsluice.postgres.capabilities import somebody_computes
+from pgsluice.pipeline.state import TableRun
+from pgsluice.postgres.capabilities import runs_user_functions
 from pgsluice.source.typed.type_rules import rule_for
 
 
-def may_be_careful(conn: psycopg.Connection, state: TableLoad, *, utc: bool) -> bool:
+def may_be_careful(conn: psycopg.Connection, state: TableRun, *, utc: bool) -> bool:
     """Whether PostgreSQL refuses no row whose values are certain to the readers, but for a CHECK; and CHECKs say the
     same when all rows are in as when each comes, which one that looks into its own table does not.
 
@@ -23,7 +23,7 @@ def may_be_careful(conn: psycopg.Connection, state: TableLoad, *, utc: bool) -> 
     brought = {c.name for c in state.columns}
     if not all(_tells(c, utc) if c.name in brought else _stays_out(c) for c in state.plan.table.columns):
         return False
-    return not somebody_computes(conn, [state.plan.table.oid])
+    return not runs_user_functions(conn, [state.plan.table.oid])
 
 
 def _tells(column: Column, utc: bool) -> bool:
@@ -37,7 +37,7 @@ def _stays_out(column: Column) -> bool:
     return not (filled or column.generated or column.kind == "d")
 
 
-def shield(conn: psycopg.Connection, state: TableLoad) -> None:
+def shield(conn: psycopg.Connection, state: TableRun) -> None:
     """Has a rollback to the current savepoint give back the numbers that rows get from now on.
 
     ``nextval`` is not transactional, but the new file that ``ALTER SEQUENCE ... RESTART`` writes is. Without, a table

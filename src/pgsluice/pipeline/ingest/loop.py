@@ -7,19 +7,19 @@ from collections.abc import Iterator, Sequence
 import psycopg
 from psycopg import sql
 
-from pgsluice.model import Listener, Mode, Plan, Progress, Way
+from pgsluice.model import Listener, Mode, Plan, Progress, Strategy
 from pgsluice.pipeline.apply.finish import Finisher
 from pgsluice.pipeline.fallback import Thaw
-from pgsluice.pipeline.ingest.adaptive import Pace
+from pgsluice.pipeline.ingest.adaptive import FormatChooser
 from pgsluice.pipeline.ingest.checkpoint import Staging
 from pgsluice.pipeline.ingest.freezing import may_be_careful, shield
 from pgsluice.pipeline.ingest.reader import Piece, producer
-from pgsluice.pipeline.ingest.sender import Lander
-from pgsluice.pipeline.prefetch import Ahead
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.ingest.sender import CopySender
+from pgsluice.pipeline.prefetch import Prefetch
+from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.timing import Clock
 from pgsluice.pipeline.validate.parent_check import may_ask
-from pgsluice.postgres.capabilities import only_insert_tells
+from pgsluice.postgres.capabilities import only_insert_decides
 from pgsluice.source.blocks import extent
 
 
@@ -29,7 +29,7 @@ class Passage:
     def __init__(
         self,
         conn: psycopg.Connection,
-        todo: Sequence[TableLoad],
+        todo: Sequence[TableRun],
         plan: Plan,
         clock: Clock,
         listen: Listener,
@@ -44,7 +44,7 @@ class Passage:
         self._staging = staging
         self._clock = clock
         self._listen = listen
-        self._producer: Ahead[Piece]
+        self._producer: Prefetch[Piece]
         self._pieces: Iterator[Piece]
         self._at: tuple[int, int]
 
@@ -54,12 +54,12 @@ class Passage:
         :raises Reconsider, SluiceError, psycopg.Error: as landing and finishing do.
         """
         self._read(self._todo)
-        lander = Lander(self._conn)
+        lander = CopySender(self._conn)
         if self._staging is not None:
             # Stages that outlive the run are not the main transaction's.
-            lander = Lander(self._staging.conn, self._staging.faults)
+            lander = CopySender(self._staging.conn, self._staging.faults)
         # Which rows are missing is known when all rows are there, and children go before parents.
-        deleting = any(s.plan.delete_missing and s.way is Way.STAGE for s in self._todo)
+        deleting = any(s.plan.delete_missing and s.way is Strategy.STAGE for s in self._todo)
         all_first = deleting or self._staging is not None
         try:
             if all_first:
@@ -84,12 +84,12 @@ class Passage:
         zone = str(self._conn.info.parameter_status("TimeZone")).upper()
         return zone in {"UTC", "ETC/UTC", "GMT", "ETC/GMT"}
 
-    def _read(self, tables: Sequence[TableLoad]) -> None:
+    def _read(self, tables: Sequence[TableRun]) -> None:
         """Has the files of these tables read, from the first on."""
         self._producer = producer(tables, utc=self._utc)
         self._pieces = iter(self._producer)
 
-    def _fill(self, state: TableLoad, lander: Lander) -> None:
+    def _fill(self, state: TableRun, lander: CopySender) -> None:
         """Lands a table: frozen if it may be; from its first row on when one is refused: with care, if that may do, and
         else unfrozen.
 
@@ -111,11 +111,11 @@ class Passage:
                 rest = self._todo[self._todo.index(state) :]
                 for later in rest[1:]:
                     # What was read ahead of it is not there any more.
-                    later.pace = Pace()
+                    later.pace = FormatChooser()
                 self._read(rest)
         self._land(state, lander)
 
-    def _land(self, state: TableLoad, lander: Lander) -> None:
+    def _land(self, state: TableRun, lander: CopySender) -> None:
         files = [f for f in state.files if not f.skipped]
         total = sum(f.plan.file.bytes for f in files)
         before = [f for f in files if f.staged_before]
@@ -141,24 +141,24 @@ class Passage:
             done += file.plan.file.bytes
         self._listen(Progress("stage", state.name, done=total, total=total, rows=base))
 
-    def _next(self, state: TableLoad) -> Piece:
+    def _next(self, state: TableRun) -> Piece:
         """The next piece; the time spent waiting for it is the reader's."""
         with self._clock.phase("read", state.name):
             return next(self._pieces)
 
 
-def _may_go_directly(conn: psycopg.Connection, state: TableLoad) -> bool:
+def _may_go_directly(conn: psycopg.Connection, state: TableRun) -> bool:
     """Whether a table that holds rows may take new ones without a stage: nothing but its constraints tells
     who stays, and no row is matched with another. Foreign keys that can be asked of all staged rows at once take longer
     to ask of each than the stage takes.
     """
-    append = state.way is Way.STAGE and state.plan.mode is Mode.APPEND
-    return append and not only_insert_tells(state.plan.table) and not may_ask(conn, state)
+    append = state.way is Strategy.STAGE and state.plan.mode is Mode.APPEND
+    return append and not only_insert_decides(state.plan.table) and not may_ask(conn, state)
 
 
-def _groups(todo: Sequence[TableLoad], plan: Plan) -> list[list[TableLoad]]:
+def _groups(todo: Sequence[TableRun], plan: Plan) -> list[list[TableRun]]:
     cycle_of = {name: i for i, cycle in enumerate(plan.cycles) for name in cycle}
-    groups: list[list[TableLoad]] = []
+    groups: list[list[TableRun]] = []
     for state in todo:
         mine = cycle_of.get(state.name)
         if mine is not None and groups and cycle_of.get(groups[-1][0].name) == mine:

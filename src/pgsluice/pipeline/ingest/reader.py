@@ -6,15 +6,15 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pgsluice.pipeline.ingest.adaptive import Patience
-from pgsluice.pipeline.prefetch import Ahead
-from pgsluice.pipeline.state import FileLoad, TableLoad
+from pgsluice.pipeline.ingest.adaptive import Backoff
+from pgsluice.pipeline.prefetch import Prefetch
+from pgsluice.pipeline.state import FileRun, TableRun
 from pgsluice.postgres.capabilities import key_indexes
 from pgsluice.postgres.copy import reads_as_is
 from pgsluice.source.blocks import Block, BlockReader
 from pgsluice.source.corrections import CorrectionReader
-from pgsluice.source.typed.arrow_reader import QuickReader
-from pgsluice.source.typed.duckdb_reader import Chunk, TypedReader
+from pgsluice.source.typed.arrow_reader import ArrowReader
+from pgsluice.source.typed.duckdb_reader import Chunk, DuckDBReader
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,9 +33,9 @@ AS_IT_IS = True
 class Piece:
     """A block of a file and the chunk it became; or, with ``block`` None, the news that the file has ended."""
 
-    table: TableLoad
-    file: FileLoad
-    reader: TypedReader
+    table: TableRun
+    file: FileRun
+    reader: DuckDBReader
     block: Block | None
     chunk: Chunk | None
     """None: the whole block is to be sent as it is, or as ``batch``."""
@@ -44,7 +44,7 @@ class Piece:
     sha256: str = ""
 
 
-def _readable(file: FileLoad) -> bool:
+def _readable(file: FileRun) -> bool:
     """Whether COPY reads the file's records as they are. It leaves no field out; and one field alone makes a blank line
     a record, or none.
     """
@@ -52,15 +52,15 @@ def _readable(file: FileLoad) -> bool:
     return file.corrections is None and len(columns) > 1 and all(columns) and reads_as_is(file.plan.file.dialect)
 
 
-def producer(tables: Sequence[TableLoad], *, utc: bool) -> Ahead[Piece]:
+def producer(tables: Sequence[TableRun], *, utc: bool) -> Prefetch[Piece]:
     """The pieces of all tables in load order, made by a thread of its own.
 
     :param utc: the session's time zone is UTC.
     """
-    return Ahead(_pieces(tables, utc), _AHEAD, "pgsluice-reader")
+    return Prefetch(_pieces(tables, utc), _AHEAD, "pgsluice-reader")
 
 
-def _pieces(tables: Sequence[TableLoad], utc: bool) -> Generator[Piece, None, None]:
+def _pieces(tables: Sequence[TableRun], utc: bool) -> Generator[Piece, None, None]:
     for table in tables:
         files = [f for f in table.files if not (f.skipped or f.staged_before)]
         table.as_it_is = AS_IT_IS and not table.lasting and all(_readable(f) for f in files)
@@ -68,12 +68,12 @@ def _pieces(tables: Sequence[TableLoad], utc: bool) -> Generator[Piece, None, No
             yield from _pieces_of(table, file, utc)
 
 
-def _pieces_of(table: TableLoad, file: FileLoad, utc: bool) -> Generator[Piece, None, None]:
+def _pieces_of(table: TableRun, file: FileRun, utc: bool) -> Generator[Piece, None, None]:
     columns = {i: table.plan.table.column(name) for i, name in enumerate(file.plan.columns) if name}
     blocks = _blocks(table, file)
-    reader = TypedReader(columns, file.plan.names, file.plan.file.dialect, path=file.plan.file.path, utc=utc)
-    quick = QuickReader(reader.columns, file.plan.file.dialect, utc=utc)
-    patience = Patience()
+    reader = DuckDBReader(columns, file.plan.names, file.plan.file.dialect, path=file.plan.file.path, utc=utc)
+    quick = ArrowReader(reader.columns, file.plan.file.dialect, utc=utc)
+    patience = Backoff()
     try:
         for block in blocks:
             chunk = batch = None
@@ -93,7 +93,7 @@ def _pieces_of(table: TableLoad, file: FileLoad, utc: bool) -> Generator[Piece, 
         blocks.close()
 
 
-def _blocks(table: TableLoad, file: FileLoad) -> BlockReader | CorrectionReader:
+def _blocks(table: TableRun, file: FileRun) -> BlockReader | CorrectionReader:
     if file.corrections is None:
         return BlockReader(file.plan.file, file.plan.names)
     # Of several rows with one key a run takes the first. The others stay what they were: matched by their

@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from pgsluice.model import Column, Way
+from pgsluice.model import Column, Strategy
 from pgsluice.pipeline.fallback import Thaw, Unfit
 from pgsluice.pipeline.ingest.reader import Piece
 from pgsluice.pipeline.scratch import REJECT, make_doubt, make_stage, number_from
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.copy import BinaryEncoder, copy_as_is, copy_batch, copy_in, copy_statement, csv_bytes
 from pgsluice.postgres.sqlstate import about_rows, primary
 from pgsluice.source.blocks import Block, Fault
-from pgsluice.source.typed.duckdb_reader import Chunk, TypedReader
-from pgsluice.source.typed.ordinals import Runs, split_runs
+from pgsluice.source.typed.duckdb_reader import Chunk, DuckDBReader
+from pgsluice.source.typed.ordinals import OrdinalRanges, split_ordinals
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Lander:
+class CopySender:
     """Sends one run's pieces to PostgreSQL; the states keep what was sent."""
 
     def __init__(self, conn: psycopg.Connection, faults: sql.Identifier = REJECT) -> None:
@@ -59,7 +59,7 @@ class Lander:
     def _chunk(self, piece: Piece, chunk: Chunk) -> None:
         state = piece.table
         self._faulty(piece, chunk.faults)
-        if state.way is Way.STAGE:
+        if state.way is Strategy.STAGE:
             if state.direct and self._directly(piece, chunk):
                 return
             state.direct = False
@@ -74,7 +74,7 @@ class Lander:
         if not faults:
             return
         state = piece.table
-        if state.way is Way.SWAP:
+        if state.way is Strategy.SWAP:
             raise Unfit(state.plan.table.name, f"a record is refused: {faults[0].message}")
         self._reject_faults(state, piece.file.base, faults)
 
@@ -92,7 +92,7 @@ class Lander:
             return False
         state.pace.sent(binary=piece.batch is not None, size=len(block.data), seconds=time.perf_counter() - start)
         self._faulty(piece, block.faults)
-        self._landed(state, count, Runs(block.ordinals), piece.file.base)
+        self._landed(state, count, OrdinalRanges(block.ordinals), piece.file.base)
         return True
 
     def _send_whole(self, piece: Piece, block: Block) -> int | None:
@@ -118,9 +118,9 @@ class Lander:
         return self._attempt(state, send)
 
     def _send_batch(self, piece: Piece, block: Block, batch: pa.RecordBatch) -> int | None:
-        return self._send_typed(piece, batch, Runs(block.ordinals))
+        return self._send_typed(piece, batch, OrdinalRanges(block.ordinals))
 
-    def _send_typed(self, piece: Piece, batch: pa.RecordBatch, runs: Runs) -> int | None:
+    def _send_typed(self, piece: Piece, batch: pa.RecordBatch, runs: OrdinalRanges) -> int | None:
         """Sends certain rows in binary, into the table or its stage; None when PostgreSQL refuses one.
 
         :param runs: their ordinals.
@@ -135,7 +135,7 @@ class Lander:
         statement = copy_statement(_landing(state), names, binary=True, freeze=_freezes(state))
         return self._attempt(state, lambda: self._binary(statement, BinaryEncoder(batch.schema, jsonb), batch))
 
-    def _reject_faults(self, state: TableLoad, base: int, faults: Sequence[Fault]) -> None:
+    def _reject_faults(self, state: TableRun, base: int, faults: Sequence[Fault]) -> None:
         import pyarrow as pa
 
         texts = ("kind", "column", "constraint", "sqlstate", "message")
@@ -166,32 +166,32 @@ class Lander:
 
         if (count := self._attempt(state, send)) is None:
             return False
-        self._landed(state, count, Runs(chunk.block.ordinals), piece.file.base)
+        self._landed(state, count, OrdinalRanges(chunk.block.ordinals), piece.file.base)
         return True
 
     def _typed(self, piece: Piece, chunk: Chunk, batch: pa.RecordBatch) -> bool:
         state, reader, base = piece.table, piece.reader, piece.file.base
         if (count := self._send_typed(piece, batch, chunk.typed_runs)) is None:
-            self._doubt(state, reader, reader.texts(chunk.block), Runs(chunk.block.ordinals), base)
+            self._doubt(state, reader, reader.texts(chunk.block), OrdinalRanges(chunk.block.ordinals), base)
             return False
         self._landed(state, count, chunk.typed_runs, base)
         return True
 
-    def _text(self, state: TableLoad, reader: TypedReader, table: pa.Table, runs: Runs, base: int) -> None:
+    def _text(self, state: TableRun, reader: DuckDBReader, table: pa.Table, runs: OrdinalRanges, base: int) -> None:
         names = [c.name for c in reader.columns]
-        if state.way is Way.IN_PLACE and (lacking := _lacking(table, reader.columns)) is not None:
+        if state.way is Strategy.IN_PLACE and (lacking := _lacking(table, reader.columns)) is not None:
             # One such row would put all others of the block in doubt with it.
-            bad, runs = split_runs(runs.runs, lacking)
+            bad, runs = split_ordinals(runs.runs, lacking)
             self._doubt(state, reader, table.filter(lacking), bad, base)
             table = table.filter(~lacking)
             if not table.num_rows:
                 return
         rows = table
-        if state.way is Way.STAGE:
+        if state.way is Strategy.STAGE:
             # A NULL where none may be is only found when rows leave the stage.
             state.suspect = True
             rows, names = _text_with_ordinals(table, runs, base), [state.ordinal, *names]
-        frozen = state.way is Way.SWAP
+        frozen = state.way is Strategy.SWAP
         statement = copy_statement(_landing(state), names, binary=False, freeze=frozen)
         count = self._attempt(state, lambda: self._copy(statement, csv_bytes(rows)), frozen=frozen)
         if count is None:
@@ -199,7 +199,7 @@ class Lander:
         else:
             self._landed(state, count, runs, base)
 
-    def _attempt(self, state: TableLoad, send: Callable[[], int], *, frozen: bool | None = None) -> int | None:
+    def _attempt(self, state: TableRun, send: Callable[[], int], *, frozen: bool | None = None) -> int | None:
         """Rows that a COPY brought in; None when PostgreSQL refused one of them and all are out again.
 
         :param frozen: the COPY freezes rows; by default, whether the table's rows are to be frozen.
@@ -211,7 +211,7 @@ class Lander:
             except psycopg.Error as error:
                 if not about_rows(error):
                     raise
-                if state.way is Way.IN_PLACE:
+                if state.way is Strategy.IN_PLACE:
                     raise Thaw(f"a row is refused: {primary(error)}") from error
                 raise Unfit(state.plan.table.name, f"a row is refused: {primary(error)}") from error
         while True:
@@ -225,41 +225,41 @@ class Lander:
                 if not self._check_is_broken(state, error):
                     return None
 
-    def _check_is_broken(self, state: TableLoad, error: psycopg.Error) -> bool:
+    def _check_is_broken(self, state: TableRun, error: psycopg.Error) -> bool:
         """After the first row that violates a CHECK of an empty table: the CHECKs come down until the
         table is full and then judge all rows in one pass each, instead of ending one COPY after another.
         """
         checks = {c.name for c in state.plan.table.checks}
-        if state.way is not Way.IN_PLACE or state.checks_down or error.diag.constraint_name not in checks:
+        if state.way is not Strategy.IN_PLACE or state.checks_down or error.diag.constraint_name not in checks:
             return False
         self._take_checks_down(state)
         state.checks_broken = state.suspect = True
         return True
 
-    def _take_checks_down(self, state: TableLoad) -> None:
+    def _take_checks_down(self, state: TableRun) -> None:
         for check in state.plan.table.checks:
             name = sql.Identifier(check.name)
             self._conn.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(state.target, name))
             state.checks_down = True
 
-    def _landed(self, state: TableLoad, count: int, runs: Runs, base: int) -> None:
+    def _landed(self, state: TableRun, count: int, runs: OrdinalRanges, base: int) -> None:
         if _staged(state):
             state.staged += count
             return
         state.landed += count
         if state.direct:
             state.inserted += count
-        if state.way is Way.IN_PLACE:
+        if state.way is Strategy.IN_PLACE:
             state.segments.add(runs, base)
 
-    def _doubt(self, state: TableLoad, reader: TypedReader, table: pa.Table, runs: Runs, base: int) -> None:
+    def _doubt(self, state: TableRun, reader: DuckDBReader, table: pa.Table, runs: OrdinalRanges, base: int) -> None:
         names = [state.ordinal, *(c.name for c in reader.columns)]
         make_doubt(self._conn, state)
         state.suspect = True
         statement = copy_statement(state.doubt, names, binary=False)
         state.doubts += self._keep(state, statement, names, _text_with_ordinals(table, runs, base))
 
-    def _keep(self, state: TableLoad, statement: sql.Composed, names: Sequence[str], rows: pa.Table) -> int:
+    def _keep(self, state: TableRun, statement: sql.Composed, names: Sequence[str], rows: pa.Table) -> int:
         """Puts texts into the doubt table. One that not even a text column takes, because the database's
         encoding lacks a character, is a reject; such rows are found by halving.
         """
@@ -276,7 +276,7 @@ class Lander:
             self._reject_text(state, names, rows, error)
             return 0
 
-    def _reject_text(self, state: TableLoad, names: Sequence[str], row: pa.Table, error: psycopg.Error) -> None:
+    def _reject_text(self, state: TableRun, names: Sequence[str], row: pa.Table, error: psycopg.Error) -> None:
         ordinal, *values = (column[0].as_py() for column in row.columns)
         column = next((n for n, v in zip(names[1:], values, strict=True) if v and not self._storable(v)), "")
         self._conn.execute(
@@ -303,16 +303,16 @@ class Lander:
         return copy_in(self._conn, statement, data)
 
 
-def _freezes(state: TableLoad) -> bool:
-    return state.way is Way.SWAP or state.frozen
+def _freezes(state: TableRun) -> bool:
+    return state.way is Strategy.SWAP or state.frozen
 
 
-def _staged(state: TableLoad) -> bool:
+def _staged(state: TableRun) -> bool:
     """Whether rows go into the stage now."""
-    return state.way is Way.STAGE and not state.direct
+    return state.way is Strategy.STAGE and not state.direct
 
 
-def _landing(state: TableLoad) -> sql.Identifier:
+def _landing(state: TableRun) -> sql.Identifier:
     return state.stage if _staged(state) else state.target
 
 
@@ -326,7 +326,7 @@ def _lacking(table: pa.Table, columns: Sequence[Column]) -> Any:
     return found
 
 
-def _ordinals(runs: Runs, base: int) -> pa.Array:
+def _ordinals(runs: OrdinalRanges, base: int) -> pa.Array:
     import numpy as np
     import pyarrow as pa
 
@@ -334,11 +334,11 @@ def _ordinals(runs: Runs, base: int) -> pa.Array:
     return pa.array(np.concatenate(parts))
 
 
-def _batch_with_ordinals(batch: pa.RecordBatch, runs: Runs, base: int) -> pa.RecordBatch:
+def _batch_with_ordinals(batch: pa.RecordBatch, runs: OrdinalRanges, base: int) -> pa.RecordBatch:
     import pyarrow as pa
 
     return pa.RecordBatch.from_arrays([_ordinals(runs, base), *batch.columns], names=["ord", *batch.schema.names])
 
 
-def _text_with_ordinals(table: pa.Table, runs: Runs, base: int) -> pa.Table:
+def _text_with_ordinals(table: pa.Table, runs: OrdinalRanges, base: int) -> pa.Table:
     return table.add_column(0, "ord", _ordinals(runs, base))

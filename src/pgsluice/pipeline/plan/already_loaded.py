@@ -8,12 +8,12 @@ import psycopg
 
 from pgsluice.ledger.runs import loaded_before, sizes_loaded
 from pgsluice.model import Mode
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.catalog import is_empty
 from pgsluice.source.streams import hash_of
 
 
-def skip_loaded(main: psycopg.Connection, book: psycopg.Connection, states: Sequence[TableLoad]) -> None:
+def skip_loaded(main: psycopg.Connection, book: psycopg.Connection, states: Sequence[TableRun]) -> None:
     """Marks files that a published run loaded into the same table, and copies of a file within the run.
 
     Only appending the same content twice doubles it; the other modes are meant to be run again. A file is

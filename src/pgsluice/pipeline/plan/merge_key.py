@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pgsluice.errors import MappingError
 from pgsluice.model import FilePlan, Mode, Modes, Table
-from pgsluice.postgres.capabilities import usable_key
+from pgsluice.postgres.capabilities import merge_key_columns
 
 
 def matching(table: Table, files: Sequence[FilePlan], modes: Modes) -> tuple[Mode, tuple[str, ...], bool]:
@@ -49,13 +49,13 @@ def matching(table: Table, files: Sequence[FilePlan], modes: Modes) -> tuple[Mod
 
 
 def _own_key(table: Table) -> tuple[str, ...]:
-    return next((usable_key(table, i) for i in table.indexes if i.primary), ())
+    return next((merge_key_columns(table, i) for i in table.indexes if i.primary), ())
 
 
 def _named_key(table: Table, named: str) -> tuple[str, ...]:
     wanted = tuple(part.strip() for part in named.split(","))
     for index in table.indexes:
-        columns = usable_key(table, index)
+        columns = merge_key_columns(table, index)
         if columns and (index.name == named or sorted(columns) == sorted(wanted)):
             return columns
     raise MappingError(

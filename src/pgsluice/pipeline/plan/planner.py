@@ -16,7 +16,7 @@ from types import MappingProxyType
 import psycopg
 
 from pgsluice.errors import MappingError
-from pgsluice.model import Mode, Modes, Plan, SourceFile, Table, TableName, TablePlan, Way
+from pgsluice.model import Mode, Modes, Plan, SourceFile, Strategy, Table, TableName, TablePlan
 from pgsluice.pipeline.plan.load_order import load_order
 from pgsluice.pipeline.plan.mapping import all_said, match, same_columns
 from pgsluice.pipeline.plan.merge_key import matching
@@ -68,7 +68,7 @@ def make_plan(
         table = chosen[name]
         way, why = ways[name]
         mode, key, delete = matching(table, planned[name], modes)
-        if way is Way.STAGE and mode is not Mode.APPEND:
+        if way is Strategy.STAGE and mode is not Mode.APPEND:
             why = f"{why}; rows are matched by {', '.join(key)}" if key else f"{why}; it has no key to match rows by"
         plans.append(
             TablePlan(

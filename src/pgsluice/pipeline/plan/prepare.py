@@ -8,12 +8,23 @@ from dataclasses import dataclass, field, replace
 import psycopg
 
 from pgsluice.ledger.advisory_locks import lock_tables
-from pgsluice.model import Listener, LoadOptions, Plan, Progress, SourceFile, Table, TableName, Way
+from pgsluice.model import (
+    Listener,
+    LoadOptions,
+    Obstacle,
+    ObstacleKind,
+    Plan,
+    Progress,
+    SourceFile,
+    Strategy,
+    Table,
+    TableName,
+)
 from pgsluice.pipeline.plan.already_loaded import skip_loaded
 from pgsluice.pipeline.plan.planner import fed_tables, make_plan, named_exist, split_name, telling_of_schema
 from pgsluice.pipeline.plan.table_locks import check_rights, holders, lock_for_load, notice_lost_client
 from pgsluice.pipeline.rejects.replay import Replay
-from pgsluice.pipeline.state import TableLoad, table_load
+from pgsluice.pipeline.state import TableRun, table_load
 from pgsluice.postgres import schema_file
 from pgsluice.postgres.catalog import read_tables, require_schema
 from pgsluice.postgres.connect import where
@@ -57,7 +68,7 @@ class Preparation:
         self._learnt = learnt
         self._listen = listen
         self._replay = replay
-        self.states: list[TableLoad] = []
+        self.states: list[TableRun] = []
         self.oids: list[int] = []
         self._applied: schema_file.SchemaApplied | None = None
 
@@ -108,10 +119,10 @@ class Preparation:
         self.states = _make_states(plan)
         # Frozen rows are seen by snapshots that are older than they are. Where all tables of the run were empty, such
         # a snapshot still sees one state of the set; and in none can a table be empty that has just been made.
-        all_empty = all(s.way is Way.IN_PLACE for s in self.states)
+        all_empty = all(s.way is Strategy.IN_PLACE for s in self.states)
         for state in self.states:
             made = there is not None and state.plan.table.oid not in there
-            state.frozen = state.way is Way.IN_PLACE and (made or all_empty)
+            state.frozen = state.way is Strategy.IN_PLACE and (made or all_empty)
         if self._replay:
             for file in (f for s in self.states for f in s.files):
                 file.corrections = self._replay.corrections[file.plan.file.path]
@@ -143,12 +154,17 @@ class Preparation:
     def _plan_of(self, files: Sequence[SourceFile]) -> Plan:
         tables = target_tables(self._main, self._options, files, self._further)
         if self._options.resumable:
-            tables = tuple(replace(t, obstacles=(*t.obstacles, "the run is to be resumable")) for t in tables)
+            tables = tuple(
+                replace(t, obstacles=(*t.obstacles, Obstacle(ObstacleKind.RESUMABLE, "the run is to be resumable")))
+                for t in tables
+            )
         if self._learnt.forced:
             # Where one table could not be finished in place, all go through stages: a key that stays up
             # keeps the keys up that it leans on.
             why = next(iter(self._learnt.forced.values()))
-            tables = tuple(replace(t, obstacles=(*t.obstacles, why)) for t in tables)
+            tables = tuple(
+                replace(t, obstacles=(*t.obstacles, Obstacle(ObstacleKind.FAILED_ATTEMPT, why))) for t in tables
+            )
         named_exist("--max-rejects", [name for name, _ in self._options.limits.tables], tables)
         return make_plan(
             self._main,
@@ -203,7 +219,7 @@ def target_tables(
     return read(fed_tables(files, names, options.tables)) if look else names
 
 
-def _make_states(plan: Plan) -> list[TableLoad]:
+def _make_states(plan: Plan) -> list[TableRun]:
     watched: dict[TableName, list[str]] = {}
     for t in plan.tables:
         for fk in t.table.foreign_keys:

@@ -9,16 +9,16 @@ import psycopg
 
 from pgsluice.model import (
     Mode,
+    Strategy,
     Table,
     TableName,
     TablePlan,
-    Way,
 )
 from pgsluice.postgres.catalog import is_empty
 from pgsluice.sql import query
 
 
-def choose_ways(conn: psycopg.Connection, chosen: dict[TableName, Table]) -> dict[TableName, tuple[Way, str]]:
+def choose_ways(conn: psycopg.Connection, chosen: dict[TableName, Table]) -> dict[TableName, tuple[Strategy, str]]:
     """The way of every table, with the reason in words.
 
     A table that goes through a stage keeps its foreign keys, and these keep up the keys that they point at.
@@ -29,27 +29,32 @@ def choose_ways(conn: psycopg.Connection, chosen: dict[TableName, Table]) -> dic
     while changed:
         changed = False
         for parent, child in held:
-            if parent in ways and parent != child and ways[parent][0] is Way.IN_PLACE and ways[child][0] is Way.STAGE:
-                ways[parent] = Way.STAGE, f"{child} references it and cannot be taken apart"
+            if (
+                parent in ways
+                and parent != child
+                and ways[parent][0] is Strategy.IN_PLACE
+                and ways[child][0] is Strategy.STAGE
+            ):
+                ways[parent] = Strategy.STAGE, f"{child} references it and cannot be taken apart"
                 changed = True
     return ways
 
 
-def choose_way(conn: psycopg.Connection, table: Table, chosen: dict[TableName, Table]) -> tuple[Way, str]:
+def choose_way(conn: psycopg.Connection, table: Table, chosen: dict[TableName, Table]) -> tuple[Strategy, str]:
     """In place when the table is empty and nothing stands against taking its keys down; else a stage."""
     if table.obstacles:
-        return Way.STAGE, table.obstacles[0]
+        return Strategy.STAGE, table.obstacles[0].text
     loose = [c for c in table.constraints if not c.validated]
     if loose:
-        return Way.STAGE, f"constraint {loose[0].name} is NOT VALID"
+        return Strategy.STAGE, f"constraint {loose[0].name} is NOT VALID"
     # To take the table's keys down, foreign keys that point at them must come down too; those of
     # tables outside the load would have to be validated again over rows that are none of our business.
     outside = [c for c in table.referenced_by if c.table not in chosen]
     if outside:
-        return Way.STAGE, f"{outside[0].table} outside of this load references it ({outside[0].name})"
+        return Strategy.STAGE, f"{outside[0].table} outside of this load references it ({outside[0].name})"
     if not is_empty(conn, table.name):
-        return Way.STAGE, "it holds rows"
-    return Way.IN_PLACE, "it is empty"
+        return Strategy.STAGE, "it holds rows"
+    return Strategy.IN_PLACE, "it is empty"
 
 
 WORTHWHILE = 16 << 20
@@ -59,7 +64,7 @@ WORTHWHILE = 16 << 20
 def with_swaps(
     conn: psycopg.Connection, plans: Sequence[TablePlan], unfit: Mapping[TableName, str]
 ) -> tuple[TablePlan, ...]:
-    """The plans, those of them turned to :attr:`Way.SWAP` that can be; the others say why they cannot.
+    """The plans, those of them turned to :attr:`Strategy.SWAP` that can be; the others say why they cannot.
 
     :param unfit: tables for which an attempt failed, and why.
     """
@@ -94,10 +99,10 @@ def with_swaps(
         elif stands is not None:
             against[n] = f"{stands} cannot be swapped, and readers are to see all tables new or all old"
         else:
-            by_name[n] = replace(by_name[n], way=Way.SWAP, why=_why(is_empty(conn, n)))
+            by_name[n] = replace(by_name[n], way=Strategy.SWAP, why=_why(is_empty(conn, n)))
     for name, reason in against.items():
-        if by_name[name].way is Way.STAGE:
-            by_name[name] = replace(by_name[name], why=f"{by_name[name].why}; no {Way.SWAP}: {reason}")
+        if by_name[name].way is Strategy.STAGE:
+            by_name[name] = replace(by_name[name], why=f"{by_name[name].why}; no {Strategy.SWAP}: {reason}")
     return tuple(by_name[p.table.name] for p in plans)
 
 
@@ -116,7 +121,7 @@ def _obstacles(
         lacking = _lacking(p)
         reasons = [
             *([unfit[p.table.name]] if p.table.name in unfit else []),
-            *p.table.obstacles,
+            *(obstacle.text for obstacle in p.table.obstacles),
             *(words for oid, _, words in rows if oid == p.table.oid),
             *([f"the files lack {lacking}, which keeps its values"] if lacking else []),
         ]
@@ -144,7 +149,7 @@ def _neighbours(plans: Sequence[TablePlan]) -> dict[TableName, set[TableName]]:
 
 def _stays(parent: TablePlan, child: TableName) -> bool:
     """Whether a table of the run that is not swapped can have a child that is: it only ever grows."""
-    keeps = parent.mode in (Mode.APPEND, Mode.INSERT_MISSING) and parent.way is Way.STAGE
+    keeps = parent.mode in (Mode.APPEND, Mode.INSERT_MISSING) and parent.way is Strategy.STAGE
     return keeps and all(fk.references != child for fk in parent.table.foreign_keys)
 
 

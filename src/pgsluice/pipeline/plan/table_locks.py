@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.errors import PrivilegeError
-from pgsluice.model import Plan, Table, Way
+from pgsluice.model import Plan, Strategy, Table
 
 
 def lock_for_load(conn: psycopg.Connection, plan: Plan) -> None:
@@ -24,7 +24,11 @@ def lock_for_load(conn: psycopg.Connection, plan: Plan) -> None:
 
     :raises psycopg.errors.LockNotAvailable: somebody holds one for longer than ``lock_timeout``.
     """
-    modes = {Way.IN_PLACE: "ACCESS EXCLUSIVE", Way.SWAP: "SHARE UPDATE EXCLUSIVE", Way.STAGE: "ROW EXCLUSIVE"}
+    modes = {
+        Strategy.IN_PLACE: "ACCESS EXCLUSIVE",
+        Strategy.SWAP: "SHARE UPDATE EXCLUSIVE",
+        Strategy.STAGE: "ROW EXCLUSIVE",
+    }
     for way, mode in modes.items():
         # LOCK TABLE does not take foreign tables.
         tables = [t.table for t in plan.tables if t.way is way and t.table.kind in "rp"]

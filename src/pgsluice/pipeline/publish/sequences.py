@@ -7,10 +7,10 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 
 
-def move_sequences(conn: psycopg.Connection, state: TableLoad) -> None:
+def move_sequences(conn: psycopg.Connection, state: TableRun) -> None:
     """Moves serial and identity sequences past the farthest value of their column.
 
     COPY and INSERT with explicit keys leave a sequence where it was, and the application's next INSERT
@@ -20,7 +20,7 @@ def move_sequences(conn: psycopg.Connection, state: TableLoad) -> None:
         advance(conn, sequence, top)
 
 
-def farthest(conn: psycopg.Connection, state: TableLoad) -> list[tuple[str, int]]:
+def farthest(conn: psycopg.Connection, state: TableRun) -> list[tuple[str, int]]:
     """The sequences that the loaded columns own (quoted, qualified), and the farthest value of each column:
     the largest, or the smallest where the sequence counts downwards.
     """

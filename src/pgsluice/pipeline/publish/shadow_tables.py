@@ -21,7 +21,7 @@ from psycopg import sql
 
 from pgsluice.model import Constraint, Index, Listener, Progress, Table, TableName
 from pgsluice.pipeline.fallback import Unfit
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.timing import Clock
 from pgsluice.postgres.ddl import add_constraints, build_index
 from pgsluice.postgres.planner_hints import analyze
@@ -33,7 +33,7 @@ from pgsluice.sql import query
 class Shadow:
     """A new table, and the old one that it will replace."""
 
-    state: TableLoad
+    state: TableRun
     oid: int
     table: Table
     """The old table as it will be built again: under the new table's name, indexes under temporary ones."""
@@ -48,8 +48,8 @@ class Shadow:
 class Shadows:
     """Makes, fills and finishes the new tables of one run."""
 
-    def __init__(self, conn: psycopg.Connection, states: Sequence[TableLoad], clock: Clock, listen: Listener) -> None:
-        """:param states: the tables of the run whose way is :attr:`Way.SWAP`."""
+    def __init__(self, conn: psycopg.Connection, states: Sequence[TableRun], clock: Clock, listen: Listener) -> None:
+        """:param states: the tables of the run whose way is :attr:`Strategy.SWAP`."""
         self._conn = conn
         self._states = states
         self._clock = clock
@@ -74,7 +74,7 @@ class Shadows:
         for state in self._states:
             self._guard(state, lambda s=state: self._create(s, tails))  # type: ignore[misc]
 
-    def _create(self, state: TableLoad, tails: Mapping[int, str]) -> None:
+    def _create(self, state: TableRun, tails: Mapping[int, str]) -> None:
         conn, old = self._conn, state.plan.table
         # By the oid, which the run holds: runs on other tables of the schema choose other names.
         name = TableName(old.name.schema, f"pgsluice_new_{old.oid}")
@@ -109,7 +109,7 @@ class Shadows:
         state.target = target
         state.becomes = oid
 
-    def finish(self, group: Sequence[TableLoad]) -> None:
+    def finish(self, group: Sequence[TableRun]) -> None:
         """Builds keys, indexes and foreign keys of tables whose rows are all there; they judge.
 
         :raises Unfit: a row breaks one.
@@ -155,7 +155,7 @@ class Shadows:
         where = sql.Identifier(goal.schema, goal.name).as_string(self._conn)
         return replace(fk, name=name, definition=f"{head}{where}{tail}")
 
-    def _guard(self, state: TableLoad, step: Callable[[], None]) -> None:
+    def _guard(self, state: TableRun, step: Callable[[], None]) -> None:
         try:
             step()
         except psycopg.Error as error:

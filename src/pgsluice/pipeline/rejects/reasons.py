@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.copy import copy_in, csv_bytes
 from pgsluice.sql import query
 
@@ -31,7 +31,7 @@ _WORDS = ("kind", "col", "con", "code", "message")
 _ROWS_AT_ONCE, _BYTES_AT_ONCE = 32_768, 4 << 20
 
 
-def note_parents(conn: psycopg.Connection, states: Sequence[TableLoad]) -> None:
+def note_parents(conn: psycopg.Connection, states: Sequence[TableRun]) -> None:
     """Notes on which lines the rows stand that rejects name as their parents, or as those that have their keys."""
     import numpy as np
     import pyarrow as pa
@@ -60,7 +60,7 @@ def note_parents(conn: psycopg.Connection, states: Sequence[TableLoad]) -> None:
     conn.execute("ANALYZE pg_temp.pgsluice_line")
 
 
-def fetched(conn: psycopg.Connection, busy: threading.Lock, states: Sequence[TableLoad]) -> Iterator[pa.Table]:
+def fetched(conn: psycopg.Connection, busy: threading.Lock, states: Sequence[TableRun]) -> Iterator[pa.Table]:
     """The run's rejects: ``tab``, ``ord``, ``kind``, ``col``, ``con``, ``code``, ``message`` with the place of the
     parent in it, ``parent_file`` ('' for none) and ``parent_line``. Words are binary: some input functions cut the
     value that they quote in the middle of a character.
@@ -101,7 +101,7 @@ def fetched(conn: psycopg.Connection, busy: threading.Lock, states: Sequence[Tab
 class _Said:
     """What is said of many, and the names of files, to be looked up by number."""
 
-    def __init__(self, words: Sequence[tuple[str, ...]], states: Sequence[TableLoad]) -> None:
+    def __init__(self, words: Sequence[tuple[str, ...]], states: Sequence[TableRun]) -> None:
         """:param words: of the reasons, in the order of their numbers from 1."""
         import pyarrow as pa
 

@@ -20,10 +20,10 @@ import psycopg
 from pgsluice.errors import CallError
 from pgsluice.ledger.rejects import copy_report
 from pgsluice.model import RejectGroup
-from pgsluice.pipeline.prefetch import Ahead
+from pgsluice.pipeline.prefetch import Prefetch
 from pgsluice.pipeline.rejects.reasons import fetched, note_parents
 from pgsluice.pipeline.rejects.report_file import HEADER, PLACEHOLDERS
-from pgsluice.pipeline.state import FileLoad, TableLoad
+from pgsluice.pipeline.state import FileRun, TableRun
 from pgsluice.source.records.rules import BAD_ENCODING
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _AHEAD = 2
 
 def write_report(
     conn: psycopg.Connection,
-    states: Sequence[TableLoad],
+    states: Sequence[TableRun],
     folder: Path,
     name: str,
     run_id: int,
@@ -70,7 +70,7 @@ def write_report(
             try:
                 head = ",".join(f'"{name}"' for name in HEADER).encode() + b"\n"
                 out.write(head)
-                with closing(Ahead(_parts(conn, busy, states, run_id, groups), _AHEAD, "pgsluice-rejects")) as parts:
+                with closing(Prefetch(_parts(conn, busy, states, run_id, groups), _AHEAD, "pgsluice-rejects")) as parts:
                     for part, rows in parts:
                         out.write(part)
                         if book is not None:
@@ -90,7 +90,7 @@ def write_report(
 
 
 def _parts(
-    conn: psycopg.Connection, busy: threading.Lock, states: Sequence[TableLoad], run_id: int, groups: _Groups
+    conn: psycopg.Connection, busy: threading.Lock, states: Sequence[TableRun], run_id: int, groups: _Groups
 ) -> Generator[tuple[memoryview, pa.RecordBatch], None, None]:
     """The report without its header, piece by piece; each also as rows for the ledger."""
     import pyarrow as pa
@@ -128,8 +128,8 @@ class _Groups:
     def add(self, report: pa.Table) -> None:
         from pyarrow import compute as pc
 
-        counted = report.group_by(list(self._KEYS)).aggregate([("reject", "count"), ("reject", "min")])
-        for group in counted.to_pylist():
+        pluralize = report.group_by(list(self._KEYS)).aggregate([("reject", "count"), ("reject", "min")])
+        for group in pluralize.to_pylist():
             table, kind, column, constraint, sqlstate = (group[name] for name in self._KEYS)
             key = table, kind, column, constraint, sqlstate
             count, first, example = self._found.get(key, (0, group["reject_min"] + 1, ""))
@@ -146,8 +146,8 @@ class _Groups:
 
 
 def _located(
-    conn: psycopg.Connection, busy: threading.Lock, states: Sequence[TableLoad]
-) -> Iterator[tuple[TableLoad, FileLoad, pa.Table, Places]]:
+    conn: psycopg.Connection, busy: threading.Lock, states: Sequence[TableRun]
+) -> Iterator[tuple[TableRun, FileRun, pa.Table, Places]]:
     """Rejects and where they stand, some of one file at a time."""
     by_number = {s.number: s for s in states}
     portions = _Files(by_number, fetched(conn, busy, states))
@@ -165,18 +165,18 @@ def _located(
 class _Files:
     """Portions of rejects, cut where a file ends."""
 
-    def __init__(self, states: dict[int, TableLoad], tables: Iterator[pa.Table]) -> None:
+    def __init__(self, states: dict[int, TableRun], tables: Iterator[pa.Table]) -> None:
         self._states = states
         self._tables = tables
         self._next = next(tables, None)
 
-    def __iter__(self) -> Iterator[tuple[TableLoad, FileLoad]]:
+    def __iter__(self) -> Iterator[tuple[TableRun, FileRun]]:
         """The files that have rejects; :meth:`ordinals` of one is to be used up before the next is taken."""
         while self._next is not None:
             state = self._states[self._next["tab"][0].as_py()]
             yield state, state.file_of(self._next["ord"][0].as_py())
 
-    def ordinals(self, state: TableLoad, file: FileLoad, waiting: deque[pa.Table]) -> Iterator[Numbers]:
+    def ordinals(self, state: TableRun, file: FileRun, waiting: deque[pa.Table]) -> Iterator[Numbers]:
         """The ordinals of a file's rejects; their rows go into ``waiting``."""
         while self._next is not None:
             table = self._next
@@ -193,7 +193,7 @@ class _Files:
                 return
 
 
-def _report(run_id: int, count: int, state: TableLoad, file: FileLoad, rows: pa.Table, places: Places) -> pa.Table:
+def _report(run_id: int, count: int, state: TableRun, file: FileRun, rows: pa.Table, places: Places) -> pa.Table:
     """Rows of the report, the first of them number ``count`` + 1."""
     import numpy as np
     import pyarrow as pa

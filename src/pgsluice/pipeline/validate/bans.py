@@ -10,10 +10,10 @@ from psycopg import sql
 
 from pgsluice.model import TableName
 from pgsluice.pipeline.scratch import BAN, LOST, OFF, SAID, clean_slate
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.unique import note_lost
 from pgsluice.pipeline.validate.violations import Offenders
-from pgsluice.postgres.capabilities import keys_of
+from pgsluice.postgres.capabilities import foreign_keys_to
 
 
 class Refusal(NamedTuple):
@@ -35,7 +35,7 @@ def make_ban(conn: psycopg.Connection) -> None:
 
 def ban_orphans(
     conn: psycopg.Connection,
-    group: Sequence[TableLoad],
+    group: Sequence[TableRun],
     names: Collection[TableName],
     refused: Iterable[Refusal],
 ) -> int:
@@ -63,9 +63,9 @@ def ban_orphans(
         )
     asked = [(s, Offenders(conn, s, staged=True)) for s in group]
     for state, offenders in asked:
-        offenders.foreign_keys(keys_of(state, names, inner=False))
+        offenders.foreign_keys(foreign_keys_to(state.plan.table, names, inner=False))
     note_lost(conn)
-    keys = [(o, keys_of(s, names, inner=True)) for s, o in asked]
+    keys = [(o, foreign_keys_to(s.plan.table, names, inner=True)) for s, o in asked]
     while sum(o.inner_keys(k, group, without_losers=False) for o, k in keys):
         note_lost(conn)
     if found := _ban(conn, group):
@@ -75,7 +75,7 @@ def ban_orphans(
     return _ban(conn, group)
 
 
-def _ban(conn: psycopg.Connection, group: Sequence[TableLoad]) -> int:
+def _ban(conn: psycopg.Connection, group: Sequence[TableRun]) -> int:
     """Bans the staged rows in OFF; says how many were not banned before."""
     return sum(
         conn.execute(

@@ -15,16 +15,16 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from pgsluice.model import Constraint, Way
-from pgsluice.pipeline.state import TableLoad
-from pgsluice.postgres.capabilities import somebody_computes
+from pgsluice.model import Constraint, Strategy
+from pgsluice.pipeline.state import TableRun
+from pgsluice.postgres.capabilities import runs_user_functions
 from pgsluice.postgres.foreign_keys import same_key
 from pgsluice.postgres.planner_hints import analyze
 from pgsluice.postgres.sqlstate import about_rows
 from pgsluice.sql import query
 
 
-def may_ask(conn: psycopg.Connection, state: TableLoad) -> bool:
+def may_ask(conn: psycopg.Connection, state: TableRun) -> bool:
     """Whether the table has foreign keys that can be asked so, and nothing else that a trigger would ask or do, be it a
     trigger of another table into which a function writes.
 
@@ -32,7 +32,7 @@ def may_ask(conn: psycopg.Connection, state: TableLoad) -> bool:
     name from here on.
     """
     table = state.plan.table
-    if state.way is not Way.STAGE or not all(map(_plain, keys := table.foreign_keys)) or not keys:
+    if state.way is not Strategy.STAGE or not all(map(_plain, keys := table.foreign_keys)) or not keys:
         return False
     brought = {c.name for c in state.columns}
     if not all(set(fk.columns) <= brought for fk in keys):
@@ -40,9 +40,9 @@ def may_ask(conn: psycopg.Connection, state: TableLoad) -> bool:
     # Before anything of the table is asked, which nobody can change from here on.
     conn.execute(sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(state.target))
     oids = [fk.oid for fk in keys]
-    if somebody_computes(conn, [table.oid]):
+    if runs_user_functions(conn, [table.oid]):
         return False
-    if conn.execute(query("parents", "may_be_asked"), {"oid": table.oid, "keys": oids}).fetchone() != (True,):
+    if conn.execute(query("parent_check", "may_be_asked"), {"oid": table.oid, "keys": oids}).fetchone() != (True,):
         return False
     references = [fk.references for fk in keys if fk.references is not None]
     parents = sql.SQL(", ").join(
@@ -59,7 +59,7 @@ def may_ask(conn: psycopg.Connection, state: TableLoad) -> bool:
         "schemas": [parent.schema for parent in references],
         "names": [parent.name for parent in references],
     }
-    return conn.execute(query("parents", "still_the_same"), parameters).fetchone() == (True,)
+    return conn.execute(query("parent_check", "still_the_same"), parameters).fetchone() == (True,)
 
 
 def _plain(fk: Constraint) -> bool:
@@ -67,7 +67,7 @@ def _plain(fk: Constraint) -> bool:
     return fk.enforced and "PERIOD" not in fk.definition and (not fk.match_full or len(fk.columns) == 1)
 
 
-def all_there(conn: psycopg.Connection, state: TableLoad, rows: sql.Composable) -> bool | None:
+def all_there(conn: psycopg.Connection, state: TableRun, rows: sql.Composable) -> bool | None:
     """Whether every row has its parents, which are locked then; None where the question makes PostgreSQL fail, as the
     trigger may not.
 

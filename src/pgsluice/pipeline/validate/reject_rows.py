@@ -11,7 +11,7 @@ from psycopg import sql
 
 from pgsluice.model import TableName
 from pgsluice.pipeline.scratch import OFF, REJECT, SAID, WHY
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.rejected_keys import asks_for_ordinals, name_parents, remember, texts
 from pgsluice.pipeline.validate.row_numbers import placed, relation, unnumbered
 from pgsluice.pipeline.validate.violations import Offenders
@@ -30,8 +30,8 @@ _LEAVE = sql.Identifier("pg_temp", "pgsluice_leave")
 
 def expel(
     conn: psycopg.Connection,
-    asked: Sequence[tuple[TableLoad, Offenders]],
-    others: Mapping[TableName, TableLoad],
+    asked: Sequence[tuple[TableRun, Offenders]],
+    others: Mapping[TableName, TableRun],
     staged: bool,
 ) -> int:
     """Writes the offenders to the rejects, remembers their keys and takes them out; says how many they were."""
@@ -82,9 +82,9 @@ def expel(
 
 def _refused(
     conn: psycopg.Connection,
-    state: TableLoad,
+    state: TableRun,
     offenders: Offenders,
-    others: Mapping[TableName, TableLoad],
+    others: Mapping[TableName, TableRun],
     staged: bool,
 ) -> tuple[sql.Composed, sql.Composed]:
     """Queries for the offenders, each once, with rid, ordinal, reason and rival. The first is to be asked at once, as
@@ -105,7 +105,7 @@ def _refused(
     return left, left
 
 
-def _take_out(conn: psycopg.Connection, state: TableLoad, refused: sql.Composable, count: int) -> int:
+def _take_out(conn: psycopg.Connection, state: TableRun, refused: sql.Composable, count: int) -> int:
     """Takes the offenders, which should be so many, out of a table that was filled in place; says how many they were.
 
     Deleted rows would be in every index that is built next: where most go, the others are written anew.
@@ -141,7 +141,7 @@ def _delete(conn: psycopg.Connection, where: sql.Composable, refused: sql.Compos
     ).rowcount
 
 
-def expel_refused(conn: psycopg.Connection, group: Sequence[TableLoad], others: Mapping[TableName, TableLoad]) -> None:
+def expel_refused(conn: psycopg.Connection, group: Sequence[TableRun], others: Mapping[TableName, TableRun]) -> None:
     """Staged rows that are among the rejects leave the stage, their keys remembered, their parents named."""
     refused = {
         state.number: sql.SQL(

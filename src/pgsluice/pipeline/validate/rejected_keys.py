@@ -9,7 +9,7 @@ from psycopg import sql
 
 from pgsluice.model import TableName
 from pgsluice.pipeline.scratch import REJECT, WHY
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 
 
 def texts(names: Sequence[str], alias: str) -> sql.Composable:
@@ -19,7 +19,7 @@ def texts(names: Sequence[str], alias: str) -> sql.Composable:
     return sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(alias, n)) for n in names)
 
 
-def remember(conn: psycopg.Connection, state: TableLoad, query: sql.Composable) -> None:
+def remember(conn: psycopg.Connection, state: TableRun, query: sql.Composable) -> None:
     """Keeps ordinal and watched keys of rejected rows, so that their children can name them."""
     if not state.keys_watched:
         return
@@ -27,12 +27,12 @@ def remember(conn: psycopg.Connection, state: TableLoad, query: sql.Composable) 
     conn.execute(sql.SQL("INSERT INTO {} {}").format(state.gone, query))
 
 
-def asks_for_ordinals(state: TableLoad, others: Mapping[TableName, TableLoad]) -> bool:
+def asks_for_ordinals(state: TableRun, others: Mapping[TableName, TableRun]) -> bool:
     """Whether rejected rows of the table are remembered, or may have parents that are."""
     return bool(state.keys_watched) or any(fk.references in others for fk in state.plan.table.foreign_keys)
 
 
-def make_gone(conn: psycopg.Connection, state: TableLoad) -> None:
+def make_gone(conn: psycopg.Connection, state: TableRun) -> None:
     """Makes the table that keeps the watched keys of rejected rows, if it is not there."""
     if state.gone_made:
         return
@@ -47,8 +47,8 @@ def make_gone(conn: psycopg.Connection, state: TableLoad) -> None:
 
 def name_parents(
     conn: psycopg.Connection,
-    state: TableLoad,
-    others: Mapping[TableName, TableLoad],
+    state: TableRun,
+    others: Mapping[TableName, TableRun],
     relation: sql.Composable,
     refused: sql.Composable,
 ) -> None:

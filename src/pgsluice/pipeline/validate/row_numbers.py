@@ -7,17 +7,17 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 
 
-def relation(state: TableLoad, staged: bool) -> sql.Composable:
+def relation(state: TableRun, staged: bool) -> sql.Composable:
     """Where the table's rows stand while they are judged: in its stage, or in the table itself alone, without those
     that inherit.
     """
     return state.stage if staged else sql.SQL("ONLY {}").format(state.target)
 
 
-def unnumbered(conn: psycopg.Connection, state: TableLoad, table: sql.Identifier) -> bool:
+def unnumbered(conn: psycopg.Connection, state: TableRun, table: sql.Identifier) -> bool:
     query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE tab = {} AND ord IS NULL)")
     return conn.execute(query.format(table, sql.Literal(state.number))).fetchone() == (True,)
 
@@ -35,7 +35,7 @@ class Rank(NamedTuple):
     """Stands behind the tables of the query that asks for ``ordinal``."""
 
 
-def rank(conn: psycopg.Connection, state: TableLoad, staged: bool) -> Rank:
+def rank(conn: psycopg.Connection, state: TableRun, staged: bool) -> Rank:
     """For one statement, the next that asks for ranks. It has to be one that writes: such a one has but one process,
     which scans from the first block on to the last.
     """
@@ -63,7 +63,7 @@ def rank(conn: psycopg.Connection, state: TableLoad, staged: bool) -> Rank:
     )
 
 
-def placed(conn: psycopg.Connection, state: TableLoad, rows: sql.Composable, staged: bool) -> sql.Composable:
+def placed(conn: psycopg.Connection, state: TableRun, rows: sql.Composable, staged: bool) -> sql.Composable:
     """A query for ``rows`` with the ordinal of each as ``place``; to be asked as :func:`rank` says.
 
     :param rows: a query for rows with at least their ``rid``.

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from pgsluice.model import Constraint
 from pgsluice.pipeline.scratch import DUP, LOST, OFF, SAID
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.violations import Offenders
 from pgsluice.postgres.capabilities import unique_indexes
 from pgsluice.postgres.planner_hints import without
@@ -38,7 +38,7 @@ def note_lost(conn: psycopg.Connection) -> int:
 
 
 def settle_group(
-    conn: psycopg.Connection, group: Sequence[TableLoad], keys: Sequence[tuple[Offenders, Sequence[Constraint]]]
+    conn: psycopg.Connection, group: Sequence[TableRun], keys: Sequence[tuple[Offenders, Sequence[Constraint]]]
 ) -> None:
     """Decides who stays.
 
@@ -142,9 +142,9 @@ def _settle_duplicates(conn: psycopg.Connection, *, listed: bool) -> None:
         conn.execute(gone)
 
 
-def name_duplicates(conn: psycopg.Connection, state: TableLoad, offenders: Offenders) -> None:
+def name_duplicates(conn: psycopg.Connection, state: TableRun, offenders: Offenders) -> None:
     """Whoever leaves and has the key of an earlier row that stays meets that index, too."""
-    for ix, index in enumerate(unique_indexes(state)):
+    for ix, index in enumerate(unique_indexes(state.plan.table)):
         conn.execute(
             sql.SQL(
                 "INSERT INTO {off} (tab, rid, ord, prio, rival) SELECT d.tab, d.rid, d.ord, {prio}, k.ord"

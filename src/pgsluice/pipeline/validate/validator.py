@@ -15,11 +15,11 @@ import psycopg
 
 from pgsluice.model import TableName
 from pgsluice.pipeline.scratch import DUP, OFF, clean_slate
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.reject_rows import expel
 from pgsluice.pipeline.validate.unique import any_rows, name_duplicates, note_lost, settle_group
 from pgsluice.pipeline.validate.violations import Offenders
-from pgsluice.postgres.capabilities import keys_of
+from pgsluice.postgres.capabilities import foreign_keys_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Judgement:
 
 def judge(
     conn: psycopg.Connection,
-    group: Sequence[TableLoad],
-    others: Mapping[TableName, TableLoad],
+    group: Sequence[TableRun],
+    others: Mapping[TableName, TableRun],
     *,
     staged: bool,
     names: Collection[TableName] = (),
@@ -64,10 +64,10 @@ def judge(
                 offenders.not_null()
             offenders.checks()
         if outer:
-            offenders.foreign_keys(keys_of(state, names, inner=False))
+            offenders.foreign_keys(foreign_keys_to(state.plan.table, names, inner=False))
         if unique:
             offenders.duplicates()
-    keys = [(o, k) for s, o in asked if inner and (k := keys_of(s, names, inner=True))]
+    keys = [(o, k) for s, o in asked if inner and (k := foreign_keys_to(s.plan.table, names, inner=True))]
     if keys or any_rows(conn, DUP):
         note_lost(conn)
         settle_group(conn, group, keys)

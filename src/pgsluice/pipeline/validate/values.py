@@ -9,12 +9,12 @@ from psycopg import sql
 
 from pgsluice.model import Column
 from pgsluice.pipeline.scratch import REJECT, make_stage
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.rejected_keys import remember, texts
 from pgsluice.postgres.sqlstate import about_rows, not_rows_sql
 
 
-def decide_values(conn: psycopg.Connection, state: TableLoad) -> None:
+def decide_values(conn: psycopg.Connection, state: TableRun) -> None:
     """Texts in doubt that the columns' input functions take go into the stage, the others are rejects.
 
     From 16 on ``pg_input_error_info`` asks the input functions without raising, in sets. Where it is
@@ -59,7 +59,7 @@ def _can_fail(column: Column) -> bool:
     return not (column.base == "text" and column.kind == "b" and column.base_schema == "pg_catalog")
 
 
-def _ask_in_sets(conn: psycopg.Connection, state: TableLoad) -> None:
+def _ask_in_sets(conn: psycopg.Connection, state: TableRun) -> None:
     """Each row's first column that is refused becomes its reject.
 
     First yes or no for all columns in one pass, then the reason of what was refused: asked for all,
@@ -103,7 +103,7 @@ def _ask_in_sets(conn: psycopg.Connection, state: TableLoad) -> None:
     conn.execute("DROP TABLE pg_temp.pgsluice_wrong")
 
 
-def _record(state: TableLoad, columns: Sequence[Column], alias: str = "d") -> sql.Composable:
+def _record(state: TableRun, columns: Sequence[Column], alias: str = "d") -> sql.Composable:
     """The row literal that ``record_in`` reads: ordinal first, values quoted, NULL as nothing."""
     fields: list[sql.Composable] = [sql.SQL("{}::text").format(sql.Identifier(alias, state.ordinal))]
     for c in state.columns:
@@ -119,7 +119,7 @@ def _record(state: TableLoad, columns: Sequence[Column], alias: str = "d") -> sq
     return sql.SQL("'(' || {} || ')'").format(sql.SQL(" || ',' || ").join(fields))
 
 
-def _pour_doubts(conn: psycopg.Connection, state: TableLoad) -> int:
+def _pour_doubts(conn: psycopg.Connection, state: TableRun) -> int:
     # Both OFFSET 0 are fences. Without the first the planner may convert rows before it leaves the rejected
     # ones out, and does so with many columns; without the second it converts once for each column.
     return conn.execute(
@@ -172,7 +172,7 @@ _ONE_NULL = """
 """
 
 
-def _ask_one_by_one(conn: psycopg.Connection, state: TableLoad) -> None:
+def _ask_one_by_one(conn: psycopg.Connection, state: TableRun) -> None:
     soft = conn.info.server_version >= 160000
     columns: list[sql.Composable] = []
     for c in state.columns:

@@ -2,7 +2,7 @@
 
 The relation is either the table itself, filled in place while its keys were down, or its stage. Both are
 addressed by ``ctid``; a row's ordinal comes from the stage's column, or from the row's rank in the heap
-(see :class:`pgsluice.pipeline.row_map.Segments`).
+(see :class:`pgsluice.pipeline.row_map.RowMap`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from psycopg import sql
 
 from pgsluice.model import Constraint, Index
 from pgsluice.pipeline.scratch import DUP, LOST, OFF, SAID
-from pgsluice.pipeline.state import TableLoad
+from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.row_numbers import rank, relation
 from pgsluice.postgres.capabilities import trigger_order, unique_indexes
 from pgsluice.postgres.foreign_keys import same_key
@@ -37,7 +37,7 @@ class Offenders:
     out and noted in ``unanswered``: then only an INSERT can tell.
     """
 
-    def __init__(self, conn: psycopg.Connection, state: TableLoad, *, staged: bool) -> None:
+    def __init__(self, conn: psycopg.Connection, state: TableRun, *, staged: bool) -> None:
         self._conn = conn
         self._state = state
         self._staged = staged
@@ -117,7 +117,7 @@ class Offenders:
             if self._asked(fk):
                 self._find(self._orphans(fk, [self._parent(fk)]), PRIO_TRIGGER + self._order[fk.name], **_orphan(fk))
 
-    def inner_keys(self, keys: Sequence[Constraint], group: Sequence[TableLoad], *, without_losers: bool) -> int:
+    def inner_keys(self, keys: Sequence[Constraint], group: Sequence[TableRun], *, without_losers: bool) -> int:
         """Rows that have not left and whose parent exists neither in its table nor among those of the group
         that have not left.
 
@@ -185,7 +185,7 @@ class Offenders:
         """Members of every group that shares a unique key; and, of a stage, keys that the table holds."""
         if any(c.kind == "x" for c in self._state.plan.table.constraints):
             self.unanswered = True
-        for ix, index in enumerate(unique_indexes(self._state)):
+        for ix, index in enumerate(unique_indexes(self._state.plan.table)):
             if not index.plain:
                 self.unanswered = True
                 continue
@@ -351,7 +351,7 @@ class Offenders:
             return None
 
 
-def _stays(alias: str, state: TableLoad, without_losers: bool) -> sql.Composed:
+def _stays(alias: str, state: TableRun, without_losers: bool) -> sql.Composed:
     return sql.SQL("NOT EXISTS (SELECT FROM {lost} AS l WHERE l.tab = {tab} AND l.rid = {rid}{losers})").format(
         lost=LOST,
         tab=sql.Literal(state.number),

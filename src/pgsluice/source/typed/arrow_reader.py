@@ -66,7 +66,7 @@ class _Uncertain(Exception):
     """The block holds a value that Arrow and PostgreSQL may read differently."""
 
 
-class QuickReader:
+class ArrowReader:
     """Reads blocks of one file whose fields are, in order, those of ``columns``.
 
     ``possible`` says whether the types allow it at all; nothing is imported before the first block.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pgsluice.errors import FileError
 from pgsluice.model import Column, Dialect
 from pgsluice.source.blocks import Block, Fault, recheck
-from pgsluice.source.typed.ordinals import Runs, split_runs
+from pgsluice.source.typed.ordinals import OrdinalRanges, split_ordinals
 from pgsluice.source.typed.type_rules import Rule, rule_for, sql_quote
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ class Chunk:
 
     block: Block
     typed: pa.RecordBatch | None
-    typed_runs: Runs
+    typed_runs: OrdinalRanges
     text: pa.Table | None
-    text_runs: Runs
+    text_runs: OrdinalRanges
     faults: tuple[Fault, ...]
 
 
-class TypedReader:
+class DuckDBReader:
     """Turns the blocks of one file into chunks; keeps one DuckDB connection, single-threaded.
 
     One reader serves one file. Several may live in one process: every one has its own connection, and its
@@ -81,9 +81,9 @@ class TypedReader:
         self.text_only = self.rules is None
         self._files: Any = None
         self._duck: Any = None
-        with TypedReader._serial_lock:
-            TypedReader._serial += 1
-            self._name = f"/pgsluice-{TypedReader._serial}.csv"
+        with DuckDBReader._serial_lock:
+            DuckDBReader._serial += 1
+            self._name = f"/pgsluice-{DuckDBReader._serial}.csv"
         self._scan = self._scan_sql()
         # Made at the first block, which shows how many decimals numbers have.
         self._typed = ""
@@ -99,11 +99,11 @@ class TypedReader:
 
         # The memory file system keeps its files on the class: names must differ, instances need not.
         self._files = MemoryFileSystem()
-        with TypedReader._serial_lock:
-            if TypedReader._database is None:
-                TypedReader._database = duckdb.connect(config={"threads": 1})
-                TypedReader._database.register_filesystem(self._files)
-        self._duck = TypedReader._database.cursor()
+        with DuckDBReader._serial_lock:
+            if DuckDBReader._database is None:
+                DuckDBReader._database = duckdb.connect(config={"threads": 1})
+                DuckDBReader._database.register_filesystem(self._files)
+        self._duck = DuckDBReader._database.cursor()
 
     def close(self) -> None:
         """Frees what DuckDB holds for this reader, and the block."""
@@ -193,11 +193,11 @@ class TypedReader:
 
     def _read(self, block: Block) -> Chunk:
         if not block.rows:
-            return Chunk(block, None, Runs(()), None, Runs(()), block.faults)
+            return Chunk(block, None, OrdinalRanges(()), None, OrdinalRanges(()), block.faults)
         self._files.pipe_file(self._name, block.data)
-        runs = Runs(block.ordinals)
+        runs = OrdinalRanges(block.ordinals)
         if self.text_only:
-            return Chunk(block, None, Runs(()), self._text(block), runs, block.faults)
+            return Chunk(block, None, OrdinalRanges(()), self._text(block), runs, block.faults)
         if not self._typed:
             self._typed = self._typed_sql()
         table = self._duck.sql(self._typed).to_arrow_table()
@@ -208,14 +208,14 @@ class TypedReader:
         certain = sum(part.true_count for part in ok.chunks)
         table = table.drop_columns(["ok"])
         if certain == block.rows:
-            return Chunk(block, _one_batch(table), runs, None, Runs(()), block.faults)
+            return Chunk(block, _one_batch(table), runs, None, OrdinalRanges(()), block.faults)
         if not certain or block.rows - certain > TEXT_SHARE * block.rows:
             # Whole block as text, and from now on all of them.
             self.text_only = True
-            return Chunk(block, None, Runs(()), self._text(block), runs, block.faults)
+            return Chunk(block, None, OrdinalRanges(()), self._text(block), runs, block.faults)
         # The scan once more is half of the query that gave the values, whose terms would all be computed again.
         text = self._text(block).filter(_inverted(ok))
-        good, bad = split_runs(block.ordinals, ok.to_numpy())
+        good, bad = split_ordinals(block.ordinals, ok.to_numpy())
         return Chunk(block, _one_batch(table.filter(ok)), good, text, bad, block.faults)
 
     def _text(self, block: Block) -> pa.Table:

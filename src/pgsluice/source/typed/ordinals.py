@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
+class OrdinalRanges:
     """Ordinals of rows in ascending order, as runs of (first, count)."""
 
     runs: tuple[tuple[int, int], ...]
@@ -24,22 +24,22 @@ class Runs:
             yield from range(first, first + n)
 
 
-def split_runs(ordinals: tuple[tuple[int, int], ...], mask: Any) -> tuple[Runs, Runs]:
+def split_ordinals(ordinals: tuple[tuple[int, int], ...], mask: Any) -> tuple[OrdinalRanges, OrdinalRanges]:
     """The ordinals of the rows where ``mask`` (a numpy array of booleans) holds, and of the others."""
     import numpy as np
 
     mask = mask.astype(bool)
     every = np.concatenate([np.arange(first, first + n, dtype=np.int64) for first, n in ordinals])
-    return runs_of(every[mask]), runs_of(every[~mask])
+    return ordinal_ranges(every[mask]), ordinal_ranges(every[~mask])
 
 
-def runs_of(ordinals: Any) -> Runs:
+def ordinal_ranges(ordinals: Any) -> OrdinalRanges:
     """Ascending ordinals (a numpy array) as runs."""
     import numpy as np
 
     if not len(ordinals):
-        return Runs(())
+        return OrdinalRanges(())
     breaks = np.flatnonzero(np.diff(ordinals) != 1) + 1
     starts = np.concatenate(([0], breaks))
     ends = np.concatenate((breaks, [len(ordinals)]))
-    return Runs(tuple((int(ordinals[a]), int(b - a)) for a, b in zip(starts, ends, strict=True)))
+    return OrdinalRanges(tuple((int(ordinals[a]), int(b - a)) for a, b in zip(starts, ends, strict=True)))

@@ -1,12 +1,12 @@
--- name: somebody_notices
--- Whether a table has a trigger or a rule, of whatever event.
+-- name: has_triggers_or_rules
+-- Whether a table has an enabled trigger or rule, for any event.
 SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = %(oid)s AND NOT tgisinternal AND tgenabled <> 'D')
     OR EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = %(oid)s AND ev_enabled <> 'D');
 
--- name: somebody_computes
--- Whether a function or an operator of somebody's takes part when rows of these tables are written: in a CHECK, a default,
--- a generated column or an index. Types that may have conditions of their own (domains and what is made of others) count
--- as such, for they are not looked into.
+-- name: runs_user_functions
+-- Whether writing rows of these tables runs functions or operators that are not PostgreSQL's own: in a CHECK, a default, a
+-- generated column or an index. Domains, and types made of other types, count as such, because their conditions are not
+-- examined here.
 SELECT EXISTS (
            SELECT FROM (SELECT 'pg_constraint'::regclass, oid FROM pg_catalog.pg_constraint WHERE conrelid = ANY (%(oids)s::oid[])
                         UNION ALL
