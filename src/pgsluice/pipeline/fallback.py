@@ -1,36 +1,34 @@
-"""TODO pgsluice.pipeline.fallback."""
+"""The exception that makes a run start again with a safer strategy."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import enum
 
 from pgsluice.model import TableName
 
-if TYPE_CHECKING:
-    pass
+
+class Retreat(enum.Enum):
+    """What a fallback changes."""
+
+    COPY_AGAIN = "copy the table again"
+    """The table alone is copied again from its first row, because COPY FREEZE failed."""
+    STAGES = "stages"
+    """The run starts again and sends every table through a stage, because a table cannot be finished in place."""
+    NO_SWAP = "no swap"
+    """The run starts again and does not replace the table by a shadow table."""
 
 
-class Thaw(Exception):
-    """PostgreSQL refused a row of a table whose rows arrive frozen. Since they cannot do that in a savepoint of
-    their own, all of the table's are out again: they come once more, unfrozen.
+class FallBack(Exception):
+    """A table cannot be loaded with its strategy; the run falls back to a safer one.
+
+    Nobody outside of :mod:`pgsluice.pipeline` sees this exception.
     """
 
-
-class Reconsider(Exception):
-    """A table cannot be finished in place: some row stops an index or constraint in a way that no set
-    query can name. The run starts again with stages, where such rows are found by halving.
-    """
-
-    def __init__(self, table: TableName, reason: str) -> None:
+    def __init__(self, table: TableName, reason: str, to: Retreat) -> None:
+        """:param reason: why, for people.
+        :param to: what to do instead.
+        """
         super().__init__(f"{table}: {reason}")
         self.table = table
         self.reason = reason
-
-
-class Unfit(Exception):
-    """A table cannot be replaced by a new one after all; the run starts again and sends it through a stage."""
-
-    def __init__(self, table: TableName, reason: str) -> None:
-        super().__init__(f"{table}: {reason}")
-        self.table = table
-        self.reason = reason
+        self.to = to

@@ -1,4 +1,4 @@
-"""Work that is done ahead, by a thread of its own, of the one who takes what comes of it."""
+"""A generator that runs ahead of its consumer, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ T = TypeVar("T")
 
 
 class Prefetch(Generic[T]):
-    """Iterates over what a generator yields, which a thread runs some items ahead.
+    """An iterator over the items of a generator, which a thread produces some items ahead.
 
-    What the generator raises is raised again to the one who iterates. :meth:`close` ends the thread early; the
-    generator is closed by it.
+    An exception of the generator is raised again in the consumer. :meth:`close` ends the thread early and closes the
+    generator.
     """
 
     def __init__(self, items: Generator[T, None, None], ahead: int, name: str) -> None:
-        """:param ahead: how many items may wait.
-        :param name: of the thread.
+        """:param ahead: how many items may wait for the consumer.
+        :param name: the name of the thread.
         """
         self._items = items
         self._queue: queue.Queue[T | BaseException | None] = queue.Queue(ahead)
@@ -35,7 +35,7 @@ class Prefetch(Generic[T]):
             yield item
 
     def close(self) -> None:
-        """Stops the work; returns when the thread has ended."""
+        """Stops the thread and waits for its end."""
         self._stop.set()
         while self._thread.is_alive():
             try:
@@ -55,7 +55,7 @@ class Prefetch(Generic[T]):
         self._put(end)
 
     def _put(self, item: T | BaseException | None) -> bool:
-        """False: nobody wants any more."""
+        """Hands an item over; False if the consumer has closed the iterator."""
         while not self._stop.is_set():
             try:
                 self._queue.put(item, timeout=0.1)

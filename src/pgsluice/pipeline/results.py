@@ -1,4 +1,4 @@
-"""The result of a run, put together from what the states pluralize."""
+"""The result of a run, computed from what its table runs counted."""
 
 from __future__ import annotations
 
@@ -10,40 +10,46 @@ from pgsluice.pipeline.state import FileRun, TableRun
 from pgsluice.text import pluralize
 
 
-def _file_result(file: FileRun, rejected: dict[int, int]) -> FileResult:
-    refused = rejected.get(file.number, 0)
+def _file_result(file: FileRun, rejected: Mapping[int, int]) -> FileResult:
+    rejects = rejected.get(file.number, 0)
     return FileResult(
         path=file.plan.file.path,
         sha256=file.sha256,
         bytes=file.plan.file.bytes,
         read=file.read,
-        loaded=file.read - refused,
-        rejected=refused,
+        loaded=file.read - rejects,
+        rejected=rejects,
         skipped=file.skipped,
         staged_before=file.staged_before,
     )
 
 
-def table_result(state: TableRun, rejected: dict[int, int]) -> TableResult:
-    files = tuple(_file_result(f, rejected) for f in state.files)
+def table_result(table_run: TableRun, rejected: Mapping[int, int]) -> TableResult:
+    """The result of one table.
+
+    :param rejected: rejects by number of the file.
+    """
+    files = tuple(_file_result(f, rejected) for f in table_run.files)
+    counts = table_run.counts
+    staged = table_run.strategy is Strategy.STAGE
     return TableResult(
-        table=state.name,
+        table=table_run.name,
         read=sum(f.read for f in files),
         loaded=sum(f.loaded for f in files),
         rejected=sum(f.rejected for f in files),
         skipped=all(f.skipped for f in files),
         files=files,
-        way=str(state.way),
-        mode=str(state.plan.mode),
-        inserted=state.inserted if state.way is Strategy.STAGE else state.landed,
-        updated=state.updated,
-        unchanged=0 if state.way is not Strategy.STAGE else state.landed - state.inserted - state.updated,
-        deleted=state.deleted,
+        way=str(table_run.strategy),
+        mode=str(table_run.plan.mode),
+        inserted=counts.inserted if staged else counts.landed,
+        updated=counts.updated,
+        unchanged=counts.landed - counts.inserted - counts.updated if staged else 0,
+        deleted=counts.deleted,
     )
 
 
-def unloaded(table: TableResult) -> TableResult:
-    """The result of a table whose run did not publish: nothing is loaded."""
+def nothing_loaded(table: TableResult) -> TableResult:
+    """The result of a table whose run did not publish."""
     return replace(
         table,
         loaded=0,
@@ -55,17 +61,18 @@ def unloaded(table: TableResult) -> TableResult:
     )
 
 
-def veto(limits: Limits, tables: Mapping[TableName, TableResult]) -> str:
-    """Which limit was passed, in words; '' when none."""
+def veto_reason(limits: Limits, tables: Mapping[TableName, TableResult]) -> str:
+    """The limit that the rejects exceed, in words; '' if they exceed none.
+
+    A table with a limit of its own does not count for the limit of the run.
+    """
     others = []
-    for called, table in tables.items():
-        limit = next((limit for name, limit in limits.tables if called.called(name)), None)
+    for name, table in tables.items():
+        limit = next((limit for named, limit in limits.tables if name.called(named)), None)
         if limit is None:
             others.append(table)
         elif not limit.allows(table.rejected, table.read):
-            return (
-                f"{table.rejected:,} of {pluralize(table.read, 'row')} of {called} were rejected, allowed are {limit}"
-            )
+            return f"{table.rejected:,} of {pluralize(table.read, 'row')} of {name} were rejected, allowed are {limit}"
     rejected, read = sum(t.rejected for t in others), sum(t.read for t in others)
     if not limits.run.allows(rejected, read):
         return f"{rejected:,} of {pluralize(read, 'row')} were rejected, allowed are {limits.run}"

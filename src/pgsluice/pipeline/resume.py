@@ -1,4 +1,4 @@
-"""TODO pgsluice.pipeline.resume."""
+"""Resume: an interrupted run that was started with ``--resumable`` continues."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pgsluice.options import restore_options
 from pgsluice.sql import query
 
 
-def reopen(book: psycopg.Connection, run_id: int) -> tuple[LoadOptions, list[str]]:
-    """Sets an interrupted run running again.
+def reopen(ledger_conn: psycopg.Connection, run_id: int) -> tuple[LoadOptions, list[str]]:
+    """Sets an interrupted run to ``running`` again.
 
-    :returns: its options and paths.
-    :raises CallError: there is nothing to resume.
+    :returns: the options and paths of the run.
+    :raises CallError: the run does not exist, did not end early, or is not resumable.
     """
     row = None
-    if exists(book):
-        mark_interrupted(book)
-        row = book.execute(query("checkpoint", "reopen"), {"run_id": run_id}).fetchone()
+    if exists(ledger_conn):
+        mark_interrupted(ledger_conn)
+        row = ledger_conn.execute(query("checkpoint", "reopen"), {"run_id": run_id}).fetchone()
     if row is None:
         raise CallError(f"run {run_id} cannot be resumed", "pgsluice runs lists them; only an interrupted one can")
     stored = dict(row[0])

@@ -1,4 +1,4 @@
-"""Errors that pass: what is tried again, after which pauses, and how often."""
+"""Errors that pass: which errors make a run try again, after which pauses, and how often."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import psycopg
 
 from pgsluice.errors import ConnectError
 
-# Seconds before each further attempt: a restart of the server takes some, a deadlock none.
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
-
+"""Seconds before each further attempt: a restart of the server takes some, a deadlock none."""
 
 TRANSIENT = {
     "08000": "the connection failed",
@@ -22,20 +21,22 @@ TRANSIENT = {
     "57P02": "the server crashed",
     "57P03": "the server is starting up",
 }
-"""SQLSTATEs of errors that say nothing about the load (PostgreSQL manual, appendix A), in words."""
-
+"""SQLSTATEs that say nothing about the load itself (PostgreSQL manual, appendix A), in words."""
 
 LOCKED = "55P03"
 
 
-def passing(error: BaseException, *connections: psycopg.Connection) -> str:
-    """What passed, in words, when the error is one to be tried again after; else ''."""
+def transient_reason(error: BaseException, *connections: psycopg.Connection) -> str:
+    """What happened, in words, if the error is a reason to try again; else ''.
+
+    :param connections: the connections that may have broken.
+    """
     if isinstance(error, ConnectError):
         return error.message
     if not isinstance(error, psycopg.Error):
         return ""
     if error.sqlstate is None:
-        # libpq has no SQLSTATE for a socket that broke.
+        # libpq gives no SQLSTATE for a socket that broke.
         broken = isinstance(error, psycopg.OperationalError) and any(c.closed for c in connections)
         return "the connection was lost" if broken else ""
     return TRANSIENT.get(error.sqlstate, "")

@@ -1,19 +1,22 @@
-"""What a run knows about each table while it is under way. Mutable; lives for one run only."""
+"""What an attempt knows about each table and file while it is under way. Mutable; lives for one attempt only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import psycopg
 from psycopg import sql
 
-from pgsluice.model import Column, FilePlan, Strategy, TablePlan
-from pgsluice.pipeline.ingest.adaptive import FormatChooser
-from pgsluice.pipeline.row_map import RowMap
+from pgsluice.model import Column, FilePlan, Listener, Strategy, Table, TableName, TablePlan
+from pgsluice.pipeline.scratch import ScratchTables
+from pgsluice.pipeline.timing import Clock
 from pgsluice.source.blocks import Extent
 from pgsluice.source.corrections import Corrections
 from pgsluice.source.locate import Places, locate
+from pgsluice.source.typed.ordinals import OrdinalRanges
 
 if TYPE_CHECKING:
     from pgsluice.source.locate import Numbers
@@ -21,149 +24,233 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class FileRun:
-    """One file of a table: where its ordinals begin in the table's count, and what was read of it."""
+    """One file of a table run: where its ordinals begin, and what was read of it."""
 
     plan: FilePlan
     number: int
+    """The number of the file within the run, from 0."""
     base: int = 0
+    """The ordinal, within the table run, of the file's first record."""
     read: int = 0
+    """Records read so far."""
     sha256: str = ""
     extents: list[Extent] = field(default_factory=list)
     skipped: bool = False
+    """An earlier run has loaded the same content into the table."""
     staged_before: bool = False
-    """An interrupted run staged it; it is not read again."""
-    loaded_by: int | None = None
-    """The earlier run that loaded the same content, when skipped."""
+    """An interrupted run has staged the file, so it is not read again."""
     corrections: Corrections | None = None
-    """In a replay: where the records come from, instead of the file."""
+    """In a replay: the corrected records, which are read instead of the file."""
 
     def locate(self, wanted: Iterable[Numbers]) -> Iterator[Places]:
-        """Records by their ordinals (ascending, in the file's own count, in portions), and where they stand."""
+        """Finds records in the file again.
+
+        :param wanted: ordinals within the file, ascending, in portions.
+        :returns: for each portion the records with their lines, once or several times a part of them.
+        :raises FileError: the file cannot be read or has changed.
+        """
         if self.corrections is not None:
             return self.corrections.locate(wanted)
         return locate(self.plan.file, self.plan.names, self.extents, wanted)
 
 
 @dataclass(slots=True)
-class TableRun:
-    """One table of the run.
+class RowMap:
+    """Which ordinal the n-th row in the heap of a table filled in place has.
 
-    ``target`` is the table itself; ``stage`` the typed temporary table that rows pass through when they
-    do not go in place; ``doubt`` the temporary table of texts that PostgreSQL has yet to decide on.
+    COPY writes rows in the order of their ordinals, so the heap is a sequence of ranges. A range is (rank of its first
+    row in the heap from 1, ordinal of that row, number of rows).
     """
 
-    number: int
-    plan: TablePlan
-    way: Strategy
-    files: list[FileRun]
-    columns: tuple[Column, ...]
-    target: sql.Identifier
-    stage: sql.Identifier
-    doubt: sql.Identifier
-    gone: sql.Identifier
-    late: sql.Identifier
-    twins: sql.Identifier
-    ordinal: str
-    """Name of the ordinal column in ``stage`` and ``doubt``, unlike any column of the table."""
-    segments: RowMap = field(default_factory=RowMap)
+    ranges: list[tuple[int, int, int]] = field(default_factory=list)
+    rows: int = 0
+
+    def add(self, added: OrdinalRanges, base: int) -> None:
+        """Appends rows that were written behind all others.
+
+        :param base: what to add to each ordinal of ``added``.
+        """
+        for first, count in added.runs:
+            ordinal = base + first
+            if self.ranges:
+                rank, start, length = self.ranges[-1]
+                if start + length == ordinal and rank + length == self.rows + 1:
+                    self.ranges[-1] = (rank, start, length + count)
+                    self.rows += count
+                    continue
+            self.ranges.append((self.rows + 1, ordinal, count))
+            self.rows += count
+
+
+@dataclass(slots=True)
+class Counts:
+    """Rows of one table run, as PostgreSQL's command tags count them."""
+
     landed: int = 0
-    """Rows of the files that the table holds now, as PostgreSQL's command tags count them."""
+    """Rows of the files that the table holds now, new or matched."""
+    staged: int = 0
+    """Rows in the stage."""
+    in_doubt: int = 0
+    """Rows in the text stage."""
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
-    staged: int = 0
-    doubts: int = 0
-    becomes: int = 0
-    """Oid of the new table that will take the table's place."""
-    lasting: bool = False
-    """Stage and doubt are tables of the ledger's schema that outlive the run, not temporary ones."""
-    as_it_is: bool = False
-    """Blocks go to PostgreSQL as the files have them, until it refuses one: that block and those behind it are
-    read by DuckDB, which tells certain rows from those in doubt."""
-    pace: FormatChooser = field(default_factory=FormatChooser)
-    """Which of these blocks are read here all the same, since it is faster."""
-    frozen: bool = False
-    """Rows arrive frozen, so that no index build and no foreign key has to ask of each whether it is this
-    transaction's own (a quarter of the time of a load of eight million rows); until PostgreSQL refuses one."""
-    careful_from: tuple[int, int] | None = None
-    """Rows arrive frozen though some are bad: from this block on (its file's number, its first ordinal), which
-    PostgreSQL has refused before, blocks go typed, and CHECKs, which typing does not ask, are down."""
-    direct: bool = False
-    """Rows go past the stage into the table, with all of its constraints up, until PostgreSQL refuses one: that
-    block and those behind it are staged."""
-    numbering: bool = False
-    """The stage numbers the rows that come without an ordinal."""
-    stage_made: bool = False
-    doubt_made: bool = False
-    gone_made: bool = False
-    late_rows: int = 0
-    """Rows that are to be deleted, and noted in ``late``, because others refer to them until the run's end."""
-    checks_down: bool = False
-    checks_broken: bool = False
-    """They are down because a row broke one."""
-    suspect: bool = False
-    """Something about the rows is known not to be clean; then the judge comes before the attempt."""
-    keys_watched: tuple[str, ...] = ()
-    """Columns by which other tables of the run refer to this one; kept of rejected rows."""
 
-    def start_again(self, careful_from: tuple[int, int] | None) -> None:
-        """The table is empty as before its first row, and its rows will come frozen, with care, or unfrozen."""
-        self.pace = FormatChooser()
-        self.careful_from = careful_from
-        self.frozen = careful_from is not None
-        self.doubt_made = self.checks_down = self.checks_broken = self.suspect = False
-        self.landed = self.doubts = 0
-        self.segments = RowMap()
-        for file in self.files:
-            file.read, file.sha256, file.extents = 0, "", []
+    def snapshot(self) -> Counts:
+        """A copy, to :meth:`restore` after a rollback to the savepoint that was set at the same time."""
+        return replace(self)
+
+    def restore(self, before: Counts) -> None:
+        """Takes the values of a snapshot back."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(before, name))
+
+
+@dataclass(slots=True)
+class Findings:
+    """What sending the rows of a table has revealed about them."""
+
+    suspect: bool = False
+    """Some row may break a constraint, so validation comes before the INSERT of all rows."""
+    checks_dropped: bool = False
+    """The CHECK constraints of the table are dropped until all rows are in."""
+    check_violated: bool = False
+    """The CHECK constraints were dropped because a row broke one."""
+
+
+@dataclass(slots=True)
+class TableRun:
+    """One table of an attempt."""
+
+    number: int
+    plan: TablePlan
+    files: list[FileRun]
+    columns: tuple[Column, ...]
+    """The columns that the files contain, in the order of the first file."""
+    scratch: ScratchTables
+    may_freeze: bool = False
+    """COPY FREEZE is allowed: no older snapshot can see a part of the run's rows."""
+    shadow: sql.Identifier | None = None
+    """The shadow table that receives the rows and will take the table's place."""
+    shadow_oid: int = 0
+    counts: Counts = field(default_factory=Counts)
+    findings: Findings = field(default_factory=Findings)
+    row_map: RowMap = field(default_factory=RowMap)
+
+    @property
+    def table(self) -> Table:
+        """The target table as the catalog describes it."""
+        return self.plan.table
 
     @property
     def name(self) -> str:
+        """The table's name for people."""
         return str(self.plan.table.name)
 
     @property
-    def key(self) -> tuple[str, ...]:
-        """The columns by which staged rows are matched with the table's; none where it held no rows."""
-        return self.plan.key if self.way is Strategy.STAGE else ()
+    def strategy(self) -> Strategy:
+        """How the rows reach the table."""
+        return self.plan.strategy
+
+    @property
+    def relation(self) -> sql.Identifier:
+        """The target table."""
+        return sql.Identifier(self.plan.table.name.schema, self.plan.table.name.name)
+
+    @property
+    def destination(self) -> sql.Identifier:
+        """The relation that will be the target table when the run is published: the shadow table, if there is one."""
+        return self.shadow or self.relation
+
+    @property
+    def ordinal(self) -> sql.Identifier:
+        """The ordinal column of the stages."""
+        return sql.Identifier(self.scratch.ordinal)
+
+    @property
+    def table_no(self) -> sql.Literal:
+        """The number of the table run, as it stands in scratch tables."""
+        return sql.Literal(self.number)
+
+    @property
+    def merge_key(self) -> tuple[str, ...]:
+        """The columns by which staged rows match rows of the table; empty if the table held no rows."""
+        return self.plan.key if self.strategy is Strategy.STAGE else ()
 
     @property
     def read(self) -> int:
+        """Records read of all files."""
         return sum(f.read for f in self.files)
 
+    def column_list(self, alias: str | None = None) -> sql.Composed:
+        """The columns of the files, quoted and separated by commas, each behind ``alias`` if there is one."""
+        return sql.SQL(", ").join(
+            sql.Identifier(alias, c.name) if alias else sql.Identifier(c.name) for c in self.columns
+        )
+
     def file_of(self, ordinal: int) -> FileRun:
-        """The file that the ordinal (in the table's count) belongs to."""
+        """The file that a record comes from."""
         return next(f for f in reversed(self.files) if f.base <= ordinal and not f.skipped)
 
+    def copy_again(self) -> None:
+        """Forgets the rows sent so far, after a rollback to before the first of them."""
+        self.counts = Counts()
+        self.findings = Findings()
+        self.row_map = RowMap()
+        self.scratch.forget_stages()
+        for file in self.files:
+            file.read, file.sha256, file.extents = 0, "", []
 
-def table_load(number: int, plan: TablePlan, watched: tuple[str, ...], first_file: int) -> TableRun:
-    """The state of a table at the start of a run.
 
-    :param watched: columns that foreign keys of this run refer to.
-    :param first_file: number of the table's first file within the run.
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What every step of an attempt needs."""
+
+    conn: psycopg.Connection
+    """The main connection."""
+    tables: Mapping[TableName, TableRun]
+    """All table runs of the attempt by name, in load order."""
+    clock: Clock
+    listen: Listener
+
+
+def new_table_run(number: int, plan: TablePlan, watched: Sequence[str], first_file: int) -> TableRun:
+    """The state of a table at the start of an attempt.
+
+    :param watched: columns that foreign keys of the run's tables reference.
+    :param first_file: the number, within the run, of the table's first file.
     """
     table = plan.table
     full = next((f for f in plan.files if f.columns), None)
     names = full.brought if full else ()
-    ordinal = "pgsluice_ord"
-    while any(c.name == ordinal for c in table.columns):
-        ordinal += "_"
+    columns = tuple(table.column(n) for n in names)
+    kept = tuple(dict.fromkeys(c for c in (*watched, *plan.key) if c in names))
+    scratch = ScratchTables(number, sql.Identifier(table.name.schema, table.name.name), columns, kept)
+    while any(c.name == scratch.ordinal for c in table.columns):
+        scratch.ordinal += "_"
     return TableRun(
         number=number,
         plan=plan,
-        way=plan.way,
         files=[FileRun(f, first_file + i) for i, f in enumerate(plan.files)],
-        columns=tuple(table.column(n) for n in names),
-        target=sql.Identifier(table.name.schema, table.name.name),
-        stage=sql.Identifier("pg_temp", f"pgsluice_stage_{number}"),
-        doubt=sql.Identifier("pg_temp", f"pgsluice_doubt_{number}"),
-        gone=sql.Identifier("pg_temp", f"pgsluice_gone_{number}"),
-        late=sql.Identifier("pg_temp", f"pgsluice_late_{number}"),
-        twins=sql.Identifier("pg_temp", f"pgsluice_twin_{number}"),
-        ordinal=ordinal,
-        keys_watched=tuple(dict.fromkeys(c for c in (*watched, *plan.key) if c in names)),
+        columns=columns,
+        scratch=scratch,
     )
 
 
-def columns_of(state: TableRun, alias: str | None = None) -> sql.Composed:
-    """The loaded columns, quoted, in the order of the table's first file."""
-    return sql.SQL(", ").join(sql.Identifier(alias, c.name) if alias else sql.Identifier(c.name) for c in state.columns)
+@contextmanager
+def savepoint(conn: psycopg.Connection, table_runs: Sequence[TableRun]) -> Iterator[None]:
+    """A savepoint that covers the counts and scratch tables of table runs.
+
+    An exception, ``psycopg.Rollback`` included, undoes what the database and the table runs say.
+    """
+    before = [(t.counts.snapshot(), t.scratch.snapshot()) for t in table_runs]
+    undone = True
+    try:
+        with conn.transaction():
+            yield
+            undone = False
+    finally:
+        if undone:
+            for table_run, (counts, made) in zip(table_runs, before, strict=True):
+                table_run.counts.restore(counts)
+                table_run.scratch.restore(made)

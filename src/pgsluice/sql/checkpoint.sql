@@ -1,5 +1,5 @@
 -- name: create
--- Which files of runs under way are staged, with what is needed to go on from there.
+-- Files that resumable runs have staged, with everything that is needed to resume.
 CREATE TABLE IF NOT EXISTS pgsluice.staged (
     run_id bigint NOT NULL,
     table_oid oid NOT NULL,
@@ -14,10 +14,10 @@ CREATE TABLE IF NOT EXISTS pgsluice.staged (
     table_no integer NOT NULL,
     PRIMARY KEY (run_id, table_oid, path)
 );
-COMMENT ON TABLE pgsluice.staged IS 'Files that interrupted resumable runs have staged; empty when none is';
+COMMENT ON TABLE pgsluice.staged IS 'Files that unfinished resumable runs have staged; empty if there is no such run';
 
 -- name: add
--- A file is staged whole.
+-- A file is staged completely.
 INSERT INTO pgsluice.staged VALUES (
     %(run_id)s, %(table_oid)s, %(path)s, %(sha256)s, %(bytes)s, %(first_ordinal)s, %(rows_read)s, %(rows_staged)s,
     %(rows_in_doubt)s, %(extents)s, %(number)s);
@@ -28,15 +28,16 @@ SELECT table_oid, path, sha256, first_ordinal, rows_read, rows_staged, rows_in_d
   FROM pgsluice.staged WHERE run_id = %(run_id)s ORDER BY table_oid, first_ordinal;
 
 -- name: forget
--- A run needs its stages no more.
+-- The run needs its stages no longer.
 DELETE FROM pgsluice.staged WHERE run_id = %(run_id)s;
 
 -- name: left_behind
--- Stage tables of runs that no session holds any more, but for one run.
-SELECT c.oid::regclass::text AS name, (regexp_match(c.relname, '^(?:stage|doubt|fault)_([0-9]+)(?:_[0-9]+)?$'))[1]::bigint
+-- Stages of runs that no session holds any more, except those of one run. (doubt_ is the name of text stages in 0.1.)
+SELECT c.oid::regclass::text AS name,
+       (regexp_match(c.relname, '^(?:stage|text_stage|doubt|fault)_([0-9]+)(?:_[0-9]+)?$'))[1]::bigint
   FROM pg_class AS c
  WHERE c.relnamespace = to_regnamespace('pgsluice') AND c.relkind = 'r'
-   AND c.relname ~ '^(stage|doubt|fault)_[0-9]+(_[0-9]+)?$'
+   AND c.relname ~ '^(stage|text_stage|doubt|fault)_[0-9]+(_[0-9]+)?$'
    AND (regexp_match(c.relname, '_([0-9]+)'))[1]::bigint <> %(except_run)s
    AND NOT EXISTS (
        SELECT FROM pg_locks AS l
@@ -45,7 +46,7 @@ SELECT c.oid::regclass::text AS name, (regexp_match(c.relname, '^(?:stage|doubt|
           AND l.objid::bigint = (regexp_match(c.relname, '_([0-9]+)'))[1]::bigint & 2147483647);
 
 -- name: reopen
--- An interrupted run goes on.
+-- An unfinished run continues.
 UPDATE pgsluice.run SET status = 'running', ended = NULL, detail = ''
  WHERE run_id = %(run_id)s AND status IN ('interrupted', 'failed')
    AND (options ->> 'resumable')::boolean RETURNING options;

@@ -1,6 +1,6 @@
--- name: may_be_asked
--- Whether nothing but the triggers of the foreign keys that the plan knows would fire when rows are inserted, this role
--- may keep them still, and it may read the parents and lock rows of theirs.
+-- name: can_check_parents
+-- Whether the parent check can stand in for the triggers of these foreign keys: no other trigger or rule fires on INSERT,
+-- this role may disable triggers, and it may read the parents and lock their rows.
 SELECT current_setting('session_replication_role') = 'origin'
    AND (current_setting('is_superuser')::boolean
         OR has_parameter_privilege('session_replication_role', 'SET'))
@@ -19,11 +19,19 @@ SELECT current_setting('session_replication_role') = 'origin'
                      AND has_schema_privilege(p.relnamespace, 'USAGE')
                      AND has_table_privilege(p.oid, 'SELECT') AND has_table_privilege(p.oid, 'UPDATE')));
 
--- name: still_the_same
--- Whether these foreign keys, by whose definitions and parents' names the question is put, are what they were.
+-- name: keys_unchanged
+-- Whether these foreign keys still have the definitions and parents that the parent check will use.
 SELECT count(*) = cardinality(%(keys)s::oid[])
   FROM unnest(%(keys)s::oid[], %(definitions)s::text[], %(schemas)s::name[], %(names)s::name[])
        AS was (key, definition, parent_schema, parent)
   JOIN pg_catalog.pg_constraint AS k ON k.oid = was.key AND pg_get_constraintdef(k.oid) = was.definition
   JOIN pg_catalog.pg_class AS p ON p.oid = k.confrelid AND p.relname = was.parent
   JOIN pg_catalog.pg_namespace AS n ON n.oid = p.relnamespace AND n.nspname = was.parent_schema;
+
+-- name: any_orphans
+-- Whether a row lacks its parent. The parents are locked first and the rows compared with the locked parents only: what
+-- another transaction does meanwhile cannot remove them.
+WITH held AS MATERIALIZED (
+    SELECT {keys} FROM ONLY {parent} AS p WHERE EXISTS (SELECT FROM {rows} AS s WHERE {same}) FOR KEY SHARE OF p
+)
+SELECT EXISTS (SELECT FROM {rows} AS s WHERE {whole} AND NOT EXISTS (SELECT FROM held AS p WHERE {same}));

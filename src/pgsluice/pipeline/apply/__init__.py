@@ -1,1 +1,1 @@
-"""TODO pipeline/apply."""
+"""Tables become complete: keys are built again, or staged rows are inserted, and violating rows are rejects."""

@@ -1,7 +1,8 @@
-"""Tables that refer to each other: their foreign keys can be asked when all of their rows are in.
+"""Foreign keys of tables that reference each other: they can be checked only when all rows of the group are in.
 
-Either one statement writes all rows, at whose end they are asked (:func:`one_statement_is_as_good`), or they are told
-to wait (:func:`defer`), which for a key that is not deferrable takes a lock that readers run into.
+Either one statement writes the rows of all tables and PostgreSQL checks the keys at its end
+(:func:`one_statement_suffices`), or the keys are deferred (:func:`defer`). Deferring a key that is not deferrable takes
+a lock that readers wait for.
 """
 
 from __future__ import annotations
@@ -17,83 +18,89 @@ from pgsluice.postgres.capabilities import foreign_keys_to, only_insert_decides,
 from pgsluice.sql import query
 
 
-def one_statement_is_as_good(conn: psycopg.Connection, group: Sequence[TableRun]) -> bool:
-    """Whether one statement for all tables leaves what one for each, in turn, would have left.
+def one_statement_suffices(conn: psycopg.Connection, group: Sequence[TableRun]) -> bool:
+    """Whether one statement for all tables has the same result as one statement for each table in turn.
 
-    All its parts see the rows that were there before, and whatever follows from a row (triggers, ON UPDATE CASCADE)
-    comes when all are in.
+    All parts of the statement see the rows that were there before it, and everything that follows from a row (triggers,
+    ON UPDATE CASCADE) happens when all rows are in.
     """
-    if any(only_insert_decides(s.plan.table) for s in group):
+    if any(only_insert_decides(t.table) for t in group):
         return False
-    oids = [s.plan.table.oid for s in group]
-    alike = conn.execute(query("deferred_keys", "one_statement_is_as_good"), {"oids": oids}).fetchone() == (True,)
-    return alike and not runs_user_functions(conn, oids)
+    oids = [t.table.oid for t in group]
+    suffices = conn.execute(query("deferred_keys", "one_statement_suffices"), {"oids": oids}).fetchone() == (True,)
+    return suffices and not runs_user_functions(conn, oids)
 
 
 def defer(conn: psycopg.Connection, group: Sequence[TableRun], names: Collection[TableName]) -> None:
-    """Foreign keys within the group wait for its last row.
+    """Defers the foreign keys within the group.
 
-    ALTER CONSTRAINT is transactional, touches the catalog only, and nobody else ever sees it.
+    ALTER CONSTRAINT is transactional and changes the catalog only, so no other session ever sees the deferrable keys.
     """
-    keys = _keys(group, names)
-    for state, fk in keys:
+    keys = _inner_keys(group, names)
+    for table_run, fk in keys:
         if not fk.deferrable:
-            _alter(conn, state, fk, "DEFERRABLE INITIALLY DEFERRED")
-    for state, fk in keys:
-        _set_deferred(conn, state, fk)
+            _alter(conn, table_run, fk, "DEFERRABLE INITIALLY DEFERRED")
+    for table_run, fk in keys:
+        _set_deferred(conn, table_run, fk)
 
 
-def ask(conn: psycopg.Connection, group: Sequence[TableRun], names: Collection[TableName]) -> None:
-    """Asks the keys that :func:`defer` told to wait; they are as they were afterwards.
+def check(conn: psycopg.Connection, group: Sequence[TableRun], names: Collection[TableName]) -> None:
+    """Checks the foreign keys that :func:`defer` deferred and restores their definitions.
 
     :raises psycopg.errors.ForeignKeyViolation: a row has no parent.
     """
-    keys = _keys(group, names)
-    # All of them first: a table with a check that still waits cannot be altered.
-    for state, fk in keys:
-        conn.execute(sql.SQL("SET CONSTRAINTS {} IMMEDIATE").format(_name(state, fk.name)))
-    for state, fk in keys:
+    keys = _inner_keys(group, names)
+    # All checks come first, because a table with a pending check cannot be altered.
+    for table_run, fk in keys:
+        conn.execute(sql.SQL("SET CONSTRAINTS {} IMMEDIATE").format(_constraint(table_run, fk.name)))
+    for table_run, fk in keys:
         if not fk.deferrable:
-            _alter(conn, state, fk, "NOT DEFERRABLE")
+            _alter(conn, table_run, fk, "NOT DEFERRABLE")
 
 
-def _keys(group: Sequence[TableRun], names: Collection[TableName]) -> list[tuple[TableRun, Constraint]]:
+def _inner_keys(group: Sequence[TableRun], names: Collection[TableName]) -> list[tuple[TableRun, Constraint]]:
     return [
-        (state, fk)
-        for state in group
-        for fk in foreign_keys_to(state.plan.table, names, inner=True)
-        if fk.deferrable or state.plan.table.owner_is_me
+        (table_run, fk)
+        for table_run in group
+        for fk in foreign_keys_to(table_run.table, names, inner=True)
+        if fk.deferrable or table_run.table.owner_is_me
     ]
 
 
-def _name(state: TableRun, name: str) -> sql.Identifier:
-    return sql.Identifier(state.plan.table.name.schema, name)
+def _constraint(table_run: TableRun, name: str) -> sql.Identifier:
+    return sql.Identifier(table_run.table.name.schema, name)
 
 
-def _alter(conn: psycopg.Connection, state: TableRun, fk: Constraint, how: str) -> None:
+def _alter(conn: psycopg.Connection, table_run: TableRun, fk: Constraint, how: str) -> None:
     conn.execute(
-        sql.SQL("ALTER TABLE {} ALTER CONSTRAINT {} {}").format(state.target, sql.Identifier(fk.name), sql.SQL(how))
+        sql.SQL("ALTER TABLE {} ALTER CONSTRAINT {} {}").format(
+            table_run.relation, sql.Identifier(fk.name), sql.SQL(how)
+        )
     )
 
 
-def _set_deferred(conn: psycopg.Connection, state: TableRun, fk: Constraint) -> None:
-    """SET CONSTRAINTS means all keys of a name in a schema, and fails for one that cannot wait: then the key bears
-    another name for that moment.
+def _set_deferred(conn: psycopg.Connection, table_run: TableRun, fk: Constraint) -> None:
+    """Defers one foreign key.
+
+    SET CONSTRAINTS covers all keys of that name in the schema and fails if one of them cannot be deferred. In that case
+    the key has another name for a moment.
     """
-    oid = state.plan.table.oid
+    oid = table_run.table.oid
     name = fk.name
-    found = conn.execute(query("deferred_keys", "namesake"), {"oid": oid, "name": name}).fetchone() == (True,)
-    if found and state.plan.table.owner_is_me:
+    shared = conn.execute(
+        query("deferred_keys", "name_is_shared"), {"oid": oid, "name": name}
+    ).fetchone() == (True,)
+    if shared and table_run.table.owner_is_me:
         name = f"pgsluice_{oid}_{fk.oid}"
-        _rename(conn, state, fk.name, name)
-    conn.execute(sql.SQL("SET CONSTRAINTS {} DEFERRED").format(_name(state, name)))
+        _rename(conn, table_run, fk.name, name)
+    conn.execute(sql.SQL("SET CONSTRAINTS {} DEFERRED").format(_constraint(table_run, name)))
     if name != fk.name:
-        _rename(conn, state, name, fk.name)
+        _rename(conn, table_run, name, fk.name)
 
 
-def _rename(conn: psycopg.Connection, state: TableRun, old: str, new: str) -> None:
+def _rename(conn: psycopg.Connection, table_run: TableRun, old: str, new: str) -> None:
     conn.execute(
         sql.SQL("ALTER TABLE {} RENAME CONSTRAINT {} TO {}").format(
-            state.target, sql.Identifier(old), sql.Identifier(new)
+            table_run.relation, sql.Identifier(old), sql.Identifier(new)
         )
     )

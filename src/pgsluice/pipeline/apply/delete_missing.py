@@ -1,192 +1,260 @@
-"""Rows that the files do not have: which they are, and how they go without taking others with them."""
+"""Delete missing: rows whose keys the files do not contain are deleted without taking other rows with them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import enum
+from collections.abc import Callable, Mapping, Sequence
 
 import psycopg
 from psycopg import sql
 
 from pgsluice.errors import DatabaseError
 from pgsluice.model import Constraint, Strategy
-from pgsluice.pipeline.apply.merge_sql import ACTS, key_equal
+from pgsluice.pipeline.apply.merge_sql import ACTIONS, keys_equal
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.capabilities import has_triggers_or_rules, key_indexes
 from pgsluice.postgres.sqlstate import about_rows, primary
+from pgsluice.sql import compose
 from pgsluice.text import pluralize
 
 Referrer = tuple[TableRun, Constraint]
-"""A table of the run and its foreign key that points at the table in question."""
+"""A table of the run and its foreign key that references the table in question."""
+
+_LOAD_REFERRERS = "Load the tables that refer to them in the same mode, or load without deleting (--mode upsert)"
 
 
-def delete_missing(conn: psycopg.Connection, state: TableRun, referrers: Sequence[Referrer]) -> None:
-    """Deletes the rows whose keys are not in the files; a table without a key is emptied.
+class Deferred(enum.Enum):
+    """Which missing rows of a table wait for the end of the run."""
 
-    A row whose record was rejected stays: the files do have it. Rows that the run's own tables refer to stay
-    until :func:`delete_late`: the rows that refer to them may yet turn to others.
+    NONE = "none"
+    LISTED = "listed"
+    """The rows whose merge keys are in the scratch table of deferred deletes."""
+    ALL = "all"
+    """All rows: the table has no merge key."""
 
-    :raises DatabaseError: something outside of the load holds on to a row that is to go; or a record could
-        not be read, so that nobody knows whose key it has.
+
+class MissingRows:
+    """Deletes the missing rows of a run's tables, children before parents.
+
+    Rows that the run's tables still reference are deferred: the rows that reference them may yet reference others.
     """
-    if not state.key:
-        if any(_exist(conn, _held(r, state.target)) for r in referrers):
-            state.late_rows = -1
-        else:
-            _delete(conn, state, sql.SQL("true"))
-        return
-    unread = conn.execute(_unread(conn, state)).fetchone()
-    if unread and unread[0]:
-        raise DatabaseError(
-            f"of {pluralize(unread[0], 'record')} for {state.name} the key cannot be read, so nobody knows which of"
-            " its rows are missing",
-            "Mend the files, or load without deleting (--mode upsert)",
-        )
-    parts: list[sql.Composable] = [sql.SQL("true")]
-    if state.stage_made:
-        parts.append(
-            sql.SQL("NOT EXISTS (SELECT FROM {} AS s WHERE {})").format(state.stage, key_equal(state, "t", "s"))
-        )
-    if state.gone_made:
-        same = sql.SQL(" AND ").join(sql.SQL("g.{c} = t.{c}::text").format(c=sql.Identifier(c)) for c in state.key)
-        parts.append(sql.SQL("NOT EXISTS (SELECT FROM {} AS g WHERE {})").format(state.gone, same))
-    missing = sql.SQL(" AND ").join(parts)
-    if referrers:
-        noted = dict.fromkeys((*state.key, *(c for _, fk in referrers for c in fk.referenced_columns)))
-        held_rows = sql.SQL(" UNION ").join(
-            sql.SQL("SELECT {} FROM {} AS t WHERE {} AND EXISTS ({})").format(
-                sql.SQL(", ").join(sql.Identifier("t", c) for c in noted),
-                state.target,
+
+    def __init__(self, conn: psycopg.Connection, referrers: Callable[[TableRun], Sequence[Referrer]]) -> None:
+        """:param referrers: the foreign keys of the run's tables that reference a table."""
+        self._conn = conn
+        self._referrers = referrers
+        self._deferred: dict[int, Deferred] = {}
+
+    def deferred(self, table_run: TableRun) -> Deferred:
+        """Which rows of the table are deferred."""
+        return self._deferred.get(table_run.number, Deferred.NONE)
+
+    def delete(self, table_run: TableRun) -> None:
+        """Deletes the rows whose keys are not in the files; a table without a merge key is emptied.
+
+        A row whose record was rejected stays, because the files do contain it.
+
+        :raises DatabaseError: something outside of the load references a row to delete; or a record could not be read,
+            so that its key is unknown.
+        """
+        conn, referrers = self._conn, self._referrers(table_run)
+        if not table_run.merge_key:
+            if any(_exist(conn, _references(r, table_run.relation)) for r in referrers):
+                self._deferred[table_run.number] = Deferred.ALL
+            else:
+                _delete(conn, table_run, sql.SQL("true"))
+            return
+        unread = conn.execute(_unreadable_keys(conn, table_run)).fetchone()
+        if unread and unread[0]:
+            raise DatabaseError(
+                f"of {pluralize(unread[0], 'record')} for {table_run.name} the key cannot be read, so nobody knows"
+                " which of its rows are missing",
+                "Mend the files, or load without deleting (--mode upsert)",
+            )
+        missing = _missing(table_run)
+        if referrers and self._defer_referenced(table_run, referrers, missing):
+            missing = sql.SQL("{} AND NOT EXISTS (SELECT FROM {} AS l WHERE {})").format(
+                missing, table_run.scratch.deferred_deletes, keys_equal(table_run, "t", "l")
+            )
+        _delete(conn, table_run, missing)
+
+    def _defer_referenced(
+        self, table_run: TableRun, referrers: Sequence[Referrer], missing: sql.Composable
+    ) -> bool:
+        """Lists the missing rows that the run's tables reference; False if there are none."""
+        columns = dict.fromkeys((*table_run.merge_key, *(c for _, fk in referrers for c in fk.referenced_columns)))
+        held = sql.SQL(" UNION ").join(
+            sql.SQL("SELECT {} FROM {} AS t WHERE {} AND EXISTS (SELECT FROM {} AS c WHERE {})").format(
+                sql.SQL(", ").join(sql.Identifier("t", c) for c in columns),
+                table_run.relation,
                 missing,
-                sql.SQL("SELECT FROM {} AS c WHERE {}").format(child.target, _refers(fk, "t")),
+                child.relation,
+                _references_parent(fk, "t"),
             )
             for child, fk in referrers
         )
-        state.late_rows = conn.execute(
-            sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS {}").format(state.late, held_rows)
+        scratch = table_run.scratch
+        found = self._conn.execute(
+            compose("apply", "deferred_deletes", deferred_deletes=scratch.deferred_deletes, held=held)
         ).rowcount
-        if state.late_rows:
-            missing = sql.SQL("{} AND NOT EXISTS (SELECT FROM {} AS l WHERE {})").format(
-                missing, state.late, key_equal(state, "t", "l")
-            )
-    _delete(conn, state, missing)
+        self._deferred[table_run.number] = Deferred.LISTED if found else Deferred.NONE
+        return bool(found)
+
+    def stand_in_the_way(self, table_run: TableRun) -> bool:
+        """Whether deferred rows cannot wait until the end of the run.
+
+        New rows may need their values in another unique key, or may reference them although they will be deleted.
+        """
+        table = table_run.table
+        key = table_run.merge_key
+        if not key or any(i.unique and i.name not in key_indexes(table, key) for i in table.indexes):
+            return True
+        if any(c.kind == "x" for c in table.constraints):
+            return True
+        return any(
+            _exist(self._conn, _references(r, table_run.scratch.deferred_deletes, arriving=True))
+            for r in self._referrers(table_run)
+            if r[0].scratch.stage_made or r[0].strategy is not Strategy.STAGE
+        )
+
+    def refuse_actions(self, table_runs: Sequence[TableRun]) -> None:
+        """Before deferred rows are deleted early: makes sure that no ON DELETE action would touch rows that stay.
+
+        :raises DatabaseError: a foreign key would delete or change rows that are to stay.
+        """
+        for table_run in table_runs:
+            for child, fk in self._referrers(table_run):
+                if (action := ACTIONS.search(fk.definition)) is None:
+                    continue
+                deletes = table_run.scratch.deferred_deletes if table_run.merge_key else table_run.relation
+                held = _references((child, fk), deletes)
+                if child.merge_key and self.deferred(child) is Deferred.LISTED:
+                    held = sql.SQL("{} WHERE NOT EXISTS (SELECT FROM {} AS l WHERE {})").format(
+                        held, child.scratch.deferred_deletes, keys_equal(child, "c", "l")
+                    )
+                if _exist(self._conn, held):
+                    raise DatabaseError(
+                        f"{table_run.name} has rows that the files do not have and that must go before new ones come,"
+                        f" and {child.name} still refers to some of them ({fk.name},{action[0]})",
+                        "Load without deleting first (--mode upsert), so that these rows refer to others",
+                    )
+
+    def delete_deferred(self, table_run: TableRun, *, check_referrers: bool) -> None:
+        """Deletes the deferred rows of a table.
+
+        :param check_referrers: make sure that no row which stays references them, whatever its foreign key would do.
+        :raises DatabaseError: a row that stays references a row to delete.
+        """
+        if table_run.merge_key:
+            deletes = table_run.scratch.deferred_deletes
+            for child, fk in self._referrers(table_run) if check_referrers else ():
+                # Rows of the table itself may be deleted together with the rows that they reference.
+                if child is not table_run and _exist(self._conn, _references((child, fk), deletes)):
+                    raise DatabaseError(
+                        f"{table_run.name} has rows that the files do not have and {child.name} still refers to"
+                        f" ({fk.name})",
+                        _LOAD_REFERRERS,
+                    )
+            listed = sql.SQL("EXISTS (SELECT FROM {} AS l WHERE {})").format(deletes, keys_equal(table_run, "t", "l"))
+            _delete(self._conn, table_run, listed)
+        else:
+            _delete(self._conn, table_run, sql.SQL("true"))
+        self._deferred[table_run.number] = Deferred.NONE
 
 
-def _unread(conn: psycopg.Connection, state: TableRun) -> sql.Composed:
-    """How many records have a key that cannot be read, or lack one that must be there: whose row is theirs, nobody
-    knows.
+def referrers_among(tables: Mapping[object, TableRun]) -> Callable[[TableRun], list[Referrer]]:
+    """A function that returns the foreign keys of these tables that reference a table."""
+
+    def referrers(table_run: TableRun) -> list[Referrer]:
+        return [
+            (child, fk)
+            for child in tables.values()
+            for fk in child.table.foreign_keys
+            if fk.references == table_run.table.name
+        ]
+
+    return referrers
+
+
+def _missing(table_run: TableRun) -> sql.Composable:
+    """The condition that the files do not contain the merge key of ``t``."""
+    scratch = table_run.scratch
+    parts: list[sql.Composable] = [sql.SQL("true")]
+    if scratch.stage_made:
+        parts.append(
+            sql.SQL("NOT EXISTS (SELECT FROM {} AS s WHERE {})").format(scratch.stage, keys_equal(table_run, "t", "s"))
+        )
+    if scratch.rejected_keys_made:
+        same = sql.SQL(" AND ").join(
+            sql.SQL("g.{c} = t.{c}::text").format(c=sql.Identifier(c)) for c in table_run.merge_key
+        )
+        parts.append(sql.SQL("NOT EXISTS (SELECT FROM {} AS g WHERE {})").format(scratch.rejected_keys, same))
+    return sql.SQL(" AND ").join(parts)
+
+
+def _unreadable_keys(conn: psycopg.Connection, table_run: TableRun) -> sql.Composed:
+    """A query that counts the records whose merge key cannot be read, or lacks a value that must be there.
+
+    It is unknown which row of the table such a record stands for.
     """
-    tab = sql.Literal(state.number)
-    parts = [
-        sql.SQL(
-            "SELECT ord FROM pg_temp.pgsluice_reject WHERE tab = {} AND (kind = 'structure' OR kind = 'value'"
-            " AND (col = '' OR col = ANY ({})))"
-        ).format(tab, sql.Literal(list(state.key)))
-    ]
-    columns = [c for c in state.columns if c.name in state.key]
-    ordinal = sql.Identifier(state.ordinal)
-    if lacking := [sql.SQL("k.{} IS NULL").format(sql.Identifier(c.name)) for c in columns if c.not_null]:
-        none = sql.SQL(" OR ").join(lacking)
-        for made, relation in ((state.stage_made, state.stage), (state.gone_made, state.gone)):
+    scratch = table_run.scratch
+    key = sql.Literal(list(table_run.merge_key))
+    parts: list[sql.Composable] = [compose("apply", "unreadable_keys", table_no=table_run.table_no, key=key)]
+    columns = [c for c in table_run.columns if c.name in table_run.merge_key]
+    if required := [sql.SQL("k.{} IS NULL").format(sql.Identifier(c.name)) for c in columns if c.not_null]:
+        null = sql.SQL(" OR ").join(required)
+        for made, relation in (
+            (scratch.stage_made, scratch.stage),
+            (scratch.rejected_keys_made, scratch.rejected_keys),
+        ):
             if made:
-                parts.append(sql.SQL("SELECT {} FROM {} AS k WHERE {}").format(ordinal, relation, none))
-    if state.gone_made and conn.info.server_version >= 160000:
-        # Of a record with several faults the first is named.
-        wrong = sql.SQL(" OR ").join(
+                parts.append(sql.SQL("SELECT {} FROM {} AS k WHERE {}").format(table_run.ordinal, relation, null))
+    if scratch.rejected_keys_made and conn.info.server_version >= 160000:
+        # A record with several faults has a verdict on the first only.
+        bad = sql.SQL(" OR ").join(
             sql.SQL("NOT pg_input_is_valid(k.{}, {})").format(sql.Identifier(c.name), sql.Literal(c.type_sql))
             for c in columns
         )
-        parts.append(sql.SQL("SELECT {} FROM {} AS k WHERE {}").format(ordinal, state.gone, wrong))
+        parts.append(
+            sql.SQL("SELECT {} FROM {} AS k WHERE {}").format(table_run.ordinal, scratch.rejected_keys, bad)
+        )
     return sql.SQL("SELECT count(*) FROM ({}) AS b").format(sql.SQL(" UNION ").join(parts))
 
 
-def stands_in_the_way(conn: psycopg.Connection, state: TableRun, referrers: Sequence[Referrer]) -> bool:
-    """Whether rows that are to go may not stay until the end: new rows may want their values in another
-    unique key, or refer to them although they are as good as gone.
-    """
-    table = state.plan.table
-    if not state.key or any(i.unique and i.name not in key_indexes(table, state.key) for i in table.indexes):
-        return True
-    if any(c.kind == "x" for c in table.constraints):
-        return True
-    return any(
-        _exist(conn, _held(r, state.late, arriving=True))
-        for r in referrers
-        if r[0].stage_made or r[0].way is not Strategy.STAGE
-    )
-
-
-def refuse_actions(
-    conn: psycopg.Connection, states: Sequence[TableRun], referrers: Callable[[TableRun], Sequence[Referrer]]
-) -> None:
-    """Before late rows go at once: nothing that the run's tables hold on to may go or change with them.
-
-    :raises DatabaseError: a foreign key would delete or change rows that are to stay.
-    """
-    for state in states:
-        for child, fk in referrers(state):
-            if (action := ACTS.search(fk.definition)) is None:
-                continue
-            held = _held((child, fk), state.late if state.key else state.target)
-            if child.key and child.late_rows > 0:
-                held = sql.SQL("{} WHERE NOT EXISTS (SELECT FROM {} AS l WHERE {})").format(
-                    held, child.late, key_equal(child, "c", "l")
-                )
-            if _exist(conn, held):
-                raise DatabaseError(
-                    f"{state.name} has rows that the files do not have and that must go before new ones come, and"
-                    f" {child.name} still refers to some of them ({fk.name},{action[0]})",
-                    "Load without deleting first (--mode upsert), so that these rows refer to others",
-                )
-
-
-def delete_late(conn: psycopg.Connection, state: TableRun, referrers: Sequence[Referrer]) -> None:
-    """Deletes the rows that :func:`delete_missing` had to leave for later.
-
-    :raises DatabaseError: rows that stay do still refer to them, whatever their foreign keys would do.
-    """
-    if state.key:
-        for child, fk in referrers:
-            # Rows of the table itself may go together with those that they refer to.
-            if child is not state and _exist(conn, _held((child, fk), state.late)):
-                raise DatabaseError(
-                    f"{state.name} has rows that the files do not have and {child.name} still refers to ({fk.name})",
-                    "Load the tables that refer to them in the same mode, or load without deleting (--mode upsert)",
-                )
-        late = sql.SQL("EXISTS (SELECT FROM {} AS l WHERE {})").format(state.late, key_equal(state, "t", "l"))
-        _delete(conn, state, late)
-    else:
-        _delete(conn, state, sql.SQL("true"))
-    state.late_rows = 0
-
-
-def _refers(fk: Constraint, parent: str) -> sql.Composed:
+def _references_parent(fk: Constraint, parent: str) -> sql.Composed:
+    """The condition that the row ``c`` references the row ``parent``."""
     return sql.SQL(" AND ").join(
         sql.SQL("{} = {}").format(sql.Identifier("c", own), sql.Identifier(parent, there))
         for own, there in zip(fk.columns, fk.referenced_columns, strict=True)
     )
 
 
-def _held(referrer: Referrer, parents: sql.Identifier, *, arriving: bool = False) -> sql.Composed:
-    """Rows of the referring table, or of those that have yet to arrive there, that refer to ``parents``."""
+def _references(referrer: Referrer, parents: sql.Identifier, *, arriving: bool = False) -> sql.Composed:
+    """A query for rows of the referring table that reference rows of ``parents``.
+
+    :param arriving: look at the rows of the stage, if there is one, instead of the table.
+    """
     child, fk = referrer
-    rows = child.stage if arriving and child.stage_made else child.target
-    return sql.SQL("SELECT FROM {} AS c JOIN {} AS p ON {}").format(rows, parents, _refers(fk, "p"))
+    rows = child.scratch.stage if arriving and child.scratch.stage_made else child.relation
+    return sql.SQL("SELECT FROM {} AS c JOIN {} AS p ON {}").format(rows, parents, _references_parent(fk, "p"))
 
 
 def _exist(conn: psycopg.Connection, rows: sql.Composed) -> bool:
-    # Not EXISTS: the planner expects a row soon, takes a nested loop, and where there is none among three million
-    # goes through all pairs.
+    # Not EXISTS: for EXISTS the planner expects a row soon and takes a nested loop; where no row exists among three
+    # million, that loop visits all pairs.
     return conn.execute(sql.SQL("SELECT count(*) > 0 FROM ({}) AS x").format(rows)).fetchone() == (True,)
 
 
-def _delete(conn: psycopg.Connection, state: TableRun, where: sql.Composable) -> None:
+def _delete(conn: psycopg.Connection, table_run: TableRun, condition: sql.Composable) -> None:
+    table, name = table_run.relation, table_run.name
     try:
         with conn.transaction():
-            state.deleted += conn.execute(sql.SQL("DELETE FROM {} AS t WHERE {}").format(state.target, where)).rowcount
-            rows = sql.SQL("SELECT FROM {} AS t WHERE {}").format(state.target, where)
-            if has_triggers_or_rules(conn, state.plan.table.oid) and _exist(conn, rows):
+            deleted = conn.execute(sql.SQL("DELETE FROM {} AS t WHERE {}").format(table, condition)).rowcount
+            table_run.counts.deleted += deleted
+            rows = sql.SQL("SELECT FROM {} AS t WHERE {}").format(table, condition)
+            if has_triggers_or_rules(conn, table_run.table.oid) and _exist(conn, rows):
                 raise DatabaseError(
-                    f"{state.name} has rows that the files do not have, and a trigger or rule of the table keeps them",
+                    f"{name} has rows that the files do not have, and a trigger or rule of the table keeps them",
                     "Load without deleting (--mode upsert), or disable the trigger",
                 )
     except psycopg.errors.InsufficientPrivilege:
@@ -195,6 +263,6 @@ def _delete(conn: psycopg.Connection, state: TableRun, where: sql.Composable) ->
         if not about_rows(error):
             raise
         raise DatabaseError(
-            f"{state.name} has rows that the files do not have and that cannot be deleted: {primary(error)}",
+            f"{name} has rows that the files do not have and that cannot be deleted: {primary(error)}",
             "Load the tables that refer to them as well, or load without deleting (--mode upsert)",
         ) from error

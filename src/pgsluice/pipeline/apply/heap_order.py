@@ -1,8 +1,8 @@
-"""Rows in doubt of a table that is filled in place: they join the others behind them, in the order of the file.
+"""Heap order: rows of a text stage join a table that is filled in place, behind the other rows, in file order.
 
-Which record a row of such a table is, its place in the heap tells (:class:`pgsluice.pipeline.row_map.RowMap`). An INSERT
-puts a short row where an earlier page has room left; COPY into a table that was emptied in the transaction does not.
-So these rows leave their stage by COPY and come back by COPY, as the others came.
+The place of a row in the heap tells its ordinal (:class:`pgsluice.pipeline.state.RowMap`). An INSERT puts a short row
+where an earlier page has room left; COPY into a table that was emptied in the transaction does not. So these rows leave
+their stage by COPY and enter the table by COPY, as the other rows did.
 """
 
 from __future__ import annotations
@@ -16,74 +16,79 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.model import TableName
-from pgsluice.pipeline.apply.bisect import pour_rows
-from pgsluice.pipeline.apply.insert import count_poured
+from pgsluice.pipeline.apply.bisect import insert_by_bisecting
+from pgsluice.pipeline.apply.insert import count_landed
 from pgsluice.pipeline.scratch import REJECT
-from pgsluice.pipeline.state import TableRun, columns_of
-from pgsluice.pipeline.validate.reject_rows import expel_refused
+from pgsluice.pipeline.state import TableRun
+from pgsluice.pipeline.validate.reject_rows import reject_refused
 from pgsluice.postgres.copy import ListeningWriter
 from pgsluice.postgres.sqlstate import about_rows
 
 _PIECE = 1 << 18
 
-
-# What a value's text depends on, and how it is to be for PostgreSQL to read the value again: as pg_dump has it. Not
-# quite the very value: of NaN(1) the text says NaN.
 _FAITHFUL = {"datestyle": "ISO", "intervalstyle": "postgres", "extra_float_digits": "3"}
+"""Settings under which PostgreSQL reads back the text that it writes, as pg_dump sets them. NaN(1) still loses its
+payload, because its text is NaN."""
 
 
-def bring(conn: psycopg.Connection, state: TableRun) -> bool:
-    """Brings the staged rows into the table; False when PostgreSQL refused one and nothing happened."""
+def copy_stage(conn: psycopg.Connection, table_run: TableRun) -> bool:
+    """Copies the staged rows into the table; False if PostgreSQL refused a row, and then nothing has changed."""
     try:
         try:
-            count = _bring(conn, state, "binary")
+            count = _copy_stage(conn, table_run, "binary")
         except psycopg.errors.UndefinedFunction:
-            # Few types have no binary form, aclitem for one.
-            with _faithful(conn):
-                count = _bring(conn, state, "text")
+            # A few types have no binary form, for example aclitem.
+            with _faithful_text(conn):
+                count = _copy_stage(conn, table_run, "text")
     except psycopg.Error as error:
         if not about_rows(error):
             raise
         return False
-    count_poured(conn, state, count, count, 0)
+    count_landed(conn, table_run, count, count, 0)
     return True
 
 
-def _bring(conn: psycopg.Connection, state: TableRun, form: str) -> int:
-    source = sql.SQL("COPY (SELECT {} FROM {} AS s ORDER BY {}) TO STDOUT (FORMAT {})").format(
-        columns_of(state, "s"), state.stage, sql.Identifier("s", state.ordinal), sql.SQL(form)
-    )
-    target = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {})").format(state.target, columns_of(state), sql.SQL(form))
-    with tempfile.TemporaryFile() as rows, conn.transaction():
-        with conn.cursor().copy(source) as copy:
-            rows.writelines(copy)
-        count = _restore(conn, target, rows)
-        if count != state.staged:
-            raise psycopg.errors.DataException(f"{count} rows instead of {state.staged}")
-        return count
+def reject_unacceptable(conn: psycopg.Connection, table_run: TableRun, others: Mapping[TableName, TableRun]) -> None:
+    """Makes rejects of the staged rows that an INSERT refuses; the accepted rows stay in the stage.
 
-
-def try_out(conn: psycopg.Connection, state: TableRun, others: Mapping[TableName, TableRun]) -> None:
-    """Has each staged row said what PostgreSQL thinks of it: those that it refuses become rejects and leave the stage,
-    and those that it took are out of the table again.
+    The rows are inserted by bisecting and rolled back; only the rejects survive, through a file of the client.
     """
     with tempfile.TemporaryFile() as rows:
         with conn.transaction(force_rollback=True):
-            refused = pour_rows(conn, state).refused
-            if refused:
-                said = sql.SQL(
-                    "COPY (SELECT q.* FROM {} AS q JOIN {} AS s ON s.{} = q.ord WHERE q.tab = {}) TO STDOUT"
-                ).format(REJECT, state.stage, sql.Identifier(state.ordinal), sql.Literal(state.number))
-                with conn.cursor().copy(said) as copy:
-                    # Some input functions cut the value that they quote in the middle of a character: what is left is
-                    # no text that PostgreSQL would take again.
+            rejected = insert_by_bisecting(conn, table_run).rejected
+            if rejected:
+                rejects = sql.SQL(
+                    "COPY (SELECT q.* FROM {} AS q JOIN {} AS s ON s.{} = q.ordinal WHERE q.table_no = {}) TO STDOUT"
+                ).format(REJECT, table_run.scratch.stage, table_run.ordinal, table_run.table_no)
+                with conn.cursor().copy(rejects) as copy:
+                    # Some input functions cut the value that they quote within a character; PostgreSQL would not take
+                    # the remainder as text again.
                     rows.writelines(bytes(line).decode("utf-8", "replace").encode() for line in copy)
-        if refused:
-            _restore(conn, sql.SQL("COPY {} FROM STDIN").format(REJECT), rows)
-            expel_refused(conn, [state], others)
+        if rejected:
+            _copy_file(conn, sql.SQL("COPY {} FROM STDIN").format(REJECT), rows)
+            reject_refused(conn, [table_run], others)
 
 
-def _restore(conn: psycopg.Connection, statement: sql.Composed, rows: IO[bytes]) -> int:
+def _copy_stage(conn: psycopg.Connection, table_run: TableRun, form: str) -> int:
+    source = sql.SQL("COPY (SELECT {} FROM {} AS s ORDER BY {}) TO STDOUT (FORMAT {})").format(
+        table_run.column_list("s"),
+        table_run.scratch.stage,
+        sql.Identifier("s", table_run.scratch.ordinal),
+        sql.SQL(form),
+    )
+    target = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {})").format(
+        table_run.relation, table_run.column_list(), sql.SQL(form)
+    )
+    with tempfile.TemporaryFile() as rows, conn.transaction():
+        with conn.cursor().copy(source) as copy:
+            rows.writelines(copy)
+        count = _copy_file(conn, target, rows)
+        if count != table_run.counts.staged:
+            raise psycopg.errors.DataException(f"{count} rows instead of {table_run.counts.staged}")
+        return count
+
+
+def _copy_file(conn: psycopg.Connection, statement: sql.Composed, rows: IO[bytes]) -> int:
     rows.seek(0)
     with conn.cursor() as cursor:
         with cursor.copy(statement, writer=ListeningWriter(cursor)) as copy:
@@ -93,8 +98,8 @@ def _restore(conn: psycopg.Connection, statement: sql.Composed, rows: IO[bytes])
 
 
 @contextmanager
-def _faithful(conn: psycopg.Connection) -> Iterator[None]:
-    """The settings for a while; a transaction that fails meanwhile takes them back by itself."""
+def _faithful_text(conn: psycopg.Connection) -> Iterator[None]:
+    """Sets the settings for a block; if the transaction fails meanwhile, its rollback restores them."""
     before = {name: conn.execute("SELECT current_setting(%s)", (name,)).fetchone() for name in _FAITHFUL}
     for name, value in _FAITHFUL.items():
         conn.execute("SELECT set_config(%s, %s, true)", (name, value))

@@ -1,81 +1,86 @@
-"""Pouring: rows leave the stage for the table, all constraints, triggers and policies in force.
-
-First in one statement. If PostgreSQL refuses, in windows: slices of the stage, in file order, that shrink
-when a row is refused until it stands alone and grow again while rows are taken. What comes out is what
-single INSERTs in file order would have made of the rows.
-"""
+"""Insert: whole stages go into their tables, with all constraints, triggers and policies in force."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 import psycopg
 from psycopg import sql
 
-from pgsluice.model import ObstacleKind, Strategy
+from pgsluice.model import Strategy
 from pgsluice.pipeline.apply.merge_sql import (
+    ALL_ROWS,
     insert_statement,
-    key_equal,
+    keys_equal,
+    match_stage,
     rewrite_statement,
-    sort_out,
     update_statement,
 )
 from pgsluice.pipeline.state import TableRun
-from pgsluice.pipeline.validate.parent_check import all_there, triggers_still
+from pgsluice.pipeline.validate.parent_check import lock_parents, triggers_disabled
+from pgsluice.postgres.capabilities import may_swallow_rows
 from pgsluice.postgres.sqlstate import about_rows
 from pgsluice.source.typed.ordinals import OrdinalRanges
+from pgsluice.sql import compose
 
 
-def swallowed(state: TableRun, only: sql.Composable) -> sql.Composed | None:
-    """A query for whether a trigger or rule kept a row out whose INSERT succeeded.
+def check_statements(conn: psycopg.Connection, table_run: TableRun) -> None:
+    """EXPLAINs the INSERT and UPDATE of a stage, so that an error that concerns no row is raised now.
 
-    An INSERT alone says so by its count. Where rows of the table may stand for rows of the file, the keys
-    must all be there, which is asked only of tables that have something that could keep one out.
+    Such an error (a missing privilege, an identity column that cannot be updated) would later look like a rejection of
+    every row.
+
+    :raises psycopg.Error: PostgreSQL refuses a statement.
     """
-    if not state.key or not state.plan.table.has_obstacle(ObstacleKind.TRIGGER, ObstacleKind.RULE):
-        return None
-    return sql.SQL("SELECT EXISTS (SELECT FROM {} AS s WHERE NOT EXISTS (SELECT FROM {} AS t WHERE {}){})").format(
-        state.stage, state.target, key_equal(state, "t", "s"), only
-    )
-
-
-def ask_whether_at_all(conn: psycopg.Connection, state: TableRun) -> None:
-    """Plans the statements by which rows leave the stage.
-
-    :raises psycopg.Error: PostgreSQL refuses one of them, whatever the rows: a right is missing, or an identity column
-        may not be updated. Asked later, it would be taken for a verdict on each row.
-    """
-    for statement in (update_statement(state, _ALL), insert_statement(state, _ALL)):
+    for statement in (update_statement(table_run, ALL_ROWS), insert_statement(table_run, ALL_ROWS)):
         if statement is not None:
             conn.execute(sql.SQL("EXPLAIN {}").format(statement))
 
 
-_ALL = sql.SQL("")
-
-
-def try_pour(
-    conn: psycopg.Connection,
-    group: Sequence[TableRun],
-    *,
-    together: bool = False,
-    rewrite: bool = False,
-    at_once: bool = False,
-    judged: bool = False,
+def insert_tables(
+    conn: psycopg.Connection, group: Sequence[TableRun], *, bulk_keys: bool = False, validated: bool = False
 ) -> bool:
-    """Pours whole stages; False when PostgreSQL refused and nothing happened.
+    """Inserts whole stages, table by table; False if PostgreSQL refused a row, and then nothing has changed.
 
-    :param together: all in one statement. Foreign keys are asked at its end, be they deferrable or not: rows may
-        refer to others wherever these stand in the group.
-    :param rewrite: rows that change are deleted and inserted anew: see :func:`rewrite_statement`.
-    :param at_once: foreign keys are asked of all rows at once: see :mod:`pgsluice.pipeline.validate.parent_check`.
-    :param judged: no foreign key is known to be broken; if one is all the same, PostgreSQL is to say so of the row.
+    :param bulk_keys: check foreign keys in bulk: see :mod:`pgsluice.pipeline.validate.parent_check`.
+    :param validated: no foreign key is known to be broken. If the bulk check finds an orphan all the same, the triggers
+        fire, so that PostgreSQL says of which row.
     """
+    return _insert(conn, group, lambda: [_insert_one(conn, t, bulk_keys, validated) for t in group])
+
+
+def insert_rewriting(conn: psycopg.Connection, table_run: TableRun) -> bool:
+    """As :func:`insert_tables` for one table, but deletes and inserts rows that change, instead of updating them."""
+
+    def insert() -> list[tuple[int, int]]:
+        statement = rewrite_statement(table_run)
+        rewritten = 0 if statement is None else conn.execute(statement).rowcount
+        updated, inserted = _insert_one(conn, table_run, bulk_keys=False, validated=False)
+        return [(rewritten + updated, inserted)]
+
+    return _insert(conn, [table_run], insert)
+
+
+def insert_in_one_statement(conn: psycopg.Connection, group: Sequence[TableRun]) -> bool:
+    """Inserts the stages of a group with one statement; False if PostgreSQL refused a row.
+
+    PostgreSQL checks foreign keys, deferrable or not, at the end of the statement, so rows may reference any row of the
+    group.
+    """
+    return _insert(conn, group, lambda: _insert_together(conn, group))
+
+
+def _insert(
+    conn: psycopg.Connection, group: Sequence[TableRun], insert: Callable[[], list[tuple[int, int]]]
+) -> bool:
+    """Runs an insert in a savepoint, checks that no row was swallowed, and counts the rows."""
+    counts: list[tuple[int, int]] = []
     done = False
     try:
         with conn.transaction():
-            counts = _in_one(conn, group) if together else [_in_turn(conn, s, rewrite, at_once, judged) for s in group]
-            done = all(_complete(conn, s, inserted) for s, (_, inserted) in zip(group, counts, strict=True))
+            counts = insert()
+            done = all(_complete(conn, t, inserted) for t, (_, inserted) in zip(group, counts, strict=True))
             if not done:
                 raise psycopg.Rollback
     except psycopg.Error as error:
@@ -83,38 +88,38 @@ def try_pour(
             raise
         return False
     if done:
-        for state, (updated, inserted) in zip(group, counts, strict=True):
-            count_poured(conn, state, state.staged, inserted, updated)
+        for table_run, (updated, inserted) in zip(group, counts, strict=True):
+            count_landed(conn, table_run, table_run.counts.staged, inserted, updated)
     return done
 
 
-def _in_turn(conn: psycopg.Connection, state: TableRun, rewrite: bool, at_once: bool, judged: bool) -> tuple[int, int]:
-    """Pours one stage; says how many rows were updated and inserted."""
+def _insert_one(
+    conn: psycopg.Connection, table_run: TableRun, bulk_keys: bool, validated: bool
+) -> tuple[int, int]:
+    """Inserts one stage; returns how many rows were updated and inserted."""
     updated = 0
-    if rewrite and (statement := rewrite_statement(state)) is not None:
+    changed, new = match_stage(conn, table_run)
+    if changed is not None and (statement := update_statement(table_run, ALL_ROWS, changed)) is not None:
         updated = conn.execute(statement).rowcount
-    changed, absent = sort_out(conn, state)
-    if changed is not None and (statement := update_statement(state, _ALL, changed)) is not None:
-        updated += conn.execute(statement).rowcount
-    if absent is None:
+    if new is None:
         return updated, 0
-    there = all_there(conn, state, absent) if at_once else None
-    if there is False and not judged:
+    have_parents = lock_parents(conn, table_run, new) if bulk_keys else None
+    if have_parents is False and not validated:
         raise psycopg.errors.ForeignKeyViolation
-    with triggers_still(conn) if there else nullcontext():
-        return updated, conn.execute(insert_statement(state, _ALL, absent)).rowcount
+    with triggers_disabled(conn) if have_parents else nullcontext():
+        return updated, conn.execute(insert_statement(table_run, ALL_ROWS, new)).rowcount
 
 
-def _in_one(conn: psycopg.Connection, group: Sequence[TableRun]) -> list[tuple[int, int]]:
-    """Pours the stages of a group in one statement; says for each how many rows were updated and inserted.
+def _insert_together(conn: psycopg.Connection, group: Sequence[TableRun]) -> list[tuple[int, int]]:
+    """Inserts the stages of a group in one statement; returns for each table how many rows were updated and inserted.
 
-    After-triggers, which foreign keys are, fire when all of the statement's WITH queries have run
-    (``standard_ExecutorFinish``, execMain.c). Those run in the order in which their counts are asked for.
+    After-triggers, foreign keys among them, fire when all WITH queries of the statement have run
+    (``standard_ExecutorFinish``, execMain.c). The WITH queries run in the order in which their counts are selected.
     """
     parts: list[sql.Composable] = []
     counts: list[sql.Composable] = []
-    for state in group:
-        for statement in (update_statement(state, _ALL), insert_statement(state, _ALL)):
+    for table_run in group:
+        for statement in (update_statement(table_run, ALL_ROWS), insert_statement(table_run, ALL_ROWS)):
             if statement is None:
                 counts.append(sql.SQL("0"))
                 continue
@@ -127,26 +132,41 @@ def _in_one(conn: psycopg.Connection, group: Sequence[TableRun]) -> list[tuple[i
     return list(zip(row[::2], row[1::2], strict=True))
 
 
-def _complete(conn: psycopg.Connection, state: TableRun, inserted: int) -> bool:
-    """Whether every staged row is in the table: no trigger or rule kept one out."""
-    lost = swallowed(state, _ALL)
+def _complete(conn: psycopg.Connection, table_run: TableRun, inserted: int) -> bool:
+    """Whether every staged row is in the table: no trigger or rule kept a row out."""
+    lost = swallowed(table_run, ALL_ROWS)
     if lost is not None and conn.execute(lost).fetchone() == (True,):
         return False
-    return bool(state.key) or inserted == state.staged
+    return bool(table_run.merge_key) or inserted == table_run.counts.staged
 
 
-def count_poured(conn: psycopg.Connection, state: TableRun, count: int, inserted: int, updated: int) -> None:
-    """Counts staged rows as landed."""
-    state.landed += count
-    state.inserted += inserted
-    state.updated += updated
-    if state.way is Strategy.IN_PLACE and count:
-        # Their place in the heap is behind all others, in the order of their ordinals.
-        runs = conn.execute(
-            sql.SQL(
-                "SELECT min({o}), count(*)"
-                " FROM (SELECT {o}, {o} - row_number() OVER (ORDER BY {o}) AS g FROM {s}) AS x"
-                " GROUP BY g ORDER BY 1"
-            ).format(o=sql.Identifier(state.ordinal), s=state.stage)
+def swallowed(table_run: TableRun, condition: sql.Composable) -> sql.Composed | None:
+    """A query for whether a trigger or rule kept a row out whose INSERT succeeded; None if nothing can.
+
+    Without a merge key the count of the INSERT says it. With a merge key, rows of the table may match rows of the files,
+    so all keys must be there. Only tables with a trigger or rule are queried.
+    """
+    if not table_run.merge_key or not may_swallow_rows(table_run.table):
+        return None
+    return compose(
+        "apply",
+        "swallowed",
+        stage=table_run.scratch.stage,
+        table=table_run.relation,
+        match=keys_equal(table_run, "t", "s"),
+        condition=condition,
+    )
+
+
+def count_landed(conn: psycopg.Connection, table_run: TableRun, count: int, inserted: int, updated: int) -> None:
+    """Counts staged rows as landed and, for a table filled in place, appends them to the row map."""
+    counts = table_run.counts
+    counts.landed += count
+    counts.inserted += inserted
+    counts.updated += updated
+    if table_run.strategy is Strategy.IN_PLACE and count:
+        # The rows stand behind all others in the heap, in the order of their ordinals.
+        ranges = conn.execute(
+            compose("apply", "ordinal_ranges", ordinal=table_run.ordinal, stage=table_run.scratch.stage)
         ).fetchall()
-        state.segments.add(OrdinalRanges(tuple((int(a), int(n)) for a, n in runs)), 0)
+        table_run.row_map.add(OrdinalRanges(tuple((int(a), int(n)) for a, n in ranges)), 0)

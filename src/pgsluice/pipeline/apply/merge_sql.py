@@ -1,7 +1,7 @@
-"""Modes: what becomes of the rows that a table holds already.
+"""Merge SQL: the statements by which staged rows update, replace or join the rows of their table.
 
-All modes share the stage, the judge and the one transaction; they differ in the statements by which rows
-leave the stage, and in whose keys count as taken.
+All modes share the stage, the validation and the one transaction. They differ in these statements, and in which keys
+count as taken.
 """
 
 from __future__ import annotations
@@ -14,195 +14,203 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.model import Mode
-from pgsluice.pipeline.state import TableRun, columns_of
+from pgsluice.pipeline.scratch import CHANGED, MATCHED, NEW
+from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.capabilities import has_triggers_or_rules, key_indexes
 from pgsluice.postgres.planner_hints import without
+from pgsluice.sql import compose
+
+ACTIONS = re.compile(r" ON DELETE (CASCADE|SET NULL|SET DEFAULT)")
+"""A foreign key that deletes or changes rows when the row that they reference is deleted."""
+
+ALL_ROWS = sql.SQL("")
+"""The condition of a statement that covers the whole stage."""
 
 
-def key_equal(state: TableRun, left: str, right: str) -> sql.Composed:
-    """``left.key = right.key``, all columns of the key."""
+def keys_equal(table_run: TableRun, left: str, right: str) -> sql.Composed:
+    """The condition that two rows have the same merge key."""
     return sql.SQL(" AND ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(left, c), sql.Identifier(right, c)) for c in state.key
+        sql.SQL("{} = {}").format(sql.Identifier(left, c), sql.Identifier(right, c)) for c in table_run.merge_key
     )
 
 
-def have_twins(conn: psycopg.Connection, state: TableRun) -> bool:
-    """Whether two staged rows have one key. Of a key that the table holds, no constraint would ever say so."""
-    names = key_indexes(state.plan.table, state.key)
-    sorts = not any(i.collated for i in state.plan.table.indexes if i.name in names)
-    # In half of the time that hashing takes, as for the judge's duplicates; files are often in order anyway.
+def has_duplicate_keys(conn: psycopg.Connection, table_run: TableRun) -> bool:
+    """Whether two staged rows have the same merge key. If the table contains the key, no constraint would say so."""
+    names = key_indexes(table_run.table, table_run.merge_key)
+    sorts = not any(i.collated for i in table_run.table.indexes if i.name in names)
+    # Sorting takes half of the time of hashing, and files are often in order; but a collation makes comparing expensive.
     with without(conn, "enable_hashagg") if sorts else nullcontext():
         return conn.execute(
-            sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE ({}) IS NOT NULL GROUP BY {} HAVING count(*) > 1)").format(
-                state.stage, _key_of(state), _key_of(state)
-            )
+            compose("apply", "duplicate_merge_keys", stage=table_run.scratch.stage, key=_key(table_run))
         ).fetchone() == (True,)
 
 
-def note_twins(conn: psycopg.Connection, state: TableRun) -> None:
-    """Makes ``state.twins``: the ordinals of staged rows whose key another one has, and that of the first."""
-    conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(state.twins))
+def store_duplicate_keys(conn: psycopg.Connection, table_run: TableRun) -> None:
+    """Fills the scratch table of duplicate merge keys."""
+    scratch = table_run.scratch
+    conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(scratch.duplicate_keys))
     conn.execute(
-        sql.SQL(
-            "CREATE TEMP TABLE {twins} ON COMMIT DROP AS SELECT ord, first FROM"
-            " (SELECT {ord} AS ord, min({ord}) OVER k AS first, count(*) OVER k AS n FROM {stage}"
-            " WHERE ({key}) IS NOT NULL WINDOW k AS (PARTITION BY {key})) AS x WHERE n > 1"
-        ).format(twins=state.twins, ord=sql.Identifier(state.ordinal), stage=state.stage, key=_key_of(state))
+        compose(
+            "apply",
+            "store_duplicate_keys",
+            duplicate_keys=scratch.duplicate_keys,
+            ordinal=table_run.ordinal,
+            stage=scratch.stage,
+            key=_key(table_run),
+        )
     )
 
 
-def _key_of(state: TableRun) -> sql.Composed:
-    return sql.SQL(", ").join(map(sql.Identifier, state.key))
+def _key(table_run: TableRun) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, table_run.merge_key))
 
 
-def _values(state: TableRun) -> list[str]:
-    """The columns by which an update may change a row; none where rows stay as they are."""
-    if state.plan.mode is Mode.INSERT_MISSING or not state.key:
+def _updatable(table_run: TableRun) -> list[str]:
+    """The columns that an update may change; none if rows of the table stay as they are."""
+    if table_run.plan.mode is Mode.INSERT_MISSING or not table_run.merge_key:
         return []
-    return [c.name for c in state.columns if c.name not in state.key]
+    return [c.name for c in table_run.columns if c.name not in table_run.merge_key]
 
 
-def _differs(values: Sequence[str]) -> sql.Composed:
-    """The row ``t`` of the table differs from the staged row ``s``.
+def _differs(columns: Sequence[str]) -> sql.Composed:
+    """The condition that ``t`` and ``s`` differ in a column.
 
-    ``*<>`` compares the values' binary images: 1.5 and 1.50, or two spellings that a collation takes for
-    equal, are a change, and types without an equality of their own (json, point) can be compared.
+    ``*<>`` compares binary images: 1.5 and 1.50, or two spellings that a collation takes for equal, differ. Types
+    without an equality operator (json, point) can be compared as well.
     """
-    old, new = (sql.SQL(", ").join(sql.Identifier(alias, c) for c in values) for alias in "ts")
+    old, new = (sql.SQL(", ").join(sql.Identifier(alias, c) for c in columns) for alias in "ts")
     return sql.SQL("ROW({})::record *<> ROW({})::record").format(old, new)
 
 
 def update_statement(
-    state: TableRun, only: sql.Composable, changed: sql.Composable | None = None
+    table_run: TableRun, condition: sql.Composable, changed: sql.Composable | None = None
 ) -> sql.Composed | None:
-    """Updates the rows whose values differ; None when the files bring nothing but the key.
+    """The UPDATE of the rows that differ; None if the files contain nothing but the merge key.
 
-    :param changed: a relation with the staged rows that may change one; by default, all of them.
+    :param condition: a further condition on the staged rows, with its leading AND.
+    :param changed: a relation with the staged rows that may change a row; None: the stage.
     """
-    if not (values := _values(state)):
+    if not (columns := _updatable(table_run)):
         return None
-    return sql.SQL("UPDATE {target} AS t SET {sets} FROM {rows} AS s WHERE {match} AND {differs}{only}").format(
-        target=state.target,
-        sets=sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(c), sql.Identifier("s", c)) for c in values),
-        rows=changed or state.stage,
-        match=key_equal(state, "t", "s"),
-        differs=_differs(values),
-        only=only,
+    return compose(
+        "apply",
+        "update",
+        table=table_run.relation,
+        assignments=sql.SQL(", ").join(
+            sql.SQL("{} = {}").format(sql.Identifier(c), sql.Identifier("s", c)) for c in columns
+        ),
+        rows=changed or table_run.scratch.stage,
+        match=keys_equal(table_run, "t", "s"),
+        differs=_differs(columns),
+        condition=condition,
     )
 
 
-ACTS = re.compile(r" ON DELETE (CASCADE|SET NULL|SET DEFAULT)")
-"""A foreign key by which rows go or change with the row that they refer to."""
+def can_rewrite(conn: psycopg.Connection, table_run: TableRun) -> bool:
+    """Whether deleting and inserting a row has the same effect as updating it, and is worth trying.
 
-
-def may_rewrite(conn: psycopg.Connection, state: TableRun) -> bool:
-    """Whether a row may as well be deleted and inserted anew as updated: the table has another unique key in which
-    values may have changed hands, and nobody notices the difference, neither a trigger nor a foreign key that would
-    delete or change rows.
+    It is worth trying if the table has another unique key, whose values two rows may exchange. The effect is the same
+    if no trigger and no rule exists, and no foreign key would delete or change rows.
     """
-    table = state.plan.table
-    unique = [i for i in table.indexes if i.unique and i.name not in key_indexes(table, state.key)]
-    acts = any(ACTS.search(fk.definition) for fk in table.referenced_by)
-    return bool(state.key and unique) and not acts and not has_triggers_or_rules(conn, state.plan.table.oid)
+    table = table_run.table
+    unique = [i for i in table.indexes if i.unique and i.name not in key_indexes(table, table_run.merge_key)]
+    acts = any(ACTIONS.search(fk.definition) for fk in table.referenced_by)
+    return bool(table_run.merge_key and unique) and not acts and not has_triggers_or_rules(conn, table.oid)
 
 
-def rewrite_statement(state: TableRun) -> sql.Composed | None:
-    """As :func:`update_statement`, but all old rows go before the first new one comes: then two of them may exchange
-    values of a unique key, which an UPDATE refuses as soon as one row has the value that another is yet to give up.
-    """
-    if not (values := _values(state)):
+def rewrite_statement(table_run: TableRun) -> sql.Composed | None:
+    """The statement that deletes and inserts the rows that differ; None as for :func:`update_statement`."""
+    if not (values := _updatable(table_run)):
         return None
-    brought = {c.name for c in state.columns}
-    columns = [c.name for c in state.plan.table.columns]
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    return sql.SQL(
-        "WITH gone AS (DELETE FROM {target} AS t USING {stage} AS s WHERE {match} AND {differs}"
-        " RETURNING {kept}, s.{ord} AS {ord})"
-        " INSERT INTO {target} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM gone ORDER BY {ord}"
-    ).format(
-        target=state.target,
-        stage=state.stage,
-        match=key_equal(state, "t", "s"),
+    brought = {c.name for c in table_run.columns}
+    columns = [c.name for c in table_run.table.columns]
+    return compose(
+        "apply",
+        "rewrite",
+        table=table_run.relation,
+        stage=table_run.scratch.stage,
+        match=keys_equal(table_run, "t", "s"),
         differs=_differs(values),
         kept=sql.SQL(", ").join(sql.Identifier("s" if c in brought else "t", c) for c in columns),
-        names=names,
-        ord=sql.Identifier(state.ordinal),
+        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
+        ordinal=table_run.ordinal,
     )
 
 
-def insert_statement(state: TableRun, only: sql.Composable, absent: sql.Composable | None = None) -> sql.Composed:
-    """Inserts the staged rows, in file order; in every mode but append those whose key the table lacks.
+def insert_statement(
+    table_run: TableRun, condition: sql.Composable, new: sql.Composable | None = None
+) -> sql.Composed:
+    """The INSERT of the staged rows; in every mode except append, of those whose merge key the table lacks.
 
-    Values of identity columns are kept as the file has them.
-
-    :param absent: a relation with just those rows of the stage.
+    :param condition: as for :func:`update_statement`.
+    :param new: a relation with exactly the rows to insert; None: the stage.
     """
-    lacked = sql.SQL("") if absent is not None else _lacked(state)
-    return sql.SQL(
-        "INSERT INTO {target} ({columns}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {stage} AS s"
-        " WHERE true{lacked}{only} ORDER BY {ord}"
-    ).format(
-        target=state.target,
-        columns=columns_of(state),
-        values=columns_of(state, "s"),
-        stage=absent or state.stage,
-        lacked=lacked,
-        only=only,
-        ord=sql.Identifier("s", state.ordinal),
+    return compose(
+        "apply",
+        "insert",
+        table=table_run.relation,
+        columns=table_run.column_list(),
+        values=table_run.column_list("s"),
+        rows=new or table_run.scratch.stage,
+        new=sql.SQL("") if new is not None else _is_new(table_run),
+        condition=condition,
+        ordinal=sql.Identifier("s", table_run.scratch.ordinal),
     )
 
 
-def _lacked(state: TableRun) -> sql.Composable:
-    """The table lacks the key of the staged row ``s``; in append, where rows have no key, nothing."""
-    if not state.key:
+def _is_new(table_run: TableRun) -> sql.Composable:
+    """The condition that the table lacks the merge key of ``s``; without a merge key, nothing."""
+    if not table_run.merge_key:
         return sql.SQL("")
-    return sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS t WHERE {})").format(state.target, key_equal(state, "t", "s"))
+    return sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS t WHERE {})").format(
+        table_run.relation, keys_equal(table_run, "t", "s")
+    )
 
 
-def sort_out(conn: psycopg.Connection, state: TableRun) -> tuple[sql.Composable | None, sql.Composable | None]:
-    """Matches the staged rows with the table's, once.
+def match_stage(
+    conn: psycopg.Connection, table_run: TableRun
+) -> tuple[sql.Composable | None, sql.Composable | None]:
+    """Matches the staged rows with the rows of the table, once for UPDATE and INSERT.
 
-    :returns: relations with the rows that change one of the table and with those whose key the table lacks; None where
-        there are none. In append, where rows have no key, all are of the latter sort.
+    :returns: two relations: the rows that change a row of the table, and the rows that are new; None for an empty
+        relation. Without a merge key all rows are new.
     """
-    if not state.key:
-        return None, state.stage
-    values = _values(state)
-    lacked = sql.SQL("({} IS NULL)").format(sql.Identifier("t", state.key[0]))
-    conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_changed, pg_temp.pgsluice_absent, pg_temp.pgsluice_sorted")
+    if not table_run.merge_key:
+        return None, table_run.scratch.stage
+    columns = _updatable(table_run)
+    is_new = sql.SQL("({} IS NULL)").format(sql.Identifier("t", table_run.merge_key[0]))
+    conn.execute(sql.SQL("DROP TABLE IF EXISTS {}, {}, {}").format(CHANGED, NEW, MATCHED))
     count = conn.execute(
-        sql.SQL(
-            "CREATE TEMP TABLE pgsluice_sorted ON COMMIT DROP AS SELECT s.ctid AS rid, {lacked} AS lacked"
-            " FROM {stage} AS s LEFT JOIN {target} AS t ON {match} WHERE {lacked}{differs}"
-        ).format(
-            lacked=lacked,
-            stage=state.stage,
-            target=state.target,
-            match=key_equal(state, "t", "s"),
-            differs=sql.SQL(" OR {}").format(_differs(values)) if values else sql.SQL(""),
+        compose(
+            "apply",
+            "match",
+            is_new=is_new,
+            stage=table_run.scratch.stage,
+            table=table_run.relation,
+            match=keys_equal(table_run, "t", "s"),
+            differs=sql.SQL(" OR {}").format(_differs(columns)) if columns else sql.SQL(""),
         )
     ).rowcount
     if not count:
         return None, None
-    conn.execute("ANALYZE pg_temp.pgsluice_sorted")
+    conn.execute(sql.SQL("ANALYZE {}").format(MATCHED))
     found: list[sql.Composable | None] = []
-    for name, which in (("pgsluice_changed", "NOT o.lacked"), ("pgsluice_absent", "o.lacked")):
-        rows = sql.Identifier("pg_temp", name)
+    for relation, which in ((CHANGED, "NOT m.is_new"), (NEW, "m.is_new")):
         made = conn.execute(
-            sql.SQL(
-                "CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT s.* FROM pg_temp.pgsluice_sorted AS o"
-                " JOIN {} AS s ON s.ctid = o.rid WHERE {}"
-            ).format(sql.Identifier(name), state.stage, sql.SQL(which))
+            compose(
+                "apply", "matched_rows", name=relation, stage=table_run.scratch.stage, which=sql.SQL(which)
+            )
         ).rowcount
-        found.append(rows if made else None)
+        found.append(relation if made else None)
     return found[0], found[1]
 
 
-def drop_known(conn: psycopg.Connection, state: TableRun) -> None:
-    """Of a table whose rows stay as they are: staged rows with the key of one have no further to go."""
-    statement = sql.SQL("DELETE FROM {} AS s USING {} AS t WHERE {}").format(
-        state.stage, state.target, key_equal(state, "t", "s")
-    )
-    known = conn.execute(statement).rowcount
-    state.staged -= known
-    state.landed += known
+def drop_matched(conn: psycopg.Connection, table_run: TableRun) -> None:
+    """In the mode insert-missing: deletes staged rows whose merge key the table contains and counts them as landed."""
+    matched = conn.execute(
+        sql.SQL("DELETE FROM {} AS s USING {} AS t WHERE {}").format(
+            table_run.scratch.stage, table_run.relation, keys_equal(table_run, "t", "s")
+        )
+    ).rowcount
+    table_run.counts.staged -= matched
+    table_run.counts.landed += matched

@@ -1,1 +1,1 @@
-"""TODO pipeline/ingest."""
+"""Rows reach PostgreSQL: a reader thread parses the files, a sender copies the batches."""

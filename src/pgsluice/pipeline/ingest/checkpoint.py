@@ -1,10 +1,10 @@
-"""Stages that outlive their run, so that an interrupted one can go on (``--resumable``, ``resume``).
+"""Checkpoints of a resumable run (``--resumable``): stages that outlive the run, so that it can be resumed.
 
-An ordinary run keeps its stages in temporary tables, which vanish with it. A resumable one stages each
-file in a transaction of its own, on a connection of its own, into unlogged tables of the ledger's schema,
-and notes each file that is staged whole. What is published is still one transaction: the stages are
-poured and dropped in it. A server that crashed has emptied its unlogged tables; that is noticed by
-counting, and such a run stages anew.
+An ordinary run keeps its stages in temporary tables, which vanish with its connection. A resumable run stages each
+file in a transaction of its own, on a connection of its own, into unlogged tables of the ledger's schema, and records
+each file that is staged completely. The publish is still one transaction, in which the stages are emptied into the
+tables and dropped. A server that crashes empties its unlogged tables; the checkpoints notice that by counting, and the
+run stages those files again.
 """
 
 from __future__ import annotations
@@ -23,77 +23,113 @@ from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import FileRun, TableRun
 from pgsluice.source.blocks import Extent
 from pgsluice.source.streams import hash_of
-from pgsluice.sql import query
+from pgsluice.sql import compose, query
 
 _CREATION_LOCK_CLASS = 0x736C65
-"""Advisory locks for making the table of staged files; the runs' own class holds run ids."""
+"""The class of the advisory lock under which the table of staged files is created ("sl" and a letter in ASCII)."""
 
 
-class Staging:
+class Checkpoints:
     """The lasting stages of one run."""
 
     def __init__(self, connect: Callable[[str], psycopg.Connection], run_id: int) -> None:
-        """:param connect: opens a connection that goes by the name given."""
+        """:param connect: opens a connection with the given application name."""
         self.conn = connect("pgsluice stage")
         self.faults = sql.Identifier("pgsluice", f"fault_{run_id}")
+        """The table of records that cannot be parsed."""
         self._run_id = run_id
         with self.conn.transaction():
-            # Two first resumable runs at once: one makes the table, the other waits for it.
+            # Two resumable runs may be the first at the same time: one of them creates the table, the other waits.
             self.conn.execute("SELECT pg_advisory_xact_lock(%s, 0)", (_CREATION_LOCK_CLASS,))
             self.conn.execute(query("checkpoint", "create"))
-            self.conn.execute(
-                sql.SQL(
-                    "CREATE UNLOGGED TABLE IF NOT EXISTS {} (tab integer, ord bigint, kind text, col text, con text,"
-                    " code text, message text)"
-                ).format(self.faults)
-            )
+            self.conn.execute(compose("scratch", "create_faults", faults=self.faults))
 
     def close(self) -> None:
+        """Closes the connection. The stages stay."""
         self.conn.close()
 
-    def adopt(self, states: Sequence[TableRun]) -> None:
-        """Gives the tables their lasting stages, and marks the files that are staged already.
+    def adopt(self, table_runs: Sequence[TableRun]) -> None:
+        """Gives the tables their lasting stages and marks the files that are staged already.
 
-        :raises FileError: a staged file is another one now.
+        :raises FileError: a staged file has changed.
         """
         by_oid: dict[int, list[tuple[Any, ...]]] = {}
         for row in self.conn.execute(query("checkpoint", "of_run"), {"run_id": self._run_id}).fetchall():
             by_oid.setdefault(int(row[0]), []).append(row[1:])
-        for state in states:
-            oid = state.plan.table.oid
-            state.lasting = True
-            state.stage = sql.Identifier("pgsluice", f"stage_{self._run_id}_{oid}")
-            state.doubt = sql.Identifier("pgsluice", f"doubt_{self._run_id}_{oid}")
-            state.stage_made = self._exists(state.stage)
-            state.doubt_made = self._exists(state.doubt)
+        for table_run in table_runs:
+            oid = table_run.table.oid
+            stage = sql.Identifier("pgsluice", f"stage_{self._run_id}_{oid}")
+            text_stage = sql.Identifier("pgsluice", f"text_stage_{self._run_id}_{oid}")
+            table_run.scratch.outlive_run(
+                stage, text_stage, stage_made=self._exists(stage), text=self._exists(text_stage)
+            )
             rows = by_oid.get(oid, [])
-            if rows and self._complete(state, rows):
-                self._take(state, rows)
-            elif rows or state.stage_made:
-                self._begin_anew(state)
+            if rows and self._complete(table_run, rows):
+                self._take_over(table_run, rows)
+            elif rows or table_run.scratch.stage_made:
+                self._discard(table_run)
         self.conn.commit()
 
-    def _take(self, state: TableRun, rows: Sequence[tuple[Any, ...]]) -> None:
-        by_path = {f.plan.file.path: f for f in state.files}
-        for path, sha256, first, read, staged, doubts, extents, number in rows:
+    def add(self, table_run: TableRun, file: FileRun, staged: int, in_doubt: int) -> None:
+        """Records that a file is staged completely, in the transaction that staged it, and commits.
+
+        :param staged: rows of the file in the stage; ``in_doubt``: rows in the text stage.
+        """
+        self.conn.execute(
+            query("checkpoint", "add"),
+            {
+                "run_id": self._run_id,
+                "table_oid": table_run.table.oid,
+                "path": file.plan.file.path,
+                "sha256": file.sha256,
+                "bytes": file.plan.file.bytes,
+                "first_ordinal": file.base,
+                "rows_read": file.read,
+                "rows_staged": staged,
+                "rows_in_doubt": in_doubt,
+                "extents": Jsonb([asdict(e) for e in file.extents]),
+                "number": table_run.number,
+            },
+        )
+        self.conn.commit()
+
+    def hand_over(self, main: psycopg.Connection) -> None:
+        """Copies the rejects of unparsable records into the main transaction."""
+        main.execute(
+            sql.SQL(
+                "INSERT INTO {} (table_no, ordinal, kind, column_name, constraint_name, sqlstate, message)"
+                " SELECT * FROM {}"
+            ).format(REJECT, self.faults)
+        )
+
+    def drop(self, conn: psycopg.Connection, table_runs: Sequence[TableRun]) -> None:
+        """Drops the stages of the run, in the transaction of ``conn``."""
+        for relation in (self.faults, *(r for t in table_runs for r in (t.scratch.stage, t.scratch.text_stage))):
+            conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(relation))
+        conn.execute(query("checkpoint", "forget"), {"run_id": self._run_id})
+
+    def _take_over(self, table_run: TableRun, rows: Sequence[tuple[Any, ...]]) -> None:
+        by_path = {f.plan.file.path: f for f in table_run.files}
+        for path, sha256, first, read, staged, in_doubt, extents, number in rows:
             file = by_path.get(path)
-            # The records that could not be read are noted by the table's number in the run.
-            if file is None or number != state.number or hash_of(path) != sha256:
+            # Rejects of unparsable records are stored under the number of the table run.
+            if file is None or number != table_run.number or hash_of(path) != sha256:
                 raise FileError(
                     f"{path}: the files have changed since run {self._run_id} staged them",
                     "Load them anew instead of resuming",
                 )
             file.base, file.read, file.sha256, file.staged_before = first, read, sha256, True
             file.extents = [Extent(**e) for e in extents]
-            state.staged += staged
-            state.doubts += doubts
-            state.suspect = state.suspect or bool(doubts)
+            table_run.counts.staged += staged
+            table_run.counts.in_doubt += in_doubt
+            table_run.findings.suspect = table_run.findings.suspect or bool(in_doubt)
 
-    def _complete(self, state: TableRun, rows: Sequence[tuple[Any, ...]]) -> bool:
-        """Whether the tables hold what was noted: a server that crashed has emptied them."""
+    def _complete(self, table_run: TableRun, rows: Sequence[tuple[Any, ...]]) -> bool:
+        """Whether the stages hold as many rows as were recorded. A server that crashed has emptied them."""
+        scratch = table_run.scratch
         for relation, made, expected in (
-            (state.stage, state.stage_made, sum(r[4] for r in rows)),
-            (state.doubt, state.doubt_made, sum(r[5] for r in rows)),
+            (scratch.stage, scratch.stage_made, sum(r[4] for r in rows)),
+            (scratch.text_stage, scratch.text_stage_made, sum(r[5] for r in rows)),
         ):
             held = 0
             if made:
@@ -103,61 +139,31 @@ class Staging:
                 return False
         return True
 
-    def _begin_anew(self, state: TableRun) -> None:
-        for relation in (state.stage, state.doubt):
+    def _discard(self, table_run: TableRun) -> None:
+        scratch = table_run.scratch
+        for relation in (scratch.stage, scratch.text_stage):
             self.conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(relation))
-        self.conn.execute(sql.SQL("DELETE FROM {} WHERE tab = %s").format(self.faults), (state.number,))
+        self.conn.execute(sql.SQL("DELETE FROM {} WHERE table_no = %s").format(self.faults), (table_run.number,))
         self.conn.execute(
-            "DELETE FROM pgsluice.staged WHERE run_id = %s AND table_oid = %s", (self._run_id, state.plan.table.oid)
+            "DELETE FROM pgsluice.staged WHERE run_id = %s AND table_oid = %s", (self._run_id, table_run.table.oid)
         )
-        state.stage_made = state.doubt_made = False
+        scratch.forget_stages()
 
     def _exists(self, table: sql.Identifier) -> bool:
         row = self.conn.execute("SELECT to_regclass(%s) IS NOT NULL", (table.as_string(self.conn),)).fetchone()
         return bool(row and row[0])
 
-    def note(self, state: TableRun, file: FileRun, staged: int, doubts: int) -> None:
-        """The file is staged whole: its rows and this note of them are committed together."""
-        self.conn.execute(
-            query("checkpoint", "add"),
-            {
-                "run_id": self._run_id,
-                "table_oid": state.plan.table.oid,
-                "path": file.plan.file.path,
-                "sha256": file.sha256,
-                "bytes": file.plan.file.bytes,
-                "first_ordinal": file.base,
-                "rows_read": file.read,
-                "rows_staged": staged,
-                "rows_in_doubt": doubts,
-                "extents": Jsonb([asdict(e) for e in file.extents]),
-                "number": state.number,
-            },
-        )
-        self.conn.commit()
 
-    def hand_over(self, main: psycopg.Connection) -> None:
-        """What the main transaction needs besides the stages: the records that could not be read."""
-        main.execute(
-            sql.SQL("INSERT INTO {} (tab, ord, kind, col, con, code, message) SELECT * FROM {}").format(
-                REJECT, self.faults
-            )
-        )
+def drop_left_behind(ledger_conn: psycopg.Connection, except_run: int) -> None:
+    """Drops the stages of runs that have ended; a user who loads again does not resume.
 
-    def drop(self, conn: psycopg.Connection, states: Sequence[TableRun]) -> None:
-        """Drops the run's stages, in ``conn``'s transaction."""
-        for relation in (self.faults, *(t for s in states for t in (s.stage, s.doubt))):
-            conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(relation))
-        conn.execute(query("checkpoint", "forget"), {"run_id": self._run_id})
-
-
-def sweep(book: psycopg.Connection, except_run: int) -> None:
-    """Drops the stages that dead runs left behind: whoever loads anew does not want to resume."""
-    left = book.execute(
+    :param except_run: the run that is being resumed.
+    """
+    found = ledger_conn.execute(
         query("checkpoint", "left_behind"), {"except_run": except_run, "class": RUN_LOCK_CLASS}
     ).fetchall()
-    for name, run_id in left:
-        with book.transaction():
-            # The name comes quoted from regclass.
-            book.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.SQL(name)))
-            book.execute(query("checkpoint", "forget"), {"run_id": run_id})
+    for name, run_id in found:
+        with ledger_conn.transaction():
+            # regclass has quoted the name.
+            ledger_conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.SQL(name)))
+            ledger_conn.execute(query("checkpoint", "forget"), {"run_id": run_id})

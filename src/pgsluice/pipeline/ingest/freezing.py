@@ -1,4 +1,4 @@
-"""Whether the rows of an empty table may arrive frozen though some are bad."""
+"""COPY FREEZE: when a table may be copied frozen a second time, and how its sequences survive a failed COPY."""
 
 from __future__ import annotations
 
@@ -11,41 +11,45 @@ from pgsluice.postgres.capabilities import runs_user_functions
 from pgsluice.source.typed.type_rules import rule_for
 
 
-def may_be_careful(conn: psycopg.Connection, state: TableRun, *, utc: bool) -> bool:
-    """Whether PostgreSQL refuses no row whose values are certain to the readers, but for a CHECK; and CHECKs say the
-    same when all rows are in as when each comes, which one that looks into its own table does not.
+def client_can_validate(conn: psycopg.Connection, table_run: TableRun, *, utc: bool) -> bool:
+    """Whether rows that the readers accept can only fail a CHECK, and each CHECK can wait until all rows are in.
+
+    A CHECK that runs a function of the user can query its own table, so its answer after the load may differ from its
+    answer row by row; the result is False for such a table.
 
     :param utc: the session's time zone is UTC.
     """
-    # An encoding that is not UTF-8 may lack a character.
+    # A database in another encoding than UTF-8 may lack a character of a text.
     if conn.info.parameter_status("server_encoding") != "UTF8":
         return False
-    brought = {c.name for c in state.columns}
-    if not all(_tells(c, utc) if c.name in brought else _stays_out(c) for c in state.plan.table.columns):
+    brought = {c.name for c in table_run.columns}
+    if not all(
+        _readers_decide(c, utc) if c.name in brought else _cannot_fail(c) for c in table_run.table.columns
+    ):
         return False
-    return not runs_user_functions(conn, [state.plan.table.oid])
+    return not runs_user_functions(conn, [table_run.table.oid])
 
 
-def _tells(column: Column, utc: bool) -> bool:
-    """Of JSON and domains it is for PostgreSQL to say what it takes."""
+def _readers_decide(column: Column, utc: bool) -> bool:
+    """Whether the readers know what PostgreSQL accepts in the column. Only PostgreSQL knows it of JSON and domains."""
     return column.kind != "d" and column.base not in {"json", "jsonb"} and rule_for(column, utc=utc) is not None
 
 
-def _stays_out(column: Column) -> bool:
-    """A column that the files do not bring has nothing to refuse: no expression that may fail, nor a domain."""
+def _cannot_fail(column: Column) -> bool:
+    """Whether a column that the files lack accepts every row: it has no expression and no domain that could fail."""
     filled = column.has_default and not column.owned_sequence
     return not (filled or column.generated or column.kind == "d")
 
 
-def shield(conn: psycopg.Connection, state: TableRun) -> None:
-    """Has a rollback to the current savepoint give back the numbers that rows get from now on.
+def shield_sequences(conn: psycopg.Connection, table_run: TableRun) -> None:
+    """Makes a rollback to the current savepoint give back the sequence values that rows use from now on.
 
-    ``nextval`` is not transactional, but the new file that ``ALTER SEQUENCE ... RESTART`` writes is. Without, a table
-    that starts again would begin where it broke off, and a short sequence (of a smallserial) might end before the rows
-    do. The sequence is locked until the end, as the table is.
+    ``nextval`` is not transactional, but ``ALTER SEQUENCE ... RESTART`` writes a new file and is. Without this call a
+    table that is copied again would begin where the failed COPY stopped, and a short sequence (of a smallserial) could
+    end before the rows do. The sequence stays locked until the end of the transaction, as the table does.
     """
-    brought = {c.name for c in state.columns}
-    for column in state.plan.table.columns:
+    brought = {c.name for c in table_run.columns}
+    for column in table_run.table.columns:
         if column.name not in brought and column.owned_sequence:
             sequence = sql.SQL(column.owned_sequence)
             row = conn.execute(sql.SQL("SELECT last_value, is_called FROM {}").format(sequence)).fetchone()

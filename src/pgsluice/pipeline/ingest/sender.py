@@ -1,27 +1,29 @@
-"""Landing: chunks of a table reach PostgreSQL by COPY, into the table itself or into its stage.
+"""The sender: copies batches to PostgreSQL by COPY, into the table itself, its stage or its shadow table.
 
-Each COPY runs in a savepoint, so that one that PostgreSQL refuses leaves nothing behind; its rows then go,
-as the texts they were, into the table's *doubt* table, where the judge finds out which of them are bad.
+Each COPY runs in a savepoint, so a COPY that PostgreSQL refuses leaves nothing behind. The rows of a refused COPY go,
+as texts, into the table's text stage, where PostgreSQL's input functions find the bad rows
+(:mod:`pgsluice.pipeline.validate.values`).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
 
-from pgsluice.model import Column, Strategy
-from pgsluice.pipeline.fallback import Thaw, Unfit
-from pgsluice.pipeline.ingest.reader import Piece
-from pgsluice.pipeline.scratch import REJECT, make_doubt, make_stage, number_from
+from pgsluice.model import Strategy
+from pgsluice.pipeline.fallback import FallBack, Retreat
+from pgsluice.pipeline.ingest.batch import ArrowBatch, Batch, RawBatch, SplitBatch
+from pgsluice.pipeline.ingest.text_rows import TextRows, forbidden_nulls, ordinal_array, with_ordinals
+from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.copy import BinaryEncoder, copy_as_is, copy_batch, copy_in, copy_statement, csv_bytes
 from pgsluice.postgres.sqlstate import about_rows, primary
 from pgsluice.source.blocks import Block, Fault
-from pgsluice.source.typed.duckdb_reader import Chunk, DuckDBReader
+from pgsluice.source.typed.duckdb_reader import Chunk
 from pgsluice.source.typed.ordinals import OrdinalRanges, split_ordinals
 
 if TYPE_CHECKING:
@@ -29,316 +31,269 @@ if TYPE_CHECKING:
 
 
 class CopySender:
-    """Sends one run's pieces to PostgreSQL; the states keep what was sent."""
+    """Sends the batches of a run; the table runs count what PostgreSQL took."""
 
     def __init__(self, conn: psycopg.Connection, faults: sql.Identifier = REJECT) -> None:
-        """:param faults: the table that takes the records which could not be read."""
+        """:param faults: the table for records that cannot be parsed."""
         self._conn = conn
         self._faults = faults
+        self._text_rows = TextRows(conn, faults)
 
-    def land(self, piece: Piece) -> Block:
-        """One block: as it is, if PostgreSQL takes it so; else certain rows in binary, the others as text,
-        faulty records as rejects.
+    def send(self, batch: Batch) -> Block:
+        """Sends one batch: whole, if PostgreSQL takes it whole; otherwise certain rows in binary and the others as text.
 
-        :returns: the block, which may have more faults than it seemed to have.
-        :raises psycopg.Error: an error that is not a verdict on rows.
+        Records that cannot be parsed become rejects.
+
+        :returns: the block. Where PostgreSQL refused it, it has been parsed again and may have more faults.
+        :raises FallBack: PostgreSQL refused a row of a COPY FREEZE.
+        :raises psycopg.Error: an error that does not concern a row.
         """
-        block, chunk = piece.block, piece.chunk
-        assert block is not None
-        piece.table.pace.taken()
-        if piece.table.careful_from is not None and not piece.table.checks_down:
-            self._take_checks_down(piece.table)
-        if chunk is None and not self._as_it_is(piece, block):
-            piece.table.as_it_is = False
-            chunk = piece.reader.read(block)
-        if chunk is not None:
-            self._chunk(piece, chunk)
-            block = chunk.block
-        return block
+        table_run, route = batch.table_run, batch.route
+        route.block_taken()
+        if route.validate_from is not None and not table_run.findings.checks_dropped:
+            self._drop_checks(table_run)
+        if isinstance(batch, SplitBatch):
+            chunk = batch.chunk
+        elif self._send_whole(batch):
+            return batch.block
+        else:
+            route.stop_as_is()
+            chunk = batch.parser.read(batch.block)
+        self._send_chunk(batch, chunk)
+        return chunk.block
 
-    def _chunk(self, piece: Piece, chunk: Chunk) -> None:
-        state = piece.table
-        self._faulty(piece, chunk.faults)
-        if state.way is Strategy.STAGE:
-            if state.direct and self._directly(piece, chunk):
-                return
-            state.direct = False
-            make_stage(self._conn, state)
-        if chunk.typed is not None and chunk.typed.num_rows and not self._typed(piece, chunk, chunk.typed):
-            # What stood in the block's binary part is in doubt now, together with the uncertain rows.
-            return
-        if chunk.text is not None and chunk.text.num_rows:
-            self._text(state, piece.reader, chunk.text, chunk.text_runs, piece.file.base)
+    # A block as a whole.
 
-    def _faulty(self, piece: Piece, faults: Sequence[Fault]) -> None:
-        if not faults:
-            return
-        state = piece.table
-        if state.way is Strategy.SWAP:
-            raise Unfit(state.plan.table.name, f"a record is refused: {faults[0].message}")
-        self._reject_faults(state, piece.file.base, faults)
-
-    def _as_it_is(self, piece: Piece, block: Block) -> bool:
-        """Sends a block as the file has it, or as the typed columns it was read into; False, and nothing happened, when
-        PostgreSQL refuses it.
-        """
-        state = piece.table
+    def _send_whole(self, batch: RawBatch | ArrowBatch) -> bool:
+        """Sends a block as one COPY; False if PostgreSQL refused it, and then nothing has changed."""
+        table_run, route, block = batch.table_run, batch.route, batch.block
         start = time.perf_counter()
-        count = self._send_whole(piece, block)
-        if count is None and state.direct:
-            state.direct = False
-            count = self._send_whole(piece, block)
+        count = self._copy_whole(batch)
+        if count is None and route.direct:
+            route.direct = False
+            count = self._copy_whole(batch)
         if count is None:
             return False
-        state.pace.sent(binary=piece.batch is not None, size=len(block.data), seconds=time.perf_counter() - start)
-        self._faulty(piece, block.faults)
-        self._landed(state, count, OrdinalRanges(block.ordinals), piece.file.base)
+        seconds = time.perf_counter() - start
+        route.block_sent(binary=isinstance(batch, ArrowBatch), size=len(block.data), seconds=seconds)
+        self._reject_faults(batch, block.faults)
+        self._count(batch, count, OrdinalRanges(block.ordinals))
         return True
 
-    def _send_whole(self, piece: Piece, block: Block) -> int | None:
-        if piece.batch is not None:
-            return self._send_batch(piece, block, piece.batch)
-        state, dialect = piece.table, piece.file.plan.file.dialect
-        names = [c.name for c in piece.reader.columns]
-        if _staged(state):
-            # A staged row gets its ordinal from a sequence.
+    def _copy_whole(self, batch: RawBatch | ArrowBatch) -> int | None:
+        block, table_run, conn = batch.block, batch.table_run, self._conn
+        if isinstance(batch, ArrowBatch):
+            return self._copy_typed(batch, batch.rows, OrdinalRanges(block.ordinals))
+        if _goes_to_stage(batch):
+            # A sequence numbers the staged rows, so their ordinals must be one range.
             if len(block.ordinals) > 1:
                 return None
-            make_stage(self._conn, state)
-            number_from(self._conn, state, piece.file.base + block.ordinals[0][0])
-        statement = copy_as_is(_landing(state), names, dialect, block.data, freeze=_freezes(state))
+            table_run.scratch.ensure_stage(conn)
+            table_run.scratch.number_from(conn, batch.file.base + block.ordinals[0][0])
+        names = [c.name for c in batch.parser.columns]
+        dialect = batch.file.plan.file.dialect
+        statement = copy_as_is(_destination(batch), names, dialect, block.data, freeze=_freezes(batch))
 
-        def send() -> int:
-            count = self._copy(statement, memoryview(block.data))
-            # Before version 18 a line with \. ends all of the data, wherever it stands.
+        def copy() -> int:
+            count = copy_in(conn, statement, memoryview(block.data))
+            # Before PostgreSQL 18 a line with \. ends the data of a COPY, wherever the line stands.
             if count != block.rows:
                 raise psycopg.errors.BadCopyFileFormat(f"{count} records instead of {block.rows}")
             return count
 
-        return self._attempt(state, send)
+        return self._guarded(batch, copy)
 
-    def _send_batch(self, piece: Piece, block: Block, batch: pa.RecordBatch) -> int | None:
-        return self._send_typed(piece, batch, OrdinalRanges(block.ordinals))
+    # A block in two parts: certain rows, and rows as text.
 
-    def _send_typed(self, piece: Piece, batch: pa.RecordBatch, runs: OrdinalRanges) -> int | None:
-        """Sends certain rows in binary, into the table or its stage; None when PostgreSQL refuses one.
+    def _send_chunk(self, batch: Batch, chunk: Chunk) -> None:
+        table_run, route = batch.table_run, batch.route
+        self._reject_faults(batch, chunk.faults)
+        if table_run.strategy is Strategy.STAGE:
+            if route.direct and self._send_direct(batch, chunk):
+                return
+            route.direct = False
+            table_run.scratch.ensure_stage(self._conn)
+        if chunk.typed is not None and chunk.typed.num_rows and not self._send_typed(batch, chunk, chunk.typed):
+            # The whole block is in the text stage now, the rows that came as text included.
+            return
+        if chunk.text is not None and chunk.text.num_rows:
+            self._send_text(batch, chunk.text, chunk.text_runs)
 
-        :param runs: their ordinals.
+    def _send_direct(self, batch: Batch, chunk: Chunk) -> bool:
+        """Sends a chunk past the stage into its table, with all constraints in force.
+
+        Returns False if PostgreSQL refused a row, and then nothing has changed.
         """
-        state, columns = piece.table, piece.reader.columns
-        names = [c.name for c in columns]
-        jsonb = [i for i, c in enumerate(columns) if c.base == "jsonb"]
-        if _staged(state):
-            make_stage(self._conn, state)
-            batch = _batch_with_ordinals(batch, runs, piece.file.base)
-            names, jsonb = [state.ordinal, *names], [i + 1 for i in jsonb]
-        statement = copy_statement(_landing(state), names, binary=True, freeze=_freezes(state))
-        return self._attempt(state, lambda: self._binary(statement, BinaryEncoder(batch.schema, jsonb), batch))
+        table_run, parser = batch.table_run, batch.parser
+        names = [c.name for c in parser.columns]
 
-    def _reject_faults(self, state: TableRun, base: int, faults: Sequence[Fault]) -> None:
-        import pyarrow as pa
-
-        texts = ("kind", "column", "constraint", "sqlstate", "message")
-        rows = pa.table(
-            [pa.repeat(state.number, len(faults)), pa.array([base + f.ordinal for f in faults])]
-            + [pa.array([getattr(f, name) for f in faults]) for name in texts],
-            names=["tab", "ord", *texts],
-        )
-        statement = sql.SQL("COPY {} (tab, ord, kind, col, con, code, message) FROM STDIN (FORMAT csv)")
-        self._copy(statement.format(self._faults), csv_bytes(rows))
-
-    def _directly(self, piece: Piece, chunk: Chunk) -> bool:
-        """Sends a chunk into a table whose constraints are all up; False, and nothing happened, when
-        PostgreSQL refuses a row of it.
-        """
-        state, reader = piece.table, piece.reader
-        names = [c.name for c in reader.columns]
-
-        def send() -> int:
+        def copy() -> int:
             count = 0
             if chunk.typed is not None and chunk.typed.num_rows:
-                assert reader.rules is not None
-                encoder = BinaryEncoder(chunk.typed.schema, [i for i, rule in enumerate(reader.rules) if rule.jsonb])
-                count += self._binary(copy_statement(state.target, names, binary=True), encoder, chunk.typed)
+                encoder = BinaryEncoder(chunk.typed.schema, _jsonb_columns(batch))
+                statement = copy_statement(table_run.relation, names, binary=True)
+                count += copy_batch(self._conn, statement, encoder, chunk.typed)
             if chunk.text is not None and chunk.text.num_rows:
-                count += self._copy(copy_statement(state.target, names, binary=False), csv_bytes(chunk.text))
+                statement = copy_statement(table_run.relation, names, binary=False)
+                count += copy_in(self._conn, statement, csv_bytes(chunk.text))
             return count
 
-        if (count := self._attempt(state, send)) is None:
+        if (count := self._guarded(batch, copy)) is None:
             return False
-        self._landed(state, count, OrdinalRanges(chunk.block.ordinals), piece.file.base)
+        self._count(batch, count, OrdinalRanges(chunk.block.ordinals))
         return True
 
-    def _typed(self, piece: Piece, chunk: Chunk, batch: pa.RecordBatch) -> bool:
-        state, reader, base = piece.table, piece.reader, piece.file.base
-        if (count := self._send_typed(piece, batch, chunk.typed_runs)) is None:
-            self._doubt(state, reader, reader.texts(chunk.block), OrdinalRanges(chunk.block.ordinals), base)
+    def _send_typed(self, batch: Batch, chunk: Chunk, rows: pa.RecordBatch) -> bool:
+        """Sends the certain rows of a chunk. If PostgreSQL refuses a row, the whole block goes to the text stage."""
+        if (count := self._copy_typed(batch, rows, chunk.typed_runs)) is None:
+            texts = batch.parser.texts(chunk.block)
+            self._to_text_stage(batch, texts, OrdinalRanges(chunk.block.ordinals))
             return False
-        self._landed(state, count, chunk.typed_runs, base)
+        self._count(batch, count, chunk.typed_runs)
         return True
 
-    def _text(self, state: TableRun, reader: DuckDBReader, table: pa.Table, runs: OrdinalRanges, base: int) -> None:
-        names = [c.name for c in reader.columns]
-        if state.way is Strategy.IN_PLACE and (lacking := _lacking(table, reader.columns)) is not None:
-            # One such row would put all others of the block in doubt with it.
-            bad, runs = split_ordinals(runs.runs, lacking)
-            self._doubt(state, reader, table.filter(lacking), bad, base)
-            table = table.filter(~lacking)
+    def _copy_typed(self, batch: Batch, rows: pa.RecordBatch, ordinals: OrdinalRanges) -> int | None:
+        """Copies certain rows in binary, into the table or its stage; None if PostgreSQL refused a row."""
+        table_run = batch.table_run
+        names = [c.name for c in batch.parser.columns]
+        jsonb = _jsonb_columns(batch)
+        if _goes_to_stage(batch):
+            table_run.scratch.ensure_stage(self._conn)
+            rows = _batch_with_ordinals(rows, ordinals, batch.file.base)
+            names, jsonb = [table_run.scratch.ordinal, *names], [i + 1 for i in jsonb]
+        statement = copy_statement(_destination(batch), names, binary=True, freeze=_freezes(batch))
+        return self._guarded(
+            batch, lambda: copy_batch(self._conn, statement, BinaryEncoder(rows.schema, jsonb), rows)
+        )
+
+    def _send_text(self, batch: Batch, table: pa.Table, ordinals: OrdinalRanges) -> None:
+        table_run, columns = batch.table_run, batch.parser.columns
+        names = [c.name for c in columns]
+        in_place = table_run.strategy is Strategy.IN_PLACE
+        if in_place and (nulls := forbidden_nulls(table, columns)) is not None:
+            # A row with a forbidden NULL would send all other rows of the COPY to the text stage.
+            bad, ordinals = split_ordinals(ordinals.runs, nulls)
+            self._to_text_stage(batch, table.filter(nulls), bad)
+            table = table.filter(~nulls)
             if not table.num_rows:
                 return
         rows = table
-        if state.way is Strategy.STAGE:
-            # A NULL where none may be is only found when rows leave the stage.
-            state.suspect = True
-            rows, names = _text_with_ordinals(table, runs, base), [state.ordinal, *names]
-        frozen = state.way is Strategy.SWAP
-        statement = copy_statement(_landing(state), names, binary=False, freeze=frozen)
-        count = self._attempt(state, lambda: self._copy(statement, csv_bytes(rows)), frozen=frozen)
+        if table_run.strategy is Strategy.STAGE:
+            # A stage accepts a forbidden NULL; it is found when the rows leave the stage.
+            table_run.findings.suspect = True
+            rows, names = with_ordinals(table, ordinals, batch.file.base), [table_run.scratch.ordinal, *names]
+        frozen = table_run.strategy is Strategy.SWAP
+        statement = copy_statement(_destination(batch), names, binary=False, freeze=frozen)
+        count = self._guarded(batch, lambda: copy_in(self._conn, statement, csv_bytes(rows)), frozen=frozen)
         if count is None:
-            self._doubt(state, reader, table, runs, base)
+            self._to_text_stage(batch, table, ordinals)
         else:
-            self._landed(state, count, runs, base)
+            self._count(batch, count, ordinals)
 
-    def _attempt(self, state: TableRun, send: Callable[[], int], *, frozen: bool | None = None) -> int | None:
-        """Rows that a COPY brought in; None when PostgreSQL refused one of them and all are out again.
+    def _to_text_stage(self, batch: Batch, rows: pa.Table, ordinals: OrdinalRanges) -> None:
+        self._text_rows.send(batch.table_run, batch.parser.columns, rows, ordinals, batch.file.base)
 
-        :param frozen: the COPY freezes rows; by default, whether the table's rows are to be frozen.
-        :raises Unfit, Thaw: PostgreSQL refused a row of a table that takes COPY ... FREEZE, but not in a savepoint.
+    # What every COPY shares.
+
+    def _guarded(self, batch: Batch, copy: Callable[[], int], *, frozen: bool | None = None) -> int | None:
+        """Runs a COPY; returns its row count, or None if PostgreSQL refused a row and nothing has changed.
+
+        :param frozen: the COPY freezes rows, which forbids a savepoint of its own; None: as the table's route says.
+        :raises FallBack: PostgreSQL refused a row of a COPY FREEZE.
         """
-        if _freezes(state) if frozen is None else frozen:
+        table_run = batch.table_run
+        if _freezes(batch) if frozen is None else frozen:
             try:
-                return send()
+                return copy()
             except psycopg.Error as error:
                 if not about_rows(error):
                     raise
-                if state.way is Strategy.IN_PLACE:
-                    raise Thaw(f"a row is refused: {primary(error)}") from error
-                raise Unfit(state.plan.table.name, f"a row is refused: {primary(error)}") from error
+                retreat = Retreat.COPY_AGAIN if table_run.strategy is Strategy.IN_PLACE else Retreat.NO_SWAP
+                raise FallBack(table_run.table.name, f"a row is refused: {primary(error)}", retreat) from error
         while True:
             try:
                 with self._conn.transaction():
-                    return send()
+                    return copy()
             except psycopg.Error as error:
                 if not about_rows(error):
                     raise
-                # Once more at the most: what is down cannot be taken down again.
-                if not self._check_is_broken(state, error):
+                # At most once more, because dropped CHECKs cannot be violated again.
+                if not self._drop_violated_checks(table_run, error):
                     return None
 
-    def _check_is_broken(self, state: TableRun, error: psycopg.Error) -> bool:
-        """After the first row that violates a CHECK of an empty table: the CHECKs come down until the
-        table is full and then judge all rows in one pass each, instead of ending one COPY after another.
+    def _drop_violated_checks(self, table_run: TableRun, error: psycopg.Error) -> bool:
+        """Drops the CHECKs of an empty table after the first row that violates a CHECK; False if nothing is dropped.
+
+        They are validated when all rows are in, in one scan, instead of ending one COPY after another.
         """
-        checks = {c.name for c in state.plan.table.checks}
-        if state.way is not Strategy.IN_PLACE or state.checks_down or error.diag.constraint_name not in checks:
+        checks = {c.name for c in table_run.table.checks}
+        findings = table_run.findings
+        in_place = table_run.strategy is Strategy.IN_PLACE
+        if not in_place or findings.checks_dropped or error.diag.constraint_name not in checks:
             return False
-        self._take_checks_down(state)
-        state.checks_broken = state.suspect = True
+        self._drop_checks(table_run)
+        findings.check_violated = findings.suspect = True
         return True
 
-    def _take_checks_down(self, state: TableRun) -> None:
-        for check in state.plan.table.checks:
-            name = sql.Identifier(check.name)
-            self._conn.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(state.target, name))
-            state.checks_down = True
+    def _drop_checks(self, table_run: TableRun) -> None:
+        for check in table_run.table.checks:
+            self._conn.execute(
+                sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(table_run.relation, sql.Identifier(check.name))
+            )
+            table_run.findings.checks_dropped = True
 
-    def _landed(self, state: TableRun, count: int, runs: OrdinalRanges, base: int) -> None:
-        if _staged(state):
-            state.staged += count
+    def _reject_faults(self, batch: Batch, faults: Sequence[Fault]) -> None:
+        """Makes rejects of the records that cannot be parsed."""
+        import pyarrow as pa
+
+        if not faults:
             return
-        state.landed += count
-        if state.direct:
-            state.inserted += count
-        if state.way is Strategy.IN_PLACE:
-            state.segments.add(runs, base)
-
-    def _doubt(self, state: TableRun, reader: DuckDBReader, table: pa.Table, runs: OrdinalRanges, base: int) -> None:
-        names = [state.ordinal, *(c.name for c in reader.columns)]
-        make_doubt(self._conn, state)
-        state.suspect = True
-        statement = copy_statement(state.doubt, names, binary=False)
-        state.doubts += self._keep(state, statement, names, _text_with_ordinals(table, runs, base))
-
-    def _keep(self, state: TableRun, statement: sql.Composed, names: Sequence[str], rows: pa.Table) -> int:
-        """Puts texts into the doubt table. One that not even a text column takes, because the database's
-        encoding lacks a character, is a reject; such rows are found by halving.
-        """
-        try:
-            with self._conn.transaction():
-                return self._copy(statement, csv_bytes(rows))
-        except psycopg.Error as error:
-            if not about_rows(error):
-                raise
-            if rows.num_rows > 1:
-                half = rows.num_rows // 2
-                first = self._keep(state, statement, names, rows.slice(0, half))
-                return first + self._keep(state, statement, names, rows.slice(half))
-            self._reject_text(state, names, rows, error)
-            return 0
-
-    def _reject_text(self, state: TableRun, names: Sequence[str], row: pa.Table, error: psycopg.Error) -> None:
-        ordinal, *values = (column[0].as_py() for column in row.columns)
-        column = next((n for n, v in zip(names[1:], values, strict=True) if v and not self._storable(v)), "")
-        self._conn.execute(
-            sql.SQL(
-                "INSERT INTO {} (tab, ord, kind, col, con, code, message) VALUES (%s, %s, %s, %s, '', %s, %s)"
-            ).format(self._faults),
-            (state.number, ordinal, "value", column, error.sqlstate, primary(error)),
+        table_run, base = batch.table_run, batch.file.base
+        if table_run.strategy is Strategy.SWAP:
+            reason = f"a record is refused: {faults[0].message}"
+            raise FallBack(table_run.table.name, reason, Retreat.NO_SWAP)
+        texts = ("kind", "column", "constraint", "sqlstate", "message")
+        rows = pa.table(
+            [pa.repeat(table_run.number, len(faults)), pa.array([base + f.ordinal for f in faults])]
+            + [pa.array([getattr(f, name) for f in faults]) for name in texts],
+            names=["table_no", "ordinal", *texts],
         )
+        statement = sql.SQL(
+            "COPY {} (table_no, ordinal, kind, column_name, constraint_name, sqlstate, message) FROM STDIN (FORMAT csv)"
+        )
+        copy_in(self._conn, statement.format(self._faults), csv_bytes(rows))
 
-    def _storable(self, text: str) -> bool:
-        try:
-            with self._conn.transaction():
-                self._conn.execute("SELECT %s::text", (text,))
-            return True
-        except psycopg.Error as error:
-            if not about_rows(error):
-                raise
-            return False
-
-    def _binary(self, statement: sql.Composed, encoder: BinaryEncoder, batch: pa.RecordBatch) -> int:
-        return copy_batch(self._conn, statement, encoder, batch)
-
-    def _copy(self, statement: sql.Composed, data: memoryview) -> int:
-        return copy_in(self._conn, statement, data)
-
-
-def _freezes(state: TableRun) -> bool:
-    return state.way is Strategy.SWAP or state.frozen
+    def _count(self, batch: Batch, count: int, ordinals: OrdinalRanges) -> None:
+        table_run, counts = batch.table_run, batch.table_run.counts
+        if _goes_to_stage(batch):
+            counts.staged += count
+            return
+        counts.landed += count
+        if batch.route.direct:
+            counts.inserted += count
+        if table_run.strategy is Strategy.IN_PLACE:
+            table_run.row_map.add(ordinals, batch.file.base)
 
 
-def _staged(state: TableRun) -> bool:
-    """Whether rows go into the stage now."""
-    return state.way is Strategy.STAGE and not state.direct
+def _freezes(batch: Batch) -> bool:
+    return batch.table_run.strategy is Strategy.SWAP or batch.route.frozen
 
 
-def _landing(state: TableRun) -> sql.Identifier:
-    return state.stage if _staged(state) else state.target
+def _goes_to_stage(batch: Batch) -> bool:
+    return batch.table_run.strategy is Strategy.STAGE and not batch.route.direct
 
 
-def _lacking(table: pa.Table, columns: Sequence[Column]) -> Any:
-    """Which rows have a NULL in a column that takes none, as a numpy array; None when no row has one."""
-    found = None
-    for column, values in zip(columns, table.columns, strict=True):
-        if column.not_null and values.null_count:
-            nulls = values.is_null().to_numpy()
-            found = nulls if found is None else found | nulls
-    return found
+def _destination(batch: Batch) -> sql.Identifier:
+    return batch.table_run.scratch.stage if _goes_to_stage(batch) else batch.table_run.destination
 
 
-def _ordinals(runs: OrdinalRanges, base: int) -> pa.Array:
-    import numpy as np
+def _jsonb_columns(batch: Batch) -> list[int]:
+    return [i for i, c in enumerate(batch.parser.columns) if c.base == "jsonb"]
+
+
+def _batch_with_ordinals(batch: pa.RecordBatch, ordinals: OrdinalRanges, base: int) -> pa.RecordBatch:
     import pyarrow as pa
 
-    parts = [np.arange(base + first, base + first + n, dtype=np.int64) for first, n in runs.runs]
-    return pa.array(np.concatenate(parts))
-
-
-def _batch_with_ordinals(batch: pa.RecordBatch, runs: OrdinalRanges, base: int) -> pa.RecordBatch:
-    import pyarrow as pa
-
-    return pa.RecordBatch.from_arrays([_ordinals(runs, base), *batch.columns], names=["ord", *batch.schema.names])
-
-
-def _text_with_ordinals(table: pa.Table, runs: OrdinalRanges, base: int) -> pa.Table:
-    return table.add_column(0, "ord", _ordinals(runs, base))
+    return pa.RecordBatch.from_arrays(
+        [ordinal_array(ordinals, base), *batch.columns], names=["ord", *batch.schema.names]
+    )

@@ -1,4 +1,4 @@
-"""Files whose content is in their table already are known by their hash, and skipped."""
+"""Already loaded: files whose content a published run has loaded into the same table are recognized by hash."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ from pgsluice.postgres.catalog import is_empty
 from pgsluice.source.streams import hash_of
 
 
-def skip_loaded(main: psycopg.Connection, book: psycopg.Connection, states: Sequence[TableRun]) -> None:
-    """Marks files that a published run loaded into the same table, and copies of a file within the run.
+def skip_loaded(main: psycopg.Connection, ledger_conn: psycopg.Connection, table_runs: Sequence[TableRun]) -> None:
+    """Marks files as skipped that a published run loaded into the same table, and copies of a file within the run.
 
-    Only appending the same content twice doubles it; the other modes are meant to be run again. A file is
-    hashed ahead of its load only if another of its size is known.
+    Only the mode append would double the rows of such a file; the other modes may run again. A file is hashed before
+    its load only if another file of its size is known.
+
+    :raises FileError: a file cannot be read.
     """
-    known = sizes_loaded(book, [s.plan.table.oid for s in states])
-    for state in (s for s in states if s.plan.mode is Mode.APPEND):
-        oid = state.plan.table.oid
-        sizes = [f.plan.file.bytes for f in state.files]
+    known = sizes_loaded(ledger_conn, [t.table.oid for t in table_runs])
+    for table_run in (t for t in table_runs if t.plan.mode is Mode.APPEND):
+        oid = table_run.table.oid
+        sizes = [f.plan.file.bytes for f in table_run.files]
         seen: set[str] = set()
         emptied: bool | None = None
-        for file in state.files:
+        for file in table_run.files:
             size = file.plan.file.bytes
             if (oid, size) not in known and sizes.count(size) == 1:
                 continue
             file.sha256 = hash_of(file.plan.file.path)
-            file.loaded_by = loaded_before(book, oid, file.sha256)
-            if file.loaded_by is not None:
+            if loaded_before(ledger_conn, oid, file.sha256) is not None:
                 if emptied is None:
-                    # Whoever emptied the table since wants its rows again.
-                    emptied = is_empty(main, state.plan.table.name)
+                    # If the table was emptied since, its rows are wanted again.
+                    emptied = is_empty(main, table_run.table.name)
                 file.skipped = not (emptied and size)
             if file.sha256 in seen:
                 file.skipped = True

@@ -1,4 +1,4 @@
-"""TODO pgsluice.pipeline.plan.load_order."""
+"""The load order: parents before children."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pgsluice.model import Table, TableName
 
 
 def load_order(tables: Iterable[Table]) -> tuple[tuple[TableName, ...], tuple[tuple[str, ...], ...]]:
-    """Parents before children; ties by name. Tables in a cycle come together, as near as may be.
+    """The tables with parents before children, ties by name; tables of a cycle stand together.
 
-    Tarjan's strongly connected components come out children last when edges lead to parents, so the order
-    falls out of the search itself (R. Tarjan, Depth-first search and linear graph algorithms, 1972).
+    Tarjan's algorithm returns strongly connected components with children last if edges lead to parents, so the order
+    follows from the search (R. Tarjan, "Depth-first search and linear graph algorithms", 1972).
 
-    :returns: the names in load order, and the groups that form a cycle (self-references do not count).
+    :returns: the names in load order, and the groups that form a cycle. A self-reference is no cycle.
     """
     by_name = {t.name: t for t in tables}
     number: dict[TableName, int] = {}

@@ -1,4 +1,4 @@
-"""Which column each field of a file goes into."""
+"""The mapping: which column each field of a file goes into."""
 
 from __future__ import annotations
 
@@ -10,17 +10,44 @@ from pgsluice.errors import MappingError
 from pgsluice.model import Column, FilePlan, Mode, SourceFile, Table, TableName
 from pgsluice.source.discover import fold
 
+Pairs = Sequence[tuple[str, str]]
+"""(field, column) pairs of ``--column``; the first pair that names a field decides, and '' leaves the field out."""
 
-def match(file: SourceFile, table: Table, mode: Mode, wanted: Sequence[tuple[str, str]]) -> FilePlan:
-    """Joins the fields of a file and the columns of its table: by what ``wanted`` says, else by name.
 
-    :param wanted: (field, column) pairs of ``--column``; the first that names a field decides.
-    :raises MappingError: a field without a column, a column that comes twice, a required one that is missing.
+def map_fields(file: SourceFile, table: Table, mode: Mode, wanted: Pairs) -> FilePlan:
+    """Maps the fields of a file to columns of its table: as ``wanted`` says, otherwise by name.
+
+    :raises MappingError: a field has no column, two fields have the same column, or a required column is missing.
     """
-    loadable = [c for c in table.columns if not c.generated]
+    loadable = [c.name for c in table.columns if not c.generated]
     if not file.header:
-        # An empty file brings no columns and no rows; nothing can go wrong with it.
+        # An empty file has no columns and no rows.
         return FilePlan(file, ())
+    columns, unknown = _find_columns(file, table, wanted)
+    if not any(columns):
+        # check_pairs() refuses a pair that names a field of a file without field names.
+        if _looks_like_data(file.header) and len(file.header) == len(loadable):
+            bare = replace(file, dialect=replace(file.dialect, header=False))
+            return FilePlan(bare, tuple(loadable))
+        raise MappingError(
+            f"{file.path}: none of its columns ({_shown(file.header)}) is a column of {table.name}"
+            f" ({', '.join(loadable)})",
+            "Check the first line and the delimiter (--delimiter), name another table with --table, or the fields'"
+            " columns with --column FIELD=COLUMN",
+        )
+    if unknown:
+        leave, name = shlex.quote(f"{unknown[0]}="), shlex.quote(f"{unknown[0]}=COLUMN")
+        raise MappingError(
+            f"{file.path}: {table.name} has no column {', '.join(repr(f) if f else 'without a name' for f in unknown)}",
+            f"Leave it out with --column {leave}, or name its column with --column {name}: {', '.join(loadable)}",
+        )
+    _check_unique(file, table, columns, wanted)
+    _check_loadable(file, table, columns, mode)
+    return FilePlan(file, tuple(columns))
+
+
+def _find_columns(file: SourceFile, table: Table, wanted: Pairs) -> tuple[list[str], list[str]]:
+    """The column of each field ('' for none), and the fields that are not left out and have no column."""
     by_exact = {c.name: c for c in table.columns}
     by_fold: dict[str, list[Column]] = {}
     for c in table.columns:
@@ -35,49 +62,36 @@ def match(file: SourceFile, table: Table, mode: Mode, wanted: Sequence[tuple[str
     columns: list[str] = []
     unknown: list[str] = []
     for field in file.header:
-        # In a replay a field without a name is one that the run left out.
-        said = "" if file.feeds is not None and not field else _said(field, table, wanted)
-        column = find(field if said is None else said)
-        if column is None and said:
+        # In a replay a field without a name is a field that the run left out.
+        named = "" if file.feeds is not None and not field else _named_column(field, table, wanted)
+        column = find(field if named is None else named)
+        if column is None and named:
             raise MappingError(
-                f"--column {field}={said}: {table.name} has no column {said!r}",
-                f"Its columns are {', '.join(c.name for c in loadable)}",
+                f"--column {field}={named}: {table.name} has no column {named!r}",
+                f"Its columns are {', '.join(c.name for c in table.columns if not c.generated)}",
             )
         columns.append(column.name if column else "")
-        if column is None and said is None:
+        if column is None and named is None:
             unknown.append(field)
-    if not any(columns):
-        # What is said of a field cannot be meant for a file whose fields have no names: all_said() tells.
-        if _looks_like_data(file.header) and len(file.header) == len(loadable):
-            bare = replace(file, dialect=replace(file.dialect, header=False))
-            return FilePlan(bare, tuple(c.name for c in loadable))
-        names = ", ".join(c.name for c in loadable)
-        raise MappingError(
-            f"{file.path}: none of its columns ({_shown(file.header)}) is a column of {table.name} ({names})",
-            "Check the first line and the delimiter (--delimiter), name another table with --table, or the fields'"
-            " columns with --column FIELD=COLUMN",
-        )
-    if unknown:
-        leave, name = shlex.quote(f"{unknown[0]}="), shlex.quote(f"{unknown[0]}=COLUMN")
-        raise MappingError(
-            f"{file.path}: {table.name} has no column {', '.join(repr(f) if f else 'without a name' for f in unknown)}",
-            f"Leave it out with --column {leave}, or name its column with --column {name}:"
-            f" {', '.join(c.name for c in loadable)}",
-        )
+    return columns, unknown
+
+
+def _check_unique(file: SourceFile, table: Table, columns: Sequence[str], wanted: Pairs) -> None:
     twice = sorted({c for c in columns if c and columns.count(c) > 1})
-    if twice:
-        fields = [field for field, column in zip(file.header, columns, strict=True) if column == twice[0]]
-        if len(set(fields)) < len(fields):
-            remedy = "Give them names of their own in the file, or remove one"
-        else:
-            spare = next((f for f in fields if _said(f, table, wanted) is None), None)
-            remedy = "Name one of them only with --column"
-            if spare is not None:
-                remedy = f"Leave one out with --column {shlex.quote(spare + '=')}"
-        raise MappingError(
-            f"{file.path}: column {twice[0]} comes twice ({', '.join(map(repr, fields))})",
-            remedy,
-        )
+    if not twice:
+        return
+    fields = [field for field, column in zip(file.header, columns, strict=True) if column == twice[0]]
+    if len(set(fields)) < len(fields):
+        remedy = "Give them names of their own in the file, or remove one"
+    else:
+        spare = next((f for f in fields if _named_column(f, table, wanted) is None), None)
+        remedy = "Name one of them only with --column"
+        if spare is not None:
+            remedy = f"Leave one out with --column {shlex.quote(spare + '=')}"
+    raise MappingError(f"{file.path}: column {twice[0]} comes twice ({', '.join(map(repr, fields))})", remedy)
+
+
+def _check_loadable(file: SourceFile, table: Table, columns: Sequence[str], mode: Mode) -> None:
     computed = next((c.name for c in table.columns if c.generated and c.name in columns), None)
     if computed is not None:
         raise MappingError(
@@ -85,39 +99,36 @@ def match(file: SourceFile, table: Table, mode: Mode, wanted: Sequence[tuple[str
             f"Leave it out with --column {shlex.quote(file.header[columns.index(computed)] + '=')}",
         )
     missing = [c.name for c in table.columns if c.required and c.name not in columns]
-    # An upsert may bring the changed columns of known rows alone; a new row that lacks one is rejected.
+    # The files of an upsert may contain the changed columns alone; a new row that lacks a required column is rejected.
     if missing and mode is not Mode.UPSERT:
         raise MappingError(
             f"{file.path}: {table.name}.{', '.join(missing)} is required (NOT NULL without a default)"
             " and not in the file",
             "Add the column to the file, or a default to the table",
         )
-    return FilePlan(file, tuple(columns))
 
 
-def _said(field: str, table: Table, wanted: Sequence[tuple[str, str]]) -> str | None:
-    """The column that ``--column`` names for a field of the table's file, '' to leave it out; None: it says nothing."""
-    return next((column for named, column in wanted if _means(named, field, table)), None)
+def _named_column(field: str, table: Table, wanted: Pairs) -> str | None:
+    """The column that ``--column`` names for a field, '' to leave the field out; None if no pair names the field."""
+    return next((column for named, column in wanted if _names_field(named, field, table)), None)
 
 
-def _means(named: str, field: str, table: Table) -> bool:
-    """``FIELD``, ``TABLE.FIELD`` and ``SCHEMA.TABLE.FIELD`` mean a field; a dot may be part of its name."""
+def _names_field(named: str, field: str, table: Table) -> bool:
+    """Whether ``FIELD``, ``TABLE.FIELD`` or ``SCHEMA.TABLE.FIELD`` names a field, whose own name may contain a dot."""
     name = table.name
     return named in (field, f"{name.name}.{field}", f"{name.schema}.{name.name}.{field}")
 
 
-def all_said(
-    wanted: Sequence[tuple[str, str]],
-    planned: Mapping[TableName, Sequence[FilePlan]],
-    by_name: Mapping[TableName, Table],
+def check_pairs(
+    wanted: Pairs, planned: Mapping[TableName, Sequence[FilePlan]], by_name: Mapping[TableName, Table]
 ) -> None:
-    """Every ``--column`` names a field of some file: a misspelt one would change nothing, unseen.
+    """Checks that every ``--column`` names a field of some file. A misspelt name would otherwise change nothing, unseen.
 
-    :raises MappingError: one does not.
+    :raises MappingError: a pair names no field.
     """
     for named, column in wanted:
         files = [(f.file, by_name[name]) for name, group in planned.items() for f in group if f.file.dialect.header]
-        if not any(_means(named, field, table) for file, table in files for field in file.header):
+        if not any(_names_field(named, field, table) for file, table in files for field in file.header):
             raise MappingError(
                 f"--column {named}={column} names a field that no file has",
                 "Write it as the first line of the file does",
@@ -125,7 +136,7 @@ def all_said(
 
 
 def _looks_like_data(fields: Sequence[str]) -> bool:
-    """Whether a first record cannot be a header: some field is empty or begins like a number."""
+    """Whether a first record cannot be a header, because a field is empty or begins like a number."""
     return any(not f or f[0].isdigit() or (f[0] in "+-" and f[1:2].isdigit()) for f in fields)
 
 
@@ -134,9 +145,10 @@ def _shown(fields: Sequence[str]) -> str:
     return text if len(text) <= 120 else text[:117] + "..."
 
 
-def same_columns(table: Table, group: tuple[FilePlan, ...]) -> None:
-    """
-    :raises MappingError: two files of the table bring different columns.
+def check_same_columns(table: Table, group: Sequence[FilePlan]) -> None:
+    """Checks that all files of a table contain the same columns.
+
+    :raises MappingError: two files contain different columns.
     """
     full = [f for f in group if f.columns]
     for other in full[1:]:

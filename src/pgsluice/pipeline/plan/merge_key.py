@@ -1,4 +1,4 @@
-"""TODO pgsluice.pipeline.plan.merge_key."""
+"""The merge key: the mode of a table and the columns by which its rows match rows of the files."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from pgsluice.model import FilePlan, Mode, Modes, Table
 from pgsluice.postgres.capabilities import merge_key_columns
 
 
-def matching(table: Table, files: Sequence[FilePlan], modes: Modes) -> tuple[Mode, tuple[str, ...], bool]:
-    """Mode of a table, the key columns by which rows are matched, and whether missing rows go.
+def choose_merge_key(table: Table, files: Sequence[FilePlan], modes: Modes) -> tuple[Mode, tuple[str, ...], bool]:
+    """The mode of a table, its merge key, and whether missing rows are deleted.
 
-    :raises MappingError: no key, or one that the files do not bring; or nothing at all to replace the rows.
+    :raises MappingError: the table has no such key, the files lack a column of it, or no file has any column, so that a
+        replace would delete every row.
     """
     mode = modes.of(table.name)
     if mode is Mode.APPEND:
         return mode, (), False
     delete = mode is Mode.REPLACE or (mode is Mode.UPSERT and modes.delete_missing)
     if modes.replay and mode is Mode.REPLACE:
-        # The run that is replayed has deleted what was missing, and kept the old rows of rejected records.
-        if not _own_key(table) and not any(table.name.called(name) for name, _ in modes.keys):
+        # The run that is replayed has deleted the missing rows and kept the old rows of rejected records.
+        if not _primary_key(table) and not any(table.name.called(name) for name, _ in modes.keys):
             return Mode.APPEND, (), False
         mode = Mode.UPSERT
     delete = delete and not modes.replay
     named = next((key for name, key in modes.keys if table.name.called(name)), None)
-    key = _named_key(table, named) if named is not None else _own_key(table)
+    key = _named_key(table, named) if named is not None else _primary_key(table)
     columns = next((f.brought for f in files if f.columns), ())
     if delete and not columns:
         raise MappingError(
@@ -48,7 +49,7 @@ def matching(table: Table, files: Sequence[FilePlan], modes: Modes) -> tuple[Mod
     return mode, key, delete
 
 
-def _own_key(table: Table) -> tuple[str, ...]:
+def _primary_key(table: Table) -> tuple[str, ...]:
     return next((merge_key_columns(table, i) for i in table.indexes if i.primary), ())
 
 

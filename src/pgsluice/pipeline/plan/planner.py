@@ -1,28 +1,25 @@
-"""The plan: which file feeds which table, column by column, in which order and in which way.
+"""The planner: joins files and tables into the plan of a load.
 
-Everything here is decided before a row is read, from the files' first records and the catalog; what does
-not fit ends in one :class:`MappingError` that names the file, the table and the way out.
+Everything is decided before a row is read, from the first records of the files and from the catalog. What does not fit
+ends in one :class:`~pgsluice.errors.MappingError` that names the file, the table and the remedy.
 """
 
 from __future__ import annotations
 
-import fnmatch
-import os
-import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 
 import psycopg
 
 from pgsluice.errors import MappingError
-from pgsluice.model import Mode, Modes, Plan, SourceFile, Strategy, Table, TableName, TablePlan
+from pgsluice.model import FilePlan, Mode, Modes, Plan, SourceFile, Strategy, Table, TableName, TablePlan
+from pgsluice.pipeline.plan.file_tables import check_names, table_of
 from pgsluice.pipeline.plan.load_order import load_order
-from pgsluice.pipeline.plan.mapping import all_said, match, same_columns
-from pgsluice.pipeline.plan.merge_key import matching
-from pgsluice.pipeline.plan.strategy import choose_ways, with_swaps
+from pgsluice.pipeline.plan.mapping import check_pairs, check_same_columns, map_fields
+from pgsluice.pipeline.plan.merge_key import choose_merge_key
+from pgsluice.pipeline.plan.strategy import choose_strategies, choose_swaps
 from pgsluice.postgres.schema_file import SchemaApplied
-from pgsluice.source.discover import fold
 
 
 def make_plan(
@@ -34,127 +31,85 @@ def make_plan(
     columns: Sequence[tuple[str, str]],
     modes: Modes,
     database: str,
-    unfit: Mapping[TableName, str] = MappingProxyType({}),
+    no_swap: Mapping[TableName, str] = MappingProxyType({}),
 ) -> Plan:
-    """Joins files and tables.
+    """The plan that loads the files into their tables.
 
-    :param tables: every table of the target schema (and those that ``wanted`` names elsewhere); those
-        that no file feeds need no more than their names.
-    :param wanted: (table, glob) pairs of ``--table``; the first whose glob matches a file's path or
-        name decides.
+    :param tables: every table of the target schema and the tables that ``wanted`` names elsewhere. Of tables that no
+        file feeds only the names matter.
+    :param wanted: (table, glob) pairs of ``--table``; the first glob that matches a file's path or name decides.
     :param columns: (field, column) pairs of ``--column``.
-    :param unfit: see :func:`~pgsluice.pipeline.plan.strategy.with_swaps`.
-    :raises MappingError: a file without a table, a column without a match, a required column missing, two
-        files of a table that disagree.
+    :param database: the database in words, for people.
+    :param no_swap: tables that an earlier attempt could not swap, and why.
+    :raises MappingError: a file has no table, a field no column, a required column no field, or two files of a table
+        contain different columns.
     """
-    feeds: dict[TableName, list[SourceFile]] = {}
     by_name = {t.name: t for t in tables}
-    for file in files:
-        feeds.setdefault(_table_of(file, tables, wanted).name, []).append(file)
-    planned = {
-        name: tuple(match(file, by_name[name], modes.of(name), columns) for file in group)
-        for name, group in feeds.items()
-    }
-    for name, group in planned.items():
-        same_columns(by_name[name], group)
-    all_said(columns, planned, by_name)
-    order, cycles = load_order([by_name[name] for name in planned])
+    mapped = _map_files(files, tables, by_name, wanted, columns, modes)
+    order, cycles = load_order([by_name[name] for name in mapped])
     chosen = {name: by_name[name] for name in order}
-    plans = []
-    named_exist("--mode", [name for name, _ in modes.tables], tables)
-    named_exist("--key", [name for name, _ in modes.keys], tables)
-    ways = choose_ways(conn, chosen)
-    for name in order:
-        table = chosen[name]
-        way, why = ways[name]
-        mode, key, delete = matching(table, planned[name], modes)
-        if way is Strategy.STAGE and mode is not Mode.APPEND:
-            why = f"{why}; rows are matched by {', '.join(key)}" if key else f"{why}; it has no key to match rows by"
-        plans.append(
-            TablePlan(
-                table=table,
-                files=planned[name],
-                after=_reasons(table, chosen),
-                way=way,
-                why=why,
-                mode=mode,
-                key=key,
-                delete_missing=delete,
-            )
-        )
+    check_names("--mode", [name for name, _ in modes.tables], tables)
+    check_names("--key", [name for name, _ in modes.keys], tables)
+    strategies = choose_strategies(conn, chosen)
+    plans = [_table_plan(chosen[name], mapped[name], chosen, strategies[name], modes) for name in order]
+    row = conn.execute("SHOW server_version").fetchone()
+    assert row is not None
     return Plan(
         database=database,
-        server_version=str(conn.execute("SHOW server_version").fetchone()[0]),  # type: ignore[index]
-        tables=with_swaps(conn, plans, unfit),
+        server_version=str(row[0]),
+        tables=choose_swaps(conn, plans, no_swap),
         cycles=cycles,
     )
 
 
-def fed_tables(files: Iterable[SourceFile], tables: Sequence[Table], wanted: Sequence[tuple[str, str]]) -> set[int]:
-    """The oids of the tables that these files feed; nothing but the tables' names is asked.
+def _map_files(
+    files: Sequence[SourceFile],
+    tables: Sequence[Table],
+    by_name: Mapping[TableName, Table],
+    wanted: Sequence[tuple[str, str]],
+    columns: Sequence[tuple[str, str]],
+    modes: Modes,
+) -> dict[TableName, tuple[FilePlan, ...]]:
+    """The files of each table with their columns."""
+    feeds: dict[TableName, list[SourceFile]] = {}
+    for file in files:
+        feeds.setdefault(table_of(file, tables, wanted).name, []).append(file)
+    mapped = {
+        name: tuple(map_fields(file, by_name[name], modes.of(name), columns) for file in group)
+        for name, group in feeds.items()
+    }
+    for name, group in mapped.items():
+        check_same_columns(by_name[name], group)
+    check_pairs(columns, mapped, by_name)
+    return mapped
 
-    :raises MappingError: a file without a table.
-    """
-    return {_table_of(file, tables, wanted).oid for file in files}
 
-
-def _table_of(file: SourceFile, tables: Sequence[Table], wanted: Sequence[tuple[str, str]]) -> Table:
-    if file.feeds is not None:
-        known = next((t for t in tables if t.name == file.feeds), None)
-        if known is None:
-            raise MappingError(f"{file.path} was loaded into {file.feeds}, which is no table any more", "Create it")
-        return known
-    base = os.path.basename(file.path)
-    for name, pattern in wanted:
-        if fnmatch.fnmatch(file.path, pattern) or fnmatch.fnmatch(base, pattern) or _inside(file.path, pattern):
-            return _named(name, tables)
-    for stem in file.stems:
-        exact = [t for t in tables if t.name.name == stem]
-        near = exact or [t for t in tables if fold(t.name.name) == stem]
-        if len(near) > 1:
-            raise MappingError(
-                f"{file.path} could feed {' or '.join(str(t.name) for t in near)}",
-                f"Say which with --table TABLE={base}",
-            )
-        if near:
-            return near[0]
-    names = ", ".join(str(t.name) for t in tables[:12]) + (", ..." if len(tables) > 12 else "")
-    raise MappingError(
-        f"{file.path}: no table is called {file.stems[-1]!r} (tables here: {names or 'none'})",
-        f"Name its table with --table {shlex.quote(f'TABLE={base}')}, or create it first (--schema FILE.sql)",
+def _table_plan(
+    table: Table,
+    files: tuple[FilePlan, ...],
+    chosen: Mapping[TableName, Table],
+    strategy: tuple[Strategy, str],
+    modes: Modes,
+) -> TablePlan:
+    way, why = strategy
+    mode, key, delete = choose_merge_key(table, files, modes)
+    if way is Strategy.STAGE and mode is not Mode.APPEND:
+        why = f"{why}; rows are matched by {', '.join(key)}" if key else f"{why}; it has no key to match rows by"
+    after = tuple(
+        f"{', '.join(fk.columns)} -> {fk.references}"
+        for fk in table.foreign_keys
+        if fk.references in chosen and fk.references != table.name
     )
-
-
-def _inside(path: str, pattern: str) -> bool:
-    """A pattern with a folder in it may be written relative to anything the path ends with."""
-    return "/" in pattern and fnmatch.fnmatch(path, "*/" + pattern)
-
-
-def split_name(name: str) -> tuple[str | None, str]:
-    """``schema.table`` or ``"odd.name"`` as (schema, table); the schema is None when not given."""
-    if name.startswith('"') and name.endswith('"') and name.count('"') == 2:
-        return None, name[1:-1]
-    schema, dot, rest = name.partition(".")
-    return (schema.strip('"'), rest.strip('"')) if dot else (None, name)
-
-
-def _named(name: str, tables: Sequence[Table]) -> Table:
-    schema, table = split_name(name)
-    for same in (lambda t: t == table, lambda t: fold(t) == fold(table)):
-        found = [t for t in tables if same(t.name.name) and schema in (None, t.name.schema)]
-        if found:
-            return found[0]
-    raise MappingError(
-        f"--table names {name!r}, which is not a table of the target schema",
-        "Check the spelling, or name its schema as schema.table",
+    return TablePlan(
+        table=table, files=files, after=after, way=way, why=why, mode=mode, key=key, delete_missing=delete
     )
 
 
 @contextmanager
-def telling_of_schema(applied: SchemaApplied | None, path: str | None) -> Iterator[None]:
-    """Whoever gave a schema file that was passed over, because the tables are there, hears of it when files do not fit.
+def mention_schema_file(applied: SchemaApplied | None, path: str | None) -> Iterator[None]:
+    """Adds to a MappingError that a schema file was skipped, where the tables existed before.
 
-    :param applied: what became of the file; None: there was none.
+    :param applied: the outcome of applying the file; None if there was no file.
     :param path: the file.
     """
     try:
@@ -164,21 +119,3 @@ def telling_of_schema(applied: SchemaApplied | None, path: str | None) -> Iterat
             raise
         kept = f"Tables that were there before stay as they are, whatever {path} says"
         raise MappingError(error.message, f"{error.remedy}. {kept}") from error
-
-
-def named_exist(option: str, names: Iterable[str], tables: Sequence[Table]) -> None:
-    """Tables that an option names exist: a misspelt one would go without what was asked for it, unseen.
-
-    :raises MappingError: one does not.
-    """
-    for name in names:
-        if not any(t.name.called(name) for t in tables):
-            raise MappingError(f"{option} names {name!r}, which is not a table of the target schema", "Check it")
-
-
-def _reasons(table: Table, chosen: dict[TableName, Table]) -> tuple[str, ...]:
-    return tuple(
-        f"{', '.join(fk.columns)} -> {fk.references}"
-        for fk in table.foreign_keys
-        if fk.references in chosen and fk.references != table.name
-    )

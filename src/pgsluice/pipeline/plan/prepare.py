@@ -1,18 +1,19 @@
-"""Before a run: the schema file, who may feed what, the locks, and the plan that holds once they are there."""
+"""Preparation of an attempt: the schema file, the plan, the locks, and the files that are already loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import psycopg
 
-from pgsluice.ledger.advisory_locks import lock_tables
+from pgsluice.ledger.advisory_locks import lock_tables as lock_against_other_runs
 from pgsluice.model import (
     Listener,
     LoadOptions,
     Obstacle,
     ObstacleKind,
+    Phase,
     Plan,
     Progress,
     SourceFile,
@@ -21,170 +22,189 @@ from pgsluice.model import (
     TableName,
 )
 from pgsluice.pipeline.plan.already_loaded import skip_loaded
-from pgsluice.pipeline.plan.planner import fed_tables, make_plan, named_exist, split_name, telling_of_schema
-from pgsluice.pipeline.plan.table_locks import check_rights, holders, lock_for_load, notice_lost_client
-from pgsluice.pipeline.rejects.replay import Replay
-from pgsluice.pipeline.state import TableRun, table_load
+from pgsluice.pipeline.plan.file_tables import check_names, fed_tables, split_name
+from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
+from pgsluice.pipeline.plan.table_locks import check_privileges, lock_holders, lock_tables, notice_lost_client
+from pgsluice.pipeline.state import TableRun, new_table_run
 from pgsluice.postgres import schema_file
 from pgsluice.postgres.catalog import read_tables, require_schema
 from pgsluice.postgres.connect import where
+from pgsluice.source.corrections import Corrections
+from pgsluice.sql import query
 
 SCHEMA_LOCK = 0
-"""The advisory "table" that runs hold which may create tables: no table has oid 0."""
-
+"""The "table" whose advisory lock is held by runs that may create tables. No table has the oid 0."""
 
 _SILENT_WAIT = 0.5
-"""Seconds that a lock may take before anybody is told."""
+"""Seconds to wait for a lock before anybody is told."""
 
 
 @dataclass(slots=True)
-class Learnt:
-    """What earlier attempts of a run found out about its tables."""
+class Lessons:
+    """What earlier attempts of a run found out about its tables; each attempt plans accordingly."""
 
-    forced: dict[TableName, str] = field(default_factory=dict)
-    """Why they could not be finished in place."""
-    unfit: dict[TableName, str] = field(default_factory=dict)
-    """Why no new table can take their place."""
+    stages: dict[TableName, str] = field(default_factory=dict)
+    """Tables that could not be finished in place, and why."""
+    no_swap: dict[TableName, str] = field(default_factory=dict)
+    """Tables that cannot be swapped, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayFiles:
+    """The corrected records of a replay, by path of their file."""
+
+    schemas: frozenset[str]
+    """The schemas of the tables that the files feed."""
+    corrections: Mapping[str, Corrections]
 
 
 class Preparation:
-    """Makes a run's tables ready, in the main transaction, once for each attempt.
+    """Prepares the tables of an attempt, on the main connection.
 
-    Afterwards ``states`` are the tables that have files, and ``oids`` those that this run has spoken for.
+    Afterwards ``table_runs`` holds the tables that have files, and ``oids`` the tables that the run has locked.
     """
 
     def __init__(
         self,
         main: psycopg.Connection,
-        book: psycopg.Connection,
+        ledger_conn: psycopg.Connection,
         options: LoadOptions,
-        learnt: Learnt,
+        lessons: Lessons,
         listen: Listener,
-        replay: Replay | None = None,
+        replay: ReplayFiles | None = None,
     ) -> None:
         self._main = main
-        self._book = book
+        self._ledger_conn = ledger_conn
         self._options = options
-        self._learnt = learnt
+        self._lessons = lessons
         self._listen = listen
         self._replay = replay
-        self.states: list[TableRun] = []
+        self.table_runs: list[TableRun] = []
         self.oids: list[int] = []
         self._applied: schema_file.SchemaApplied | None = None
 
     def prepare(self, files: Sequence[SourceFile]) -> Plan:
-        """Takes the tables' locks and says what is to be done with them.
+        """Applies the schema file, locks the tables and plans the load.
 
-        :raises SluiceError, psycopg.Error: what stands against it; nothing but the schema file has been done.
+        :raises SluiceError: something stands against the load. Nothing has changed except by the schema file.
+        :raises psycopg.Error: PostgreSQL refuses a statement, or a lock is not free in time.
         """
         main, options = self._main, self._options
         self._limit_waits(0.1 if options.no_wait else options.lock_timeout)
         notice_lost_client(main)
         if options.schema_file:
-            lock_tables(main, [SCHEMA_LOCK], no_wait=options.no_wait, listen=self._listen)
-        # Constraints that may wait for the end of the transaction are asked at once: a verdict is wanted
-        # while its row is at hand.
+            self._lock_against_other_runs([SCHEMA_LOCK])
+        # Deferrable constraints are checked at once: a verdict is wanted while its row is known.
         main.execute("SET CONSTRAINTS ALL IMMEDIATE")
         if options.into:
             main.execute("SELECT set_config('search_path', quote_ident(%s), true)", (options.into,))
-        there: set[int] | None = None
+        existing: set[int] | None = None
         if options.schema_file:
-            there = {oid for (oid,) in main.execute("SELECT oid::bigint FROM pg_catalog.pg_class WHERE relkind = 'r'")}
+            existing = {oid for (oid,) in main.execute(query("plan", "ordinary_tables"))}
             self._applied = schema_file.apply_missing(main, options.schema_file, options.into)
             if options.resumable and self._applied.executed:
-                # Stages are made on another connection, which must see the tables.
+                # Lasting stages are created on another connection, which must see the tables.
                 main.commit()
                 return self.prepare(files)
-        # Runs tell each other first who is at a table, for to look into one waits for whoever has it locked.
-        with telling_of_schema(self._applied, options.schema_file):
-            names = target_tables(main, options, files, self._further, look=False)
-            self.oids = sorted(held := fed_tables(files, names, options.tables))
-        lock_tables(main, self.oids, no_wait=options.no_wait, listen=self._listen)
-        with main.transaction(force_rollback=True):
-            # A first plan, for who is to be locked. Rolled back, because whoever holds the tables may need
-            # the locks that it took by looking at them.
-            plan = self._plan(files)
-            check_rights(main, plan)
-        while True:
-            self.oids = oids = [t.table.oid for t in plan.tables]
-            lock_tables(main, sorted(set(oids) - held), no_wait=options.no_wait, listen=self._listen)
-            held |= set(oids)
-            self._lock(plan)
-            # Somebody may have put rows in before the locks were there, or a new table in the old one's place.
-            plan = self._plan(files)
-            if {t.table.oid for t in plan.tables} <= held:
-                break
-        # The tables are ours; what may still have to wait a moment (a row of the ledger, a catalog) does.
+        plan = self._plan_under_locks(files)
+        # The tables are locked. What may still have to wait a moment (a row of the ledger, a catalog) waits.
         self._limit_waits(options.lock_timeout)
-        self.states = _make_states(plan)
-        # Frozen rows are seen by snapshots that are older than they are. Where all tables of the run were empty, such
-        # a snapshot still sees one state of the set; and in none can a table be empty that has just been made.
-        all_empty = all(s.way is Strategy.IN_PLACE for s in self.states)
-        for state in self.states:
-            made = there is not None and state.plan.table.oid not in there
-            state.frozen = state.way is Strategy.IN_PLACE and (made or all_empty)
+        self.table_runs = _new_table_runs(plan)
+        self._allow_freezing(existing)
         if self._replay:
-            for file in (f for s in self.states for f in s.files):
+            for file in (f for t in self.table_runs for f in t.files):
                 file.corrections = self._replay.corrections[file.plan.file.path]
         if not options.again:
-            skip_loaded(main, self._book, self.states)
+            skip_loaded(main, self._ledger_conn, self.table_runs)
         return plan
+
+    def _plan_under_locks(self, files: Sequence[SourceFile]) -> Plan:
+        """Plans until the plan's tables are exactly the locked tables."""
+        main, options = self._main, self._options
+        # Runs exclude each other by advisory locks before they read the tables, because PostgreSQL's functions that
+        # describe a table wait for a session that has the table locked.
+        with mention_schema_file(self._applied, options.schema_file):
+            names = target_tables(main, options, files, self._schemas, details=False)
+            self.oids = sorted(held := fed_tables(files, names, options.tables))
+        self._lock_against_other_runs(self.oids)
+        with main.transaction(force_rollback=True):
+            # A first plan tells which tables to lock. It is rolled back, because a session that holds a table may need
+            # the locks that reading the table took.
+            plan = self._plan(files)
+            check_privileges(main, plan)
+        while True:
+            self.oids = oids = [t.table.oid for t in plan.tables]
+            self._lock_against_other_runs(sorted(set(oids) - held))
+            held |= set(oids)
+            self._lock(plan)
+            # Before the locks another session may have inserted rows, or created a new table in place of the old one.
+            plan = self._plan(files)
+            if {t.table.oid for t in plan.tables} <= held:
+                return plan
+
+    def _allow_freezing(self, existing: set[int] | None) -> None:
+        """Decides which tables may be copied frozen.
+
+        Snapshots older than frozen rows see them. If all tables of the run were empty, such a snapshot still sees one
+        state of all tables. A table that this transaction created is invisible to every older snapshot.
+
+        :param existing: the tables that existed before the schema file was applied; None if there was no file.
+        """
+        all_empty = all(t.strategy is Strategy.IN_PLACE for t in self.table_runs)
+        for table_run in self.table_runs:
+            created = existing is not None and table_run.table.oid not in existing
+            table_run.may_freeze = table_run.strategy is Strategy.IN_PLACE and (created or all_empty)
 
     def _limit_waits(self, seconds: float) -> None:
         self._main.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(seconds * 1000)}ms",))
 
+    def _lock_against_other_runs(self, oids: Sequence[int]) -> None:
+        lock_against_other_runs(self._main, oids, no_wait=self._options.no_wait, listen=self._listen)
+
     def _lock(self, plan: Plan) -> None:
-        """Takes the tables' locks; whoever has to wait is told for whom, before the time is up."""
+        """Takes the tables' locks. A wait of more than half a second is reported, with the sessions it waits for."""
         options = self._options
         if not options.no_wait and options.lock_timeout > _SILENT_WAIT:
             try:
                 with self._main.transaction():
                     self._limit_waits(_SILENT_WAIT)
-                    lock_for_load(self._main, plan)
+                    lock_tables(self._main, plan)
                 self._limit_waits(options.lock_timeout)
                 return
             except psycopg.errors.LockNotAvailable:
-                self._listen(Progress("wait", step=f"waiting for {self.holders()}"))
-        lock_for_load(self._main, plan)
+                self._listen(Progress(Phase.WAIT, step=f"waiting for {self.lock_holders()}"))
+        lock_tables(self._main, plan)
 
     def _plan(self, files: Sequence[SourceFile]) -> Plan:
-        with telling_of_schema(self._applied, self._options.schema_file):
-            return self._plan_of(files)
-
-    def _plan_of(self, files: Sequence[SourceFile]) -> Plan:
-        tables = target_tables(self._main, self._options, files, self._further)
-        if self._options.resumable:
-            tables = tuple(
-                replace(t, obstacles=(*t.obstacles, Obstacle(ObstacleKind.RESUMABLE, "the run is to be resumable")))
-                for t in tables
+        with mention_schema_file(self._applied, self._options.schema_file):
+            tables = target_tables(self._main, self._options, files, self._schemas)
+            if self._options.resumable:
+                tables = _add_obstacle(tables, ObstacleKind.RESUMABLE, "the run is to be resumable")
+            if self._lessons.stages:
+                # If one table could not be finished in place, all tables go through stages: a key that stays keeps the
+                # keys that it references.
+                why = next(iter(self._lessons.stages.values()))
+                tables = _add_obstacle(tables, ObstacleKind.FAILED_ATTEMPT, why)
+            check_names("--max-rejects", [name for name, _ in self._options.limits.tables], tables)
+            return make_plan(
+                self._main,
+                tables,
+                files,
+                self._options.tables,
+                columns=self._options.columns,
+                modes=self._options.modes,
+                database=where(self._main),
+                no_swap=self._lessons.no_swap,
             )
-        if self._learnt.forced:
-            # Where one table could not be finished in place, all go through stages: a key that stays up
-            # keeps the keys up that it leans on.
-            why = next(iter(self._learnt.forced.values()))
-            tables = tuple(
-                replace(t, obstacles=(*t.obstacles, Obstacle(ObstacleKind.FAILED_ATTEMPT, why))) for t in tables
-            )
-        named_exist("--max-rejects", [name for name, _ in self._options.limits.tables], tables)
-        return make_plan(
-            self._main,
-            tables,
-            files,
-            self._options.tables,
-            columns=self._options.columns,
-            modes=self._options.modes,
-            database=where(self._main),
-            unfit=self._learnt.unfit,
-        )
 
     @property
-    def _further(self) -> Collection[str]:
+    def _schemas(self) -> Collection[str]:
         return self._replay.schemas if self._replay else ()
 
-    def holders(self) -> str:
-        """Who has a lock on one of the tables, in words."""
+    def lock_holders(self) -> str:
+        """The sessions that hold a lock on one of the tables, in words."""
         try:
-            return holders(self._book, self._main.info.backend_pid, self.oids)
+            return lock_holders(self._ledger_conn, self._main.info.backend_pid, self.oids)
         except psycopg.Error:
             return "another session"
 
@@ -193,42 +213,45 @@ def target_tables(
     conn: psycopg.Connection,
     options: LoadOptions,
     files: Sequence[SourceFile],
-    further: Collection[str] = (),
+    schemas: Collection[str] = (),
     *,
-    look: bool = True,
+    details: bool = True,
 ) -> tuple[Table, ...]:
-    """The tables a load may feed: those of its schema, and those of others that ``--table`` names.
+    """The tables that a load may feed: the tables of its schema, and of other schemas that ``--table`` names.
 
-    :param further: more schemas.
-    :param look: look into the tables that the files feed; of all others the names are enough.
-    :raises MappingError: a file without a table.
+    :param schemas: further schemas.
+    :param details: read the definitions of the tables that the files feed; of all others the names are enough.
+    :raises MappingError: a file has no table.
     """
     if options.into:
         require_schema(conn, options.into)
 
     def read(only: Collection[int]) -> tuple[Table, ...]:
         tables = read_tables(conn, options.into, only)
-        schemas = {t.name.schema for t in tables}
-        for schema in (*further, *(split_name(name)[0] for name, _ in options.tables)):
-            if schema is not None and schema not in schemas:
-                schemas.add(schema)
+        known = {t.name.schema for t in tables}
+        for schema in (*schemas, *(split_name(name)[0] for name, _ in options.tables)):
+            if schema is not None and schema not in known:
+                known.add(schema)
                 tables += read_tables(conn, schema, only)
         return tables
 
     names = read(())
-    return read(fed_tables(files, names, options.tables)) if look else names
+    return read(fed_tables(files, names, options.tables)) if details else names
 
 
-def _make_states(plan: Plan) -> list[TableRun]:
-    watched: dict[TableName, list[str]] = {}
+def _add_obstacle(tables: Sequence[Table], kind: ObstacleKind, text: str) -> tuple[Table, ...]:
+    return tuple(replace(t, obstacles=(*t.obstacles, Obstacle(kind, text))) for t in tables)
+
+
+def _new_table_runs(plan: Plan) -> list[TableRun]:
+    referenced: dict[TableName, list[str]] = {}
     for t in plan.tables:
         for fk in t.table.foreign_keys:
             if fk.references is not None:
-                watched.setdefault(fk.references, []).extend(fk.referenced_columns)
-    states = []
-    first = 0
+                referenced.setdefault(fk.references, []).extend(fk.referenced_columns)
+    table_runs = []
+    first_file = 0
     for number, t in enumerate(plan.tables):
-        names = tuple(dict.fromkeys(watched.get(t.table.name, ())))
-        states.append(table_load(number, t, names, first))
-        first += len(t.files)
-    return states
+        table_runs.append(new_table_run(number, t, referenced.get(t.table.name, []), first_file))
+        first_file += len(t.files)
+    return table_runs

@@ -1,7 +1,7 @@
-"""Before a load: what the role may do, and the tables' locks.
+"""Table locks and privileges: what a load needs before it may touch its tables.
 
-A load never queues for long behind somebody who holds a table, because everybody who comes later would
-queue behind the load: each wait ends after ``--lock-timeout`` and is taken up again after a pause.
+A load never queues for long behind a session that holds a table, because every session that comes later would queue
+behind the load. Each wait ends after ``--lock-timeout``; the run pauses and tries again.
 """
 
 from __future__ import annotations
@@ -14,77 +14,68 @@ from psycopg import sql
 
 from pgsluice.errors import PrivilegeError
 from pgsluice.model import Plan, Strategy, Table
+from pgsluice.sql import query
+
+_LOCK_MODES = {
+    Strategy.IN_PLACE: sql.SQL("ACCESS EXCLUSIVE"),
+    # Against VACUUM and the smaller changes of its definition as well, which the swap would lose.
+    Strategy.SWAP: sql.SQL("SHARE UPDATE EXCLUSIVE"),
+    Strategy.STAGE: sql.SQL("ROW EXCLUSIVE"),
+}
 
 
-def lock_for_load(conn: psycopg.Connection, plan: Plan) -> None:
-    """Locks the plan's tables for the transaction: those filled in place alone, the others against DDL.
+def lock_tables(conn: psycopg.Connection, plan: Plan) -> None:
+    """Locks the tables of the plan until the end of the transaction, each in the mode that its strategy needs.
 
-    A table that will be swapped is locked against vacuum and the smaller changes of its definition as well,
-    since these would be lost with it.
-
-    :raises psycopg.errors.LockNotAvailable: somebody holds one for longer than ``lock_timeout``.
+    :raises psycopg.errors.LockNotAvailable: another session holds a table for longer than ``lock_timeout``.
     """
-    modes = {
-        Strategy.IN_PLACE: "ACCESS EXCLUSIVE",
-        Strategy.SWAP: "SHARE UPDATE EXCLUSIVE",
-        Strategy.STAGE: "ROW EXCLUSIVE",
-    }
-    for way, mode in modes.items():
-        # LOCK TABLE does not take foreign tables.
-        tables = [t.table for t in plan.tables if t.way is way and t.table.kind in "rp"]
+    for strategy, mode in _LOCK_MODES.items():
+        # LOCK TABLE does not accept foreign tables.
+        tables = [t.table for t in plan.tables if t.strategy is strategy and t.table.kind in "rp"]
         if tables:
             _lock(conn, tables, mode)
 
 
-def _lock(conn: psycopg.Connection, tables: Sequence[Table], mode: str) -> None:
-    conn.execute(
-        sql.SQL("LOCK TABLE {} IN " + mode + " MODE").format(
-            sql.SQL(", ").join(sql.Identifier(t.name.schema, t.name.name) for t in sorted(tables, key=lambda t: t.oid))
-        )
-    )
+def _lock(conn: psycopg.Connection, tables: Sequence[Table], mode: sql.SQL) -> None:
+    names = [sql.Identifier(t.name.schema, t.name.name) for t in sorted(tables, key=lambda t: t.oid)]
+    conn.execute(sql.SQL("LOCK TABLE {} IN {} MODE").format(sql.SQL(", ").join(names), mode))
 
 
 def notice_lost_client(conn: psycopg.Connection) -> None:
-    """Has the server look every second whether its client still lives, for the time of the transaction.
+    """Makes the server check every second, until the end of the transaction, whether its client still lives.
 
-    Without this it would build an index to its end for a client that was killed, and keep the tables locked
-    against the next run meanwhile. Servers on systems that cannot tell refuse the setting.
+    Otherwise the server would finish building an index for a client that was killed, and keep the tables locked
+    meanwhile. Servers on systems that cannot check refuse the setting, which is ignored.
     """
     with suppress(psycopg.Error), conn.transaction():
         conn.execute("SET LOCAL client_connection_check_interval = '1s'")
 
 
-def holders(book: psycopg.Connection, main_pid: int, oids: Iterable[int]) -> str:
-    """Who holds locks on the tables, in words: ``pid 4711 (psql, alice)``."""
-    rows = book.execute(
-        "SELECT DISTINCT l.pid, coalesce(nullif(a.application_name, ''), a.backend_type), a.usename"
-        " FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)"
-        " WHERE l.granted AND l.relation = ANY(%s::oid[]) AND l.pid <> %s ORDER BY 1",
-        (list(oids), main_pid),
-    ).fetchall()
+def lock_holders(ledger_conn: psycopg.Connection, main_pid: int, oids: Iterable[int]) -> str:
+    """The sessions that hold locks on the tables, in words: ``pid 4711 (psql, alice)``."""
+    rows = ledger_conn.execute(query("plan", "lock_holders"), {"oids": list(oids), "main_pid": main_pid}).fetchall()
     return ", ".join(f"pid {pid} ({what}, {who})" for pid, what, who in rows) or "another session"
 
 
-def check_rights(conn: psycopg.Connection, plan: Plan) -> None:
-    row = conn.execute(
-        "SELECT current_user, has_database_privilege(current_database(), 'TEMP'), current_database()"
-    ).fetchone()
+def check_privileges(conn: psycopg.Connection, plan: Plan) -> None:
+    """Checks that the role may create temporary tables, and may INSERT into and SELECT from the tables of the plan.
+
+    :raises PrivilegeError: a privilege is missing; the remedy is the GRANT.
+    """
+    row = conn.execute(query("plan", "temporary_tables")).fetchone()
     assert row is not None
-    role, temp, database = row
-    if not temp:
+    role, may_create, database = row
+    if not may_create:
         raise PrivilegeError(
             f"role {role} may not make temporary tables in {database}",
             f"GRANT TEMPORARY ON DATABASE {database} TO {role};",
         )
     for t in plan.tables:
-        row = conn.execute(
-            "SELECT has_table_privilege(%s::oid, 'INSERT'), has_table_privilege(%s::oid, 'SELECT')",
-            (t.table.oid, t.table.oid),
-        ).fetchone()
+        row = conn.execute(query("plan", "table_privileges"), {"oid": t.table.oid}).fetchone()
         assert row is not None
-        lacks = [right for right, has in zip(("INSERT", "SELECT"), row, strict=True) if not has]
-        if lacks:
+        lacking = [right for right, has in zip(("INSERT", "SELECT"), row, strict=True) if not has]
+        if lacking:
             raise PrivilegeError(
-                f"role {role} may not {' and '.join(lacks)} on {t.table.name}",
-                f"GRANT {', '.join(lacks)} ON {t.table.name} TO {role};",
+                f"role {role} may not {' and '.join(lacking)} on {t.table.name}",
+                f"GRANT {', '.join(lacking)} ON {t.table.name} TO {role};",
             )

@@ -1,1 +1,1 @@
-"""TODO pipeline/publish."""
+"""What readers see at the end: shadow tables, their swap, and sequences."""

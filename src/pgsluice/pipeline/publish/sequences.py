@@ -1,6 +1,4 @@
-"""Sequences that a table's columns own: they go on behind the keys that a file brought, and numbers that were given to
-rows which are out again are not lost.
-"""
+"""Owned sequences (serial, identity): move them past the keys that the files contained."""
 
 from __future__ import annotations
 
@@ -8,48 +6,55 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.pipeline.state import TableRun
+from pgsluice.sql import compose
 
 
-def move_sequences(conn: psycopg.Connection, state: TableRun) -> None:
-    """Moves serial and identity sequences past the farthest value of their column.
+def move_sequences(conn: psycopg.Connection, table_run: TableRun) -> None:
+    """Moves the sequences of the loaded columns past the farthest value of their column.
 
-    COPY and INSERT with explicit keys leave a sequence where it was, and the application's next INSERT
-    fails on a duplicate key. ``ALTER SEQUENCE ... RESTART`` is transactional, ``setval`` is not.
+    COPY and INSERT with explicit keys do not move a sequence, so the application's next INSERT would fail with a
+    duplicate key. ``ALTER SEQUENCE ... RESTART`` is transactional, ``setval`` is not.
     """
-    for sequence, top in farthest(conn, state):
-        advance(conn, sequence, top)
+    for sequence, value in farthest_values(conn, table_run):
+        advance(conn, sequence, value)
 
 
-def farthest(conn: psycopg.Connection, state: TableRun) -> list[tuple[str, int]]:
-    """The sequences that the loaded columns own (quoted, qualified), and the farthest value of each column:
-    the largest, or the smallest where the sequence counts downwards.
+def farthest_values(conn: psycopg.Connection, table_run: TableRun) -> list[tuple[str, int]]:
+    """The sequences that the loaded columns own (qualified and quoted), each with the farthest value of its column.
+
+    The farthest value is the largest, or the smallest if the sequence counts down.
     """
-    if not state.plan.table.owner_is_me or not state.landed:
+    if not table_run.table.owner_is_me or not table_run.counts.landed:
         return []
-    ends = []
-    for column in state.columns:
+    found = []
+    for column in table_run.columns:
         if column.owned_sequence:
             row = conn.execute(
-                sql.SQL(
-                    "SELECT CASE WHEN q.seqincrement > 0 THEN (SELECT max({c}) FROM {t})"
-                    " ELSE (SELECT min({c}) FROM {t}) END::numeric"
-                    " FROM pg_sequence AS q WHERE q.seqrelid = {s}::regclass"
-                ).format(c=sql.Identifier(column.name), t=state.target, s=sql.Literal(column.owned_sequence))
+                compose(
+                    "publish",
+                    "farthest_value",
+                    column=sql.Identifier(column.name),
+                    relation=table_run.destination,
+                    sequence=sql.Literal(column.owned_sequence),
+                )
             ).fetchone()
             if row is not None and row[0] is not None:
-                ends.append((column.owned_sequence, int(row[0])))
-    return ends
+                found.append((column.owned_sequence, int(row[0])))
+    return found
 
 
-def advance(conn: psycopg.Connection, sequence: str, end: int) -> None:
-    """Moves a sequence past ``end`` in its direction, unless it is there already or ends there."""
+def advance(conn: psycopg.Connection, sequence: str, value: int) -> None:
+    """Moves a sequence past ``value`` in its direction, unless it is past the value or ends there."""
     row = conn.execute(
-        sql.SQL(
-            "SELECT sign(q.seqincrement)::int FROM {sequence} AS s, pg_sequence AS q"
-            " WHERE q.seqrelid = {name}::regclass AND CASE WHEN q.seqincrement > 0"
-            " THEN {end} >= s.last_value + s.is_called::int AND {end} < q.seqmax"
-            " ELSE {end} <= s.last_value - s.is_called::int AND {end} > q.seqmin END"
-        ).format(sequence=sql.SQL(sequence), name=sql.Literal(sequence), end=sql.Literal(end))
+        compose(
+            "publish",
+            "sequence_step",
+            sequence=sql.SQL(sequence),
+            name=sql.Literal(sequence),
+            value=sql.Literal(value),
+        )
     ).fetchone()
     if row is not None:
-        conn.execute(sql.SQL("ALTER SEQUENCE {} RESTART WITH {}").format(sql.SQL(sequence), sql.Literal(end + row[0])))
+        conn.execute(
+            sql.SQL("ALTER SEQUENCE {} RESTART WITH {}").format(sql.SQL(sequence), sql.Literal(value + row[0]))
+        )

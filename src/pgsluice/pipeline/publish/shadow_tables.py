@@ -1,14 +1,13 @@
-"""The new table beside the old one: when a replace goes this way, and how the table is made and filled.
+"""Shadow tables: for ``--mode replace`` of a big table, a new table beside the old one.
 
-``--mode replace`` of a big table: the rows go into a new table, its *shadow*, which gets everything that
-the old one has; at the end of the run the two are swapped (:mod:`pgsluice.pipeline.publish.swap`). Readers see the old
-rows until then. What a new table cannot keep (:func:`with_swaps` asks for it) sends the table through a
-stage, as does the first row that PostgreSQL refuses: which rows stay when some are rejected is a question
-about the old rows, and the stage has the answer. So a shadow only ever takes good rows, and needs no judge.
+The rows of the files go into the shadow table, which gets everything that the table has. At the end of the run the two
+are exchanged (:mod:`pgsluice.pipeline.publish.swap`); until then readers see the old rows. When a replace uses a
+shadow table is decided in :mod:`pgsluice.pipeline.plan.strategy`. A shadow table only ever holds good rows and is never
+validated: the first row that PostgreSQL refuses sends the table through a stage, because which rows stay when some are
+rejected is a question about the old rows as well.
 
-The rows are written frozen (``COPY ... FREEZE``): whoever waits for the swap with a snapshot from before
-it sees the new table's rows. Rows with the run's own xmin would be invisible to such a snapshot, and the
-table empty.
+The rows are written with COPY FREEZE. A reader that waits for the swap with an older snapshot then sees the rows of the
+shadow table. Rows with the transaction id of the run would be invisible to that snapshot, and the table empty.
 """
 
 from __future__ import annotations
@@ -19,156 +18,163 @@ from dataclasses import dataclass, replace
 import psycopg
 from psycopg import sql
 
-from pgsluice.model import Constraint, Index, Listener, Progress, Table, TableName
-from pgsluice.pipeline.fallback import Unfit
-from pgsluice.pipeline.state import TableRun
-from pgsluice.pipeline.timing import Clock
+from pgsluice.model import Constraint, Index, Phase, Progress, Table, TableName
+from pgsluice.pipeline.fallback import FallBack, Retreat
+from pgsluice.pipeline.state import RunContext, TableRun
 from pgsluice.postgres.ddl import add_constraints, build_index
 from pgsluice.postgres.planner_hints import analyze
 from pgsluice.postgres.sqlstate import about_rows, primary
 from pgsluice.sql import query
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Shadow:
-    """A new table, and the old one that it will replace."""
+    """A shadow table and the table that it will replace."""
 
-    state: TableRun
+    table_run: TableRun
+    relation: sql.Identifier
     oid: int
     table: Table
-    """The old table as it will be built again: under the new table's name, indexes under temporary ones."""
+    """The old table's definition with the shadow table's name and temporary names for the indexes."""
     incoming: list[tuple[Constraint, str]]
-    """Foreign keys of tables that are not swapped: the one to the old table, and the name of its double."""
+    """Foreign keys of tables that are not swapped: the key to the old table, and the name of the key to the shadow."""
 
     @property
     def old(self) -> Table:
-        return self.state.plan.table
+        """The table that will be replaced."""
+        return self.table_run.table
 
 
-class Shadows:
-    """Makes, fills and finishes the new tables of one run."""
+class ShadowTables:
+    """Creates and finishes the shadow tables of one attempt."""
 
-    def __init__(self, conn: psycopg.Connection, states: Sequence[TableRun], clock: Clock, listen: Listener) -> None:
-        """:param states: the tables of the run whose way is :attr:`Strategy.SWAP`."""
-        self._conn = conn
-        self._states = states
-        self._clock = clock
-        self._listen = listen
-        self._names = {s.plan.table.name for s in states}
-        self._parts: dict[int, tuple[str, str]] = {}
+    def __init__(self, context: RunContext, table_runs: Sequence[TableRun]) -> None:
+        """:param table_runs: the tables with the strategy :attr:`~pgsluice.model.Strategy.SWAP`."""
+        self._context = context
+        self._conn = context.conn
+        self._table_runs = table_runs
+        self._names = {t.table.name for t in table_runs}
+        self._key_parts: dict[int, tuple[str, str]] = {}
+        """Definitions of foreign keys by oid: the text before the parent's name and the text after it."""
         self.made: dict[TableName, Shadow] = {}
 
     def create(self) -> None:
-        """Makes the new tables, empty and without keys, and has the rows land in them.
+        """Creates the shadow tables, empty and without keys, as destinations of the rows.
 
-        :raises Unfit: a table cannot be made again.
+        :raises FallBack: a table cannot be created again.
         """
-        if not self._states:
+        if not self._table_runs:
             return
-        oids = [s.plan.table.oid for s in self._states]
+        oids = [t.table.oid for t in self._table_runs]
         tails: dict[int, str] = dict(self._conn.execute(query("swap", "indexes"), {"oids": oids}).fetchall())
-        self._parts = {
+        self._key_parts = {
             oid: (head, tail)
             for oid, head, tail in self._conn.execute(query("swap", "foreign_keys"), {"oids": oids}).fetchall()
         }
-        for state in self._states:
-            self._guard(state, lambda s=state: self._create(s, tails))  # type: ignore[misc]
+        for table_run in self._table_runs:
+            self._guarded(table_run, lambda t=table_run: self._create(t, tails))  # type: ignore[misc]
 
-    def _create(self, state: TableRun, tails: Mapping[int, str]) -> None:
-        conn, old = self._conn, state.plan.table
-        # By the oid, which the run holds: runs on other tables of the schema choose other names.
+    def _create(self, table_run: TableRun, tails: Mapping[int, str]) -> None:
+        conn, old = self._conn, table_run.table
+        # The name contains the oid, whose lock the run holds: runs on other tables of the schema use other names.
         name = TableName(old.name.schema, f"pgsluice_new_{old.oid}")
-        target = sql.Identifier(name.schema, name.name)
+        relation = sql.Identifier(name.schema, name.name)
         conn.execute("SET LOCAL default_tablespace = ''")
-        for statement in statements(conn, "create", old=old.oid, shadow=name.name):
+        for statement in composed_by_server(conn, "create", old=old.oid, shadow=name.name):
             conn.execute(sql.SQL(statement))
         conn.execute("SET LOCAL default_tablespace TO DEFAULT")
-        row = conn.execute("SELECT %s::regclass::oid::bigint", (target.as_string(conn),)).fetchone()
+        row = conn.execute("SELECT %s::regclass::oid::bigint", (relation.as_string(conn),)).fetchone()
         assert row is not None
         oid = int(row[0])
-        for statement in statements(conn, "dress", old=old.oid, new=oid):
+        for statement in composed_by_server(conn, "dress", old=old.oid, new=oid):
             conn.execute(sql.SQL(statement))
-        names = {i.name: f"pgsluice_new_{i.oid}" for i in old.indexes}
-        owned = {i.constraint: names[i.name] for i in old.indexes if i.constraint}
-        table = replace(
-            old,
-            name=name,
-            indexes=tuple(
-                replace(
-                    i,
-                    name=names[i.name],
-                    constraint=owned.get(i.constraint, ""),
-                    definition=_index_definition(conn, i, names[i.name], target, tails[i.oid]),
-                )
-                for i in old.indexes
-            ),
-            constraints=tuple(replace(c, name=owned.get(c.name, c.name)) for c in old.constraints),
-        )
         incoming = [(c, f"pgsluice_fk_{c.oid}") for c in old.referenced_by if c.table not in self._names]
-        self.made[old.name] = Shadow(state, oid, table, incoming)
-        state.target = target
-        state.becomes = oid
+        table = _shadow_definition(conn, old, name, tails)
+        self.made[old.name] = Shadow(table_run, relation, oid, table, incoming)
+        table_run.shadow = relation
+        table_run.shadow_oid = oid
 
     def finish(self, group: Sequence[TableRun]) -> None:
-        """Builds keys, indexes and foreign keys of tables whose rows are all there; they judge.
+        """Builds keys, indexes and foreign keys of shadow tables whose rows are all there.
 
-        :raises Unfit: a row breaks one.
+        :raises FallBack: a row violates a constraint.
         """
-        shadows = [self.made[s.plan.table.name] for s in group]
+        shadows = [self.made[t.table.name] for t in group]
         for shadow in shadows:
-            self._guard(shadow.state, lambda s=shadow: self._build(s))  # type: ignore[misc]
+            self._guarded(shadow.table_run, lambda s=shadow: self._build(s))  # type: ignore[misc]
         for shadow in shadows:
-            self._guard(shadow.state, lambda s=shadow: self._keys(s))  # type: ignore[misc]
+            self._guarded(shadow.table_run, lambda s=shadow: self._add_foreign_keys(s))  # type: ignore[misc]
 
     def _build(self, shadow: Shadow) -> None:
-        conn, state = self._conn, shadow.state
-        with self._clock.phase("index", state.name):
-            for index, named in zip(shadow.table.indexes, shadow.old.indexes, strict=True):
-                self._listen(Progress("build", state.name, f"index {named.name}"))
+        conn, table_run, clock = self._conn, shadow.table_run, self._context.clock
+        with clock.phase("index", table_run.name):
+            for index, old in zip(shadow.table.indexes, shadow.old.indexes, strict=True):
+                self._tell(table_run, f"index {old.name}")
                 build_index(conn, shadow.table, index)
-        with self._clock.phase("analyze", state.name):
-            analyze(conn, state.target)
-        with self._clock.phase("count", state.name):
-            old = sql.Identifier(shadow.old.name.schema, shadow.old.name.name)
-            row = conn.execute(sql.SQL("SELECT count(*) FROM ONLY {}").format(old)).fetchone()
+        with clock.phase("analyze", table_run.name):
+            analyze(conn, shadow.relation)
+        with clock.phase("count", table_run.name):
+            row = conn.execute(sql.SQL("SELECT count(*) FROM ONLY {}").format(table_run.relation)).fetchone()
             assert row is not None
-            state.deleted = int(row[0])
+            table_run.counts.deleted = int(row[0])
 
-    def _keys(self, shadow: Shadow) -> None:
-        state = shadow.state
-        with self._clock.phase("foreign key", state.name):
+    def _add_foreign_keys(self, shadow: Shadow) -> None:
+        table_run = shadow.table_run
+        with self._context.clock.phase("foreign key", table_run.name):
             for fk in sorted(shadow.old.foreign_keys, key=lambda c: c.oid):
-                self._listen(Progress("build", state.name, f"foreign key {fk.name}"))
-                add_constraints(self._conn, state.target, [self._pointed(fk, fk.name)])
+                self._tell(table_run, f"foreign key {fk.name}")
+                add_constraints(self._conn, shadow.relation, [self._pointed(fk, fk.name)])
             for fk, name in shadow.incoming:
                 assert fk.table is not None
-                self._listen(Progress("build", state.name, f"foreign key {fk.name} of {fk.table}"))
+                self._tell(table_run, f"foreign key {fk.name} of {fk.table}")
                 relation = sql.Identifier(fk.table.schema, fk.table.name)
                 add_constraints(self._conn, relation, [self._pointed(fk, name)])
 
     def _pointed(self, fk: Constraint, name: str) -> Constraint:
-        """The foreign key under a name, pointing at the new table where it points at one that is swapped."""
+        """The foreign key under a name, referencing the shadow table if its parent is swapped."""
         assert fk.references is not None
-        head, tail = self._parts[fk.oid]
+        head, tail = self._key_parts[fk.oid]
         parent = self.made.get(fk.references)
         goal = parent.table.name if parent is not None else fk.references
         where = sql.Identifier(goal.schema, goal.name).as_string(self._conn)
         return replace(fk, name=name, definition=f"{head}{where}{tail}")
 
-    def _guard(self, state: TableRun, step: Callable[[], None]) -> None:
+    def _guarded(self, table_run: TableRun, step: Callable[[], None]) -> None:
+        """Runs a step; an error that concerns a row becomes a fallback."""
         try:
             step()
         except psycopg.Error as error:
             if not about_rows(error):
                 raise
-            raise Unfit(state.plan.table.name, primary(error)) from error
+            raise FallBack(table_run.table.name, primary(error), Retreat.NO_SWAP) from error
+
+    def _tell(self, table_run: TableRun, step: str) -> None:
+        self._context.listen(Progress(Phase.BUILD, table_run.name, step))
 
 
-def _index_definition(conn: psycopg.Connection, index: Index, name: str, target: sql.Identifier, tail: str) -> str:
-    unique = "UNIQUE " if index.unique else ""
-    return f"CREATE {unique}INDEX {sql.Identifier(name).as_string(conn)} ON {target.as_string(conn)}{tail}"
-
-
-def statements(conn: psycopg.Connection, name: str, **parameters: object) -> list[str]:
-    """Statements that the server has put together from its catalog."""
+def composed_by_server(conn: psycopg.Connection, name: str, **parameters: object) -> list[str]:
+    """Statements that a query of ``sql/swap.sql`` composes from the catalog."""
     return [text for (text,) in conn.execute(query("swap", name), parameters).fetchall()]
+
+
+def _shadow_definition(conn: psycopg.Connection, old: Table, name: TableName, tails: Mapping[int, str]) -> Table:
+    """The definition of the shadow table.
+
+    :param tails: the definitions of the old table's indexes by oid, from the access method on.
+    """
+    names = {i.name: f"pgsluice_new_{i.oid}" for i in old.indexes}
+    owned = {i.constraint: names[i.name] for i in old.indexes if i.constraint}
+    target = sql.Identifier(name.schema, name.name).as_string(conn)
+
+    def renamed(index: Index) -> Index:
+        unique = "UNIQUE " if index.unique else ""
+        new = names[index.name]
+        definition = f"CREATE {unique}INDEX {sql.Identifier(new).as_string(conn)} ON {target}{tails[index.oid]}"
+        return replace(index, name=new, constraint=owned.get(index.constraint, ""), definition=definition)
+
+    return replace(
+        old,
+        name=name,
+        indexes=tuple(map(renamed, old.indexes)),
+        constraints=tuple(replace(c, name=owned.get(c.name, c.name)) for c in old.constraints),
+    )

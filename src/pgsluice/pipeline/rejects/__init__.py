@@ -1,1 +1,1 @@
-"""TODO pipeline/rejects."""
+"""The report of rejects, and the replay of corrected rejects."""

@@ -1,1 +1,1 @@
-"""TODO pipeline/validate."""
+"""Which rows break a constraint. PostgreSQL decides, with one query for each constraint."""

@@ -1,4 +1,9 @@
-"""TODO pgsluice.pipeline.validate.bans."""
+"""Bans: rows that the bisecting insert must reject although PostgreSQL, with deferred foreign keys, would accept them.
+
+Where the foreign keys of a group are deferred and rows are inserted one by one, PostgreSQL does not say which rows have
+no parent. This module finds them from what PostgreSQL refused, as :mod:`~pgsluice.pipeline.validate.elimination` does
+where every constraint can be validated with a query.
+"""
 
 from __future__ import annotations
 
@@ -9,89 +14,81 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.model import TableName
-from pgsluice.pipeline.scratch import BAN, LOST, OFF, SAID, clean_slate
+from pgsluice.pipeline.scratch import REFUSED, empty_violations
 from pgsluice.pipeline.state import TableRun
-from pgsluice.pipeline.validate.unique import note_lost
-from pgsluice.pipeline.validate.violations import Offenders
+from pgsluice.pipeline.validate.elimination import exclude_violations
+from pgsluice.pipeline.validate.foreign_keys import find_inner_orphans, find_orphans
+from pgsluice.pipeline.validate.violations import Violations
 from pgsluice.postgres.capabilities import foreign_keys_to
+from pgsluice.sql import compose, query
 
 
-class Refusal(NamedTuple):
-    """A row that was refused when rows were poured one by one."""
+class RefusedRow(NamedTuple):
+    """A row that PostgreSQL refused when rows were inserted one by one."""
 
-    tab: int
-    ord: int
-    loser: bool
-    """Only because an earlier row is there."""
+    table_no: int
+    ordinal: int
+    as_duplicate: bool
+    """The row was refused only because an earlier row is there."""
 
 
-def make_ban(conn: psycopg.Connection) -> None:
-    """Makes :data:`BAN` if it is not there."""
-    conn.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS pgsluice_ban (tab integer, ord bigint, kind text NOT NULL, col text NOT NULL,"
-        " con text NOT NULL, code text NOT NULL, message text NOT NULL, PRIMARY KEY (tab, ord)) ON COMMIT DROP"
-    )
+def create_bans(conn: psycopg.Connection) -> None:
+    """Creates the scratch table of banned rows unless it exists."""
+    conn.execute(query("scratch", "create_banned"))
 
 
 def ban_orphans(
-    conn: psycopg.Connection,
-    group: Sequence[TableRun],
-    names: Collection[TableName],
-    refused: Iterable[Refusal],
+    conn: psycopg.Connection, group: Sequence[TableRun], names: Collection[TableName], refused: Iterable[RefusedRow]
 ) -> int:
-    """Bans staged rows that have no parent if ``refused`` leave; as :func:`settle_group` does where it knows all.
+    """Bans staged rows that have no parent if the refused rows do not stay.
 
-    Of rows without a parent outside of the group PostgreSQL may have said that they come second in a unique index,
-    which it asks first; they leave all the same, whoever has the key, and their children with them.
+    PostgreSQL may have refused a row as a duplicate although the row also lacks a parent outside of the group, because
+    it checks unique indexes first. Such a row is banned all the same, whichever row has its key, and its children with
+    it.
 
-    :param names: as for :func:`judge`.
-    :returns: how many rows were banned that were not before.
+    :param names: the tables of the group, those without rows included.
+    :returns: how many rows are newly banned.
     """
-    clean_slate(conn)
-    conn.execute("CREATE TEMP TABLE IF NOT EXISTS pgsluice_refused (tab integer, ord bigint, loser boolean)"
-                 " ON COMMIT DROP")  # fmt: skip
-    conn.execute("TRUNCATE pg_temp.pgsluice_refused")
-    with conn.cursor() as cursor, cursor.copy("COPY pg_temp.pgsluice_refused FROM STDIN") as copy:
+    empty_violations(conn)
+    conn.execute(query("scratch", "create_refused"))
+    with conn.cursor() as cursor, cursor.copy(sql.SQL("COPY {} FROM STDIN").format(REFUSED)) as copy:
         for row in refused:
             copy.write_row(row)
-    for state in group:
+    for table_run in group:
         conn.execute(
-            sql.SQL(
-                "INSERT INTO {} SELECT q.tab, s.ctid, q.loser AND NOT EXISTS (SELECT FROM {} AS b WHERE b.tab = q.tab"
-                " AND b.ord = q.ord) FROM pg_temp.pgsluice_refused AS q JOIN {} AS s ON s.{} = q.ord WHERE q.tab = {}"
-            ).format(LOST, BAN, state.stage, sql.Identifier(state.ordinal), sql.Literal(state.number))
+            compose(
+                "validate",
+                "exclude_refused",
+                stage=table_run.scratch.stage,
+                ordinal=table_run.ordinal,
+                table_no=table_run.table_no,
+            )
         )
-    asked = [(s, Offenders(conn, s, staged=True)) for s in group]
-    for state, offenders in asked:
-        offenders.foreign_keys(foreign_keys_to(state.plan.table, names, inner=False))
-    note_lost(conn)
-    keys = [(o, foreign_keys_to(s.plan.table, names, inner=True)) for s, o in asked]
-    while sum(o.inner_keys(k, group, without_losers=False) for o, k in keys):
-        note_lost(conn)
-    if found := _ban(conn, group):
-        return found
-    for offenders, k in keys:
-        offenders.inner_keys(k, group, without_losers=True)
-    return _ban(conn, group)
+    relations = [Violations(conn, t, staged=True) for t in group]
+    for violations in relations:
+        find_orphans(violations, foreign_keys_to(violations.table_run.table, names, inner=False))
+    exclude_violations(conn)
+    keys = [(v, foreign_keys_to(v.table_run.table, names, inner=True)) for v in relations]
+    while sum(find_inner_orphans(v, k, group, without_duplicates=False) for v, k in keys):
+        exclude_violations(conn)
+    if banned := _ban_violations(conn, group):
+        return banned
+    for violations, k in keys:
+        find_inner_orphans(violations, k, group, without_duplicates=True)
+    return _ban_violations(conn, group)
 
 
-def _ban(conn: psycopg.Connection, group: Sequence[TableRun]) -> int:
-    """Bans the staged rows in OFF; says how many were not banned before."""
+def _ban_violations(conn: psycopg.Connection, group: Sequence[TableRun]) -> int:
+    """Bans the staged rows that have violations; returns how many were not banned before."""
     return sum(
         conn.execute(
-            sql.SQL(
-                "INSERT INTO {ban} SELECT s.tab, o.ord, s.kind, s.col, s.con, s.code, s.message"
-                " FROM (SELECT r.{ord} AS ord, min(q.prio) AS prio FROM {off} AS q JOIN {stage} AS r ON r.ctid = q.rid"
-                " WHERE q.tab = {tab} GROUP BY r.{ord}) AS o"
-                " JOIN (SELECT DISTINCT * FROM {said} WHERE tab = {tab}) AS s ON s.prio = o.prio ON CONFLICT DO NOTHING"
-            ).format(
-                ban=BAN,
-                ord=sql.Identifier(state.ordinal),
-                off=OFF,
-                stage=state.stage,
-                tab=sql.Literal(state.number),
-                said=SAID,
+            compose(
+                "validate",
+                "ban",
+                ordinal=table_run.ordinal,
+                stage=table_run.scratch.stage,
+                table_no=table_run.table_no,
             )
         ).rowcount
-        for state in group
+        for table_run in group
     )

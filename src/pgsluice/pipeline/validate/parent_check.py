@@ -1,10 +1,10 @@
-"""Foreign keys of rows that are inserted into a table that holds rows: asked of all rows at once.
+"""The parent check: the foreign keys of all rows of an INSERT, validated in bulk instead of by triggers.
 
-PostgreSQL asks them by a trigger, row by row: of 300,000 orders with two foreign keys that was half of the time. One
-query with the keys' own operators asks the same of all, and locks the parents as the trigger does (``FOR KEY SHARE``,
-``RI_FKey_check`` in ri_triggers.c), so that none can go before the commit. Where it finds every parent, the triggers
-have nothing left to say and are kept still (``session_replication_role``, which takes a right of its own); where it
-does not, they are asked, or the judge is.
+PostgreSQL checks foreign keys by a trigger, row by row; for 300,000 orders with two foreign keys that took half of the
+time. One query with the key's own operators checks all rows, and locks the parents as the trigger does (``FOR KEY
+SHARE``, ``RI_FKey_check`` in ri_triggers.c), so that no parent can be deleted before the commit. If the query finds
+every parent, the triggers have nothing left to check and are disabled for the INSERT (``session_replication_role``,
+which requires a privilege of its own). If it does not, the triggers fire, or the rows are validated.
 """
 
 from __future__ import annotations
@@ -21,28 +21,30 @@ from pgsluice.postgres.capabilities import runs_user_functions
 from pgsluice.postgres.foreign_keys import same_key
 from pgsluice.postgres.planner_hints import analyze
 from pgsluice.postgres.sqlstate import about_rows
-from pgsluice.sql import query
+from pgsluice.sql import compose, query
 
 
-def may_ask(conn: psycopg.Connection, state: TableRun) -> bool:
-    """Whether the table has foreign keys that can be asked so, and nothing else that a trigger would ask or do, be it a
-    trigger of another table into which a function writes.
+def can_check_parents(conn: psycopg.Connection, table_run: TableRun) -> bool:
+    """Whether the foreign keys of a staged table can be checked in bulk.
 
-    Takes the locks that an INSERT and its triggers take, so that no foreign key is added and no parent gets another
-    name from here on.
+    That requires that every trigger which would fire on INSERT belongs to one of them, and that no user-defined
+    function runs that could write to other tables. The function takes the locks that an INSERT and its triggers take,
+    so that no foreign key is added and no parent is renamed afterwards.
     """
-    table = state.plan.table
-    if state.way is not Strategy.STAGE or not all(map(_plain, keys := table.foreign_keys)) or not keys:
+    table = table_run.table
+    keys = table.foreign_keys
+    if table_run.strategy is not Strategy.STAGE or not all(map(_has_one_parent, keys)) or not keys:
         return False
-    brought = {c.name for c in state.columns}
+    brought = {c.name for c in table_run.columns}
     if not all(set(fk.columns) <= brought for fk in keys):
         return False
-    # Before anything of the table is asked, which nobody can change from here on.
-    conn.execute(sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(state.target))
+    # The lock comes before the first question about the table, because it keeps the answers true.
+    conn.execute(sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(table_run.relation))
     oids = [fk.oid for fk in keys]
     if runs_user_functions(conn, [table.oid]):
         return False
-    if conn.execute(query("parent_check", "may_be_asked"), {"oid": table.oid, "keys": oids}).fetchone() != (True,):
+    parameters: dict[str, object] = {"oid": table.oid, "keys": oids}
+    if conn.execute(query("parent_check", "can_check_parents"), parameters).fetchone() != (True,):
         return False
     references = [fk.references for fk in keys if fk.references is not None]
     parents = sql.SQL(", ").join(
@@ -59,54 +61,49 @@ def may_ask(conn: psycopg.Connection, state: TableRun) -> bool:
         "schemas": [parent.schema for parent in references],
         "names": [parent.name for parent in references],
     }
-    return conn.execute(query("parent_check", "still_the_same"), parameters).fetchone() == (True,)
+    return conn.execute(query("parent_check", "keys_unchanged"), parameters).fetchone() == (True,)
 
 
-def _plain(fk: Constraint) -> bool:
-    """Each row has one parent or, where a column is NULL, none."""
+def _has_one_parent(fk: Constraint) -> bool:
+    """Whether each row has one parent or, where a column is NULL, none."""
     return fk.enforced and "PERIOD" not in fk.definition and (not fk.match_full or len(fk.columns) == 1)
 
 
-def all_there(conn: psycopg.Connection, state: TableRun, rows: sql.Composable) -> bool | None:
-    """Whether every row has its parents, which are locked then; None where the question makes PostgreSQL fail, as the
-    trigger may not.
+def lock_parents(conn: psycopg.Connection, table_run: TableRun, rows: sql.Composable) -> bool | None:
+    """Locks the parents of all rows; returns whether every row has its parents.
 
     :param rows: the relation that holds the rows.
+    :returns: None if PostgreSQL raised an error for a row, as the trigger may not.
     """
-    keys = state.plan.table.foreign_keys
-    # Else the planner looks parents up one by one, which takes half as long again.
+    keys = table_run.table.foreign_keys
+    # Without statistics the planner looks parents up one by one, which takes half as long again.
     analyze(conn, rows, tuple(dict.fromkeys(c for fk in keys for c in fk.columns)))
     try:
         with conn.transaction():
-            return all(_has_parents(conn, fk, rows) for fk in keys)
+            return all(_lock_parents_of(conn, fk, rows) for fk in keys)
     except psycopg.Error as error:
         if not about_rows(error):
             raise
         return None
 
 
-def _has_parents(conn: psycopg.Connection, fk: Constraint, rows: sql.Composable) -> bool:
+def _lock_parents_of(conn: psycopg.Connection, fk: Constraint, rows: sql.Composable) -> bool:
     assert fk.references is not None
-    child = [sql.Identifier("s", c) for c in fk.columns]
-    same = same_key(fk, "p", "s")
-    # Asked of the very rows that are locked: whatever another transaction does meanwhile, those stay.
-    missing = sql.SQL(
-        "WITH held AS MATERIALIZED (SELECT {keys} FROM ONLY {parent} AS p"
-        " WHERE EXISTS (SELECT FROM {rows} AS s WHERE {same}) FOR KEY SHARE OF p)"
-        " SELECT EXISTS (SELECT FROM {rows} AS s WHERE {whole} AND NOT EXISTS (SELECT FROM held AS p WHERE {same}))"
-    ).format(
+    orphans = compose(
+        "parent_check",
+        "any_orphans",
         keys=sql.SQL(", ").join(sql.Identifier("p", c) for c in fk.referenced_columns),
         parent=sql.Identifier(fk.references.schema, fk.references.name),
         rows=rows,
-        same=same,
-        whole=sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(c) for c in child),
+        same=same_key(fk, "p", "s"),
+        whole=sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(sql.Identifier("s", c)) for c in fk.columns),
     )
-    return conn.execute(missing).fetchone() == (False,)
+    return conn.execute(orphans).fetchone() == (False,)
 
 
 @contextmanager
-def triggers_still(conn: psycopg.Connection) -> Iterator[None]:
-    """For one INSERT. If it fails, the savepoint that it fails in takes the setting back."""
+def triggers_disabled(conn: psycopg.Connection) -> Iterator[None]:
+    """Disables triggers for one INSERT. If the INSERT fails, the rollback to its savepoint restores the setting."""
     conn.execute("SET LOCAL session_replication_role = replica")
     yield
     conn.execute("SET LOCAL session_replication_role = origin")

@@ -1,4 +1,4 @@
-"""Keys of rejected rows: kept, so that rows which are refused for want of a parent can name it."""
+"""Keys of rejected rows: stored, so that children rejected for lack of a parent can name the rejected parent."""
 
 from __future__ import annotations
 
@@ -8,86 +8,68 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.model import TableName
-from pgsluice.pipeline.scratch import REJECT, WHY
+from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import TableRun
+from pgsluice.sql import compose
 
 
-def texts(names: Sequence[str], alias: str) -> sql.Composable:
-    """The watched columns of ``alias`` as texts, as they are kept; NULL where none is watched."""
+def key_texts(names: Sequence[str], alias: str) -> sql.Composable:
+    """The watched columns of ``alias`` as text; NULL if no column is watched."""
     if not names:
         return sql.SQL("NULL")
     return sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(alias, n)) for n in names)
 
 
-def remember(conn: psycopg.Connection, state: TableRun, query: sql.Composable) -> None:
-    """Keeps ordinal and watched keys of rejected rows, so that their children can name them."""
-    if not state.keys_watched:
+def store_keys(conn: psycopg.Connection, table_run: TableRun, rows: sql.Composable) -> None:
+    """Stores the ordinals and watched columns that the query ``rows`` returns."""
+    scratch = table_run.scratch
+    if not scratch.watched:
         return
-    make_gone(conn, state)
-    conn.execute(sql.SQL("INSERT INTO {} {}").format(state.gone, query))
+    scratch.ensure_rejected_keys(conn)
+    conn.execute(sql.SQL("INSERT INTO {} {}").format(scratch.rejected_keys, rows))
 
 
-def asks_for_ordinals(state: TableRun, others: Mapping[TableName, TableRun]) -> bool:
-    """Whether rejected rows of the table are remembered, or may have parents that are."""
-    return bool(state.keys_watched) or any(fk.references in others for fk in state.plan.table.foreign_keys)
-
-
-def make_gone(conn: psycopg.Connection, state: TableRun) -> None:
-    """Makes the table that keeps the watched keys of rejected rows, if it is not there."""
-    if state.gone_made:
-        return
-    columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(c)) for c in state.keys_watched)
-    conn.execute(
-        sql.SQL("CREATE TEMP TABLE {} ({} bigint, {}) ON COMMIT DROP").format(
-            state.gone, sql.Identifier(state.ordinal), columns
-        )
-    )
-    state.gone_made = True
+def needs_ordinals(table_run: TableRun, others: Mapping[TableName, TableRun]) -> bool:
+    """Whether the keys of rejected rows are stored, or a parent table of the run may have stored some."""
+    return bool(table_run.scratch.watched) or any(fk.references in others for fk in table_run.table.foreign_keys)
 
 
 def name_parents(
     conn: psycopg.Connection,
-    state: TableRun,
+    table_run: TableRun,
     others: Mapping[TableName, TableRun],
     relation: sql.Composable,
-    refused: sql.Composable,
+    rejected: sql.Composable,
 ) -> None:
-    """Orphans whose parent was read and rejected in this run say so: kind ``parent``.
+    """Gives rejected orphans whose parent was rejected in this run the kind ``parent`` and the parent's ordinal.
 
-    :param relation: where the orphans still stand.
-    :param refused: a query for their (rid, ord).
+    :param relation: the relation that still holds the orphans.
+    :param rejected: a query for their ``row_id`` and ``ordinal``.
     """
-    for fk in state.plan.table.foreign_keys:
+    brought = {c.name for c in table_run.columns}
+    for fk in table_run.table.foreign_keys:
         parent = others.get(fk.references) if fk.references else None
-        if parent is None or not parent.gone_made or not set(fk.referenced_columns) <= set(parent.keys_watched):
+        if parent is None or not parent.scratch.rejected_keys_made:
             continue
-        if not set(fk.columns) <= {c.name for c in state.columns}:
+        if not set(fk.referenced_columns) <= set(parent.scratch.watched) or not set(fk.columns) <= brought:
             continue
-        same = sql.SQL(" AND ").join(
-            sql.SQL("g.{} = r.{}::text").format(sql.Identifier(p), sql.Identifier(c))
-            for p, c in zip(fk.referenced_columns, fk.columns, strict=True)
-        )
-        names = sql.SQL(", ").join(map(sql.Identifier, fk.referenced_columns))
-        # Without statistics the planner took some ten thousand rows for a handful, and nine seconds in nested loops.
-        conn.execute(sql.SQL("ANALYZE {}, {}").format(REJECT, parent.gone))
+        # Without statistics the planner took some ten thousand rows for a handful and spent nine seconds in nested loops.
+        conn.execute(sql.SQL("ANALYZE {}, {}").format(REJECT, parent.scratch.rejected_keys))
         conn.execute(
-            sql.SQL(
-                "UPDATE {reject} AS q SET kind = 'parent', parent_tab = {parent}, parent_ord = g.ord"
-                " FROM ({refused}) AS o JOIN {relation} AS r ON r.ctid = o.rid"
-                " JOIN (SELECT {names}, min({ord}) AS ord FROM {gone} GROUP BY {names}) AS g ON {same}"
-                " WHERE q.tab = {tab} AND q.ord = o.ord AND (q.kind = 'foreign_key' AND q.con = {con} OR q.kind = ''"
-                " AND q.why IN (SELECT w.why FROM {why} AS w WHERE w.kind = 'foreign_key' AND w.con = {con}))"
-            ).format(
-                reject=REJECT,
-                why=WHY,
-                parent=sql.Literal(parent.number),
-                refused=refused,
+            compose(
+                "validate",
+                "name_parents",
+                parent_no=parent.table_no,
+                rejected=rejected,
                 relation=relation,
-                names=names,
-                ord=sql.Identifier(parent.ordinal),
-                gone=parent.gone,
-                same=same,
-                tab=sql.Literal(state.number),
-                con=sql.Literal(fk.name),
+                parent_columns=sql.SQL(", ").join(map(sql.Identifier, fk.referenced_columns)),
+                parent_ordinal=parent.ordinal,
+                parent_keys=parent.scratch.rejected_keys,
+                same=sql.SQL(" AND ").join(
+                    sql.SQL("g.{} = r.{}::text").format(sql.Identifier(p), sql.Identifier(c))
+                    for p, c in zip(fk.referenced_columns, fk.columns, strict=True)
+                ),
+                table_no=table_run.table_no,
+                constraint=sql.Literal(fk.name),
             )
         )

@@ -1,4 +1,4 @@
-"""Which record of its file a row is, known by where the row stands."""
+"""The ordinals of rows, computed from where the rows stand."""
 
 from __future__ import annotations
 
@@ -7,68 +7,67 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
+from pgsluice.pipeline.scratch import ROW_MAP
 from pgsluice.pipeline.state import TableRun
+from pgsluice.sql import compose, query
 
 
-def relation(state: TableRun, staged: bool) -> sql.Composable:
-    """Where the table's rows stand while they are judged: in its stage, or in the table itself alone, without those
-    that inherit.
-    """
-    return state.stage if staged else sql.SQL("ONLY {}").format(state.target)
+def validated_relation(table_run: TableRun, staged: bool) -> sql.Composable:
+    """The relation that holds the rows during validation: the stage, or the table without tables that inherit from it."""
+    return table_run.scratch.stage if staged else sql.SQL("ONLY {}").format(table_run.relation)
 
 
-def unnumbered(conn: psycopg.Connection, state: TableRun, table: sql.Identifier) -> bool:
-    query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE tab = {} AND ord IS NULL)")
-    return conn.execute(query.format(table, sql.Literal(state.number))).fetchone() == (True,)
+def lack_ordinals(conn: psycopg.Connection, table_run: TableRun, rows: sql.Identifier) -> bool:
+    """Whether a scratch table holds rows of the table run without an ordinal."""
+    statement = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE table_no = {} AND ordinal IS NULL)")
+    return conn.execute(statement.format(rows, table_run.table_no)).fetchone() == (True,)
 
 
 class Rank(NamedTuple):
-    """How a query over a relation learns the ordinals of its rows."""
+    """The parts of a query that computes the ordinals of the rows of a relation."""
 
     column: sql.Composable
-    """For the select list of a query over the relation alone and without a condition: ``rank``, which in a table that
-    was filled in place is the row's place in the heap. The window has no order: rows are numbered as the scan brings
-    them."""
+    """For the select list of a query over the relation alone and without a condition: ``rank``. In a table filled in
+    place that is the row's place in the heap. The window has no order, so it numbers rows as the scan returns them."""
     ordinal: sql.Composable
-    """The ordinal, by ``rank``."""
-    segments: sql.Composable
-    """Stands behind the tables of the query that asks for ``ordinal``."""
+    """The ordinal, computed from ``rank``."""
+    row_map: sql.Composable
+    """What to append to the tables of the query that uses ``ordinal``."""
 
 
-def rank(conn: psycopg.Connection, state: TableRun, staged: bool) -> Rank:
-    """For one statement, the next that asks for ranks. It has to be one that writes: such a one has but one process,
-    which scans from the first block on to the last.
+def rank(conn: psycopg.Connection, table_run: TableRun, staged: bool) -> Rank:
+    """Prepares the next statement that uses ranks.
+
+    The statement has to write: PostgreSQL runs a statement that writes in one process, which scans the heap from the
+    first block to the last.
     """
     if staged:
-        return Rank(sql.SQL("{} AS rank").format(sql.Identifier(state.ordinal)), sql.SQL("rank"), sql.SQL(""))
+        return Rank(sql.SQL("{} AS rank").format(table_run.ordinal), sql.SQL("rank"), sql.SQL(""))
     conn.execute("SET LOCAL synchronize_seqscans = off")
     column = sql.SQL("row_number() OVER () AS rank")
-    runs = state.segments.runs
-    if len(runs) == 1:
-        return Rank(column, sql.SQL("rank + {}").format(sql.Literal(runs[0][1] - runs[0][0])), sql.SQL(""))
-    conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_segment")
-    conn.execute("CREATE TEMP TABLE pgsluice_segment (first bigint NOT NULL, ord bigint NOT NULL) ON COMMIT DROP")
-    with conn.cursor().copy("COPY pg_temp.pgsluice_segment FROM STDIN") as copy:
-        for first, ordinal, _ in runs:
+    ranges = table_run.row_map.ranges
+    if len(ranges) == 1:
+        return Rank(column, sql.SQL("rank + {}").format(sql.Literal(ranges[0][1] - ranges[0][0])), sql.SQL(""))
+    conn.execute(query("scratch", "create_row_map"))
+    with conn.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(ROW_MAP)) as copy:
+        for first, ordinal, _ in ranges:
             copy.write_row((first, ordinal))
-    conn.execute("CREATE INDEX ON pg_temp.pgsluice_segment (first)")
-    conn.execute("ANALYZE pg_temp.pgsluice_segment")
-    return Rank(
-        column,
-        sql.SQL("segment.ord + rank - segment.first"),
-        sql.SQL(
-            " CROSS JOIN LATERAL (SELECT g.first, g.ord FROM pg_temp.pgsluice_segment AS g WHERE g.first <= rank"
-            " ORDER BY g.first DESC LIMIT 1) AS segment"
-        ),
-    )
+    conn.execute(query("scratch", "index_row_map"))
+    return Rank(column, sql.SQL("range.ordinal + rank - range.first_rank"), sql.SQL(query("validate", "row_map_lookup")))
 
 
-def placed(conn: psycopg.Connection, state: TableRun, rows: sql.Composable, staged: bool) -> sql.Composable:
-    """A query for ``rows`` with the ordinal of each as ``place``; to be asked as :func:`rank` says.
+def numbered(conn: psycopg.Connection, table_run: TableRun, rows: sql.Composable, staged: bool) -> sql.Composable:
+    """A query for ``rows`` with the ordinal of each as ``found_ordinal``, to be executed as :func:`rank` says.
 
-    :param rows: a query for rows with at least their ``rid``.
+    :param rows: a query with at least a column ``row_id``.
     """
-    by = rank(conn, state, staged)
-    return sql.SQL(
-        "SELECT w.*, {} AS place FROM (SELECT ctid AS rid, {} FROM {}) AS r JOIN ({}) AS w ON w.rid = r.rid{}"
-    ).format(by.ordinal, by.column, relation(state, staged), rows, by.segments)
+    by = rank(conn, table_run, staged)
+    return compose(
+        "validate",
+        "numbered_rows",
+        ordinal=by.ordinal,
+        rank=by.column,
+        relation=validated_relation(table_run, staged),
+        rows=rows,
+        row_map=by.row_map,
+    )

@@ -1,161 +1,168 @@
-"""TODO pgsluice.pipeline.validate.unique."""
+"""Unique indexes: rows that share a key with each other or with a stored row.
+
+Which of the duplicates stays is decided in :mod:`~pgsluice.pipeline.validate.elimination`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 
-import psycopg
 from psycopg import sql
 
-from pgsluice.model import Constraint
-from pgsluice.pipeline.scratch import DUP, LOST, OFF, SAID
-from pgsluice.pipeline.state import TableRun
-from pgsluice.pipeline.validate.violations import Offenders
+from pgsluice.model import Index, RejectKind, Verdict
+from pgsluice.pipeline.scratch import DUPLICATE, KEY_GROUP
+from pgsluice.pipeline.validate.row_numbers import rank
+from pgsluice.pipeline.validate.violations import TRIGGER, UNIQUE, Violations
 from pgsluice.postgres.capabilities import unique_indexes
-from pgsluice.postgres.planner_hints import without
+from pgsluice.postgres.planner_hints import analyze, without
+from pgsluice.sql import compose
 
 
-def any_rows(conn: psycopg.Connection, table: sql.Identifier) -> bool:
-    return conn.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table)).fetchone() == (True,)
+def find_duplicates(violations: Violations) -> None:
+    """Finds the rows of every group that shares a unique key, and staged rows whose key the table contains."""
+    table_run = violations.table_run
+    if any(c.kind == "x" for c in table_run.table.constraints):
+        violations.incomplete = True
+    for index_no, index in enumerate(unique_indexes(table_run.table)):
+        if not index.plain:
+            violations.incomplete = True
+            continue
+        keys = _IndexKeys(index)
+        priority = unique_priority(violations, index_no, index)
+        found = _find_groups(violations, index_no, keys)
+        if found:
+            violations.add_verdict(priority, duplicate_verdict(index))
+        if violations.staged:
+            _find_stored(violations, keys, priority)
 
 
-_RIVAL = sql.SQL("EXISTS (SELECT FROM {} AS s WHERE s.tab = o.tab AND s.prio = o.prio AND s.kind = 'unique')").format(
-    SAID
-)
-"""The reason ``o`` is a row of the table that has the key."""
+def unique_priority(violations: Violations, index_no: int, index: Index) -> int:
+    """When PostgreSQL checks the index: with the row, or by a trigger if its constraint is deferrable."""
+    place = violations.trigger_order.get(index.constraint)
+    return UNIQUE + index_no if place is None else TRIGGER + place
 
 
-def note_lost(conn: psycopg.Connection) -> int:
-    """Rows that have a reason of their own are lost; says how many were not before. Who comes behind a row of
-    the table is a loser as one who comes behind a row of the files is.
-    """
-    return conn.execute(
-        sql.SQL(
-            "INSERT INTO {lost} SELECT DISTINCT o.tab, o.rid, false FROM {off} AS o WHERE NOT {rival}"
-            " AND NOT EXISTS (SELECT FROM {lost} AS l WHERE l.tab = o.tab AND l.rid = o.rid AND NOT l.loser)"
-        ).format(lost=LOST, off=OFF, rival=_RIVAL)
-    ).rowcount
-
-
-def settle_group(
-    conn: psycopg.Connection, group: Sequence[TableRun], keys: Sequence[tuple[Offenders, Sequence[Constraint]]]
-) -> None:
-    """Decides who stays.
-
-    Rows that can have no parent within the group leave first, to any depth. Then keys that several rows want
-    go to the first in file order. If that takes somebody's parent away, the child leaves for good and may
-    have kept others from a key: so the question is put again without it.
-    """
-    while True:
-        while sum(o.inner_keys(k, group, without_losers=False) for o, k in keys):
-            note_lost(conn)
-        _settle_duplicates(conn, listed=bool(keys))
-        if not sum(o.inner_keys(k, group, without_losers=True) for o, k in keys):
-            return
-        conn.execute(sql.SQL("DELETE FROM {} WHERE loser").format(LOST))
-        note_lost(conn)
-
-
-_LIVE = sql.Identifier("pg_temp", "pgsluice_live")
-
-
-_ROUNDS = 8
-
-
-_GREEDY = """
-DECLARE r record;
-BEGIN
-  CREATE TEMP TABLE pgsluice_taken (tab integer, ix integer, grp bigint, PRIMARY KEY (tab, ix, grp)) ON COMMIT DROP;
-  FOR r IN SELECT tab, rid, array_agg(ix) AS ixs, array_agg(grp) AS grps FROM pg_temp.pgsluice_live
-           GROUP BY tab, ord, rid ORDER BY tab, ord LOOP
-    IF EXISTS (SELECT FROM unnest(r.ixs, r.grps) AS u (ix, grp)
-               JOIN pg_temp.pgsluice_taken AS t ON t.tab = r.tab AND t.ix = u.ix AND t.grp = u.grp) THEN
-      INSERT INTO pg_temp.pgsluice_lost VALUES (r.tab, r.rid, true);
-    ELSE
-      INSERT INTO pg_temp.pgsluice_taken SELECT r.tab, u.ix, u.grp FROM unnest(r.ixs, r.grps) AS u (ix, grp);
-    END IF;
-  END LOOP;
-  DROP TABLE pg_temp.pgsluice_taken;
-END
-"""
-
-
-def _settle_duplicates(conn: psycopg.Connection, *, listed: bool) -> None:
-    """Of the rows that share a unique key the first in file order stays, as if they came one by one.
-
-    A row that is refused for another reason never stood in the index and displaces nobody. With several
-    unique indexes a row may be a later one in one group and the first in another: so in each round only
-    rows whose group is led by a row that is second nowhere lose, until no group has two members. What is
-    left of a long chain of such rows is gone through one by one.
-
-    :param listed: the losers of a single index are to be in LOST; those of several always are.
-    """
-    conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_live")
-    conn.execute(
-        sql.SQL(
-            "INSERT INTO {lost} SELECT DISTINCT o.tab, o.rid, true FROM {off} AS o WHERE {rival}"
-            " AND NOT EXISTS (SELECT FROM {lost} AS l WHERE l.tab = o.tab AND l.rid = o.rid)"
-        ).format(lost=LOST, off=OFF, rival=_RIVAL)
+def duplicate_verdict(index: Index) -> Verdict:
+    """The verdict on a row whose key another row has."""
+    return Verdict(
+        RejectKind.UNIQUE,
+        ", ".join(index.names),
+        index.name,
+        "23505",
+        f'duplicate key value violates unique constraint "{index.name}"',
     )
-    several = conn.execute(
-        "SELECT (min(tab), min(ix)) <> (max(tab), max(ix)) FROM pg_temp.pgsluice_dup"
-    ).fetchone() == (True,)
-    # Of one index alone nobody asks but who comes first.
-    columns = sql.SQL("*" if several else "tab, ix, grp, min(ord) AS ord")
-    first = sql.SQL("" if several else "GROUP BY tab, ix, grp")
-    # Half of the time goes into this question of a million rows, even if none is lost.
-    stays = sql.SQL("WHERE NOT EXISTS (SELECT FROM {} AS l WHERE l.tab = d.tab AND l.rid = d.rid)").format(LOST)
-    conn.execute(
-        sql.SQL("CREATE TEMP TABLE pgsluice_live ON COMMIT DROP AS SELECT {} FROM {} AS d {} {}").format(
-            columns, DUP, stays if any_rows(conn, LOST) else sql.SQL(""), first
+
+
+@dataclass(frozen=True, slots=True)
+class _IndexKeys:
+    """The keys of an index as parts of queries; ``k0``, ``k1`` ... are their names."""
+
+    index: Index
+
+    @property
+    def names(self) -> list[sql.SQL]:
+        return [sql.SQL(f"k{i}") for i in range(len(self.index.keys))]
+
+    @property
+    def named(self) -> list[sql.Composed]:
+        return [sql.SQL("({}) AS {}").format(sql.SQL(k), n) for k, n in zip(self.index.keys, self.names, strict=True)]
+
+    @property
+    def condition(self) -> sql.Composable:
+        """WHERE with the rows that the index contains and compares, or nothing."""
+        index = self.index
+        conditions = [sql.SQL("({})").format(sql.SQL(index.predicate))] if index.predicate else []
+        if not index.nulls_not_distinct:
+            conditions += [sql.SQL("({}) IS NOT NULL").format(sql.SQL(k)) for k in index.keys]
+        return sql.SQL("WHERE {}").format(sql.SQL(" AND ").join(conditions)) if conditions else sql.SQL("")
+
+    @property
+    def same(self) -> sql.Composed:
+        """The rows ``a`` and ``b`` have the same key."""
+        equal = " IS NOT DISTINCT FROM " if self.index.nulls_not_distinct else " = "
+        return sql.SQL(" AND ").join(sql.SQL(f"a.{{0}}{equal}b.{{0}}").format(n) for n in self.names)
+
+    def rows(self, relation: sql.Composable, *further: sql.Composable) -> sql.Composable:
+        """A subquery for the rows of a relation that the index contains: ``row_id``, the keys, further columns."""
+        columns = sql.SQL(", ").join([*self.named, *further])
+        return sql.SQL("(SELECT ctid AS row_id, {} FROM {} {})").format(columns, relation, self.condition)
+
+
+def _find_groups(violations: Violations, index_no: int, keys: _IndexKeys) -> bool:
+    """Lists the rows that share a key of the index in the scratch table of duplicates; False if there are none."""
+    conn, table_run, index = violations.conn, violations.table_run, keys.index
+    conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(KEY_GROUP))
+    # Sorting takes half of the time of hashing, which touches memory all over; but comparing what a collation orders
+    # costs many times as much.
+    with nullcontext() if index.collated else without(conn, "enable_hashagg"):
+        found = violations.run(
+            compose(
+                "validate",
+                "key_groups",
+                keys=sql.SQL(", ").join(keys.names),
+                keyed_rows=keys.rows(violations.relation),
+            )
+        )
+    if not found:
+        return False
+    analyze(conn, KEY_GROUP)
+    within = sql.SQL(f"({index.predicate})" if index.predicate else "true")
+    key = "CASE WHEN {} THEN ({}) END AS {}" if index.predicate else "({1}) AS {2}"
+    by = rank(conn, table_run, violations.staged)
+    found = violations.run(
+        compose(
+            "validate",
+            "duplicates",
+            table_no=table_run.table_no,
+            index_no=sql.Literal(index_no),
+            ordinal=by.ordinal,
+            rank=by.column,
+            within=within,
+            keys=sql.SQL(", ").join(
+                sql.SQL(key).format(within, sql.SQL(k), n) for k, n in zip(index.keys, keys.names, strict=True)
+            ),
+            relation=violations.relation,
+            same=keys.same,
+            row_map=by.row_map,
         )
     )
-    conn.execute(sql.SQL("ANALYZE {}").format(_LIVE))
-    if not several:
-        if listed:
-            conn.execute(
-                sql.SQL(
-                    "INSERT INTO {} SELECT d.tab, d.rid, true FROM {} AS d JOIN {} AS l USING (tab, ix, grp)"
-                    " WHERE d.ord > l.ord AND NOT EXISTS (SELECT FROM {} AS x WHERE x.tab = d.tab AND x.rid = d.rid)"
-                ).format(LOST, DUP, _LIVE, LOST)
-            )
+    conn.execute(sql.SQL("ANALYZE {}").format(DUPLICATE))
+    return bool(found)
+
+
+def _find_stored(violations: Violations, keys: _IndexKeys, priority: int) -> None:
+    """Finds staged rows whose key the table contains in a row that is not their match by the merge key."""
+    table_run, index = violations.table_run, keys.index
+    match = [sql.Identifier(c) for c in table_run.merge_key]
+    if match and sorted(index.keys) == sorted(m.as_string() for m in match):
         return
-    lead = sql.SQL("lead AS (SELECT tab, ix, grp, min(ord) AS ord FROM {} GROUP BY tab, ix, grp)").format(_LIVE)
-    refuse = sql.SQL(
-        "WITH {lead}, later AS MATERIALIZED (SELECT DISTINCT d.tab, d.ord FROM {live} AS d"
-        " JOIN lead AS l USING (tab, ix, grp) WHERE d.ord <> l.ord)"
-        " INSERT INTO {lost} SELECT DISTINCT d.tab, d.rid, true FROM {live} AS d JOIN lead AS l USING (tab, ix, grp)"
-        " WHERE d.ord > l.ord AND NOT EXISTS (SELECT FROM later AS x WHERE x.tab = l.tab AND x.ord = l.ord)"
-    ).format(lead=lead, live=_LIVE, lost=LOST)
-    gone = sql.SQL("DELETE FROM {} AS d USING {} AS l WHERE l.loser AND l.tab = d.tab AND l.rid = d.rid").format(
-        _LIVE, LOST
+    same, own = keys.same, sql.SQL("")
+    further: list[sql.Composable] = []
+    if match:
+        further = [sql.SQL("{} AS m{}").format(m, sql.SQL(str(i))) for i, m in enumerate(match)]
+        own = sql.SQL(" AND ").join(sql.SQL(f"a.m{i} = b.m{i}") for i in range(len(match)))
+        same = sql.SQL("{} AND NOT ({})").format(same, own)
+    table = table_run.relation if table_run.table.kind != "r" else sql.SQL("ONLY {}").format(table_run.relation)
+    staged, stored = keys.rows(violations.relation, *further), keys.rows(table, *further)
+    found = violations.record(
+        compose("validate", "stored_duplicates", staged=staged, stored=stored, same=same),
+        priority,
+        duplicate_verdict(index),
     )
-    # The planner takes what the WITH queries bring for a handful: 30,000 rows took half a minute in nested loops.
-    conn.execute(sql.SQL("ANALYZE {}").format(LOST))
-    rounds = _ROUNDS
-    with without(conn, "enable_nestloop"):
-        while rounds and conn.execute(refuse).rowcount:
-            conn.execute(gone)
-            rounds -= 1
-    if not rounds:
-        conn.execute(sql.SQL("DO {}").format(sql.Literal(_GREEDY)))
-        conn.execute(gone)
-
-
-def name_duplicates(conn: psycopg.Connection, state: TableRun, offenders: Offenders) -> None:
-    """Whoever leaves and has the key of an earlier row that stays meets that index, too."""
-    for ix, index in enumerate(unique_indexes(state.plan.table)):
-        conn.execute(
-            sql.SQL(
-                "INSERT INTO {off} (tab, rid, ord, prio, rival) SELECT d.tab, d.rid, d.ord, {prio}, k.ord"
-                " FROM {dup} AS d JOIN {live} AS k ON k.tab = d.tab AND k.ix = d.ix AND k.grp = d.grp AND k.ord < d.ord"
-                " WHERE d.tab = {tab} AND d.ix = {ix}"
-            ).format(
-                off=OFF,
-                prio=sql.Literal(offenders.unique_prio(ix, index)),
-                dup=DUP,
-                live=_LIVE,
-                tab=sql.Literal(state.number),
-                ix=sql.Literal(ix),
-            )
-        )
+    if not (found and match):
+        return
+    moves_away = compose(
+        "validate",
+        "key_moves_away",
+        stored=stored,
+        staged=staged,
+        same=same,
+        stored_key=sql.SQL(", ").join(sql.SQL(f"b.m{i}") for i in range(len(match))),
+        staged_keys=sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(match), violations.relation),
+        own=own,
+        alike=sql.SQL(" AND ").join(sql.SQL("a.{0} IS NOT DISTINCT FROM b.{0}").format(n) for n in keys.names),
+    )
+    if violations.conn.execute(moves_away).fetchone() == (True,):
+        # The order of the rows decides whether the stored row gives its key up in time.
+        violations.incomplete = True

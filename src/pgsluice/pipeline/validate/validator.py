@@ -1,9 +1,7 @@
-"""The judge: which rows are refused, and by what. PostgreSQL decides; this module asks it in sets.
+"""The validator: finds the rows that break a constraint and makes rejects of them. PostgreSQL decides, in sets.
 
-Two questions are put to it. *Values*: what do the texts in doubt mean to the columns' own input functions
-(:mod:`pgsluice.pipeline.validate.values`). *Constraints*: which rows of a relation break one (:func:`judge`); those leave as
-rejects, and whoever called tries again. Which row stays where rows exclude each other is defined in
-``docs/explanation/verdicts.md``.
+Values are decided before, in :mod:`pgsluice.pipeline.validate.values`. Which row stays where rows exclude each other is
+defined in ``docs/explanation/verdicts.md``.
 """
 
 from __future__ import annotations
@@ -14,66 +12,69 @@ from dataclasses import dataclass
 import psycopg
 
 from pgsluice.model import TableName
-from pgsluice.pipeline.scratch import DUP, OFF, clean_slate
+from pgsluice.pipeline.scratch import DUPLICATE, VIOLATION, empty_violations, has_rows
 from pgsluice.pipeline.state import TableRun
-from pgsluice.pipeline.validate.reject_rows import expel
-from pgsluice.pipeline.validate.unique import any_rows, name_duplicates, note_lost, settle_group
-from pgsluice.pipeline.validate.violations import Offenders
+from pgsluice.pipeline.validate.elimination import eliminate, exclude_violations, record_duplicates
+from pgsluice.pipeline.validate.foreign_keys import find_orphans
+from pgsluice.pipeline.validate.reject_rows import reject_violations
+from pgsluice.pipeline.validate.unique import find_duplicates
+from pgsluice.pipeline.validate.violations import Violations, find_failed_checks, find_nulls
 from pgsluice.postgres.capabilities import foreign_keys_to
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """What came of :func:`judge`."""
+class Scope:
+    """Which constraints a validation covers."""
 
-    left: int
-    """Rows that left."""
-    complete: bool
-    """Every constraint could be asked."""
+    rows: bool = True
+    """CHECKs, and NOT NULL if the stage is validated."""
+    unique: bool = True
+    """Unique indexes; the first row of a key in file order stays."""
+    outer_keys: bool = True
+    """Foreign keys that point out of the group."""
+    inner_keys: bool = True
+    """Foreign keys between tables of the group."""
 
 
-def judge(
+def validate(
     conn: psycopg.Connection,
     group: Sequence[TableRun],
     others: Mapping[TableName, TableRun],
+    scope: Scope,
     *,
     staged: bool,
     names: Collection[TableName] = (),
-    rows: bool = True,
-    unique: bool = True,
-    outer: bool = True,
-    inner: bool = True,
-) -> Judgement:
-    """Moves the rows that break a constraint to the rejects.
+) -> bool:
+    """Makes rejects of the rows that break a constraint and removes them from their relation.
 
-    :param group: a table, or tables whose foreign keys form a cycle.
-    :param others: the run's tables by name, for the parents that were rejected themselves.
-    :param staged: judge the stages; else the tables themselves, which were filled in place.
-    :param names: the tables of the group where ``group`` lacks those that brought no rows.
-    :param rows: ask CHECK, and NOT NULL of a stage.
-    :param unique: ask the unique indexes; of several rows with one key the first in file order stays.
-    :param outer: ask the foreign keys that point out of the group.
-    :param inner: ask those that point into it.
+    :param group: one table, or tables whose foreign keys form a cycle.
+    :param others: all table runs by name, to find parents that were rejected themselves.
+    :param staged: validate the stages; otherwise the tables themselves, which were filled in place.
+    :param names: the tables of the group if ``group`` lacks those without rows.
+    :returns: whether every constraint of the scope could be validated with a query. If not, only an INSERT can tell.
     """
-    names = names or {s.plan.table.name for s in group}
-    clean_slate(conn)
-    asked = [(s, Offenders(conn, s, staged=staged)) for s in group]
-    for state, offenders in asked:
-        if rows:
+    names = names or {t.table.name for t in group}
+    empty_violations(conn)
+    relations = [Violations(conn, table_run, staged=staged) for table_run in group]
+    for violations in relations:
+        if scope.rows:
             if staged:
-                offenders.not_null()
-            offenders.checks()
-        if outer:
-            offenders.foreign_keys(foreign_keys_to(state.plan.table, names, inner=False))
-        if unique:
-            offenders.duplicates()
-    keys = [(o, k) for s, o in asked if inner and (k := foreign_keys_to(s.plan.table, names, inner=True))]
-    if keys or any_rows(conn, DUP):
-        note_lost(conn)
-        settle_group(conn, group, keys)
-        for state, offenders in asked:
-            name_duplicates(conn, state, offenders)
-    left = 0
-    if any_rows(conn, OFF):
-        left = expel(conn, asked, others, staged)
-    return Judgement(left, not any(o.unanswered for _, o in asked))
+                find_nulls(violations)
+            find_failed_checks(violations)
+        if scope.outer_keys:
+            find_orphans(violations, foreign_keys_to(violations.table_run.table, names, inner=False))
+        if scope.unique:
+            find_duplicates(violations)
+    keys = [
+        (violations, k)
+        for violations in relations
+        if scope.inner_keys and (k := foreign_keys_to(violations.table_run.table, names, inner=True))
+    ]
+    if keys or has_rows(conn, DUPLICATE):
+        exclude_violations(conn)
+        eliminate(conn, group, keys)
+        for violations in relations:
+            record_duplicates(conn, violations)
+    if has_rows(conn, VIOLATION):
+        reject_violations(conn, relations, others)
+    return not any(violations.incomplete for violations in relations)

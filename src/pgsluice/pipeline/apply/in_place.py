@@ -1,0 +1,188 @@
+"""In place: a table that was empty and was filled without its keys gets them back.
+
+Building an index or adding a constraint validates all rows. If that fails, the validator finds the violating rows with
+queries, they become rejects, and the index is built again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import psycopg
+
+from pgsluice.model import Index, Phase, Progress
+from pgsluice.pipeline.apply.heap_order import copy_stage, reject_unacceptable
+from pgsluice.pipeline.fallback import FallBack, Retreat
+from pgsluice.pipeline.state import RunContext, TableRun, savepoint
+from pgsluice.pipeline.validate.validator import Scope, validate
+from pgsluice.pipeline.validate.values import convert_texts
+from pgsluice.postgres.capabilities import firing_order, only_insert_decides, unique_indexes
+from pgsluice.postgres.ddl import add_constraints, build_index
+from pgsluice.postgres.planner_hints import analyze
+from pgsluice.postgres.sqlstate import about_rows, primary
+from pgsluice.text import pluralize
+
+
+class InPlace:
+    """Finishes tables that were filled in place."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._conn = context.conn
+
+    def finish(self, group: Sequence[TableRun]) -> None:
+        """Adds the rows of the text stages, builds keys, checks and indexes, and rejects the rows that violate them.
+
+        :raises FallBack: a constraint cannot be built for a reason that no query explains.
+        """
+        for table_run in group:
+            self._add_texts(table_run)
+        self._rebuild(group)
+
+    def _add_texts(self, table_run: TableRun) -> None:
+        """Copies the rows of the text stage that PostgreSQL accepts into the table."""
+        in_doubt = table_run.counts.in_doubt
+        if not in_doubt:
+            return
+        with self._context.clock.phase("judge", table_run.name):
+            self._tell(Phase.VALIDATE, table_run, f"{pluralize(in_doubt, 'row')} in doubt")
+            convert_texts(self._conn, table_run)
+            if not only_insert_decides(table_run.table):
+                scope = Scope(unique=False, outer_keys=False, inner_keys=False)
+                with savepoint(self._conn, [table_run]):
+                    complete = validate(self._conn, [table_run], self._context.tables, scope, staged=True)
+                    if complete and copy_stage(self._conn, table_run):
+                        return
+                    raise psycopg.Rollback
+            reject_unacceptable(self._conn, table_run, self._context.tables)
+            if not copy_stage(self._conn, table_run):
+                raise _fall_back(table_run, "rows that were taken one by one are refused together")
+
+    def _rebuild(self, group: Sequence[TableRun]) -> None:
+        """Builds keys, checks and indexes; rows that violate them become rejects."""
+        broken_check = any(not self._add_unbroken_checks(t) for t in group if t.findings.checks_dropped)
+        # With a broken CHECK the rows are validated anyway; indexes are built after that.
+        waiting = {
+            t.number: unique_indexes(t.table) if broken_check else self._build_unique(t, unique_indexes(t.table))
+            for t in group
+        }
+        validated = broken_check or any(waiting.values())
+        if validated:
+            self._validate(group, "unique keys", rows=broken_check, unique=True)
+            for table_run in group:
+                if failed := self._build_unique(table_run, waiting[table_run.number]):
+                    raise _fall_back(table_run, f"index {failed[0].name} cannot be built")
+                if table_run.findings.checks_dropped:
+                    self._add_checks(table_run)
+        for table_run in group:
+            self._build_plain(table_run)
+        if not self._add_foreign_keys(group):
+            if not validated:
+                self._validate(group, "foreign keys", rows=False, unique=False)
+            if validated or not self._add_foreign_keys(group):
+                raise _fall_back(group[0], "a foreign key cannot be added")
+
+    def _validate(self, group: Sequence[TableRun], what: str, *, rows: bool, unique: bool) -> None:
+        with self._context.clock.phase("judge", group[0].name):
+            self._tell(Phase.VALIDATE, group[0], what)
+            scope = Scope(rows=rows, unique=unique)
+            if not validate(self._conn, group, self._context.tables, scope, staged=False):
+                # A constraint that no query can validate for one row may change the verdict on other rows.
+                raise _fall_back(group[0], "a constraint can only be asked row by row")
+
+    def _build_unique(self, table_run: TableRun, indexes: Sequence[Index]) -> list[Index]:
+        """Builds unique indexes in the order of their oids, which is the order in which PostgreSQL checks them.
+
+        :returns: the first index that cannot be built, and the indexes after it.
+        """
+        for i, index in enumerate(indexes):
+            if not self._build(table_run, index.name, partial(build_index, self._conn, table_run.table, index)):
+                return list(indexes[i:])
+        return []
+
+    def _build(self, table_run: TableRun, name: str, build: Callable[[], None]) -> bool:
+        self._tell(Phase.BUILD, table_run, f"index {name}")
+        with self._context.clock.phase("index", table_run.name):
+            try:
+                with self._conn.transaction():
+                    build()
+            except psycopg.errors.UniqueViolation:
+                return False
+            except psycopg.Error as error:
+                raise _fall_back_for(table_run, error) from error
+        return True
+
+    def _build_plain(self, table_run: TableRun) -> None:
+        """Builds the indexes that are not unique, and collects statistics."""
+        with self._context.clock.phase("index", table_run.name):
+            try:
+                for index in (i for i in table_run.table.indexes if not i.unique):
+                    self._tell(Phase.BUILD, table_run, f"index {index.name}")
+                    build_index(self._conn, table_run.table, index)
+            except psycopg.Error as error:
+                raise _fall_back_for(table_run, error) from error
+        # Foreign keys are checked after that, and their query is planned with the table's real size.
+        with self._context.clock.phase("analyze", table_run.name):
+            analyze(self._conn, table_run.relation)
+
+    def _add_unbroken_checks(self, table_run: TableRun) -> bool:
+        """Adds CHECKs that were dropped before a row broke one.
+
+        Returns False if a CHECK is broken now, or if adding it would not validate the rows.
+        """
+        checks = table_run.table.checks
+        if table_run.findings.check_violated or not all(c.validated for c in checks if c.enforced):
+            return False
+        try:
+            self._add_checks(table_run)
+        except FallBack:
+            # The validator will find the row, or find that no query tells.
+            return False
+        return True
+
+    def _add_checks(self, table_run: TableRun) -> None:
+        with self._context.clock.phase("check", table_run.name):
+            checks = table_run.table.checks
+            self._tell(Phase.BUILD, table_run, f"check {', '.join(c.name for c in checks)}")
+            try:
+                with self._conn.transaction():
+                    add_constraints(self._conn, table_run.relation, checks)
+            except psycopg.Error as error:
+                raise _fall_back_for(table_run, error) from error
+        table_run.findings.checks_dropped = False
+
+    def _add_foreign_keys(self, group: Sequence[TableRun]) -> bool:
+        """Adds the foreign keys of all tables, all or none; False if rows break a key.
+
+        They are added in firing order, so that the new triggers fire in the order of the old ones.
+        """
+        try:
+            with self._conn.transaction():
+                for table_run in group:
+                    with self._context.clock.phase("foreign key", table_run.name):
+                        for fk in firing_order(table_run.table):
+                            self._tell(Phase.BUILD, table_run, f"foreign key {fk.name}")
+                            add_constraints(self._conn, table_run.relation, [fk])
+        except psycopg.errors.ForeignKeyViolation:
+            return False
+        except psycopg.Error as error:
+            raise _fall_back_for(group[0], error) from error
+        return True
+
+    def _tell(self, phase: Phase, table_run: TableRun, step: str) -> None:
+        self._context.listen(Progress(phase, table_run.name, step))
+
+
+def _fall_back(table_run: TableRun, reason: str) -> FallBack:
+    return FallBack(table_run.table.name, reason, Retreat.STAGES)
+
+
+def _fall_back_for(table_run: TableRun, error: psycopg.Error) -> FallBack:
+    """The fallback for an error that concerns a row.
+
+    :raises psycopg.Error: ``error``, if it does not concern a row.
+    """
+    if not about_rows(error):
+        raise error
+    return _fall_back(table_run, primary(error))

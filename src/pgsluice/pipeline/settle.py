@@ -1,0 +1,227 @@
+"""Settlement: the end of an attempt. Counts must balance; then the run is vetoed or published."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from pgsluice.errors import AccountingError
+from pgsluice.ledger.rejects import copy_rejects, takes_report
+from pgsluice.ledger.replays import mark_replayed
+from pgsluice.ledger.runs import FileRecord, record_files
+from pgsluice.model import LoadOptions, Phase, Progress, RejectsResult, RunResult, RunStatus, Strategy, TableResult
+from pgsluice.pipeline.ingest.checkpoint import Checkpoints
+from pgsluice.pipeline.publish.sequences import move_sequences
+from pgsluice.pipeline.publish.shadow_tables import ShadowTables
+from pgsluice.pipeline.publish.swap import Swap, write_out
+from pgsluice.pipeline.rejects.replay import Replay
+from pgsluice.pipeline.rejects.report import write_report
+from pgsluice.pipeline.rejects.report_file import read_report
+from pgsluice.pipeline.results import nothing_loaded, table_result, veto_reason
+from pgsluice.pipeline.run_entry import RunEntry
+from pgsluice.pipeline.scratch import REJECT
+from pgsluice.pipeline.state import RunContext, TableRun
+from pgsluice.postgres.planner_hints import analyze
+
+_log = logging.getLogger(__name__)
+
+_REPORT = "Please report this as a defect of pgsluice"
+
+
+@dataclass(slots=True)
+class Settlement:
+    """Settles one attempt, in its transaction."""
+
+    context: RunContext
+    ledger_conn: psycopg.Connection
+    options: LoadOptions
+    entry: RunEntry
+    replay: Replay | None
+    checkpoints: Checkpoints | None
+    shadows: ShadowTables
+    lock_holders: Callable[[], str]
+    """Says in words who holds locks on the tables of the run."""
+    committing: RunResult | None = None
+    """The result of a run that is being published, from before its commit on."""
+
+    def settle(self, todo: Sequence[TableRun]) -> RunResult:
+        """Publishes the rows, or rolls them back if the rejects exceed a limit or the run is a dry run.
+
+        :param todo: the tables that had files to load.
+        :raises AccountingError: read = loaded + rejected does not hold.
+        :raises FallBack: a swap is not possible.
+        :raises LockedError: another session holds a table that has to be swapped.
+        """
+        rejected = count_rejects(self.context.conn, todo)
+        check_balance(todo, rejected)
+        result = self._result(rejected)
+        if result.status == RunStatus.PUBLISHED:
+            result = self._with_report(result, self.context.conn, todo)
+            self.committing = result
+            self._publish(todo, result)
+        else:
+            with self.ledger_conn.transaction():
+                result = self._with_report(result, self.ledger_conn, todo)
+                self.context.conn.rollback()
+                self._record(self.ledger_conn, result)
+                if self.checkpoints is not None:
+                    self.checkpoints.drop(self.ledger_conn, todo)
+        _log.info("run %d: %s, %d rejects", self.entry.run_id, result.status, result.rejects.count)
+        return self.complete(result)
+
+    def complete(self, result: RunResult) -> RunResult:
+        """The result with the seconds and the profile of the whole run."""
+        return replace(result, seconds=round(self.entry.seconds, 3), profile=self.context.clock.times())
+
+    def _result(self, rejected: Mapping[int, int]) -> RunResult:
+        table_runs = list(self.context.tables.values())
+        tables = tuple(table_result(t, rejected) for t in table_runs)
+        by_name = {t.table.name: result for t, result in zip(table_runs, tables, strict=True)}
+        veto = veto_reason(self.options.limits, by_name)
+        status = RunStatus.PUBLISHED
+        if veto or self.options.dry_run:
+            status = RunStatus.VETOED if veto else RunStatus.DRY_RUN
+        replayable = (self.entry.replay_of or self.entry.run_id) if status is RunStatus.PUBLISHED else None
+        return RunResult(
+            run_id=self.entry.run_id,
+            status=str(status),
+            seconds=0.0,
+            tables=tuple(nothing_loaded(t) for t in tables) if veto else tables,
+            rejects=RejectsResult(sum(rejected.values()), None, replay=replayable),
+            reason=veto,
+            replay_of=self.entry.replay_of,
+        )
+
+    def _with_report(self, result: RunResult, ledger_conn: psycopg.Connection, todo: Sequence[TableRun]) -> RunResult:
+        """Writes the rejects into the CSV report and, on ``ledger_conn``, into the ledger."""
+        if not result.rejects.count:
+            return result
+        with self.context.clock.phase("rejects"):
+            self._tell("report of rejects")
+            name = f"run-{self.entry.run_id}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+            folder = Path(self.options.reports)
+            if self.replay is None and takes_report(ledger_conn):
+                report = write_report(self.context.conn, todo, folder, name, self.entry.run_id, ledger_conn)
+            else:
+                # The report of a replay has the number of the run that is replayed.
+                run_id = self.entry.replay_of or self.entry.run_id
+                report = write_report(self.context.conn, todo, folder, name, run_id)
+                copy_rejects(ledger_conn, self.entry.run_id, read_report(report[0]))
+        path, groups = report
+        return replace(result, rejects=replace(result.rejects, path=str(path), groups=groups))
+
+    def _publish(self, todo: Sequence[TableRun], result: RunResult) -> None:
+        main, clock = self.context.conn, self.context.clock
+        self._tell("commit")
+        for table_run in todo:
+            if table_run.strategy is not Strategy.SWAP:
+                move_sequences(main, table_run)
+            if table_run.strategy is Strategy.STAGE and table_run.table.owner_is_me:
+                with clock.phase("analyze", table_run.name):
+                    _analyze_if_changed(main, table_run)
+        swap = Swap(main, self.shadows, self.context.listen, self.lock_holders)
+        if self.shadows.made:
+            with clock.phase("write out"):
+                write_out(main, self.ledger_conn, self.entry.run_id)
+        with clock.phase("publish"):
+            self._record(main, result)
+            if self.checkpoints is not None:
+                self.checkpoints.drop(main, todo)
+            swap.perform(self.options.lock_timeout, no_wait=self.options.no_wait)
+            main.commit()
+
+    def _record(self, conn: psycopg.Connection, result: RunResult) -> None:
+        """Records the files and the end of the run in the ledger."""
+        records = []
+        for table_run, table in zip(self.context.tables.values(), result.tables, strict=True):
+            records += _file_records(table_run, table, result.status == RunStatus.PUBLISHED)
+        record_files(conn, self.entry.run_id, records)
+        report = result.rejects.path
+        if self.replay and result.status == RunStatus.PUBLISHED:
+            rejected = (row.number for row in read_report(Path(report))) if report else ()
+            loaded = self.replay.numbers_but(n for n in rejected if n is not None)
+            mark_replayed(conn, self.replay.run_id, self.entry.run_id, loaded)
+        self.entry.finish(conn, RunStatus(result.status), result.reason, report)
+
+    def _tell(self, step: str) -> None:
+        self.context.listen(Progress(Phase.PUBLISH, step=step))
+
+
+def _file_records(table_run: TableRun, table: TableResult, published: bool) -> list[FileRecord]:
+    name = table_run.table.name
+    oid = table_run.shadow_oid if table_run.shadow_oid and published else table_run.table.oid
+    records = []
+    for plan, file in zip(table_run.plan.files, table.files, strict=True):
+        outcome = "skipped" if file.skipped else "loaded" if published else "vetoed"
+        records.append(
+            FileRecord(
+                oid,
+                name.schema,
+                name.name,
+                file.path,
+                file.sha256,
+                file.bytes,
+                outcome,
+                file.read,
+                file.loaded if published else 0,
+                file.rejected,
+                plan.columns,
+                plan.file.dialect,
+                table.mode,
+            )
+        )
+    return records
+
+
+def count_rejects(conn: psycopg.Connection, todo: Sequence[TableRun]) -> dict[int, int]:
+    """The number of rejects of each file, by number of the file.
+
+    :raises AccountingError: a row is rejected twice.
+    """
+    counts = {f.number: 0 for t in todo for f in t.files}
+    statement = sql.SQL(
+        "SELECT count(*), count(DISTINCT ordinal) FROM {} WHERE table_no = %s AND ordinal >= %s AND ordinal < %s"
+    ).format(REJECT)
+    for table_run in todo:
+        for file in (f for f in table_run.files if not f.skipped):
+            row = conn.execute(statement, (table_run.number, file.base, file.base + file.read)).fetchone()
+            assert row is not None
+            rows, distinct = row
+            if rows != distinct:
+                raise AccountingError(
+                    f"{file.plan.file.path}: {rows - distinct:,} rows were rejected twice; nothing was published",
+                    _REPORT,
+                )
+            counts[file.number] = rows
+    return counts
+
+
+def check_balance(todo: Sequence[TableRun], rejected: Mapping[int, int]) -> None:
+    """Checks for each table that read = loaded + rejected, by PostgreSQL's own counts of the rows it took.
+
+    :raises AccountingError: the counts do not balance.
+    """
+    for table_run in todo:
+        rejects = sum(rejected[f.number] for f in table_run.files)
+        landed = table_run.counts.landed
+        if table_run.read != landed + rejects:
+            raise AccountingError(
+                f"{table_run.name}: {table_run.read:,} rows read, {landed:,} loaded and {rejects:,} rejected"
+                " do not balance; nothing was published",
+                f"{_REPORT}, with the table's definition",
+            )
+
+
+def _analyze_if_changed(conn: psycopg.Connection, table_run: TableRun) -> None:
+    """Collects statistics if a tenth or more of the table changed, as autovacuum would by default."""
+    row = conn.execute("SELECT reltuples FROM pg_class WHERE oid = %s", (table_run.table.oid,)).fetchone()
+    counts = table_run.counts
+    changed = counts.inserted + counts.updated + counts.deleted
+    if row is not None and changed and changed >= 0.1 * max(row[0], 0):
+        analyze(conn, table_run.relation)

@@ -1,0 +1,68 @@
+-- Which texts of a text stage PostgreSQL's input functions accept; see pipeline/validate/values.py.
+
+-- name: find_bad_values
+-- The first column of each row whose input function refuses the text. OFFSET 0 keeps the planner from evaluating the
+-- CASE once for each place that names it.
+CREATE TEMP TABLE pgsluice_bad_value ON COMMIT DROP AS
+SELECT d.{ordinal} AS ordinal, f.column_no, CASE f.column_no {texts} END AS value
+  FROM {text_stage} AS d
+ CROSS JOIN LATERAL (SELECT CASE {first_bad} END AS column_no OFFSET 0) AS f
+ WHERE f.column_no IS NOT NULL;
+
+-- name: reject_bad_values
+-- Rejects for the bad values of one column, in PostgreSQL's words. Asking for the words of every row would take four
+-- times as long as asking whether the text is valid.
+INSERT INTO pg_temp.pgsluice_reject (table_no, ordinal, kind, column_name, sqlstate, message)
+SELECT {table_no}, w.ordinal, 'value', {column}, (w.error).sql_error_code, (w.error).message
+  FROM (SELECT ordinal, pg_input_error_info(value, {type}) AS error
+          FROM pg_temp.pgsluice_bad_value WHERE column_no = {column_no} OFFSET 0) AS w;
+
+-- name: move_to_stage
+-- Accepted rows of the text stage, converted by the input functions of their columns. Both OFFSET 0 are fences. Without
+-- the first the planner may convert rows before it leaves the rejected rows out, and does so for wide tables; without the
+-- second it converts a row once for each column.
+INSERT INTO {stage}
+SELECT (v.converted).*
+  FROM (SELECT * FROM {text_stage} AS r
+         WHERE NOT EXISTS (SELECT FROM pg_temp.pgsluice_reject AS q
+                            WHERE q.table_no = {table_no} AND q.ordinal = r.{ordinal})
+        OFFSET 0) AS d
+ CROSS JOIN LATERAL (SELECT ({record})::{stage} AS converted OFFSET 0) AS v;
+
+-- name: rejected_keys
+-- Key columns of the rejected rows of the text stage.
+SELECT r.{ordinal}, {keys}
+  FROM {text_stage} AS r
+ WHERE EXISTS (SELECT FROM pg_temp.pgsluice_reject AS q WHERE q.table_no = {table_no} AND q.ordinal = r.{ordinal});
+
+-- name: convert_one_by_one
+-- A PL/pgSQL program that converts each row of the text stage in a block of its own and makes a reject of each row that
+-- cannot be converted, with the first column that refuses its text.
+DECLARE d record; v {stage}; code text; words text; field text;
+BEGIN
+  FOR d IN SELECT * FROM {text_stage} ORDER BY {ordinal} LOOP
+    BEGIN
+      v := {record};
+    EXCEPTION WHEN OTHERS THEN
+      GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, words = MESSAGE_TEXT;
+      IF {system_error} THEN RAISE; END IF;
+      field := '';
+      {columns}
+      INSERT INTO pg_temp.pgsluice_reject (table_no, ordinal, kind, column_name, sqlstate, message)
+        VALUES ({table_no}, d.{ordinal}, 'value', field, code, words);
+    END;
+  END LOOP;
+END
+
+-- name: convert_one_column
+-- A part of convert_one_by_one: does this column refuse its text? The other columns are NULL meanwhile, which a domain
+-- among them may refuse as well.
+      IF field = '' AND d.{column} IS NOT NULL THEN
+        BEGIN {convert} EXCEPTION WHEN OTHERS THEN field := {name}; END;
+      END IF;
+
+-- name: convert_one_null
+-- A part of convert_one_by_one: does the domain of this column refuse NULL?
+      IF field = '' AND d.{column} IS NULL THEN
+        BEGIN PERFORM CAST(NULL AS {type}); EXCEPTION WHEN OTHERS THEN field := {name}; END;
+      END IF;
