@@ -13,15 +13,16 @@ from typing import Annotated
 
 import typer
 
-from pgsluice.cli.exit_codes import DEFECT, INTERRUPTED, REFUSED, VETOED, WRONG, Endings
-from pgsluice.cli.inspect import rejects, runs, verify
+from pgsluice.cli.exit_codes import DEFECT, INTERRUPTED, REFUSED, VETOED, WRONG, CommandGroup
+from pgsluice.cli.inspection import rejects, runs, verify
 from pgsluice.cli.load import load, plan, replay, resume
 from pgsluice.cli.server import server
+from pgsluice.report.output import show_line
 
 __all__ = ["DEFECT", "INTERRUPTED", "REFUSED", "VETOED", "WRONG", "app", "main", "run"]
 
 app = typer.Typer(
-    cls=Endings,
+    cls=CommandGroup,
     name="pgsluice",
     # Rich doubles the start-up time, and its tracebacks are for developers only.
     rich_markup_mode=None,
@@ -38,7 +39,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(f"pgsluice {version('pgsluice')}")
+        show_line(f"pgsluice {version('pgsluice')}")
         raise typer.Exit
 
 

@@ -136,7 +136,51 @@ ServerVersion = Annotated[
 ]
 
 
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Do everything but publish: show which rows would be rejected.")
+]
+Again = Annotated[bool, typer.Option("--again", help="Load files even if their content was already loaded.")]
+Resumable = Annotated[
+    bool,
+    typer.Option(
+        "--resumable",
+        help="Stage every file on its own, so that an interrupted run can be resumed: pgsluice resume RUN. Slower"
+        " for empty tables.",
+    ),
+]
+Profile = Annotated[
+    bool, typer.Option("--profile", help="Print where the time went, by table and phase (--json always does).")
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Fail at once if another run holds the tables.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress, and no summary unless rows were rejected.")]
+
+
+class LogLevel(enum.StrEnum):
+    """The lowest level that a log holds."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+LogLevelOption = Annotated[
+    LogLevel | None,
+    typer.Option(
+        "--log-level",
+        metavar="LEVEL",
+        help="Write a log from LEVEL on: debug, info, warning or error.  [default: no log; info with --log-file]",
+    ),
+]
+LogFile = Annotated[
+    str | None,
+    typer.Option("--log-file", metavar="FILE", help="File that the log is appended to.  [default: standard error]"),
+]
+
+
 class RejectsFormat(enum.StrEnum):
+    """How ``pgsluice rejects`` writes rejects."""
+
     TABLE = "table"
     CSV = "csv"
     JSON = "json"

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pgsluice.cli.options import ServerDir, ServerVersion
+from pgsluice.report.output import show_line
 
 server = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -32,7 +33,7 @@ def server_start(version: ServerVersion = None, data_dir: ServerDir = ".pgsluice
     """
     from pgsluice.postgres.embedded import server as embedded
 
-    print(embedded.start(data_dir, version))
+    show_line(embedded.start(data_dir, version))
 
 
 @server.command("stop")
@@ -43,7 +44,7 @@ def server_stop(data_dir: ServerDir = ".pgsluice") -> None:
     """
     from pgsluice.postgres.embedded import server as embedded
 
-    print("Stopped." if embedded.stop(data_dir) else "It was not running.")
+    show_line("Stopped." if embedded.stop(data_dir) else "It was not running.")
 
 
 @server.command("status")
@@ -56,11 +57,11 @@ def server_status(data_dir: ServerDir = ".pgsluice") -> None:
 
     found = embedded.status(data_dir)
     if found.running:
-        print(f"Running: PostgreSQL {found.version}, process {found.pid}, {found.uri}")
+        show_line(f"Running: PostgreSQL {found.version}, process {found.pid}, {found.uri}")
     elif found.version is None:
-        print(f"There is no server in {found.data_dir}.")
+        show_line(f"There is no server in {found.data_dir}.")
     else:
-        print(f"Not running: PostgreSQL {found.version} in {found.data_dir}")
+        show_line(f"Not running: PostgreSQL {found.version} in {found.data_dir}")
 
 
 @server.command("psql", context_settings={"ignore_unknown_options": True})

@@ -1,20 +1,16 @@
-"""Commands that look at what is there: tables, rejects, runs."""
+"""The commands that read and change nothing: ``verify``, ``rejects`` and ``runs``."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from pgsluice.cli.exit_codes import VETOED, show, show_json, telling
+from pgsluice.cli.exit_codes import VETOED
 from pgsluice.cli.options import DatabaseUrl, DataDir, Into, Json, RejectsFormat, Run, address
-
-if TYPE_CHECKING:
-    from pgsluice.model import Reject, RejectsResult
+from pgsluice.report.output import show, show_csv, show_json, show_json_rows
 
 
 def verify(
@@ -78,34 +74,16 @@ def rejects(
     run_id, found = api.rejects(run, table=table, database_url=database_url, data_dir=data_dir)
     rows = api.reject_rows(run_id, table=table, database_url=database_url, data_dir=data_dir)
     if form is RejectsFormat.CSV:
-        _write_csv(itertools.islice(rows, limit))
+        from pgsluice.pipeline.rejects.report_file import HEADER, csv_row, csv_writer
+
+        show_csv(csv_writer, HEADER, map(csv_row, itertools.islice(rows, limit)))
     elif form is RejectsFormat.JSON:
-        _write_json(run_id, found, itertools.islice(rows, limit))
+        head = {"run_id": run_id, **dataclasses.asdict(found)}
+        show_json_rows(head, map(dataclasses.asdict, itertools.islice(rows, limit)))
     else:
         from pgsluice.report.console import rejects_parts
 
         show(rejects_parts(run_id, found, rows, 10 if limit is None else limit, address(database_url, data_dir)))
-
-
-def _write_csv(rows: Iterable[Reject]) -> None:
-    from pgsluice.pipeline.rejects.report_file import HEADER, csv_row, csv_writer
-
-    with telling():
-        writer = csv_writer(sys.stdout)
-        writer.writerow(HEADER)
-        writer.writerows(map(csv_row, rows))
-
-
-def _write_json(run_id: int, found: RejectsResult, rows: Iterable[Reject]) -> None:
-    """One object, written row by row: a million rejects do not have to fit in memory."""
-    import json
-
-    with telling():
-        head = json.dumps({"run_id": run_id, **dataclasses.asdict(found)})
-        print(head[:-1] + ', "rows": [', end="")
-        for place, row in enumerate(rows):
-            print(", " if place else "", json.dumps(dataclasses.asdict(row)), sep="", end="")
-        print("]}")
 
 
 def runs(
