@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from pgsluice.model import Listener, Progress, RunResult
 
-_SECRET = re.compile(
+_SECRET = (
     r"(?P<before>://[^/@\s:]*:)\S+(?=@)"  # postgresql://user:secret@host
-    r"|(?P<name>password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s'&]+)",  # password=secret, sslpassword='a secret'
-    re.IGNORECASE,
+    r"|(?P<name>password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s'&]+)"  # password=secret, sslpassword='a secret'
 )
+"""What stands before a password in an address of libpq, and the password."""
 
 
 @contextlib.contextmanager
@@ -52,10 +52,10 @@ def log_to(level: LogLevel | None, file: str | None) -> Iterator[None]:
     except typer.Exit:
         raise
     except KeyboardInterrupt:
-        logger.error("interrupted")
+        logging.getLogger(__name__).error("interrupted")
         raise
     except Exception as error:
-        logger.error("%s: %s", type(error).__name__, " ".join(str(error).split()))
+        logging.getLogger(__name__).error("%s: %s", type(error).__name__, " ".join(str(error).split()))
         raise
     finally:
         logger.removeHandler(handler)
@@ -147,4 +147,4 @@ def _handler(level: LogLevel | None, file: str | None) -> logging.Handler:
 
 
 def _without_secrets(text: str) -> str:
-    return _SECRET.sub(lambda found: f"{found['before'] or found['name']}***", text)
+    return re.sub(_SECRET, lambda found: f"{found['before'] or found['name']}***", text, flags=re.IGNORECASE)

@@ -8,7 +8,6 @@ false then.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import sys
@@ -78,6 +77,8 @@ def show_json(value: object) -> None:
 
     :raises OutputInterrupted: on Ctrl-C.
     """
+    import json
+
     with _output_guard():
         print(json.dumps(value))
 
@@ -89,6 +90,8 @@ def show_json_rows(head: Mapping[str, object], rows: Iterable[Mapping[str, objec
     :param rows: the elements of its last member, ``rows``.
     :raises OutputInterrupted: on Ctrl-C.
     """
+    import json
+
     with _output_guard():
         print(json.dumps(head)[:-1] + ', "rows": [', end="")
         for place, row in enumerate(rows):
