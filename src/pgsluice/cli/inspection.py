@@ -16,7 +16,7 @@ from pgsluice.report.output import show, show_csv, show_json, show_json_rows
 def verify(
     sql: Annotated[
         str | None,
-        typer.Option("--sql", metavar="FILE", help="SQL file of queries whose results are printed as tables, too."),
+        typer.Option("--sql", metavar="FILE", help="SQL file of queries; their results are printed as tables."),
     ] = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
@@ -25,8 +25,8 @@ def verify(
 ) -> None:
     """Check the tables that were loaded.
 
-    Row counts are compared with those of the runs (unless rows were updated or deleted by them), every foreign
-    key is searched for orphans, required columns for NULLs. The exit code is 1 if a check fails.
+    The checks compare the row counts with those of the runs (unless a run updated or deleted rows), and search
+    every foreign key for orphans and every required column for NULLs. The exit code is 1 if a check fails.
 
     Example: pgsluice verify --sql questions.sql
     """
@@ -46,7 +46,7 @@ def rejects(
     run: Run = None,
     form: Annotated[
         RejectsFormat,
-        typer.Option("--format", help="A table to read, or every reject as CSV or as one JSON object."),
+        typer.Option("--format", help="Tables to read, or all rejects as CSV or as one JSON object."),
     ] = RejectsFormat.TABLE,
     limit: Annotated[
         int | None,
@@ -54,7 +54,7 @@ def rejects(
             "--limit",
             metavar="N",
             min=0,
-            help="Rejects shown one by one, 0 for none.  [default: 10 in a table, all in CSV and JSON]",
+            help="Number of rejects shown one by one, 0 for none.  [default: 10 in a table, all in CSV and JSON]",
         ),
     ] = None,
     table: Annotated[str | None, typer.Option("--table", metavar="TABLE", help="Only the rejects of TABLE.")] = None,
@@ -63,9 +63,9 @@ def rejects(
 ) -> None:
     """Show the rows that a run rejected, and why.
 
-    RUN is the run's number; without it the last run that has rejects is taken. They are grouped with their
-    counts first, then shown one by one; those that were replayed are left out. As CSV those of a published run
-    can be corrected (column raw) and given to pgsluice replay.
+    RUN is the run's id; without RUN the last run that has rejects is taken. The rejects are shown in groups
+    with their counts, then one by one. Rejects that were replayed are left out. The CSV of a published run can
+    be corrected (column raw) and given to pgsluice replay.
 
     Example: pgsluice rejects 12 --format csv > rejects.csv
     """
@@ -88,13 +88,13 @@ def rejects(
 
 def runs(
     limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="How many, the last first.")
+        int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="Number of runs, the newest first.")
     ] = 20,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """List the runs: when, how they ended, how many rows.
+    """List the runs: start, status and number of rows.
 
     Example: pgsluice runs --limit 5
     """

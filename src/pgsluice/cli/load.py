@@ -73,10 +73,10 @@ def load(
 ) -> None:
     """Load files into their tables: all of them, or none.
 
-    PATH is a CSV file (.csv, .tsv, also .gz) or a folder of them. Each file goes into the table that its
+    PATH is a CSV file (.csv, .tsv, also .gz) or a folder of CSV files. Each file goes into the table that its
     name says, parents before children. Rows that PostgreSQL would refuse are kept as rejects with file,
-    line and reason; if there are more than --max-rejects allows, nothing is published and the exit code
-    is 1.
+    line and reason. If there are more rejects than --max-rejects allows, nothing is published and the exit
+    code is 1.
 
     Example: pgsluice load data/ --schema schema.sql --max-rejects 0.1%
     """
@@ -131,8 +131,8 @@ def plan(
 ) -> None:
     """Show what a load would do, and write nothing.
 
-    PATH is a CSV file (.csv, .tsv, also .gz) or a folder of them. Shown is which file feeds which table,
-    how each file is read, which columns match, in what order the tables are loaded and why.
+    PATH is a CSV file (.csv, .tsv, also .gz) or a folder of CSV files. The plan shows which file goes into
+    which table, how each file is read, which columns match, in what order the tables are loaded and why.
 
     Example: pgsluice plan data/ --schema schema.sql
     """
@@ -172,10 +172,10 @@ def resume(
     log_level: LogLevelOption = None,
     log_file: LogFile = None,
 ) -> None:
-    """Go on with an interrupted run that was started with --resumable.
+    """Continue an interrupted run that was started with --resumable.
 
-    Files that it had staged whole are not read again; everything else is as in the run itself. The next
-    load of anything drops what interrupted runs have staged, so resume first.
+    Files that the run had staged completely are not read again. All options are those of the run. The next
+    load of any file drops what interrupted runs have staged, so resume first.
 
     Example: pgsluice resume 12
     """
@@ -204,10 +204,10 @@ def replay(
 ) -> None:
     """Load the corrected rejects of a run: all of them, or none.
 
-    FILE is what pgsluice rejects RUN --format csv wrote, or the CSV file beside the run, with the column raw
-    corrected. The records are loaded as those of their files were, under the same rules. Rejects that are
-    not in FILE stay open. If more than --max-rejects allows are rejected again, nothing is published and the
-    exit code is 1.
+    FILE is the output of pgsluice rejects RUN --format csv, or the report of the run, with the column raw
+    corrected. The records are loaded like the records of their files, under the same rules. Rejects that are
+    not in FILE stay open. If more rows are rejected again than --max-rejects allows, nothing is published
+    and the exit code is 1.
 
     Example: pgsluice replay 12 rejects.csv
     """
