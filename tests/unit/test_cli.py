@@ -1,4 +1,4 @@
-"""The command line: options reach the API, endings become exit codes. No database is touched."""
+"""The command line: options reach the API, exceptions become exit codes. No database is needed."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ def test_exit_code_of_a_run(api: Any, call: Call, status: str, code: int) -> Non
     assert call("load", "d").code == code
 
 
-# --------------------------------------------------------------------------- endings
+# --------------------------------------------------------------------------- exit codes
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Progress: one line for all that ended, none for what did not, nothing when quiet."""
+"""Progress: one line for each step that is over, none for other steps, nothing when quiet."""
 
 from __future__ import annotations
 

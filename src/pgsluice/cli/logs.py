@@ -76,12 +76,13 @@ def log_steps(listen: Listener) -> Listener:
     def receive(event: Progress) -> None:
         nonlocal latest
         before, latest = latest, event
+        # First, so that the line of the step before stands above the log line of this step.
+        listen(event)
         if before is None or (event.phase, event.table, event.step) != (before.phase, before.table, before.step):
             if before is not None and before.phase == "stage" and before.done:
                 counts = (before.table, before.rows, before.done, before.total)
                 logger.info("stage %s: %d rows, %d of %d bytes read", *counts)
             logger.info(": ".join(word for word in (f"{event.phase} {event.table}".rstrip(), event.step) if word))
-        listen(event)
 
     return receive
 
