@@ -24,15 +24,15 @@ HEAD = """\
 
 <!-- Made by docs/generate_cli.py. Do not edit: change src/pgsluice/cli and run it again. -->
 
-What the commands end with is in [exit-codes.md](exit-codes.md).
+The exit codes of the commands are in [exit-codes.md](exit-codes.md).
 """
 
 WIDTH = 80
-"""Columns of the help texts, whatever the terminal of whoever runs this."""
+"""Columns of the help texts. The width of the terminal does not matter."""
 
 
 def commands(command: Any, parent: Any = None, name: str = "pgsluice") -> Iterator[tuple[str, str]]:
-    """Path and help of a command and of those below it."""
+    """Yields path and help of a command and of its subcommands."""
     context = command.make_context(
         name, [], parent=parent, resilient_parsing=True, terminal_width=WIDTH, max_content_width=WIDTH
     )
@@ -42,7 +42,7 @@ def commands(command: Any, parent: Any = None, name: str = "pgsluice") -> Iterat
 
 
 def page() -> str:
-    """The whole page."""
+    """Returns the page as Markdown."""
     parts = [HEAD]
     for path, text in commands(typer.main.get_command(app)):
         lines = "\n".join(line.rstrip() for line in text.rstrip().splitlines())

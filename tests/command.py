@@ -1,4 +1,4 @@
-"""The command line as the tests call it: as a process of its own, or inside of the test's process."""
+"""Runs the command line for tests: as a process of its own, or in the process of the test."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from unittest import mock
 from pgsluice import cli
 
 SECONDS = 120
-"""After this long a command hangs, and the test fails."""
+"""After these seconds a command counts as hanging, and the test fails."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended and what it said."""
+    """The exit code of a command and its output."""
 
     code: int
     out: str
@@ -30,14 +30,14 @@ class Ended:
 
     @property
     def json(self) -> dict[str, Any]:
-        """Standard output as the one JSON object that it has to be."""
+        """Standard output, which has to be one JSON object on one line."""
         assert self.out.count("\n") == 1, self.out
         value = json.loads(self.out)
         assert isinstance(value, dict)
         return value
 
     def complaint(self, code: int, *words: str) -> None:
-        """It ended with this code and one clear line that holds these words, and nothing else."""
+        """Asserts the exit code and a complaint of one line that contains the words."""
         assert self.code == code, self
         assert self.out == ""
         lines = [line for line in self.err.splitlines() if line.startswith("pgsluice: ")]
@@ -48,7 +48,7 @@ class Ended:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The process's environment without an address of a database that somebody's shell may bring."""
+    """The environment of the process without variables that name a database."""
     kept = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and not k.startswith("PG")}
     return kept | {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"} | variables
 
@@ -59,7 +59,7 @@ def _command(arguments: Sequence[str | Path], url: str | None) -> list[str]:
 
 
 def start(*arguments: str | Path, cwd: Path, url: str | None = None) -> subprocess.Popen[str]:
-    """Starts a command in a folder of its own; whoever called waits for it or kills it."""
+    """Starts a command in the folder ``cwd``. The caller waits for its end or kills it."""
     return subprocess.Popen(
         _command(arguments, url),
         cwd=cwd,
@@ -72,7 +72,7 @@ def start(*arguments: str | Path, cwd: Path, url: str | None = None) -> subproce
 
 
 def end(process: subprocess.Popen[str]) -> Ended:
-    """Waits for a command that was started."""
+    """Waits for the end of a command."""
     try:
         out, err = process.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
@@ -87,7 +87,7 @@ def run(*arguments: str | Path, cwd: Path, url: str | None = None) -> Ended:
 
 
 def call(*arguments: str | Path, cwd: Path, url: str | None = None) -> Ended:
-    """As :func:`run`, in this process: half a second sooner, for tests that need no process of its own."""
+    """Runs a command in this process, which takes half a second less than :func:`run`."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
     code = 0
     with (

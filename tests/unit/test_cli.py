@@ -1,4 +1,4 @@
-"""The command line: options reach the API, endings become exit codes. No database is touched."""
+"""The command line: options reach the API, exceptions become exit codes. No database is needed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import csv
 import importlib
 import io
 import json
+import logging
 import subprocess
 import sys
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -247,7 +250,7 @@ def test_exit_code_of_a_run(api: Any, call: Call, status: str, code: int) -> Non
     assert call("load", "d").code == code
 
 
-# --------------------------------------------------------------------------- endings
+# --------------------------------------------------------------------------- exit codes
 
 
 @pytest.mark.parametrize(
@@ -505,3 +508,131 @@ def test_help_and_progress_start_without_heavy_imports() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+# --------------------------------------------------------------------------- the log
+
+
+def load_with_events(*_: Any, listen: Listener, **__: Any) -> RunResult:
+    listen(Progress("plan"))
+    listen(Progress("stage", "a", done=0, total=9))
+    listen(Progress("stage", "a", done=4, total=9, rows=1))
+    listen(Progress("stage", "a", done=9, total=9, rows=3))
+    listen(Progress("build", "a", "index a_pkey"))
+    listen(Progress("rollback"))
+    logging.getLogger("pgsluice.pipeline.run").debug("a detail")
+    logging.getLogger("pgsluice.pipeline.run").warning("a warning")
+    return result()
+
+
+LOG = [
+    "INFO pgsluice.cli.logs: plan",
+    "INFO pgsluice.cli.logs: stage a",
+    "INFO pgsluice.cli.logs: stage a: 3 rows, 9 of 9 bytes read",
+    "INFO pgsluice.cli.logs: build a: index a_pkey",
+    "INFO pgsluice.cli.logs: rollback",
+    "DEBUG pgsluice.pipeline.run: a detail",
+    "WARNING pgsluice.pipeline.run: a warning",
+    "INFO pgsluice.cli.logs: run 5 published after 0.500 s: 3 rows read, 2 loaded, 1 rejected",
+]
+
+
+def logged(text: str) -> list[str]:
+    """The lines of a log without their times, which are checked."""
+    lines = []
+    for line in text.splitlines():
+        time, rest = line.split(" ", 1)
+        assert datetime.fromisoformat(time).tzinfo is not None
+        lines.append(rest)
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("options", "levels"),
+    [
+        ((), {"INFO", "WARNING"}),
+        (("--log-level", "debug"), {"DEBUG", "INFO", "WARNING"}),
+        (("--log-level", "warning"), {"WARNING"}),
+        (("--log-level", "error"), set()),
+    ],
+)
+def test_log_file_holds_each_step_once(
+    api: Any, call: Call, tmp_path: Path, options: tuple[str, ...], levels: set[str]
+) -> None:
+    api.load = load_with_events
+    without, log = call("load", "d"), tmp_path / "a.log"
+    with_log = call("load", "d", "--log-file", str(log), *options)
+    assert (with_log.code, with_log.out) == (without.code, without.out)
+    assert len(with_log.err.splitlines()) == len(without.err.splitlines()), "the progress is shown all the same"
+    expected = [line for line in LOG if line.split()[0] in levels]
+    assert logged(log.read_text()) == expected
+    call("load", "d", "--quiet", "--log-file", str(log), *options)
+    assert logged(log.read_text()) == expected * 2, "lines are appended, once for each call"
+
+
+def test_log_goes_to_standard_error(api: Any, call: Call) -> None:
+    api.load = load_with_events
+    ended = call("load", "d", "--json", "--log-level", "debug")
+    assert logged(ended.err) == LOG
+    assert json.loads(ended.out)["run_id"] == 5
+
+
+def test_without_a_log_nothing_is_written(api: Any, call: Call) -> None:
+    api.load = load_with_events
+    assert "warning" not in call("load", "d").err
+    assert call("load", "d", "--json").err == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [("load", "d"), ("plan", "d"), ("resume", "5"), ("replay", "5", "f.csv")], ids=lambda a: a[0]
+)
+def test_log_of_a_command_that_fails(api: Any, call: Call, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    log = tmp_path / "a.log"
+    setattr(api, arguments[0], raising(MappingError("no table for\n a.csv", "Name it")))
+    assert call(*arguments, "--log-file", str(log)).code == 2
+    assert logged(log.read_text()) == ["ERROR pgsluice.cli.logs: MappingError: no table for a.csv. Name it"]
+    log.unlink()
+    setattr(api, arguments[0], raising(KeyboardInterrupt()))
+    assert call(*arguments, "--log-file", str(log)).code == 130
+    assert logged(log.read_text()) == ["ERROR pgsluice.cli.logs: interrupted"]
+    missing = str(tmp_path / "no" / "a.log")
+    assert call(*arguments, "--log-file", missing) == Ended(
+        2,
+        "",
+        f"pgsluice: the log file {missing} cannot be opened: No such file or directory."
+        " Give --log-file a path that can be written\n",
+    )
+
+
+def test_log_level_has_to_be_a_level(api: Any, call: Call) -> None:
+    assert call("load", "d", "--log-level", "loud").code == 2
+
+
+def test_log_of_a_veto_is_a_warning(api: Any, call: Call) -> None:
+    api.load, _ = recording(replace(result("vetoed"), reason="1 of 3 rows"))
+    ended = call("load", "d", "--json", "--log-level", "warning")
+    assert logged(ended.err) == [
+        "WARNING pgsluice.cli.logs: run 5 vetoed after 0.500 s: 3 rows read, 2 loaded, 1 rejected: 1 of 3 rows"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("postgresql://me:se@cr:et@h:5432/d?x=1", "postgresql://me:***@h:5432/d?x=1"),
+        ("host=h password=secret dbname=d", "host=h password=*** dbname=d"),
+        ("sslpassword = 'a \\' secret' x", "sslpassword = *** x"),
+        ("postgresql://h/d?password=secret&x=1", "postgresql://h/d?password=***&x=1"),
+        ("PGPASSWORD=secret", "PGPASSWORD=***"),
+        ("postgresql://me@h/d", "postgresql://me@h/d"),
+        ("a\nb\x1b[2J", "a\\nb\\x1b[2J"),
+    ],
+)
+def test_log_holds_no_secrets_and_no_control_characters(api: Any, call: Call, said: str, written: str) -> None:
+    def load(*_: Any, **__: Any) -> RunResult:
+        logging.getLogger("pgsluice.x").warning("%s", said)
+        return result()
+
+    api.load = load
+    ended = call("load", "d", "--json", "--log-level", "warning")
+    assert logged(ended.err) == [f"WARNING pgsluice.x: {written}"]

@@ -1,4 +1,4 @@
-"""docs/reference: as fresh as the code."""
+"""The pages of docs/reference agree with the code."""
 
 from __future__ import annotations
 

@@ -285,7 +285,6 @@ def plan() -> Plan:
         1,
         TableName("shop", "orders"),
         "r",
-        "p",
         True,
         (column("id"), column("customer_id"), column("note")),
         (),

@@ -1,13 +1,15 @@
-"""Progress: one line for all that ended, none for what did not, nothing when quiet."""
+"""Progress: one line for each step that is over, none for other steps, nothing when quiet."""
 
 from __future__ import annotations
 
 import io
 import itertools
+import re
 
 import pytest
 
 from pgsluice.model import Progress
+from pgsluice.report.parts import columns_of
 from pgsluice.report.progress import Follower
 
 LOAD = [
@@ -65,8 +67,78 @@ def test_tables_read_side_by_side_end_each_for_itself() -> None:
             Progress("stage", "b", done=2, total=2, rows=7),
         ]
     )
-    assert [line.split(":")[0] for line in out.splitlines()] == ["a", "b", "building a"]
+    assert [line.split(":")[0] for line in out.splitlines()] == ["a", "building a", "b"]
     assert "b: 7 rows" in out
+
+
+def test_a_step_is_over_when_another_table_is_read() -> None:
+    stream = io.StringIO()
+    ticks = itertools.count()
+    with Follower(stream=stream, clock=lambda: float(next(ticks))) as follower:
+        follower(Progress("build", "products", "index products_price_idx"))
+        follower(Progress("stage", "orders", done=0, total=2))
+        assert stream.getvalue() == "building products: index products_price_idx, 1.00 s\n"
+        follower(Progress("stage", "orders", done=2, total=2, rows=7))
+        follower(Progress("build", "customers", "index customers_pkey"))
+        follower(Progress("judge", "orders", "unique keys"))
+        assert stream.getvalue().endswith("building customers: index customers_pkey, 1.00 s\n")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        Progress("wait", step="the connection was lost; trying again in 1 s"),
+        Progress("plan", "orders", "starting again: index orders_pkey cannot be built"),
+    ],
+)
+def test_a_second_attempt_is_shown_like_the_first(reason: Progress) -> None:
+    cut_short = [Progress("stage", "orders", done=1, total=2, rows=3), Progress("build", "orders", "index orders_pkey")]
+    for failed in cut_short:
+        read = [
+            Progress("stage", "customers", done=9, total=9, rows=9),
+            Progress("build", "customers", "index customers_pkey"),
+        ]
+        lines = follow([Progress("plan"), *read, failed, reason, Progress("plan"), *read]).splitlines()
+        assert [line.rsplit(" ", 2)[0] for line in lines] == [
+            "customers: 9 rows, 9 B read in",
+            "building customers: index customers_pkey,",
+            ": ".join(word for word in (reason.table, reason.step) if word).rsplit(" ", 2)[0],
+            "customers: 9 rows, 9 B read in",
+            "building customers: index customers_pkey,",
+        ], "a step that failed is not told as over"
+
+
+def test_a_table_that_is_read_again_says_why() -> None:
+    again = "once more from its first row: a row is refused"
+    events = [
+        Progress("stage", "orders", done=1, total=2, rows=5),
+        Progress("stage", "orders", again),
+        Progress("stage", "orders", done=2, total=2, rows=7),
+    ]
+    assert follow(events) == f"orders: {again}\norders: 7 rows, 2 B read in 1.00 s\n"
+
+
+LONG = "warehouse.order_line_items_of_the_quarter_archive"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_a_live_line_fits_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pgsluice.report.bars import Bars
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(width))
+    for name, reading in [(LONG, True), (f"building {LONG}: index {LONG}_idx", False), ("東京" * 40, True)]:
+        bars = Bars(Terminal())
+        bars.show(bars.add(name, reading=reading), 5_800_000_000, 10_000_000_000, 69_000_000)
+        with bars.console.capture() as live:
+            bars.console.print(*bars.get_renderables())
+        lines = re.sub(r"\x1b\[[\d;]*m", "", live.get()).splitlines()
+        assert len(lines) == 1
+        assert columns_of(lines[0]) < width
+        assert name[:2] in lines[0]
+        assert name[-2:] in lines[0]
+        assert not reading or " 5.8/10.0 GB" in lines[0]
+        assert not reading or width < 60 or "69,000,000 rows" in lines[0]
 
 
 def test_a_step_that_is_tried_again_is_told_again() -> None:

@@ -1,7 +1,7 @@
-"""The command line: options in, one call of the Python API, a report out.
+"""The command line: parses options, calls one function of the Python API, shows the result.
 
-Everything heavy (rich, psycopg, duckdb, the API itself) is imported inside the commands, so that
-``pgsluice --help`` does not wait for it.
+Each command imports what takes long (rich, psycopg, duckdb, the API) in its body, so that ``pgsluice --help`` does not
+wait for these imports.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from typing import Annotated
 
 import typer
 
-from pgsluice.cli.exit_codes import DEFECT, INTERRUPTED, REFUSED, VETOED, WRONG, Endings
-from pgsluice.cli.inspect import rejects, runs, verify
+from pgsluice.cli.exit_codes import DEFECT, INTERRUPTED, REFUSED, VETOED, WRONG, CommandGroup
+from pgsluice.cli.inspection import rejects, runs, verify
 from pgsluice.cli.load import load, plan, replay, resume
 from pgsluice.cli.server import server
+from pgsluice.report.output import show_line
 
 __all__ = ["DEFECT", "INTERRUPTED", "REFUSED", "VETOED", "WRONG", "app", "main", "run"]
 
 app = typer.Typer(
-    cls=Endings,
+    cls=CommandGroup,
     name="pgsluice",
-    # Rich doubles the start-up time, and its tracebacks are for developers only.
+    # Rich doubles the start-up time, and only developers can use its tracebacks.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -38,7 +39,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(f"pgsluice {version('pgsluice')}")
+        show_line(f"pgsluice {version('pgsluice')}")
         raise typer.Exit
 
 
@@ -57,21 +58,25 @@ def _pgsluice(
 
 
 def main() -> None:
-    """Entry point of the command ``pgsluice``."""
+    """Runs one command, from the arguments in ``sys.argv``.
+
+    :raises SystemExit: always, with the exit code.
+    """
     for stream in (sys.stdout, sys.stderr):
-        # File names and data may hold what the terminal's encoding cannot write: escape, do not fail.
+        # The encoding of the terminal may lack characters of file names and data. They are written as escapes.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     app(prog_name="pgsluice")
 
 
 def run() -> None:
-    """The process's whole life: :func:`main`, then out at once.
+    """Entry point of the process: runs :func:`main` and ends the process at once.
 
-    Taking DuckDB, Arrow and numpy down in good order costs 0.2 s of a command that takes one, and serves nobody:
-    connections are closed and output is written by then. Whatever is no ordinary end leaves as Python does.
+    Python's own end would tear DuckDB, Arrow and numpy down, which takes 0.2 s of a command of 1 s. Connections are
+    closed and output is written before. An exit code that is not a number, and any other exception, end the process
+    as Python does.
     """
-    # A thread that has heard from the server gets on as soon: by default the one that imports or reads may go on
-    # for 5 ms, at each of a hundred questions.
+    # A thread that has received an answer of the server waits for the interpreter lock. With Python's default the
+    # thread that imports or reads may keep the lock for 5 ms, and a load sends a hundred queries.
     sys.setswitchinterval(0.0005)
     try:
         main()
@@ -81,7 +86,7 @@ def run() -> None:
         code = ended.code or 0
     else:
         code = 0
-    # A reader that left early has been dealt with where the output was written.
+    # A pipe that was closed early is handled where the output is written.
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()

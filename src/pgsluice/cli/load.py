@@ -1,30 +1,37 @@
-"""Commands that bring rows in, or say what they would do."""
+"""The commands that load rows: ``load``, ``plan``, ``resume`` and ``replay``."""
 
 from __future__ import annotations
 
 import dataclasses
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from pgsluice.cli.exit_codes import VETOED, show, show_json, track_commit
+from pgsluice.cli.logs import log_result, log_to
 from pgsluice.cli.options import (
+    Again,
     Columns,
     DatabaseUrl,
     DataDir,
     DeleteMissing,
     Delimiter,
+    DryRun,
     Encoding,
     Into,
     Json,
     Key,
     LockTimeout,
+    LogFile,
+    LogLevelOption,
     MaxRejects,
     Mode,
+    NoWait,
     Null,
     Paths,
+    Profile,
+    Quiet,
     Quote,
+    Resumable,
     SchemaFile,
     Tables,
     address,
@@ -32,12 +39,12 @@ from pgsluice.cli.options import (
     fields,
     pairs,
 )
-
-if TYPE_CHECKING:
-    from pgsluice.model import RunResult
+from pgsluice.cli.running import conclude, follow_run
+from pgsluice.report.output import show, show_json
 
 
 def load(
+    ctx: typer.Context,
     paths: Paths,
     schema: SchemaFile = None,
     table: Tables = None,
@@ -53,43 +60,29 @@ def load(
     mode: Mode = None,
     key: Key = None,
     delete_missing: DeleteMissing = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Do everything but publish: show what would be rejected.")
-    ] = False,
-    again: Annotated[
-        bool, typer.Option("--again", help="Load files even if their content was already loaded.")
-    ] = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Fail at once if another run holds the tables.")] = False,
+    dry_run: DryRun = False,
+    again: Again = False,
+    no_wait: NoWait = False,
     lock_timeout: LockTimeout = 5.0,
-    resumable: Annotated[
-        bool,
-        typer.Option(
-            "--resumable",
-            help="Stage every file on its own, so that an interrupted run can go on: pgsluice resume RUN. Slower"
-            " for empty tables.",
-        ),
-    ] = False,
+    resumable: Resumable = False,
     as_json: Json = False,
-    profile: Annotated[
-        bool, typer.Option("--profile", help="Print where the time went, by table and phase (--json always does).")
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="No progress, and no summary unless rows were rejected.")
-    ] = False,
+    profile: Profile = False,
+    quiet: Quiet = False,
+    log_level: LogLevelOption = None,
+    log_file: LogFile = None,
 ) -> None:
     """Load files into their tables: all of them, or none.
 
-    PATH is a CSV file (.csv, .tsv, also .gz) or a folder of them. Each file goes into the table that its
+    PATH is a CSV file (.csv, .tsv, also .gz) or a folder of CSV files. Each file goes into the table that its
     name says, parents before children. Rows that PostgreSQL would refuse are kept as rejects with file,
-    line and reason; if there are more than --max-rejects allows, nothing is published and the exit code
-    is 1.
+    line and reason. If there are more rejects than --max-rejects allows, nothing is published and the exit
+    code is 1.
 
     Example: pgsluice load data/ --schema schema.sql --max-rejects 0.1%
     """
     from pgsluice.api import load as load_files
-    from pgsluice.report.progress import Follower
 
-    with Follower(quiet=as_json or quiet) as follower:
+    with follow_run(ctx, quiet=as_json or quiet, log_level=log_level, log_file=log_file) as listen:
         result = load_files(
             *paths,
             database_url=database_url,
@@ -111,9 +104,10 @@ def load(
             no_wait=no_wait,
             lock_timeout=lock_timeout,
             resumable=resumable,
-            listen=track_commit(follower),
+            listen=listen,
         )
-    _conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet, profile=profile)
+        log_result(result)
+    conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet, profile=profile)
 
 
 def plan(
@@ -132,33 +126,36 @@ def plan(
     key: Key = None,
     delete_missing: DeleteMissing = False,
     as_json: Json = False,
+    log_level: LogLevelOption = None,
+    log_file: LogFile = None,
 ) -> None:
     """Show what a load would do, and write nothing.
 
-    PATH is a CSV file (.csv, .tsv, also .gz) or a folder of them. Shown is which file feeds which table,
-    how each file is read, which columns match, in what order the tables are loaded and why.
+    PATH is a CSV file (.csv, .tsv, also .gz) or a folder of CSV files. The plan shows which file goes into
+    which table, how each file is read, which columns match, in what order the tables are loaded and why.
 
     Example: pgsluice plan data/ --schema schema.sql
     """
     from pgsluice.api import plan as plan_files
     from pgsluice.report.plan_text import plan_parts
 
-    result = plan_files(
-        *paths,
-        database_url=database_url,
-        data_dir=data_dir,
-        schema=schema,
-        tables=pairs(table),
-        columns=fields(column),
-        into=into,
-        delimiter=character(delimiter),
-        quote=character(quote),
-        encoding=encoding,
-        null=null or (),
-        mode=mode or "append",
-        key=pairs(key, "--key", "KEY"),
-        delete_missing=delete_missing,
-    )
+    with log_to(log_level, log_file):
+        result = plan_files(
+            *paths,
+            database_url=database_url,
+            data_dir=data_dir,
+            schema=schema,
+            tables=pairs(table),
+            columns=fields(column),
+            into=into,
+            delimiter=character(delimiter),
+            quote=character(quote),
+            encoding=encoding,
+            null=null or (),
+            mode=mode or "append",
+            key=pairs(key, "--key", "KEY"),
+            delete_missing=delete_missing,
+        )
     if as_json:
         show_json(dataclasses.asdict(result))
     else:
@@ -166,58 +163,57 @@ def plan(
 
 
 def resume(
+    ctx: typer.Context,
     run: Annotated[int, typer.Argument(metavar="RUN", hidden=True)],
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
     as_json: Json = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="No progress, and no summary unless rows were rejected.")
-    ] = False,
+    quiet: Quiet = False,
+    log_level: LogLevelOption = None,
+    log_file: LogFile = None,
 ) -> None:
-    """Go on with an interrupted run that was started with --resumable.
+    """Continue an interrupted run that was started with --resumable.
 
-    Files that it had staged whole are not read again; everything else is as in the run itself. The next
-    load of anything drops what interrupted runs have staged, so resume first.
+    Files that the run had staged completely are not read again. All options are those of the run. The next
+    load of any file drops what interrupted runs have staged, so resume first.
 
     Example: pgsluice resume 12
     """
     from pgsluice.api import resume as resume_run
-    from pgsluice.report.progress import Follower
 
-    with Follower(quiet=as_json or quiet) as follower:
-        result = resume_run(run, database_url=database_url, data_dir=data_dir, listen=track_commit(follower))
-    _conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet)
+    with follow_run(ctx, quiet=as_json or quiet, log_level=log_level, log_file=log_file) as listen:
+        result = resume_run(run, database_url=database_url, data_dir=data_dir, listen=listen)
+        log_result(result)
+    conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet)
 
 
 def replay(
+    ctx: typer.Context,
     run: Annotated[int, typer.Argument(metavar="RUN", hidden=True)],
     file: Annotated[str, typer.Argument(metavar="FILE", hidden=True)],
     max_rejects: MaxRejects = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Do everything but publish: show what would be rejected again.")
-    ] = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Fail at once if another run holds the tables.")] = False,
+    dry_run: DryRun = False,
+    no_wait: NoWait = False,
     lock_timeout: LockTimeout = 5.0,
     as_json: Json = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="No progress, and no summary unless rows were rejected.")
-    ] = False,
+    quiet: Quiet = False,
+    log_level: LogLevelOption = None,
+    log_file: LogFile = None,
 ) -> None:
     """Load the corrected rejects of a run: all of them, or none.
 
-    FILE is what pgsluice rejects RUN --format csv wrote, or the CSV file beside the run, with the column raw
-    corrected. The records are loaded as those of their files were, under the same rules. Rejects that are
-    not in FILE stay open. If more than --max-rejects allows are rejected again, nothing is published and the
-    exit code is 1.
+    FILE is the output of pgsluice rejects RUN --format csv, or the report of the run, with the column raw
+    corrected. The records are loaded like the records of their files, under the same rules. Rejects that are
+    not in FILE stay open. If more rows are rejected again than --max-rejects allows, nothing is published
+    and the exit code is 1.
 
     Example: pgsluice replay 12 rejects.csv
     """
     from pgsluice.api import replay as replay_file
-    from pgsluice.report.progress import Follower
 
-    with Follower(quiet=as_json or quiet) as follower:
+    with follow_run(ctx, quiet=as_json or quiet, log_level=log_level, log_file=log_file) as listen:
         result = replay_file(
             run,
             file,
@@ -227,33 +223,7 @@ def replay(
             dry_run=dry_run,
             no_wait=no_wait,
             lock_timeout=lock_timeout,
-            listen=track_commit(follower),
+            listen=listen,
         )
-    _conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet)
-
-
-def _conclude(result: RunResult, at: str, *, as_json: bool, quiet: bool, profile: bool = False) -> None:
-    """Tells how a run ended, and ends as it did.
-
-    :param at: see :func:`pgsluice.cli.options.address`.
-    """
-    if as_json:
-        show_json(dataclasses.asdict(result))
-    elif not quiet or result.rejects.count:
-        _show_run(result, at)
-    if profile and not as_json:
-        from pgsluice.report.console import profile_parts
-
-        show(profile_parts(result))
-    if result.status == "vetoed":
-        raise typer.Exit(VETOED)
-
-
-def _show_run(result: RunResult, at: str) -> None:
-    import shutil
-
-    from pgsluice.report.console import run_parts
-    from pgsluice.report.parts import is_terminal
-
-    height = shutil.get_terminal_size().lines if is_terminal(sys.stdout) else None
-    show(run_parts(result, height, at))
+        log_result(result)
+    conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet)

@@ -1,4 +1,4 @@
-"""The options that several commands share, and how their values are read."""
+"""The options of the commands, and functions that parse their values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DataDir = Annotated[
     typer.Option(
         "--data-dir",
         metavar="FOLDER",
-        help="Folder of the embedded server and of the rejects' CSV files.  [default: .pgsluice]",
+        help="Folder of the embedded server and of the reports of rejects.  [default: .pgsluice]",
     ),
 ]
 ServerDir = Annotated[str, typer.Option("--data-dir", metavar="FOLDER", help="Folder of the embedded server.")]
@@ -40,8 +40,8 @@ Tables = Annotated[
     typer.Option(
         "--table",
         metavar="TABLE=GLOB",
-        help="Files that match GLOB go into TABLE, whatever their name says. Repeatable; the first match"
-        " wins.  [default: the file's name says which table]",
+        help="Files that match GLOB go into TABLE, whatever their names say. Repeatable; the first match"
+        " wins.  [default: the name of the file says which table]",
     ),
 ]
 Columns = Annotated[
@@ -49,8 +49,8 @@ Columns = Annotated[
     typer.Option(
         "--column",
         metavar="FIELD=COLUMN",
-        help="Column that a field of the files goes into; FIELD= leaves it out. TABLE.FIELD means the files of one"
-        " table. Repeatable; the first that fits wins.  [default: the column of the same name]",
+        help="FIELD of the files goes into COLUMN; FIELD= leaves the field out. TABLE.FIELD means the files of one"
+        " table. Repeatable; the first match wins.  [default: the column of the same name]",
     ),
 ]
 Into = Annotated[
@@ -62,19 +62,20 @@ Delimiter = Annotated[
     typer.Option(
         "--delimiter",
         metavar="CHAR",
-        help="Character between fields; \\t is a tab.  [default: found out for each file]",
+        help="Character between fields; \\t is a tab.  [default: detected in each file]",
     ),
 ]
 Quote = Annotated[
     str | None,
-    typer.Option("--quote", metavar="CHAR", help="Character around fields.  [default: found out for each file]"),
+    typer.Option("--quote", metavar="CHAR", help="Character around fields.  [default: detected in each file]"),
 ]
 Encoding = Annotated[
     str | None,
     typer.Option(
         "--encoding",
         metavar="NAME",
-        help="Encoding of the files, cp1252 or latin-1 for example.  [default: UTF-8, or UTF-16 if its mark says so]",
+        help="Encoding of the files, cp1252 or latin-1 for example.  [default: UTF-16 if the file begins with its"
+        " byte order mark, else UTF-8]",
     ),
 ]
 Null = Annotated[
@@ -90,7 +91,7 @@ MaxRejects = Annotated[
     typer.Option(
         "--max-rejects",
         metavar="LIMIT",
-        help="Rejects up to which the other rows are published: a number, a share of the rows read (0.5%),"
+        help="How many rejects a run may have and still publish: a number, a share of the rows read (0.5%),"
         " or all; TABLE=LIMIT for one table. Repeatable.  [default: 0]",
     ),
 ]
@@ -99,9 +100,10 @@ Mode = Annotated[
     typer.Option(
         "--mode",
         metavar="MODE",
-        help="What becomes of rows that the tables hold: append (new rows come on top), upsert (rows with the"
-        " same key are updated where they differ), insert-missing (they stay as they are), replace (the"
-        " files' rows are the table's only rows); TABLE=MODE for one table. Repeatable.  [default: append]",
+        help="What happens to rows that a table already holds: append (they stay, rows are added), upsert (rows"
+        " with the same key are updated where they differ), insert-missing (they stay, rows with new keys are"
+        " added), replace (the table holds only the rows of the files); TABLE=MODE for one table."
+        " Repeatable.  [default: append]",
     ),
 ]
 Key = Annotated[
@@ -109,19 +111,19 @@ Key = Annotated[
     typer.Option(
         "--key",
         metavar="TABLE=KEY",
-        help="Unique constraint, or its columns with commas, by which rows of TABLE are matched."
-        " Repeatable.  [default: the primary key]",
+        help="Merge key of TABLE: a unique constraint, or its columns with commas. Repeatable."
+        "  [default: the primary key]",
     ),
 ]
 DeleteMissing = Annotated[
-    bool, typer.Option("--delete-missing", help="With upsert: delete rows whose keys the files do not have.")
+    bool, typer.Option("--delete-missing", help="With upsert: delete rows whose keys the files do not contain.")
 ]
 LockTimeout = Annotated[
     float,
     typer.Option(
         "--lock-timeout",
         metavar="SECONDS",
-        help="Seconds to wait for tables that somebody has locked, before letting others pass and trying again.",
+        help="Seconds to wait for locked tables, before the run lets other sessions pass and tries again.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
@@ -131,19 +133,68 @@ ServerVersion = Annotated[
     typer.Option(
         "--version",
         metavar="16|18",
-        help="PostgreSQL version of a new server; one that exists keeps its own.  [default: 18]",
+        help="PostgreSQL version of a new server; an existing server keeps its version.  [default: 18]",
     ),
 ]
 
 
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Do everything but publish: show which rows would be rejected.")
+]
+Again = Annotated[bool, typer.Option("--again", help="Load files even if their content was already loaded.")]
+Resumable = Annotated[
+    bool,
+    typer.Option(
+        "--resumable",
+        help="Stage every file on its own, so that an interrupted run can be resumed: pgsluice resume RUN. Slower"
+        " for empty tables.",
+    ),
+]
+Profile = Annotated[
+    bool, typer.Option("--profile", help="Print where the time went, by table and phase (--json always does).")
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Fail at once if another run holds the tables.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress, and no summary unless rows were rejected.")]
+
+
+class LogLevel(enum.StrEnum):
+    """The lowest level that a log holds."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+LogLevelOption = Annotated[
+    LogLevel | None,
+    typer.Option(
+        "--log-level",
+        metavar="LEVEL",
+        help="Write a log from LEVEL on: debug, info, warning or error.  [default: no log; info with --log-file]",
+    ),
+]
+LogFile = Annotated[
+    str | None,
+    typer.Option("--log-file", metavar="FILE", help="File that the log is appended to.  [default: standard error]"),
+]
+
+
 class RejectsFormat(enum.StrEnum):
+    """How ``pgsluice rejects`` writes rejects."""
+
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
 
 
 def pairs(options: list[str] | None, option: str = "--table", what: str = "GLOB") -> list[tuple[str, str]]:
-    """``TABLE=GLOB`` and ``TABLE=KEY`` options as pairs; the latter part may hold further equals signs."""
+    """``TABLE=GLOB`` and ``TABLE=KEY`` options as pairs. GLOB and KEY may contain equals signs.
+
+    :param option: the name of the option, for the message of an error.
+    :param what: GLOB or KEY.
+    :raises CallError: a value is not a pair.
+    """
     pairs = [given.partition("=") for given in options or ()]
     for table, sign, rest in pairs:
         if not (table and sign and rest):
@@ -153,7 +204,10 @@ def pairs(options: list[str] | None, option: str = "--table", what: str = "GLOB"
 
 
 def fields(options: list[str] | None) -> list[tuple[str, str]]:
-    """``FIELD=COLUMN`` options as pairs; the former part may hold further equals signs."""
+    """``FIELD=COLUMN`` options as pairs. FIELD may contain equals signs.
+
+    :raises CallError: a value is not a pair.
+    """
     pairs = [given.rpartition("=") for given in options or ()]
     for field, sign, column in pairs:
         if not sign:
@@ -164,13 +218,14 @@ def fields(options: list[str] | None) -> list[tuple[str, str]]:
 
 
 def character(option: str | None) -> str | None:
-    """A shell hands over a tab most easily as the two characters ``\\t``."""
+    """A character as an option names it. The two characters ``\\t`` mean a tab, which is hard to type in a shell."""
     return "\t" if option == "\\t" else option
 
 
 def address(database_url: str | None, data_dir: str | None) -> str:
-    """The options that named the database, for the next command to be shown; a URL, which may hold a password,
-    is left out.
+    """The options that named the database, for the next command that a summary proposes.
+
+    A URL may contain a password, so dots stand for it.
     """
     if database_url is not None:
         return " --database-url ..."

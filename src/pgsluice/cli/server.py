@@ -1,4 +1,4 @@
-"""Commands for the embedded server."""
+"""The commands for the embedded server."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Annotated
 import typer
 
 from pgsluice.cli.options import ServerDir, ServerVersion
+from pgsluice.report.output import show_line
 
 server = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 
 @server.callback()
 def _server() -> None:
-    """Start, stop and ask the embedded PostgreSQL server.
+    """Start, stop and query the embedded PostgreSQL server.
 
-    It is used when no database is given, and a load starts it by itself.
+    pgsluice uses this server when no database is given. A load starts the server by itself.
 
     Example: pgsluice server start
     """
@@ -24,31 +25,31 @@ def _server() -> None:
 
 @server.command("start")
 def server_start(version: ServerVersion = None, data_dir: ServerDir = ".pgsluice") -> None:
-    """Start the server, and make it first if there is none.
+    """Start the server, and create it first if there is none.
 
-    Prints its address. It goes on running until it is stopped.
+    The command prints the address of the server. The server runs until it is stopped.
 
     Example: pgsluice server start --version 16
     """
     from pgsluice.postgres.embedded import server as embedded
 
-    print(embedded.start(data_dir, version))
+    show_line(embedded.start(data_dir, version))
 
 
 @server.command("stop")
 def server_stop(data_dir: ServerDir = ".pgsluice") -> None:
-    """Stop the server; its data stay.
+    """Stop the server and keep its data.
 
     Example: pgsluice server stop
     """
     from pgsluice.postgres.embedded import server as embedded
 
-    print("Stopped." if embedded.stop(data_dir) else "It was not running.")
+    show_line("Stopped." if embedded.stop(data_dir) else "It was not running.")
 
 
 @server.command("status")
 def server_status(data_dir: ServerDir = ".pgsluice") -> None:
-    """Say whether the server runs, and where.
+    """Show whether the server runs, and where.
 
     Example: pgsluice server status
     """
@@ -56,11 +57,11 @@ def server_status(data_dir: ServerDir = ".pgsluice") -> None:
 
     found = embedded.status(data_dir)
     if found.running:
-        print(f"Running: PostgreSQL {found.version}, process {found.pid}, {found.uri}")
+        show_line(f"Running: PostgreSQL {found.version}, process {found.pid}, {found.uri}")
     elif found.version is None:
-        print(f"There is no server in {found.data_dir}.")
+        show_line(f"There is no server in {found.data_dir}.")
     else:
-        print(f"Not running: PostgreSQL {found.version} in {found.data_dir}")
+        show_line(f"Not running: PostgreSQL {found.version} in {found.data_dir}")
 
 
 @server.command("psql", context_settings={"ignore_unknown_options": True})
@@ -73,7 +74,7 @@ def server_psql(
 ) -> None:
     """Open psql on the embedded server.
 
-    What follows -- is handed on to psql.
+    The arguments after -- are passed to psql.
 
     Example: pgsluice server psql -- -c 'select count(*) from orders'
     """

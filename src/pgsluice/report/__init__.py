@@ -1,1 +1,1 @@
-"""What people see: plans, results and progress, on a terminal or as plain text."""
+"""Writes plans, results and progress for people, on a terminal or as plain text. Only this package prints."""

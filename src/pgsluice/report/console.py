@@ -1,4 +1,4 @@
-"""Results as parts to write: a run, a verification, the list of runs, a run's rejects."""
+"""Reports of results: a run, its rejects, the list of runs, a verification."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ from pgsluice.report.parts import height as lines_of
 from pgsluice.text import pluralize
 
 GROUPS_SHOWN = 6
-"""Groups of rejects in a run's summary, half of them where the terminal is low."""
+"""Groups of rejects in the summary of a run; half as many on a low terminal."""
 
 LOW_TERMINAL = 30
+"""A terminal with fewer lines is low."""
 
 TABLES_AT_LEAST = 4
-"""Tables shown however low the terminal is."""
+"""Tables in the summary of a run on the lowest terminal."""
 
 EXAMPLE_LENGTH = 160
+"""Characters of a message, a record or a cell that are shown."""
 
 _BAD_BYTES = "22021"
-"""SQLSTATE of bytes that are none in the file's encoding."""
+"""SQLSTATE of bytes that are not in the encoding of the file."""
 
 HEADLINES = {
     "published": ("Run {run} published: {done} in {seconds}.", "green"),
@@ -45,8 +47,8 @@ HEADLINES = {
 def run_parts(result: RunResult, height: int | None = None, address: str = "") -> list[Part]:
     """The summary of a run.
 
-    :param height: lines of the terminal: the summary is kept within; None: all tables, as in a log.
-    :param address: the options that name the database, as the next command needs them.
+    :param height: lines of the terminal, which the summary does not exceed; None shows all tables.
+    :param address: the options that name the database, for the commands that the summary proposes.
     """
     parts: list[Part] = [_headline(result)]
     if result.replay_of is not None:
@@ -63,8 +65,8 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
         ending = [owed, *ending]
     room = None
     if height is not None:
-        # Not for tables: the other parts, their grid's head (2) and total (2), blanks (2), a line that says
-        # how many more there are, and the prompt.
+        # Lines for tables are what the other parts leave, less the head (2) and total (2) of the grid, blank lines (2),
+        # the line that says how many more tables there are, and the prompt.
         room = max(TABLES_AT_LEAST, height - sum(lines_of(p) for p in (*parts, *ending)) - 8)
     parts += [Line(), *_tables(result.tables, room)]
     if ending:
@@ -85,7 +87,7 @@ def _headline(result: RunResult) -> Line:
 
 
 def _done(tables: Sequence[TableResult], would: str) -> str:
-    """What became of the tables' rows: in modes that change rows, "loaded" would say too little."""
+    """The counts of a run in words. For modes that change rows, inserted, updated and deleted rows are counted."""
     where = pluralize(sum(not t.skipped for t in tables), "table")
     if all(t.mode == "append" for t in tables):
         return f"{pluralize(sum(t.loaded for t in tables), 'row')} {would}loaded into {where}"
@@ -97,7 +99,7 @@ def _done(tables: Sequence[TableResult], would: str) -> str:
 def _tables(tables: Sequence[TableResult], room: int | None) -> list[Part]:
     shown = list(tables)
     if room is not None and len(tables) > room:
-        # Those with rejects are what the reader has to see; the sort is stable, so load order stays.
+        # Tables with rejects are more important. The sort is stable, so the load order stays.
         keep = {id(t) for t in sorted(tables, key=lambda t: t.rejected == 0)[:room]}
         shown = [t for t in tables if id(t) in keep]
     counts: tuple[str, ...] = ("read", "loaded", "rejected")
@@ -129,7 +131,8 @@ def _files(table: TableResult) -> str:
 def profile_parts(result: RunResult) -> list[Part]:
     """Where the time went: seconds by table and phase, phases in the order in which they began.
 
-    Reading goes on beside sending in a thread of its own; its column is only what the sender waited for it.
+    The reader thread reads while the sender sends. The column of the phase ``read`` is the time that the sender
+    waited for the reader.
     """
     phases = tuple(dict.fromkeys(p.phase for p in result.profile))
     spent: dict[tuple[str, str], float] = {(p.table, p.phase): p.seconds for p in result.profile}
@@ -146,7 +149,7 @@ def profile_parts(result: RunResult) -> list[Part]:
 
 
 def _left_to_vacuum(result: RunResult) -> Line | None:
-    """Old row versions that a published run left in the tables; a new table, swapped in, has none."""
+    """The old row versions that a published run left in the tables. A shadow table has no old row versions."""
     old = [(t.table, t.updated + t.deleted) for t in result.tables if t.way == Strategy.STAGE and t.updated + t.deleted]
     if result.status != "published" or not old:
         return None
@@ -155,7 +158,7 @@ def _left_to_vacuum(result: RunResult) -> Line | None:
 
 
 def _run_ending(result: RunResult, groups: int, address: str) -> list[Part]:
-    """The rejects, and what to do next."""
+    """The groups of rejects, and what the user can do next."""
     rejects = result.rejects
     if not rejects.count:
         return []
@@ -166,7 +169,8 @@ def _run_ending(result: RunResult, groups: int, address: str) -> list[Part]:
     if any((g.kind, g.sqlstate) == ("structure", _BAD_BYTES) for g in rejects.groups):
         parts.append(Line("If the files are not in UTF-8, name their encoding: --encoding cp1252, latin-1, ..."))
     if result.replay_of is not None:
-        # The report of a veto lacks the records that are good, and which were not loaded either.
+        # After a veto the report is not enough: its records were rejected, but the other records of the file were not
+        # loaded either.
         if result.status == "vetoed":
             parts.append(
                 Line("Correct your file further and replay it again, or allow rejects: --max-rejects N, N% or all.")
@@ -181,7 +185,7 @@ def _run_ending(result: RunResult, groups: int, address: str) -> list[Part]:
 
 
 def _groups(rejects: RejectsResult, most: int | None) -> list[Part]:
-    # Causes before consequences: who waits for a rejected parent is helped by helping that.
+    # Causes before consequences: a row whose parent is rejected loads when the parent is corrected.
     groups = sorted(rejects.groups, key=lambda g: (g.kind == "parent", -g.count))
     shown = groups[:most]
     parts: list[Part] = [
@@ -211,8 +215,11 @@ def _where(group: RejectGroup) -> str:
 def rejects_parts(
     run_id: int, rejects: RejectsResult, rows: Iterable[Reject], limit: int, address: str = ""
 ) -> list[Part]:
-    """All groups with their counts, then the first ``limit`` rejects in file order.
+    """The report of the rejects of a run: all groups with their counts, then the first rejects.
 
+    :param run_id: the run's id; 0 if no run has rejects.
+    :param rows: the rejects in file order; no more than ``limit`` are read.
+    :param limit: how many rejects are shown one by one.
     :param address: as for :func:`run_parts`.
     """
     since = f" ({number(rejects.replayed)} corrected and replayed since)" if rejects.replayed else ""
@@ -247,6 +254,7 @@ def rejects_parts(
 
 
 def runs_parts(runs: Sequence[RunSummary]) -> list[Part]:
+    """The list of runs, in the given order."""
     if not runs:
         return [Line("No runs yet. Start one: pgsluice load FOLDER")]
     replays = any(r.replayed for r in runs)
@@ -277,7 +285,7 @@ def _run_detail(run: RunSummary) -> str:
 
 
 def verify_parts(result: VerifyResult) -> list[Part]:
-    """The checks, those that failed first, then the results of the queries."""
+    """The report of a verification: the checks, failed checks first, then the results of the user's queries."""
     failed = sum(not c.ok for c in result.checks)
     asked = sum(c.asked for c in result.checks)
     rest = f"; {number(len(result.checks) - asked)} could not be asked" if asked < len(result.checks) else ""

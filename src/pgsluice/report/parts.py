@@ -1,7 +1,7 @@
-"""Paragraphs and grids, and the two ways to write them: with rich on a terminal, plainly elsewhere.
+"""Lines and grids, and two functions that write them: with rich on a terminal, as plain text elsewhere.
 
-Reports are built as values (:class:`Line`, :class:`Grid`) and written by :func:`write`. Rich is imported
-only for a terminal: a run whose output goes to a pipe does not pay for it.
+A report is built as values (:class:`Line`, :class:`Grid`) and written by :func:`write`. Rich is imported only for a
+terminal: its import would double the start-up time of a command whose output goes to a pipe.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TextIO
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of text; ``style`` is a rich style that plain text leaves out."""
+    """One line of text. ``style`` is a style of rich; plain text has no styles."""
 
     text: str = ""
     style: str = ""
@@ -24,35 +24,55 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table. Columns whose index is in ``right`` hold numbers; ``total`` rows end it, set apart."""
+    """A table of texts. Every row has as many cells as ``columns``."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     right: frozenset[int] = frozenset()
+    """Indexes of the columns that hold numbers, which are aligned to the right."""
     total: tuple[str, ...] = ()
+    """The last row, below a rule."""
     title: str = ""
     wrap: bool = False
-    """Long cells go on in the next line; otherwise a row is one line, cut at the terminal's edge."""
+    """Long cells are wrapped on a terminal. Without ``wrap`` a row is one line, cut at the edge of the terminal."""
 
 
 Part = Line | Grid
 
 
 def number(value: int) -> str:
+    """``1234567`` as ``1,234,567``."""
     return f"{value:,}"
 
 
 def size(value: int) -> str:
-    """Bytes for people, decimal units as disks have them."""
-    amount = float(value)
+    """A number of bytes in decimal units, as the sizes of disks: ``15800000`` as ``15.8 MB``."""
+    factor, unit = _unit(value)
+    return f"{_amount(value, factor)} {unit}"
+
+
+def size_of(done: int, total: int) -> str:
+    """A part of a size in the unit of the size: `` 8.4/67.1 MB``, with a width that does not change with ``done``."""
+    factor, unit = _unit(max(done, total))
+    whole = _amount(total, factor)
+    return f"{_amount(done, factor):>{len(whole)}}/{whole} {unit}"
+
+
+def _unit(value: int) -> tuple[int, str]:
+    factor = 1
     for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
+        if value < 1000 * factor:
+            return factor, unit
+        factor *= 1000
+    return factor, "TB"
+
+
+def _amount(value: int, factor: int) -> str:
+    return str(value) if factor == 1 else f"{value / factor:.1f}"
 
 
 def seconds(value: float) -> str:
+    """A number of seconds: ``0.50 s``, ``1:15 min`` or ``1:02:05 h``."""
     if value < 60:
         return f"{value:.2f} s"
     minutes, rest = divmod(round(value), 60)
@@ -61,9 +81,11 @@ def seconds(value: float) -> str:
 
 
 def clean(text: str, limit: int = 0) -> str:
-    """The text on one line and harmless: control characters, which files may hold, written as escapes.
+    """The text on one line, with control characters as escapes.
 
-    Without this a CSV field could move the cursor or rename the window of whoever reads its reject.
+    A file may hold control characters. In the terminal of a user they could move the cursor or rename the window.
+
+    :param limit: the longest result before escapes are written, in characters; 0 means any length.
     """
     if limit and len(text) > limit:
         text = text[: limit - 1] + "…"
@@ -72,12 +94,35 @@ def clean(text: str, limit: int = 0) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def cut_middle(text: str, width: int) -> str:
+    """The text, or its begin and its end with ``…`` between them. Names differ most often at their ends.
+
+    :param width: columns of the terminal that the result may take, at least 1.
+    """
+    if columns_of(text) <= width:
+        return text
+    head, tail = "", ""
+    for c in text:
+        if columns_of(head + c) > (width - 1) // 2:
+            break
+        head += c
+    for c in reversed(text):
+        if columns_of(head + "…" + c + tail) > width:
+            break
+        tail = c + tail
+    return head + "…" + tail
+
+
 def is_terminal(stream: TextIO) -> bool:
+    """Whether the stream is a terminal that can move its cursor."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def write(parts: Iterable[Part], stream: TextIO | None = None) -> None:
-    """Write a report to ``stream`` (standard output)."""
+    """Writes a report to a stream.
+
+    :param stream: None means standard output.
+    """
     stream = stream or sys.stdout
     if is_terminal(stream):
         _write_rich(parts, stream)
@@ -88,20 +133,20 @@ def write(parts: Iterable[Part], stream: TextIO | None = None) -> None:
 
 
 def height(part: Part) -> int:
-    """Lines that the part takes on a terminal, if it does not wrap."""
+    """The number of lines that the part takes on a terminal if no line is wrapped."""
     if isinstance(part, Line):
         return 1
     return bool(part.title) + 2 + len(part.rows) + (2 if part.total else 0)
 
 
 def plain(part: Part) -> str:
-    """The part as plain text, ending in a newline."""
+    """The part as plain text that ends with a newline."""
     if isinstance(part, Line):
         return part.text + "\n"
     bodies: list[Sequence[str]] = [part.columns, *part.rows]
     if part.total:
         bodies.append(part.total)
-    widths = [max(_width(row[i]) for row in bodies) for i in range(len(part.columns))]
+    widths = [max(columns_of(row[i]) for row in bodies) for i in range(len(part.columns))]
     rule = "  ".join("-" * width for width in widths)
     lines = [_row(part.columns, widths, part.right), rule]
     lines += [_row(row, widths, part.right) for row in part.rows]
@@ -115,13 +160,16 @@ def plain(part: Part) -> str:
 def _row(cells: Sequence[str], widths: Sequence[int], right: frozenset[int]) -> str:
     out = []
     for i, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-        pad = " " * (width - _width(cell))
+        pad = " " * (width - columns_of(cell))
         out.append(pad + cell if i in right else cell + pad)
     return "  ".join(out).rstrip()
 
 
-def _width(text: str) -> int:
-    """Columns that the text takes: none for combining marks, two for wide East Asian characters."""
+def columns_of(text: str) -> int:
+    """The number of terminal columns that the text takes.
+
+    A combining mark takes none, a wide East Asian character (UAX #11) two.
+    """
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
@@ -152,7 +200,7 @@ def _write_rich(parts: Iterable[Part], stream: TextIO) -> None:
                 Text(name),
                 footer=Text(part.total[i]) if part.total else "",
                 justify="right" if i in part.right else "left",
-                # Numbers keep their width; where the terminal is narrow the widest texts give way first.
+                # On a narrow terminal rich shortens the widest columns that may wrap. Numbers stay whole.
                 no_wrap=i in part.right,
                 overflow="fold",
             )

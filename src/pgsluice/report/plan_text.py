@@ -1,4 +1,4 @@
-"""A plan in words: which file feeds which table, in what order and why, and how each file is read."""
+"""Text of a plan: which file goes into which table, in what order and why, and how each file is read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NAMES = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "bar", 
 
 
 def plan_parts(plan: Plan) -> list[Part]:
-    """Load order first, then the files of each table with their dialect, then their columns."""
+    """The report of a plan: the load order, the files with their dialects, and the columns of each table."""
     files = [f for t in plan.tables for f in t.files]
     parts: list[Part] = [
         Line(
@@ -33,7 +33,7 @@ def plan_parts(plan: Plan) -> list[Part]:
 
 def _order(plan: Plan) -> Grid:
     return Grid(
-        ("", "table", "files", "bytes", "after", "mode", "way", "why"),
+        ("", "table", "files", "bytes", "after", "mode", "strategy", "why"),
         tuple(
             (
                 str(place),
@@ -73,7 +73,10 @@ def _dialect(dialect: Dialect) -> tuple[str, ...]:
 
 
 def _columns(table: TablePlan) -> list[Part]:
-    """Matched columns of a table's files, once for files that match alike, and what no file brings."""
+    """The columns that the files of a table match, and the columns that no file contains.
+
+    Files with the same match share a line.
+    """
     lines: list[Part] = []
     seen: set[tuple[str, ...]] = set()
     for file in table.files:
@@ -89,7 +92,7 @@ def _columns(table: TablePlan) -> list[Part]:
 
 
 def _match(file: FilePlan) -> tuple[str, ...]:
-    """``column``, or ``field -> column`` where the header writes it differently, or that a field is left out."""
+    """For each field its column as text: ``column``, or ``field -> column`` if the header has another name for it."""
     if not file.file.dialect.header:
         return tuple(clean(column) for column in file.columns)
     pairs = zip(file.file.header, file.columns, strict=True)

@@ -1,17 +1,16 @@
-"""Follow a load: bars on a terminal, plain lines on a pipe, both on standard error.
+"""Shows the progress of a run on standard error: a bar and lines on a terminal, plain lines elsewhere.
 
-Either way everything that ends leaves one line; on a terminal what is going on stands below these lines.
-Progress tells what begins and how far it is, not that it ended, so :class:`Follower` takes a step as ended
-when something else begins. Reading of tables may overlap with other tables and with building: there a
-table has ended when all its bytes are done.
+Each step leaves one line when it is over. On a terminal the step that goes on stands below these lines.
+A progress event says what begins or how far a step is, not that a step is over. The run sends its events in order from
+one thread, so :class:`Follower` takes a step as over when the event of another step comes.
 """
 
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -20,16 +19,21 @@ from pgsluice.report.parts import clean, is_terminal, seconds, size
 from pgsluice.text import pluralize
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
+    from pgsluice.report.bars import Bars
+
 Key = tuple[str, str, str]
+"""Phase, table and step."""
 
+PLANNING = "plan"
+WAITING = "wait"
 READING = "stage"
-PASSING = frozenset({"plan", "wait"})
-"""Phases that are over as soon as anything else begins."""
 
-SPOKEN = {
+WITHOUT_END = frozenset({PLANNING, WAITING})
+"""Phases that leave no line when they are over."""
+
+PHASE_NAMES = {
     "plan": "planning",
     "judge": "checking",
     "build": "building",
@@ -38,11 +42,7 @@ SPOKEN = {
 
 
 class Follower:
-    """A listener and context manager that shows :class:`Progress`.
-
-    :param quiet: show nothing (``--json``, ``--quiet``).
-    :param stream: where to, standard error if None.
-    """
+    """A listener and context manager that shows progress events."""
 
     def __init__(
         self,
@@ -51,124 +51,126 @@ class Follower:
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """
+        :param quiet: show nothing.
+        :param stream: where the lines are written; None means standard error.
+        :param clock: returns seconds.
+        """
         self._quiet = quiet
         self._stream = stream or sys.stderr
         self._clock = clock
-        self._lock = threading.Lock()
         self._open: dict[Key, tuple[Progress, float]] = {}
+        """The steps that go on: the latest event, and when the step began."""
         self._read: set[Key] = set()
-        """Tables whose line is written: what is heard of their reading later is no news."""
+        """Tables whose line is written. Later events of their reading say nothing new."""
         self._bars: Bars | None = None
         self._tasks: dict[Key, TaskID] = {}
 
     def __enter__(self) -> Self:
         if not self._quiet and is_terminal(self._stream):
-            self._bars = _bars(self._stream)
+            # Rich is imported only for a terminal.
+            from pgsluice.report.bars import Bars
+
+            self._bars = Bars(self._stream)
             self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._lock:
-            # What an error cut short did not end: no line may claim it.
-            for key in list(self._open) if kind is None else ():
+        if kind is None:
+            for key in list(self._open):
                 self._end(key)
-            if self._bars is not None:
-                self._bars.stop()
+        # After an error the open steps are not over, and leave no line.
+        if self._bars is not None:
+            self._bars.stop()
 
     def __call__(self, event: Progress) -> None:
+        """Shows an event."""
         if self._quiet:
             return
-        with self._lock:
-            key = (event.phase, event.table, "" if event.phase == READING else event.step)
-            for other, (latest, _) in list(self._open.items()):
-                if other != key and _over(latest, event):
-                    self._end(other)
-            if key in self._read:
-                return
-            if key not in self._open:
-                self._begin(key, event)
-            began = self._open[key][1]
-            self._open[key] = (event, began)
-            if self._bars is not None:
-                self._bars.update(
-                    self._tasks[key],
-                    completed=event.done,
-                    total=event.total or None,
-                    detail=pluralize(event.rows, "row") if event.phase == READING else "",
-                )
+        key = (event.phase, event.table, "" if event.phase == READING else event.step)
+        for other, (latest, _) in list(self._open.items()):
+            if other != key and _is_over(latest, event):
+                self._end(other)
+        if event.phase == PLANNING:
+            self._forget_attempt(key)
+        if key in self._read:
+            return
+        if key not in self._open:
+            self._begin(key, event)
+        elif event.phase == READING and event.step:
+            # The table is read again from its first row: the total stays as it was.
+            self._say(_name(event))
+            event = replace(event, total=self._open[key][0].total)
+        began = self._open[key][1]
+        self._open[key] = (event, began)
+        if self._bars is not None:
+            self._bars.show(self._tasks[key], event.done, event.total, event.rows)
+
+    def _forget_attempt(self, key: Key) -> None:
+        """Drops the steps that a failed attempt left open, without a line. The next attempt reads every table again.
+
+        :param key: the planning that begins the next attempt.
+        """
+        self._read.clear()
+        for other in [k for k in self._open if k != key]:
+            del self._open[other]
+            self._remove_bar(other)
 
     def _begin(self, key: Key, event: Progress) -> None:
         self._open[key] = (event, self._clock())
-        if event.phase == "wait":
-            # Said at once, for it may take long and the reader can do something about it.
+        if event.phase in WITHOUT_END and event.step:
+            # Written at once: the wait may be long, and the user may be able to end it.
             self._say(_name(event))
         if self._bars is not None:
-            self._tasks[key] = self._bars.add_task(_name(event), total=event.total or None, detail="")
+            name = _name(replace(event, step="")) if event.phase == READING else _name(event)
+            self._tasks[key] = self._bars.add(name, reading=event.phase == READING)
 
     def _end(self, key: Key) -> None:
         event, began = self._open.pop(key)
-        if self._bars is not None:
-            # Only what goes on stays in the live area, so that it never outgrows the screen.
-            self._bars.remove_task(self._tasks.pop(key))
+        self._remove_bar(key)
         if event.phase == READING:
             self._read.add(key)
             read = f"{pluralize(event.rows, 'row')}, {size(event.done)}"
-            self._say(f"{_name(event)}: {read} read in {seconds(self._clock() - began)}")
-        elif event.phase not in PASSING:
+            self._say(f"{clean(event.table)}: {read} read in {seconds(self._clock() - began)}")
+        elif event.phase not in WITHOUT_END:
             self._say(f"{_name(event)}, {seconds(self._clock() - began)}")
+
+    def _remove_bar(self, key: Key) -> None:
+        """Removes a bar, so that only what goes on takes lines of the screen."""
+        if self._bars is not None:
+            self._bars.remove(self._tasks.pop(key))
 
     def _say(self, text: str) -> None:
         if self._bars is not None:
-            self._bars.console.print(text, markup=False, highlight=False)
+            self._bars.print_above(text)
             return
         try:
             self._stream.write(text + "\n")
             self._stream.flush()
         except OSError:
-            # Whoever read along has left (``2>&1 | head``): no reason to break off the load.
+            # The reader of the pipe has left (``2>&1 | head``). The load goes on without progress.
             self._quiet = True
 
 
-def _over(latest: Progress, event: Progress) -> bool:
-    """Whether what ``latest`` told of is over now that ``event`` came."""
-    if latest.phase in PASSING:
+def _is_over(latest: Progress, event: Progress) -> bool:
+    """Whether a step is over when the event of another step comes.
+
+    :param latest: the latest event of the step.
+    """
+    if latest.phase in WITHOUT_END:
         return True
-    if latest.phase == READING:
-        complete = latest.done >= latest.total
-        return complete or (event.phase != READING and event.table in ("", latest.table))
-    return event.phase != READING
+    if latest.phase == READING and latest.done >= latest.total:
+        return True
+    if event.phase in WITHOUT_END:
+        # What is said of an attempt that failed, or that waits within a step: neither ends the step.
+        return False
+    return latest.phase != READING or (event.phase != READING and event.table in ("", latest.table))
 
 
 def _name(event: Progress) -> str:
-    table, step = clean(event.table), clean(event.step)
-    if event.phase == READING:
-        return table
-    subject = " ".join(word for word in (SPOKEN.get(event.phase, ""), table) if word)
-    return ": ".join(word for word in (subject, step) if word)
-
-
-def _bars(stream: TextIO) -> Bars:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
-    from rich.progress import Task as BarTask
-    from rich.text import Text
-
-    class Bytes(DownloadColumn):
-        """Bytes of a table's files; nothing for steps, which have none."""
-
-        def render(self, task: BarTask) -> Text:
-            return super().render(task) if task.fields["detail"] else Text()
-
-    return Bars(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        Bytes(),
-        TextColumn("{task.fields[detail]}", markup=False),
-        TimeElapsedColumn(),
-        console=Console(file=stream, highlight=False),
-        transient=True,
-    )
+    """The step in words."""
+    phase = "" if event.phase == PLANNING and event.step else PHASE_NAMES.get(event.phase, "")
+    subject = " ".join(word for word in (phase, clean(event.table)) if word)
+    return ": ".join(word for word in (subject, clean(event.step)) if word)

@@ -1,0 +1,151 @@
+"""The log of a command, for operators: ``--log-level`` and ``--log-file``.
+
+The modules of pgsluice log through ``logging.getLogger(__name__)``. Without these options nothing receives their
+records. With one of them a handler on the logger ``pgsluice`` writes one line for each record: time, level, logger,
+message.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from pgsluice.cli.options import LogLevel
+from pgsluice.errors import CallError
+
+if TYPE_CHECKING:
+    import logging
+
+    from pgsluice.model import Listener, Progress, RunResult
+
+_SECRET = (
+    r"(?P<before>://[^/@\s:]*:)\S+(?=@)"  # postgresql://user:secret@host
+    r"|(?P<name>password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s'&]+)"  # password=secret, sslpassword='a secret'
+)
+"""What stands before a password in an address of libpq, and the password."""
+
+
+@contextlib.contextmanager
+def log_to(level: LogLevel | None, file: str | None) -> Iterator[None]:
+    """Writes the log of pgsluice while the context lasts, with the exception that ends the context, if there is one.
+
+    :param level: the lowest level that is written. None means info if there is a file, else no log at all.
+    :param file: the path of the log; lines are appended. None means standard error.
+    :raises CallError: the file cannot be opened.
+    """
+    # Imported here, because ``pgsluice --help`` does without.
+    import logging
+
+    logger = logging.getLogger("pgsluice")
+    handler = _handler(level, file)
+    before = logger.level
+    if handler.level:
+        logger.setLevel(handler.level)
+    logger.addHandler(handler)
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except KeyboardInterrupt:
+        logging.getLogger(__name__).error("interrupted")
+        raise
+    except Exception as error:
+        logging.getLogger(__name__).error("%s: %s", type(error).__name__, " ".join(str(error).split()))
+        raise
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+        handler.close()
+
+
+def log_steps(listen: Listener) -> Listener:
+    """Returns a listener that logs each new step of a run at info, and for a table that was read its rows and bytes.
+
+    :param listen: receives all events.
+    """
+    import logging
+
+    logger = logging.getLogger(__name__)
+    latest: Progress | None = None
+
+    def receive(event: Progress) -> None:
+        nonlocal latest
+        before, latest = latest, event
+        # First, so that the line of the step before stands above the log line of this step.
+        listen(event)
+        if before is None or (event.phase, event.table, event.step) != (before.phase, before.table, before.step):
+            if before is not None and before.phase == "stage" and before.done:
+                counts = (before.table, before.rows, before.done, before.total)
+                logger.info("stage %s: %d rows, %d of %d bytes read", *counts)
+            logger.info(": ".join(word for word in (f"{event.phase} {event.table}".rstrip(), event.step) if word))
+
+    return receive
+
+
+def log_result(result: RunResult) -> None:
+    """Logs at info how a run ended, a veto at warning."""
+    import logging
+
+    level = logging.WARNING if result.status == "vetoed" else logging.INFO
+    read, loaded = (sum(getattr(table, name) for table in result.tables) for name in ("read", "loaded"))
+    rejected, reason = result.rejects.count, result.reason and f": {result.reason}"
+    logging.getLogger(__name__).log(
+        level,
+        "run %d %s after %.3f s: %d rows read, %d loaded, %d rejected%s",
+        *(result.run_id, result.status, result.seconds, read, loaded, rejected, reason),
+    )
+
+
+def _handler(level: LogLevel | None, file: str | None) -> logging.Handler:
+    import logging
+    from datetime import datetime
+
+    from pgsluice.report.parts import clean
+
+    class LogFormatter(logging.Formatter):
+        """One line for each record, with ISO 8601 time and zone, without passwords and control characters."""
+
+        def format(self, record: logging.LogRecord) -> str:
+            time = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
+            first = f"{time} {record.levelname} {record.name}: {clean(_without_secrets(record.getMessage()))}"
+            if not record.exc_info:
+                return first
+            # The lines of a traceback follow.
+            rest = _without_secrets(self.formatException(record.exc_info)).splitlines()
+            return "\n".join((first, *map(clean, rest)))
+
+    class StandardError(logging.StreamHandler):  # type: ignore[type-arg]
+        """Writes to the ``sys.stderr`` of the moment: bars on a terminal replace it, to stand below the lines."""
+
+        @property
+        def stream(self) -> object:
+            return sys.stderr
+
+        @stream.setter
+        def stream(self, _: object) -> None: ...
+
+    if level is None and file is None:
+        # Without a handler Python would write warnings to standard error.
+        return logging.NullHandler()
+    handler: logging.Handler
+    if file is None:
+        handler = StandardError()
+    else:
+        try:
+            handler = logging.FileHandler(file, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise CallError(
+                f"the log file {file} cannot be opened: {error.strerror}", "Give --log-file a path that can be written"
+            ) from error
+    handler.setFormatter(LogFormatter())
+    handler.setLevel((level or LogLevel.INFO).upper())
+    return handler
+
+
+def _without_secrets(text: str) -> str:
+    return re.sub(_SECRET, lambda found: f"{found['before'] or found['name']}***", text, flags=re.IGNORECASE)

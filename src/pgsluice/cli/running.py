@@ -1,0 +1,58 @@
+"""What ``load``, ``replay`` and ``resume`` share: they follow a run and show its result."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from pgsluice.cli.exit_codes import VETOED, CommitTracker
+from pgsluice.cli.logs import log_steps, log_to
+from pgsluice.report.output import show, show_json, show_run
+
+if TYPE_CHECKING:
+    from pgsluice.cli.options import LogLevel
+    from pgsluice.model import Listener, RunResult
+
+
+@contextlib.contextmanager
+def follow_run(
+    ctx: typer.Context, *, quiet: bool, log_level: LogLevel | None, log_file: str | None
+) -> Iterator[Listener]:
+    """Shows and logs the progress of a run while the context lasts.
+
+    :param ctx: holds the :class:`CommitTracker` of the call.
+    :param quiet: show no progress; the log is written all the same.
+    :param log_level, log_file: see :func:`pgsluice.cli.logs.log_to`.
+    :returns: the listener of the run.
+    :raises CallError: the log file cannot be opened.
+    """
+    from pgsluice.report.progress import Follower
+
+    tracker: CommitTracker = ctx.obj
+    with log_to(log_level, log_file), Follower(quiet=quiet) as follower:
+        yield log_steps(tracker.track(follower))
+
+
+def conclude(result: RunResult, address: str, *, as_json: bool, quiet: bool, profile: bool = False) -> None:
+    """Shows the result of a run.
+
+    :param address: see :func:`pgsluice.cli.options.address`.
+    :param as_json: one JSON object instead of the summary.
+    :param quiet: no summary unless rows were rejected.
+    :param profile: show in addition where the time went.
+    :raises typer.Exit: the run was vetoed.
+    """
+    if as_json:
+        show_json(dataclasses.asdict(result))
+    elif not quiet or result.rejects.count:
+        show_run(result, address)
+    if profile and not as_json:
+        from pgsluice.report.console import profile_parts
+
+        show(profile_parts(result))
+    if result.status == "vetoed":
+        raise typer.Exit(VETOED)
