@@ -1,4 +1,4 @@
-"""TODO pgsluice.pipeline.resume."""
+"""Reopen an interrupted run, so that it can be resumed."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import psycopg
 
 from pgsluice.errors import CallError
 from pgsluice.ledger.runs import mark_interrupted
-from pgsluice.ledger.schema import exists
+from pgsluice.ledger.schema import ensure, exists
 from pgsluice.model import LoadOptions
 from pgsluice.options import restore_options
 from pgsluice.sql import query
 
 
-def reopen(book: psycopg.Connection, run_id: int) -> tuple[LoadOptions, list[str]]:
-    """Sets an interrupted run running again.
+def reopen(conn: psycopg.Connection, run_id: int) -> tuple[LoadOptions, list[str]]:
+    """Set the status of an interrupted or failed resumable run to ``running`` again.
 
-    :returns: its options and paths.
-    :raises CallError: there is nothing to resume.
+    :param conn: in autocommit mode.
+    :returns: the options and the paths of the run.
+    :raises CallError: the run does not exist, did not end early, or is not resumable.
+    :raises PrivilegeError: the role may not migrate or use the ledger.
     """
     row = None
-    if exists(book):
-        mark_interrupted(book)
-        row = book.execute(query("checkpoint", "reopen"), {"run_id": run_id}).fetchone()
+    if exists(conn):
+        ensure(conn)
+        mark_interrupted(conn)
+        row = conn.execute(query("checkpoint", "reopen"), {"run_id": run_id}).fetchone()
     if row is None:
         raise CallError(f"run {run_id} cannot be resumed", "pgsluice runs lists them; only an interrupted one can")
     stored = dict(row[0])
