@@ -66,8 +66,8 @@ def load(
     """Load CSV files into the tables that their names say: publish all tables or none.
 
     :param paths: CSV files, or folders of them.
-    :param database_url: the server; by default the embedded server in ``data_dir`` if that is given, then ``DATABASE_URL``,
-        then the PG* variables, then the embedded server in ``.pgsluice``.
+    :param database_url: the server. None stands for the embedded server in ``data_dir`` if ``data_dir`` is given, else
+        ``DATABASE_URL``, else the PG* variables, else the embedded server in ``.pgsluice``.
     :param data_dir: the folder for the embedded server's data and for reports (default ``.pgsluice``).
     :param schema: a file of SQL statements; those that create what does not exist are executed.
     :param tables: (table, glob) pairs for files whose names do not say their table.
@@ -249,30 +249,6 @@ def plan(
     return _plan(resolve(database_url, data_dir), options, [os.fspath(p) for p in paths])
 
 
-def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
-    """Plan a load in a transaction that is rolled back."""
-    with connect(conninfo) as conn:
-        try:
-            if options.into:
-                conn.execute("SELECT set_config('search_path', quote_ident(%s), true)", (options.into,))
-            applied = (
-                schema_file.apply_missing(conn, options.schema_file, options.into) if options.schema_file else None
-            )
-            files = discover(paths, options.dialect)
-            with telling_of_schema(applied, options.schema_file):
-                return make_plan(
-                    conn,
-                    target_tables(conn, options, files),
-                    files,
-                    options.tables,
-                    columns=options.columns,
-                    modes=options.modes,
-                    database=where(conn),
-                )
-        finally:
-            conn.rollback()
-
-
 def verify(
     *,
     database_url: str | None = None,
@@ -360,6 +336,30 @@ def reject_rows(
     with _existing(database_url, data_dir) as conn:
         if schema.exists(conn):
             yield from queries.reject_rows(conn, run_id, table)
+
+
+def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
+    """Plan a load in a transaction that is rolled back."""
+    with connect(conninfo) as conn:
+        try:
+            if options.into:
+                conn.execute("SELECT set_config('search_path', quote_ident(%s), true)", (options.into,))
+            applied = (
+                schema_file.apply_missing(conn, options.schema_file, options.into) if options.schema_file else None
+            )
+            files = discover(paths, options.dialect)
+            with telling_of_schema(applied, options.schema_file):
+                return make_plan(
+                    conn,
+                    target_tables(conn, options, files),
+                    files,
+                    options.tables,
+                    columns=options.columns,
+                    modes=options.modes,
+                    database=where(conn),
+                )
+        finally:
+            conn.rollback()
 
 
 def _open(conninfo: str, name: str) -> psycopg.Connection:
