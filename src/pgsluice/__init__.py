@@ -1,4 +1,7 @@
-"""pgsluice: CSV files into a PostgreSQL schema, every row accounted for, all tables or none."""
+"""pgsluice loads CSV files into a constrained PostgreSQL schema: every row accounted for, all tables or none.
+
+The functions of :mod:`pgsluice.api` are also in this module.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    # Loading needs psycopg and friends; `pgsluice --help` and `import pgsluice` do not wait for them.
+    """Import the API when one of its names is first used (PEP 562)."""
+    # The API imports psycopg, DuckDB and Arrow. `pgsluice --help` and `import pgsluice` do not wait for that import.
     if name in __all__:
         from pgsluice import api
 

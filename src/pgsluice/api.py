@@ -1,4 +1,8 @@
-"""The public functions: what the command line does, from Python."""
+"""The eight public functions. The command line calls them; their names are also in :mod:`pgsluice` itself.
+
+Each function opens its own connections and closes them. Parameters that several functions share have the same meaning
+everywhere; :func:`load` describes them most completely.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ from pgsluice.model import (
     VerifyResult,
     ignore_progress,
 )
-from pgsluice.options import parse_dialect, parse_limits, parse_modes, parse_pairs, parse_seconds
+from pgsluice.options import build_options
 from pgsluice.pipeline.plan.planner import make_plan, telling_of_schema
 from pgsluice.pipeline.plan.prepare import target_tables
 from pgsluice.pipeline.rejects.replay import open_replay
@@ -59,50 +63,63 @@ def load(
     resumable: bool = False,
     listen: Listener = ignore_progress,
 ) -> RunResult:
-    """Loads files or folders of CSV into the tables whose names they bear: all of it or nothing.
+    """Load CSV files into the tables that their names say: publish all tables or none.
 
     :param paths: CSV files, or folders of them.
-    :param database_url: the server; without one ``DATABASE_URL``, the PG* variables, else the embedded one.
-    :param data_dir: where the embedded server keeps its data and reports go (default ``.pgsluice``).
-    :param schema: a file of SQL, applied where its tables are missing.
+    :param database_url: the server. None stands for the embedded server in ``data_dir`` if ``data_dir`` is given, else
+        ``DATABASE_URL``, else the PG* variables, else the embedded server in ``.pgsluice``.
+    :param data_dir: the folder for the embedded server's data and for reports (default ``.pgsluice``).
+    :param schema: a file of SQL statements; those that create what does not exist are executed.
     :param tables: (table, glob) pairs for files whose names do not say their table.
-    :param columns: (field, column) pairs for fields that are not called like their columns, ``""`` as the column for
-        those that are left out; ``table.field`` for the files of one table.
-    :param into: the schema whose tables are meant (default: the first of the search path).
-    :param max_rejects: how many rows may be rejected: 0, a number, ``"1%"``, ``"all"``; several of them
-        with a table's name in front for single tables: ``["10", "orders=0.1%"]``.
-    :param delimiter, quote, encoding, null: the files' dialect, where it is not to be sniffed.
-    :param mode: what becomes of rows that a table holds: ``append``, ``upsert``, ``insert-missing`` or
-        ``replace``; several of them with a table's name in front for single tables.
-    :param key: (table, unique constraint or columns) by which rows are matched; default: the primary key.
-    :param delete_missing: with ``upsert``: delete the rows whose keys the files do not have.
-    :param dry_run: do everything and publish nothing.
-    :param again: load files as well that were loaded into their table before.
-    :param no_wait: fail when another run has the tables, instead of waiting.
-    :param lock_timeout: seconds to wait for a table that somebody has locked, before pausing and trying again.
-    :param resumable: stage file by file, so that :func:`resume` can go on if the run is interrupted.
-    :param listen: is told of the progress.
-    :returns: what was read, loaded and rejected. A run that was vetoed by rejects returns as well.
-    :raises SluiceError: the call, the files, the mapping or the database stand in the way.
+    :param columns: (field, column) pairs for fields that are not named like their columns; ``""`` as the column leaves
+        the field out; ``table.field`` names the field of one table's files.
+    :param into: the schema of the tables (default: the first of the search path).
+    :param max_rejects: how many rejects the run may have and still publish: 0, a number, ``"1%"``, ``"all"``; a list
+        for single tables, whose names stand in front: ``["10", "orders=0.1%"]``.
+    :param delimiter: the delimiter of all files; None detects the delimiter of each file.
+    :param quote: the quote character of all files; None detects the quote character.
+    :param encoding: the encoding of all files; None detects the encoding.
+    :param null: the texts that mean NULL when they are not quoted; none means COPY's rule for CSV.
+    :param mode: what happens to rows that a table already holds: ``append``, ``upsert``, ``insert-missing`` or
+        ``replace``; a list for single tables, as in ``max_rejects``.
+    :param key: (table, unique constraint or columns) pairs: the merge keys (default: the primary keys).
+    :param delete_missing: with ``upsert``: delete the rows of the table whose merge keys are not in the files.
+    :param dry_run: do everything except publish.
+    :param again: also load files whose content was loaded into their table before.
+    :param no_wait: raise LockedError if another run or session has locked a table, instead of waiting.
+    :param lock_timeout: seconds to wait for a lock on a table, before the run pauses and tries again.
+    :param resumable: stage each file in a transaction of its own, so that :func:`resume` can continue the run.
+    :param listen: a function that receives the progress of the run.
+    :returns: what was read, loaded and rejected. A vetoed run returns a result too.
+    :raises CallError: an argument is wrong.
+    :raises FileError: a path is missing, unreadable or not CSV.
+    :raises MappingError: files and tables do not fit.
+    :raises SchemaFileError: ``schema`` cannot be executed.
+    :raises DatabaseError: the database cannot be reached or refuses a statement.
+    :raises AccountingError: a defect of pgsluice; nothing was published.
     """
-    options = LoadOptions(
-        schema_file=None if schema is None else os.fspath(schema),
-        tables=parse_pairs("tables", tables, ("orders", "orders_*.csv")),
-        columns=parse_pairs("columns", columns, ("cust_no", "customer_id")),
+    options = build_options(
+        data_dir=data_dir,
+        schema=schema,
+        tables=tables,
+        columns=columns,
         into=into,
-        limits=parse_limits(max_rejects),
-        dialect=parse_dialect(delimiter, quote, encoding, null),
-        modes=parse_modes(mode, key, delete_missing),
+        max_rejects=max_rejects,
+        delimiter=delimiter,
+        quote=quote,
+        encoding=encoding,
+        null=null,
+        mode=mode,
+        key=key,
+        delete_missing=delete_missing,
         dry_run=dry_run,
         again=again,
         no_wait=no_wait,
-        lock_timeout=parse_seconds(lock_timeout),
+        lock_timeout=lock_timeout,
         resumable=resumable,
-        reports=os.path.join(data_dir or ".pgsluice", "rejects"),
     )
     conninfo = resolve(database_url, data_dir)
-    opened = partial(_open, conninfo)
-    return Run(opened, [os.fspath(p) for p in paths], options, listen).execute()
+    return Run(partial(_open, conninfo), [os.fspath(p) for p in paths], options, listen).execute()
 
 
 def replay(
@@ -117,28 +134,35 @@ def replay(
     lock_timeout: float = 5.0,
     listen: Listener = ignore_progress,
 ) -> RunResult:
-    """Loads rejects of a published run that were corrected, all of them or nothing.
+    """Load corrected rejects of a published run, as a run of its own: publish all of its tables or none.
 
-    They go into the tables of the run in its modes, with the columns and the dialect of their files, and are
-    judged by the same rules. What is refused again is reported with the place it has in the original file.
+    The corrected records go into the tables of the replayed run, in its modes, with the columns and the dialects of
+    their files, and are validated like other rows. A record that is rejected again is reported with its place in the
+    original file.
 
-    :param file: CSV with the columns ``run``, ``reject`` and ``raw``: the report of the run's rejects with
-        ``raw`` corrected. Rejects that are not in it stay as they are.
-    :param max_rejects: how many of them may be rejected again, as for :func:`load`.
-    :returns: what was read, loaded and rejected, as a run of its own.
-    :raises CallError: the run was not published, or a reject was replayed before.
-    :raises SluiceError: as :func:`load`.
+    :param run_id: the run that is replayed.
+    :param file: a CSV file with the columns ``run``, ``reject`` and ``raw``: the report of the run with ``raw``
+        corrected. Rejects that are not in the file stay open.
+    :param database_url: the server, as for :func:`load`; an embedded server is not created.
+    :param data_dir: the folder for the embedded server's data and for reports, as for :func:`load`.
+    :param max_rejects: how many of the records may be rejected again, as for :func:`load`.
+    :param dry_run: do everything except publish.
+    :param no_wait: raise LockedError if another run or session has locked a table, instead of waiting.
+    :param lock_timeout: seconds to wait for a lock on a table, before the run pauses and tries again.
+    :param listen: a function that receives the progress of the run.
+    :returns: what was read, loaded and rejected. A vetoed run returns a result too.
+    :raises CallError: an argument is wrong, the run was not published, or a reject was replayed before.
+    :raises FileError: ``file`` cannot be read.
+    :raises MappingError: a table of the run was dropped.
+    :raises DatabaseError: the database cannot be reached or refuses a statement.
+    :raises AccountingError: a defect of pgsluice; nothing was published.
     """
-    options = LoadOptions(
-        limits=parse_limits(max_rejects),
-        dry_run=dry_run,
-        no_wait=no_wait,
-        lock_timeout=parse_seconds(lock_timeout),
-        reports=os.path.join(data_dir or ".pgsluice", "rejects"),
+    options = build_options(
+        data_dir=data_dir, max_rejects=max_rejects, dry_run=dry_run, no_wait=no_wait, lock_timeout=lock_timeout
     )
     path = os.fspath(file)
     conninfo = resolve(database_url, data_dir, make=False)
-    with _asking(conninfo) as conn:
+    with _connected(conninfo) as conn:
         corrected = open_replay(conn, run_id, path)
     try:
         return Run(partial(_open, conninfo), [path], corrected.options(options), listen, corrected).execute()
@@ -149,15 +173,23 @@ def replay(
 def resume(
     run_id: int, *, database_url: str | None = None, data_dir: str | None = None, listen: Listener = ignore_progress
 ) -> RunResult:
-    """Goes on with an interrupted run that was made with ``resumable``: files that it had staged are not
-    read again (``staged_before`` in the result says which).
+    """Continue an interrupted run that was started with ``resumable``.
 
-    :raises CallError: the run did not end early, or was not resumable.
-    :raises FileError: a file that was staged has changed since.
-    :raises SluiceError: as :func:`load`.
+    Files that the run has staged are not read again; ``staged_before`` in the result names them.
+
+    :param run_id: the interrupted run.
+    :param database_url: the server, as for :func:`load`; an embedded server is not created.
+    :param data_dir: the folder for the embedded server's data.
+    :param listen: a function that receives the progress of the run.
+    :returns: what was read, loaded and rejected. A vetoed run returns a result too.
+    :raises CallError: the run does not exist, did not end early, or was not resumable.
+    :raises FileError: a file that was staged has changed, or a path is missing.
+    :raises MappingError: files and tables do not fit.
+    :raises DatabaseError: the database cannot be reached or refuses a statement.
+    :raises AccountingError: a defect of pgsluice; nothing was published.
     """
     conninfo = resolve(database_url, data_dir, make=False)
-    with _asking(conninfo) as conn:
+    with _connected(conninfo) as conn:
         options, paths = reopen(conn, run_id)
     return Run(partial(_open, conninfo), paths, options, listen, resume=run_id).execute()
 
@@ -178,24 +210,144 @@ def plan(
     key: Sequence[tuple[str, str]] = (),
     delete_missing: bool = False,
 ) -> Plan:
-    """What :func:`load` would do with the same arguments; nothing is written.
+    """Plan a load: return what :func:`load` would do with the same arguments, and write nothing.
 
-    :raises SluiceError: as :func:`load`.
+    :param paths: CSV files, or folders of them.
+    :param database_url: the server, as for :func:`load`.
+    :param data_dir: the folder for the embedded server's data.
+    :param schema: a file of SQL statements; those that create what does not exist are executed and rolled back.
+    :param tables: (table, glob) pairs, as for :func:`load`.
+    :param columns: (field, column) pairs, as for :func:`load`.
+    :param into: the schema of the tables (default: the first of the search path).
+    :param delimiter: the delimiter of all files; None detects the delimiter of each file.
+    :param quote: the quote character of all files; None detects the quote character.
+    :param encoding: the encoding of all files; None detects the encoding.
+    :param null: the texts that mean NULL when they are not quoted.
+    :param mode: the mode of the run or of single tables, as for :func:`load`.
+    :param key: (table, unique constraint or columns) pairs, as for :func:`load`.
+    :param delete_missing: with ``upsert``: plan to delete rows whose merge keys are not in the files.
+    :returns: which file goes into which table, in which order and with which strategy.
+    :raises CallError: an argument is wrong.
+    :raises FileError: a path is missing, unreadable or not CSV.
+    :raises MappingError: files and tables do not fit.
+    :raises SchemaFileError: ``schema`` cannot be executed.
+    :raises DatabaseError: the database cannot be reached or refuses a statement.
     """
-    options = LoadOptions(
-        schema_file=None if schema is None else os.fspath(schema),
-        tables=parse_pairs("tables", tables, ("orders", "orders_*.csv")),
-        columns=parse_pairs("columns", columns, ("cust_no", "customer_id")),
+    options = build_options(
+        schema=schema,
+        tables=tables,
+        columns=columns,
         into=into,
-        dialect=parse_dialect(delimiter, quote, encoding, null),
-        modes=parse_modes(mode, key, delete_missing),
+        delimiter=delimiter,
+        quote=quote,
+        encoding=encoding,
+        null=null,
+        mode=mode,
+        key=key,
+        delete_missing=delete_missing,
     )
-    with connect(resolve(database_url, data_dir)) as conn:
+    return _plan(resolve(database_url, data_dir), options, [os.fspath(p) for p in paths])
+
+
+def verify(
+    *,
+    database_url: str | None = None,
+    data_dir: str | None = None,
+    into: str | None = None,
+    sql: str | None = None,
+) -> VerifyResult:
+    """Verify the loaded tables: rows against the ledger, rows without parents, and NULLs in NOT NULL columns.
+
+    :param database_url: the server, as for :func:`load`; an embedded server is not created.
+    :param data_dir: the folder for the embedded server's data.
+    :param into: the schema of the tables (default: the first of the search path).
+    :param sql: a file of queries, each under a comment ``-- name: title``, to execute as well.
+    :returns: the checks and the results of the queries. A check that fails is in the result and raises no error.
+    :raises FileError: ``sql`` cannot be read.
+    :raises SchemaFileError: a query of ``sql`` fails.
+    :raises DatabaseError: the database cannot be reached, the schema ``into`` does not exist, or a newer pgsluice wrote
+        the ledger.
+    """
+    with _existing(database_url, data_dir) as conn:
+        return verification.verify(conn, into, sql)
+
+
+def runs(*, database_url: str | None = None, data_dir: str | None = None, limit: int = 20) -> tuple[RunSummary, ...]:
+    """Return the newest runs of the ledger, newest first.
+
+    :param database_url: the server, as for :func:`load`; an embedded server is not created.
+    :param data_dir: the folder for the embedded server's data.
+    :param limit: how many runs to return.
+    :returns: an empty tuple if the database has no ledger.
+    :raises DatabaseError: the database cannot be reached, or a newer pgsluice wrote the ledger.
+    """
+    with _existing(database_url, data_dir) as conn:
+        return queries.runs(conn, limit) if schema.exists(conn) else ()
+
+
+def rejects(
+    run_id: int | None = None,
+    *,
+    table: str | None = None,
+    database_url: str | None = None,
+    data_dir: str | None = None,
+) -> tuple[int, RejectsResult]:
+    """Count the open rejects of a run in groups of equal verdicts. Rejects that were replayed are not counted.
+
+    :param run_id: the run; None stands for the newest run that has open rejects.
+    :param table: count the rejects of this table only.
+    :param database_url: the server, as for :func:`load`; an embedded server is not created.
+    :param data_dir: the folder for the embedded server's data.
+    :returns: the run's id (0 if no run has open rejects) and the groups.
+    :raises CallError: the run does not exist, or had no file for the table.
+    :raises DatabaseError: the database cannot be reached, or a newer pgsluice wrote the ledger.
+    """
+    with _existing(database_url, data_dir) as conn:
+        known = schema.exists(conn)
+        if run_id is None:
+            run_id = queries.last_run_with_rejects(conn) if known else None
+            if run_id is None:
+                return 0, RejectsResult(0, None)
+        row = queries.report_of(conn, run_id) if known else None
+        if row is None:
+            raise CallError(f"there is no run {run_id}", "pgsluice runs lists them")
+        groups = queries.reject_groups(conn, run_id, table)
+        replayed = queries.replayed_rows(conn, run_id, table)
+        if table is not None and not (groups or replayed or queries.had_file(conn, run_id, table)):
+            raise CallError(f"run {run_id} had no file for a table {table}", "Leave --table out to see all of them")
+        path, replay_for = row
+        return run_id, RejectsResult(sum(g.count for g in groups), path, groups, replayed, replay_for)
+
+
+def reject_rows(
+    run_id: int, *, table: str | None = None, database_url: str | None = None, data_dir: str | None = None
+) -> Iterator[Reject]:
+    """Yield the open rejects of a run in load order.
+
+    The rows are read as a stream; the connection stays open until the iterator ends or is closed.
+
+    :param run_id: the run.
+    :param table: yield the rejects of this table only.
+    :param database_url: the server, as for :func:`load`; an embedded server is not created.
+    :param data_dir: the folder for the embedded server's data.
+    :returns: an iterator; empty if the run does not exist.
+    :raises DatabaseError: the database cannot be reached, or a newer pgsluice wrote the ledger.
+    """
+    with _existing(database_url, data_dir) as conn:
+        if schema.exists(conn):
+            yield from queries.reject_rows(conn, run_id, table)
+
+
+def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
+    """Plan a load in a transaction that is rolled back."""
+    with connect(conninfo) as conn:
         try:
-            if into:
-                conn.execute("SELECT set_config('search_path', quote_ident(%s), true)", (into,))
-            applied = schema_file.apply_missing(conn, os.fspath(schema), into) if schema else None
-            files = discover([os.fspath(p) for p in paths], options.dialect)
+            if options.into:
+                conn.execute("SELECT set_config('search_path', quote_ident(%s), true)", (options.into,))
+            applied = (
+                schema_file.apply_missing(conn, options.schema_file, options.into) if options.schema_file else None
+            )
+            files = discover(paths, options.dialect)
             with telling_of_schema(applied, options.schema_file):
                 return make_plan(
                     conn,
@@ -210,80 +362,22 @@ def plan(
             conn.rollback()
 
 
-def verify(
-    *,
-    database_url: str | None = None,
-    data_dir: str | None = None,
-    into: str | None = None,
-    sql: str | None = None,
-) -> VerifyResult:
-    """Looks at the loaded tables: rows against the ledger, orphans of every foreign key, NULLs where none
-    may be; and runs the queries of ``sql``, a file.
-
-    :raises SluiceError: the database cannot be reached or the file cannot be run.
-    """
-    with _reading(database_url, data_dir) as conn:
-        return verification.verify(conn, into, sql)
-
-
-def runs(*, database_url: str | None = None, data_dir: str | None = None, limit: int = 20) -> tuple[RunSummary, ...]:
-    """The newest runs in the ledger, newest first."""
-    with _reading(database_url, data_dir) as conn:
-        return queries.runs(conn, limit) if schema.exists(conn) else ()
-
-
-def rejects(
-    run_id: int | None = None,
-    *,
-    table: str | None = None,
-    database_url: str | None = None,
-    data_dir: str | None = None,
-) -> tuple[int, RejectsResult]:
-    """The rejects of a run (without ``run_id``: of the last one that has any), pluralize in groups. Those that
-    were replayed since are not among them.
-
-    :param table: only those of this table.
-    :returns: the run's id (0: no run has rejects) and the groups.
-    :raises CallError: there is no such run, or it had nothing to do with the table.
-    """
-    with _reading(database_url, data_dir) as conn:
-        books = schema.exists(conn)
-        if run_id is None:
-            if not books:
-                return 0, RejectsResult(0, None)
-            run_id = queries.last_run_with_rejects(conn)
-            if run_id is None:
-                return 0, RejectsResult(0, None)
-        row = queries.report_of(conn, run_id) if books else None
-        if row is None:
-            raise CallError(f"there is no run {run_id}", "pgsluice runs lists them")
-        groups = queries.reject_groups(conn, run_id, table)
-        replayed = queries.replayed_rows(conn, run_id, table)
-        if table is not None and not (groups or replayed or queries.fed(conn, run_id, table)):
-            raise CallError(f"run {run_id} had no file for a table {table}", "Leave --table out to see all of them")
-        path, replay_for = row
-        return run_id, RejectsResult(sum(g.count for g in groups), path, groups, replayed, replay_for)
-
-
-def reject_rows(
-    run_id: int, *, table: str | None = None, database_url: str | None = None, data_dir: str | None = None
-) -> Iterator[Reject]:
-    """The rejects of a run (of one table) that are open one by one, in load order, as a stream."""
-    with _reading(database_url, data_dir) as conn:
-        if schema.exists(conn):
-            yield from queries.reject_rows(conn, run_id, table)
-
-
 def _open(conninfo: str, name: str) -> psycopg.Connection:
+    """Open a connection of a run.
+
+    :param name: ``application_name``, which other sessions see.
+    """
     return connect(conninfo, application_name=name)
 
 
 @contextmanager
-def _asking(conninfo: str) -> Iterator[psycopg.Connection]:
+def _connected(conninfo: str) -> Iterator[psycopg.Connection]:
+    """Open a connection in autocommit mode for the time of a ``with`` block."""
     with connect(conninfo) as conn:
         conn.autocommit = True
         yield conn
 
 
-def _reading(database_url: str | None, data_dir: str | None) -> AbstractContextManager[psycopg.Connection]:
-    return _asking(resolve(database_url, data_dir, make=False))
+def _existing(database_url: str | None, data_dir: str | None) -> AbstractContextManager[psycopg.Connection]:
+    """Open a connection to a server that exists: an embedded server is not created."""
+    return _connected(resolve(database_url, data_dir, make=False))

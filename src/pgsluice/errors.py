@@ -1,18 +1,17 @@
-"""One hierarchy of errors. Each one carries what happened, where, and what to do.
+"""The errors that the public functions raise. Each error says what happened, where, and what to do.
 
-A user's mistake never ends in a traceback: the command line prints ``message`` and ``remedy`` of a
-:class:`SluiceError` on one line and leaves with its ``exit_code``. The table of exit codes in
-``docs/reference/exit-codes.md`` is made of the codes below.
+The command line prints ``message`` and ``remedy`` of a :class:`SluiceError` on one line, without a traceback, and exits
+with the error's ``exit_code``. The table of exit codes in ``docs/reference/exit-codes.md`` comes from these codes.
 """
 
 from __future__ import annotations
 
 
 class SluiceError(Exception):
-    """pgsluice cannot go on.
+    """The base class of all errors that pgsluice raises on purpose.
 
-    :param message: what happened and where, one line, no final stop.
-    :param remedy: what the reader can do about it, one line.
+    :param message: what happened and where, on one line, without a final stop.
+    :param remedy: what the reader can do, on one line.
     """
 
     exit_code = 2
@@ -27,15 +26,15 @@ class SluiceError(Exception):
 
 
 class CallError(SluiceError):
-    """The call itself is wrong: an option, a value, a combination."""
+    """An option, its value, or a combination of options is wrong."""
 
 
 class FileError(SluiceError):
-    """A file or folder is missing, unreadable, empty of CSV, or not what its name says."""
+    """A file or folder is missing or unreadable, a folder holds no CSV file, or a file is not what its name says."""
 
 
 class MappingError(SluiceError):
-    """Files and tables do not fit: no table, no column, a required column missing."""
+    """Files and tables do not fit: a table or a column does not exist, or a required column is missing."""
 
 
 class SchemaFileError(SluiceError):
@@ -43,29 +42,29 @@ class SchemaFileError(SluiceError):
 
 
 class AccountingError(SluiceError):
-    """read = loaded + rejected does not hold; nothing was published. This is a defect of pgsluice."""
+    """read = loaded + rejected does not hold, and nothing was published. This error is a defect of pgsluice."""
 
 
 BooksError = AccountingError
-"""The name of :class:`AccountingError` in 0.1."""
+"""The name of :class:`AccountingError` in pgsluice 0.1.0."""
 
 
 class DatabaseError(SluiceError):
-    """The database cannot be reached or refuses."""
+    """The database cannot be reached, refuses a statement, or has a ledger that this release cannot use."""
 
     exit_code = 3
 
 
 class ConnectError(DatabaseError):
-    """No connection: wrong address, server down, wrong password, no such database."""
+    """The connection fails: wrong address, server down, wrong password, or a database that does not exist."""
 
 
 class PrivilegeError(DatabaseError):
-    """The role lacks a right that the load needs."""
+    """The role lacks a right that the command needs."""
 
 
 class LockedError(DatabaseError):
-    """Somebody else holds the tables and the caller did not want to wait (any longer)."""
+    """Another session has locked a table, and ``no_wait`` is set or the time to wait is over."""
 
 
 class ServerError(DatabaseError):

@@ -1,7 +1,8 @@
-"""TODO pgsluice.options."""
+"""Build :class:`~pgsluice.model.LoadOptions` from the arguments of a call, or from what the ledger stored of a run."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,23 +17,66 @@ from pgsluice.model import (
 )
 
 
-def parse_dialect(
-    delimiter: str | None, quote: str | None, encoding: str | None, null: Sequence[str]
-) -> DialectOptions:
-    return DialectOptions(delimiter=delimiter, quote=quote, encoding=encoding, null=tuple(null))
+def build_options(
+    *,
+    data_dir: str | None = None,
+    schema: str | os.PathLike[str] | None = None,
+    tables: Sequence[tuple[str, str]] = (),
+    columns: Sequence[tuple[str, str]] = (),
+    into: str | None = None,
+    max_rejects: str | int | Sequence[str] = 0,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    encoding: str | None = None,
+    null: Sequence[str] = (),
+    mode: str | Sequence[str] = "append",
+    key: Sequence[tuple[str, str]] = (),
+    delete_missing: bool = False,
+    dry_run: bool = False,
+    again: bool = False,
+    no_wait: bool = False,
+    lock_timeout: float = 5.0,
+    resumable: bool = False,
+) -> LoadOptions:
+    """Validate the arguments of a public function and return them as options.
+
+    :func:`pgsluice.api.load` describes the parameters.
+
+    :raises CallError: an argument is wrong.
+    """
+    return LoadOptions(
+        schema_file=None if schema is None else os.fspath(schema),
+        tables=parse_pairs("tables", tables, ("orders", "orders_*.csv")),
+        columns=parse_pairs("columns", columns, ("cust_no", "customer_id")),
+        into=into,
+        limits=parse_limits(max_rejects),
+        dialect=DialectOptions(delimiter=delimiter, quote=quote, encoding=encoding, null=tuple(null)),
+        modes=parse_modes(mode, key, delete_missing),
+        dry_run=dry_run,
+        again=again,
+        no_wait=no_wait,
+        lock_timeout=parse_seconds(lock_timeout),
+        resumable=resumable,
+        reports=os.path.join(data_dir or ".pgsluice", "rejects"),
+    )
 
 
 def parse_seconds(seconds: float) -> float:
-    """How long to wait for a lock, as PostgreSQL takes it: in milliseconds, as an int4."""
+    """Return ``--lock-timeout`` in seconds. PostgreSQL stores the timeout in milliseconds, as an int4.
+
+    :raises CallError: the number is out of range.
+    """
     if not 0.001 <= seconds <= (2**31 - 1) / 1000:
         raise CallError(f"--lock-timeout {seconds:g} is no time to wait", "Say seconds, from 0.001 to 2147483")
     return seconds
 
 
 def parse_modes(given: str | Sequence[str], keys: Sequence[tuple[str, str]], delete_missing: bool) -> Modes:
-    """``--mode``: ``upsert``, and with a table in front ``orders=append``.
+    """Return ``--mode``, ``--key`` and ``--delete-missing``.
 
-    :raises CallError: something else, or --delete-missing without an upsert.
+    :param given: a mode such as ``upsert``, with a table in front for single tables (``orders=append``).
+    :param keys: (table, its unique constraint or columns) pairs.
+    :raises CallError: a mode does not exist, or ``delete_missing`` is set and no table has the mode upsert.
     """
     run = Mode.APPEND
     tables: list[tuple[str, Mode]] = []
@@ -52,6 +96,12 @@ def parse_modes(given: str | Sequence[str], keys: Sequence[tuple[str, str]], del
 
 
 def parse_pairs(name: str, given: Sequence[tuple[str, str]], example: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of an argument.
+
+    :param name: the argument's name, for the error message.
+    :param example: a pair, for the error message.
+    :raises CallError: an element is not a pair.
+    """
     pairs = tuple(given)
     if wrong := [pair for pair in pairs if isinstance(pair, str) or len(pair) != 2]:
         raise CallError(f"{name}: {wrong[0]!r} is no pair", f"Give pairs: [{example!r}]")
@@ -59,9 +109,10 @@ def parse_pairs(name: str, given: Sequence[tuple[str, str]], example: tuple[str,
 
 
 def parse_limits(given: str | int | Sequence[str]) -> Limits:
-    """``--max-rejects``: ``0``, ``10``, ``1%``, ``all``, and with a table in front ``orders=0.1%``.
+    """Return ``--max-rejects``.
 
-    :raises CallError: something else.
+    :param given: ``0``, ``10``, ``1%`` or ``all``, with a table in front for single tables (``orders=0.1%``).
+    :raises CallError: a limit is none of these.
     """
     texts = [str(given)] if isinstance(given, (str, int)) else list(given) if isinstance(given, Sequence) else [given]
     if wrong := [text for text in texts if not isinstance(text, str)]:
@@ -81,6 +132,7 @@ def parse_limits(given: str | int | Sequence[str]) -> Limits:
 
 
 def _limit(text: str) -> Limit:
+    """Return one limit: a number of rows, a percentage, or ``all``."""
     text = text.strip()
     if text == "all":
         return Limit(rows=None)
@@ -97,7 +149,10 @@ def _limit(text: str) -> Limit:
 
 
 def restore_options(stored: dict[str, Any]) -> LoadOptions:
-    """The options of a run as the ledger's JSON has them."""
+    """Return the options of a resumable run.
+
+    :param stored: ``pgsluice.run.options``, the JSON of :class:`~pgsluice.model.LoadOptions`.
+    """
     limits = stored["limits"]
     return LoadOptions(
         schema_file=stored["schema_file"],
@@ -115,12 +170,16 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
 
 
 def restore_modes(stored: Mapping[str, Any], *, replay: bool = False) -> Modes:
-    """The modes of a run as the ledger's JSON has them."""
+    """Return the modes of a run.
+
+    :param stored: the part ``modes`` of ``pgsluice.run.options``.
+    :param replay: return the modes for a replay of the run.
+    """
     return Modes(
         Mode(stored.get("run", Mode.APPEND)),
         tuple((name, Mode(mode)) for name, mode in stored.get("tables", ())),
         tuple((name, key) for name, key in stored.get("keys", ())),
-        # What was missing went with the run; its replay brings rows and takes none.
+        # The run has deleted the missing rows. A replay only adds rows.
         delete_missing=not replay and stored.get("delete_missing", False),
         replay=replay,
     )

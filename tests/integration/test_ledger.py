@@ -14,7 +14,7 @@ from pgsluice.errors import CallError, LockedError, PrivilegeError
 from pgsluice.ledger import advisory_locks, queries, rejects, replays, runs, schema
 from pgsluice.ledger.rejects import RejectRow
 from pgsluice.ledger.runs import FileRecord
-from pgsluice.model import Progress, Reject, RejectGroup, ignore_progress
+from pgsluice.model import Progress, Reject, RejectGroup, Verdict, ignore_progress
 
 Conn = psycopg.Connection[Any]
 
@@ -36,13 +36,20 @@ def record(table_oid: int = 1, sha256: str = "a", status: str = "loaded", size: 
 
 
 def reject(number: int, kind: str = "value", file: str = "t.csv") -> RejectRow:
-    return RejectRow("t", file, number + 1, number, kind, "a", "", "22P02", f"bad {number}", f"raw {number}")
+    verdict = Verdict(kind, "a", "", "22P02", f"bad {number}")
+    return RejectRow("t", file, number + 1, number, verdict, f"raw {number}")
 
 
 def status(conn: Conn, run_id: int) -> str:
     row = conn.execute("SELECT status FROM pgsluice.run WHERE run_id = %s", [run_id]).fetchone()
     assert row is not None
     return str(row[0])
+
+
+def release_run(conn: Conn, run_id: int) -> None:
+    """What the end of the session does to the lock of a run."""
+    row = conn.execute("SELECT pg_advisory_unlock_shared(%s, %s)", [advisory_locks.RUN_LOCK_CLASS, run_id]).fetchone()
+    assert row == (True,)
 
 
 # --------------------------------------------------------------------------- creation
@@ -75,7 +82,7 @@ def test_everything_has_a_comment(books: Conn) -> None:
         SELECT count(*), count(obj_description(oid, 'pg_class')) FROM pg_class
          WHERE relnamespace = 'pgsluice'::regnamespace AND relkind = 'r'
     """).fetchone()
-    assert row == (3, 3)
+    assert row == (4, 4)
 
 
 def test_rights(conn: Conn) -> None:
@@ -170,8 +177,8 @@ def test_interrupted(books: Conn, db: str, other: Conn) -> None:
     assert runs.mark_interrupted(books) == (dead,)
     assert runs.mark_interrupted(books) == ()
     assert [status(books, run_id) for run_id in (dead, held, mine)] == ["interrupted", "running", "running"]
-    advisory_locks.release_run(other, held)
-    advisory_locks.release_run(books, mine)
+    release_run(other, held)
+    release_run(books, mine)
     assert runs.mark_interrupted(other) == (held, mine)
 
 

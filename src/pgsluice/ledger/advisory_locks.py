@@ -1,10 +1,14 @@
-"""TODO pgsluice.ledger.advisory_locks."""
+"""Advisory locks: which runs are alive, and which tables are being loaded.
+
+Every connection of a run holds a shared lock on the run's id. A run whose lock nobody holds has ended, whatever its
+status in the ledger says. A second class of locks, exclusive and on the oids of tables, keeps two runs from loading one
+table at once. PostgreSQL releases both kinds when the session ends (manual, section 13.3.5).
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from psycopg.rows import dict_row
 
@@ -13,49 +17,46 @@ from pgsluice.ledger.statements import Connection, fetch_value
 from pgsluice.model import Listener, Progress
 from pgsluice.sql import query
 
-if TYPE_CHECKING:
-    pass
-
-
-# Classes of advisory locks, the first of their two numbers: "sl" and a letter in ASCII.
+# Classes of advisory locks, the first of their two numbers: "slr" and "slt" in ASCII.
 RUN_LOCK_CLASS = 0x736C72
-
+"""The class of locks that show that a run is alive."""
 
 TABLE_LOCK_CLASS = 0x736C74
-
+"""The class of locks that show that a run loads a table."""
 
 _POLL_SECONDS = 0.2
 
 
 def hold_run(conn: Connection, run_id: int) -> None:
-    """Let ``conn``, the one that loads, keep the run alive, too, and be known as its own to others."""
-    fetch_value(conn, "hold_run", **{"class": RUN_LOCK_CLASS, "key": run_id & 0x7FFFFFFF})
+    """Take the lock that shows that a run is alive; it stays until the session of ``conn`` ends.
 
-
-def release_run(conn: Connection, run_id: int) -> None:
-    """Let go what :func:`start_run` or :func:`hold_run` took; closing ``conn`` does the same."""
-    fetch_value(conn, "release_run", **{"class": RUN_LOCK_CLASS, "key": run_id & 0x7FFFFFFF})
+    :param conn: any connection of the run.
+    """
+    fetch_value(conn, "hold_run", lock_class=RUN_LOCK_CLASS, key=run_id & 0x7FFFFFFF)
 
 
 def _signed(oid: int) -> int:
-    """``oid``, 32 bits without a sign, as the signed integer that advisory locks take."""
+    """Return an oid, 32 bits without a sign, as the signed integer that advisory locks take."""
     return oid - (1 << 32) if oid >= 1 << 31 else oid
 
 
 def lock_tables(conn: Connection, oids: Sequence[int], *, no_wait: bool, listen: Listener) -> None:
-    """Take tables for the session ``conn``, the one that loads, against other runs of pgsluice.
+    """Lock tables against other runs of pgsluice, for the session of ``conn``.
 
-    The locks stay until :func:`unlock_tables` or the end of the session, whatever becomes of its
-    transaction. They are taken in the order of the oids, so that two runs cannot wait for each other.
-    If another run has a table: with ``no_wait`` raises LockedError that names it and lets go what it took;
-    without, tells ``listen`` once per holder and polls. Call it before ``conn`` takes a snapshot that it
-    will go on using (isolation above READ COMMITTED).
+    The locks stay until :func:`unlock_tables` or the end of the session; a rollback does not release them. They are
+    taken in the order of the oids, so that two runs cannot wait for each other. Call this function before ``conn``
+    takes a snapshot that it keeps (isolation above READ COMMITTED): while the function waits, another run may commit.
+
+    :param conn: the main connection.
+    :param no_wait: raise an error if another run holds a lock, instead of polling until the lock is free.
+    :param listen: receives the phase ``wait`` once for each holder.
+    :raises LockedError: with ``no_wait``, another run holds a lock. The locks taken so far are released.
     """
     taken: list[int] = []
     try:
         for oid in sorted(set(oids)):
             told: str | None = None
-            while not fetch_value(conn, "try_lock_table", **{"class": TABLE_LOCK_CLASS, "key": _signed(oid)}):
+            while not fetch_value(conn, "try_lock_table", lock_class=TABLE_LOCK_CLASS, key=_signed(oid)):
                 table, holder = _holder(conn, oid)
                 if no_wait:
                     raise LockedError(
@@ -75,19 +76,19 @@ def lock_tables(conn: Connection, oids: Sequence[int], *, no_wait: bool, listen:
 
 
 def unlock_tables(conn: Connection, oids: Iterable[int]) -> None:
-    """Let tables go that :func:`lock_tables` took on this connection."""
+    """Release the locks that :func:`lock_tables` took on this connection."""
     for oid in oids:
-        fetch_value(conn, "unlock_table", **{"class": TABLE_LOCK_CLASS, "key": _signed(oid)})
+        fetch_value(conn, "unlock_table", lock_class=TABLE_LOCK_CLASS, key=_signed(oid))
 
 
 def _holder(conn: Connection, oid: int) -> tuple[str, str]:
-    """Name of the table and, in words, who has it."""
+    """Return the name of a locked table and a description of the run that holds the lock."""
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
             query("ledger", "holder"),
-            {"class": TABLE_LOCK_CLASS, "run_class": RUN_LOCK_CLASS, "oid": oid},
+            {"lock_class": TABLE_LOCK_CLASS, "run_class": RUN_LOCK_CLASS, "oid": oid},
         ).fetchone()
-    if row is None:  # it has let go since
+    if row is None:  # the other session has released the lock in the meantime
         return str(oid), "another run"
     facts = [f"pid {row['pid']}"]
     facts += [row["application"]] if row["application"] else []

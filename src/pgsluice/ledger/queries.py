@@ -1,9 +1,8 @@
-"""TODO pgsluice.ledger.queries."""
+"""Read the ledger: runs, their rejects, and what they loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from psycopg.rows import class_row, tuple_row
 
@@ -11,64 +10,72 @@ from pgsluice.ledger.statements import Connection, fetch_rows, fetch_value
 from pgsluice.model import Reject, RejectGroup, RunSummary
 from pgsluice.sql import query
 
-if TYPE_CHECKING:
-    pass
-
-
-_REJECTS_PER_FETCH = 2000
+REJECTS_PER_FETCH = 2000
+"""Rows that a cursor fetches at once where rejects are read as a stream."""
 
 
 def runs(conn: Connection, limit: int) -> tuple[RunSummary, ...]:
-    """The newest ``limit`` runs, newest first."""
+    """Return the ``limit`` newest runs, newest first."""
     with conn.cursor(row_factory=class_row(RunSummary)) as cursor:
         return tuple(cursor.execute(query("ledger", "runs"), {"limit": limit}).fetchall())
 
 
 def reject_groups(conn: Connection, run_id: int, table: str | None = None) -> tuple[RejectGroup, ...]:
-    """The rejected rows of a run (of one table) that are open, pluralize by table, kind, column, constraint and
-    SQLSTATE, most first, but rows whose parents were rejected last.
+    """Count the open rejects of a run by table, kind, column, constraint and SQLSTATE.
+
+    :param table: count the rejects of this table only.
+    :returns: the largest group first; groups of rows whose parents were rejected come last.
     """
     return tuple(RejectGroup(*row) for row in fetch_rows(conn, "reject_groups", run_id=run_id, table=table))
 
 
 def replayed_rows(conn: Connection, run_id: int, table: str | None = None) -> int:
-    """How many rejected rows of a run (of one table) were replayed since."""
+    """Count the rejects of a run that replays have loaded.
+
+    :param table: count the rejects of this table only.
+    """
     return int(fetch_value(conn, "replayed_rows", run_id=run_id, table=table))
 
 
-def fed(conn: Connection, run_id: int, table: str) -> bool:
-    """Whether a run had a file for a table."""
-    return bool(fetch_value(conn, "fed", run_id=run_id, table=table))
+def had_file(conn: Connection, run_id: int, table: str) -> bool:
+    """Tell whether a run had a file for a table."""
+    return bool(fetch_value(conn, "had_file", run_id=run_id, table=table))
 
 
 def reject_rows(conn: Connection, run_id: int, table: str | None = None) -> Iterator[Reject]:
-    """The rejected rows of a run (of one table) that are open, file by file in the order of their lines, as a
-    stream.
+    """Yield the open rejects of a run in load order: file by file, line by line.
 
-    While the iterator lives ``conn`` is inside a transaction.
+    The rows are read through a server-side cursor. ``conn`` is inside a transaction until the iterator ends or is
+    closed.
+
+    :param table: yield the rejects of this table only.
     """
     with conn.transaction(), conn.cursor("pgsluice_rejects", row_factory=tuple_row) as cursor:
-        cursor.itersize = _REJECTS_PER_FETCH
+        cursor.itersize = REJECTS_PER_FETCH
         for row in cursor.execute(query("ledger", "reject_rows"), {"run_id": run_id, "table": table}):
             yield Reject(*row)
 
 
 def last_run_with_rejects(conn: Connection) -> int | None:
-    """The id of the newest run that refused rows which are open, None if no run did."""
+    """Return the id of the newest run that has open rejects, None if no run has any."""
     run_id: int | None = fetch_value(conn, "last_run_with_rejects")
     return run_id
 
 
 def report_of(conn: Connection, run_id: int) -> tuple[str | None, int | None] | None:
-    """Where the CSV file of a run's rejects is, and which run they can be replayed for, if the run was published; None
-    if there is no such run.
+    """Return the path of a run's report, and the run for which the rejects can be replayed.
+
+    :returns: None if the run does not exist. The path is None if the run has no rejects. The second value is None if
+        the run was not published; the rejects of a replay are replayed for the run that was replayed.
     """
     rows = fetch_rows(conn, "report_of", run_id=run_id)
     return (rows[0][0], rows[0][1]) if rows else None
 
 
 def loaded_rows(conn: Connection) -> dict[int, tuple[int, int, bool]]:
-    """Oid of a table to how many rows published runs put into it, how many of them replays did, and whether
-    some run was in a mode that changes rows.
+    """Sum the rows that published runs loaded, by the oid of the table.
+
+    :returns: for each table the rows loaded, how many of them replays loaded, and whether some run was in a mode that
+        does more than append.
     """
     return {oid: (rows, replayed, changed) for oid, rows, replayed, changed in fetch_rows(conn, "loaded_rows")}

@@ -1,11 +1,9 @@
-"""The books: which runs there were, which files they read, which rows they refused.
+"""Write runs and their files into the ledger.
 
-They live in schema ``pgsluice`` of the target database. Unless a function says otherwise its connection
-is in autocommit mode and stands beside the one that loads, so that the books outlive a load that is rolled
-back. What must be true exactly when the rows are there (:func:`record_files`, :func:`finish_run` with
-``published``) is called on the loading connection, inside its transaction.
+What must be true exactly when the rows are in the tables is written on the main connection, inside its transaction:
+:func:`record_files`, and :func:`finish_run` with the status ``published``.
 
-A run is alive as long as one of its connections holds a shared advisory lock; :func:`start_run` takes it
+A run is alive while at least one of its connections holds a shared advisory lock. :func:`start_run` takes the lock
 before the run becomes visible, so that no other process can mistake the run for a dead one.
 """
 
@@ -15,7 +13,7 @@ import os
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
 
@@ -24,12 +22,9 @@ from pgsluice.ledger.statements import Connection, fetch_rows, fetch_value
 from pgsluice.model import Dialect
 from pgsluice.sql import query
 
-if TYPE_CHECKING:
-    pass
-
 
 class FileRecord(NamedTuple):
-    """A row of ``pgsluice.file`` without its numbers."""
+    """A row of ``pgsluice.file`` without its run and its number."""
 
     table_oid: int
     table_schema: str
@@ -38,20 +33,22 @@ class FileRecord(NamedTuple):
     sha256: str
     bytes: int
     status: str
-    """loaded, skipped, vetoed."""
+    """``loaded``, ``skipped`` or ``vetoed``."""
     rows_read: int
     rows_loaded: int
     rows_rejected: int
     columns: tuple[str, ...] = ()
     dialect: Dialect = Dialect()
-    """With the columns: how a replay reads the records."""
+    """Together with the columns: how a replay reads the records."""
     mode: str = "append"
 
 
 def start_run(conn: Connection, options: dict[str, Any], replay_of: int | None = None) -> int:
-    """Open a run with status ``running`` that ``conn`` keeps alive, and return its id.
+    """Insert a run with the status ``running``; ``conn`` keeps the run alive.
 
-    ``options`` are anything that JSON can hold.
+    :param options: the options of the call and its paths, as JSON can hold them.
+    :param replay_of: the id of the run whose rejects the new run replays.
+    :returns: the id of the new run.
     """
     client = f"{socket.gethostname()}:{os.getpid()}"
     with conn.transaction():
@@ -68,7 +65,14 @@ def finish_run(
     detail: str = "",
     rejects_path: str | None = None,
 ) -> None:
-    """Write down how a run ended. ``published`` belongs into the transaction that loads."""
+    """Write how a run ended. A run that is published already keeps its row.
+
+    :param conn: for ``published`` the main connection, inside the transaction that loads.
+    :param status: a status of ``pgsluice.run`` other than ``running``.
+    :param seconds: the duration of the run.
+    :param detail: why the run did not publish.
+    :param rejects_path: the path of the report.
+    """
     conn.execute(
         query("ledger", "finish_run"),
         {
@@ -82,7 +86,10 @@ def finish_run(
 
 
 def record_files(conn: Connection, run_id: int, rows: Iterable[FileRecord]) -> None:
-    """Write down the files of a run, once per run, in the order given."""
+    """Insert the files of a run, numbered from 1 in the order given. Call this function once for each run.
+
+    :param conn: for a published run the main connection, inside the transaction that loads.
+    """
     with conn.cursor() as cursor:
         cursor.executemany(
             query("ledger", "record_file"),
@@ -96,19 +103,26 @@ def record_files(conn: Connection, run_id: int, rows: Iterable[FileRecord]) -> N
 
 
 def loaded_before(conn: Connection, table_oid: int, sha256: str) -> int | None:
-    """The id of the newest published run that put this content into this table."""
+    """Return the id of the newest published run that loaded this content into this table.
+
+    :param sha256: the hash of the file's bytes, in hexadecimal.
+    :returns: None if no run did.
+    """
     run_id: int | None = fetch_value(conn, "loaded_before", table_oid=table_oid, sha256=sha256)
     return run_id
 
 
 def sizes_loaded(conn: Connection, table_oids: Sequence[int]) -> set[tuple[int, int]]:
-    """(oid of the table, bytes of the file) of everything that published runs loaded into these tables.
+    """Return (oid of the table, bytes of the file) for every file that published runs loaded into these tables.
 
-    A file of another size need not be hashed to know that it was not loaded before.
+    A file of another size was not loaded before; such a file need not be hashed to know this.
     """
     return {(oid, size) for oid, size in fetch_rows(conn, "sizes_loaded", oids=list(table_oids))}
 
 
 def mark_interrupted(conn: Connection) -> tuple[int, ...]:
-    """Give runs that still say ``running``, but whose connections are gone, the status ``interrupted``."""
-    return tuple(sorted(run_id for (run_id,) in fetch_rows(conn, "mark_interrupted", **{"class": RUN_LOCK_CLASS})))
+    """Set the status ``interrupted`` for runs with the status ``running`` that no connection keeps alive.
+
+    :returns: the ids of these runs, in ascending order.
+    """
+    return tuple(sorted(run_id for (run_id,) in fetch_rows(conn, "mark_interrupted", lock_class=RUN_LOCK_CLASS)))

@@ -1,28 +1,30 @@
-"""TODO pgsluice.ledger.statements."""
+"""Execute the queries of ``sql/ledger.sql``, independent of the row factory of the connection."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 from psycopg.rows import tuple_row
 
 from pgsluice.sql import query
 
-if TYPE_CHECKING:
-    pass
-
-
 Connection = psycopg.Connection[Any]
 
 
 def fetch_value(conn: Connection, name: str, **parameters: object) -> Any:
-    """The first column of the first row of a query, None without a row."""
+    """Return the first column of the first row of a query.
+
+    :param name: the query's name in ``sql/ledger.sql``.
+    :param parameters: values for the query's ``%(...)s`` places.
+    :returns: None if the query returns no row.
+    """
     with conn.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(query("ledger", name), parameters).fetchone()
     return None if row is None else row[0]
 
 
 def fetch_rows(conn: Connection, name: str, **parameters: object) -> list[tuple[Any, ...]]:
+    """Return all rows of a query as tuples; the parameters are those of :func:`fetch_value`."""
     with conn.cursor(row_factory=tuple_row) as cursor:
         return cursor.execute(query("ledger", name), parameters).fetchall()

@@ -1,30 +1,61 @@
 -- name: state
--- Whether the ledger is there, and what this role may do with it.
+-- Whether the ledger must be created or migrated, and whether this role can use the ledger. The query reads nothing but
+-- the catalog, which needs no right on schema pgsluice and answers whether or not the tables exist.
+-- Version 0: no table of the ledger exists. Version 1: the tables of pgsluice 0.1.0, which hold no version.
 SELECT n.oid IS NOT NULL AS has_schema,
-       count(c.oid) = 3 AS complete,
+       count(*) FILTER (WHERE c.relname IN ('run', 'file')) = 2 AS readable,
+       count(*) FILTER (WHERE c.relname IN ('run', 'file', 'reject')) = 3 AS complete,
        coalesce(has_schema_privilege(n.oid, 'USAGE'), false)
            AND coalesce(bool_and(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
-                                 AND (c.relname <> 'run' OR has_table_privilege(c.oid, 'UPDATE'))), false) AS usable,
-       CASE WHEN n.oid IS NULL THEN has_database_privilege(current_database(), 'CREATE')
-            ELSE has_schema_privilege(n.oid, 'CREATE') AND has_schema_privilege(n.oid, 'USAGE') END AS may_create,
+                                 AND (c.relname <> 'run' OR has_table_privilege(c.oid, 'UPDATE')))
+                        FILTER (WHERE c.relname <> 'ledger_version'), false) AS usable,
+       coalesce(max(pg_get_expr(d.adbin, d.adrelid)::integer), least(count(c.oid), 1))::integer AS version,
+       max(quote_ident(pg_get_userbyid(c.relowner))) FILTER (WHERE c.relname = 'run') AS owner,
        quote_ident(current_database()) AS database,
        quote_ident(current_user) AS role
   FROM (VALUES (1)) AS one
   LEFT JOIN pg_namespace n ON n.nspname = 'pgsluice'
-  LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r' AND c.relname IN ('run', 'file', 'reject')
+  LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'
+                      AND c.relname IN ('run', 'file', 'reject', 'ledger_version')
+  LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND c.relname = 'ledger_version' AND a.attname = 'version'
+  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
  GROUP BY n.oid;
 
 -- name: lock_creation
--- One process at a time makes the ledger.
-SELECT pg_advisory_xact_lock(%(class)s, 0);
+-- One session at a time creates or migrates the ledger.
+SELECT pg_advisory_xact_lock(%(lock_class)s, 0);
 
 -- name: create_schema
 -- The ledger's schema.
 CREATE SCHEMA IF NOT EXISTS pgsluice;
 
+-- name: act_as_owner
+-- Become the owner of the existing tables until the end of the transaction, if this role is a member of that role.
+SELECT set_config('role', pg_get_userbyid(c.relowner), true)
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = 'pgsluice' AND c.relname = 'run' AND c.relkind = 'r'
+   AND c.relowner <> (SELECT oid FROM pg_roles WHERE rolname = current_user)
+   AND pg_has_role(c.relowner, 'USAGE');
+
+-- name: set_version
+-- The version that the ledger has now, for query state, and a row for the history.
+ALTER TABLE pgsluice.ledger_version ALTER COLUMN version SET DEFAULT {version};
+INSERT INTO pgsluice.ledger_version (pgsluice) VALUES ({pgsluice}) ON CONFLICT DO NOTHING;
+
 -- name: create
--- The ledger's tables.
-COMMENT ON SCHEMA pgsluice IS 'Books of pgsluice: every load, its files, its rejected rows.';
+-- The tables of the newest version. After a migration these statements create no table, but renew the comments.
+COMMENT ON SCHEMA pgsluice IS 'Ledger of pgsluice: every run, its files, its rejects.';
+
+CREATE TABLE IF NOT EXISTS pgsluice.ledger_version (
+    version integer PRIMARY KEY,
+    since timestamptz NOT NULL DEFAULT clock_timestamp(),
+    pgsluice text NOT NULL
+);
+COMMENT ON TABLE pgsluice.ledger_version IS 'Versions of these tables. The default of column version is the version that the tables have now; the rows are the history.';
+COMMENT ON COLUMN pgsluice.ledger_version.version IS 'A version that the tables had or have. Version 1, of pgsluice 0.1.0, has no row.';
+COMMENT ON COLUMN pgsluice.ledger_version.since IS 'When the tables were created with this version or migrated to it.';
+COMMENT ON COLUMN pgsluice.ledger_version.pgsluice IS 'The release of pgsluice that created or migrated the tables.';
 
 CREATE TABLE IF NOT EXISTS pgsluice.run (
     run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -40,15 +71,15 @@ CREATE TABLE IF NOT EXISTS pgsluice.run (
     client text NOT NULL,
     replay_of bigint REFERENCES pgsluice.run ON DELETE CASCADE
 );
-COMMENT ON TABLE pgsluice.run IS 'One row per call of pgsluice load or replay.';
-COMMENT ON COLUMN pgsluice.run.status IS 'running, published (the rows are in the tables), vetoed (too many rejects), dry_run, skipped (all files were loaded before), failed, interrupted (the process ended without a word).';
-COMMENT ON COLUMN pgsluice.run.seconds IS 'Wall time of the whole run.';
-COMMENT ON COLUMN pgsluice.run.options IS 'Options of the call.';
-COMMENT ON COLUMN pgsluice.run.detail IS 'Why a run did not publish.';
-COMMENT ON COLUMN pgsluice.run.rejects_path IS 'CSV file of the rejected rows on the machine of the client.';
-COMMENT ON COLUMN pgsluice.run.pid IS 'Server process of the connection that keeps the books.';
-COMMENT ON COLUMN pgsluice.run.client IS 'host:pid of the process that loads.';
-COMMENT ON COLUMN pgsluice.run.replay_of IS 'Of a replay: the run whose corrected rejects it loads.';
+COMMENT ON TABLE pgsluice.run IS 'One row for each call of pgsluice load or replay. pgsluice resume continues a row.';
+COMMENT ON COLUMN pgsluice.run.status IS 'running, published (the rows are in the tables), vetoed (more rejects than allowed), dry_run, skipped (all files were loaded before), failed, interrupted (the process ended early).';
+COMMENT ON COLUMN pgsluice.run.seconds IS 'Duration of the run, in seconds of wall time.';
+COMMENT ON COLUMN pgsluice.run.options IS 'Options and paths of the call.';
+COMMENT ON COLUMN pgsluice.run.detail IS 'Why the run did not publish.';
+COMMENT ON COLUMN pgsluice.run.rejects_path IS 'Path of the report, on the machine of the client.';
+COMMENT ON COLUMN pgsluice.run.pid IS 'Server process of the ledger connection.';
+COMMENT ON COLUMN pgsluice.run.client IS 'Host name and process id of the client, as host:pid.';
+COMMENT ON COLUMN pgsluice.run.replay_of IS 'In a replay: the run whose corrected rejects are loaded. Otherwise NULL.';
 
 CREATE TABLE IF NOT EXISTS pgsluice.file (
     run_id bigint NOT NULL REFERENCES pgsluice.run ON DELETE CASCADE,
@@ -71,15 +102,15 @@ CREATE TABLE IF NOT EXISTS pgsluice.file (
     CONSTRAINT file_balances CHECK (status <> 'loaded' OR rows_read = rows_loaded + rows_rejected + rows_replayed)
 );
 CREATE INDEX IF NOT EXISTS file_table_bytes ON pgsluice.file (table_oid, bytes);
-COMMENT ON TABLE pgsluice.file IS 'The files of each run; rows_read = rows_loaded + rows_rejected + rows_replayed unless skipped or vetoed.';
-COMMENT ON COLUMN pgsluice.file.table_oid IS 'Which table, so that a table made anew counts as another one.';
-COMMENT ON COLUMN pgsluice.file.sha256 IS 'Of the bytes of the file as it stands on disk; of a replay, of the corrected file.';
-COMMENT ON COLUMN pgsluice.file.status IS 'loaded, skipped (this content is in the table already), vetoed (nothing of the run was published).';
-COMMENT ON COLUMN pgsluice.file.rows_rejected IS 'Rows that are still rejected; those that a replay loaded since are in rows_replayed.';
-COMMENT ON COLUMN pgsluice.file.rows_replayed IS 'Rows that this run rejected and a replay of it loaded. They count as loaded in the replay, not here.';
-COMMENT ON COLUMN pgsluice.file.mode IS 'append, upsert, insert-missing, replace: only appended rows add up.';
-COMMENT ON COLUMN pgsluice.file.columns IS 'The columns that the fields of a record go into, in order; empty where a field is left out.';
-COMMENT ON COLUMN pgsluice.file.dialect IS 'How the file writes its records: delimiter, quote, encoding, header, null.';
+COMMENT ON TABLE pgsluice.file IS 'The files of each run. rows_read = rows_loaded + rows_rejected + rows_replayed if status is loaded.';
+COMMENT ON COLUMN pgsluice.file.table_oid IS 'Oid of the table. A table that was dropped and created again has another oid: its files count as not loaded.';
+COMMENT ON COLUMN pgsluice.file.sha256 IS 'SHA-256 of the bytes of the file on disk. In a replay: of the corrected report.';
+COMMENT ON COLUMN pgsluice.file.status IS 'loaded, skipped (an earlier run loaded this content into this table), vetoed (the run published nothing).';
+COMMENT ON COLUMN pgsluice.file.rows_rejected IS 'Open rejects. Rejects that a replay has loaded are counted in rows_replayed.';
+COMMENT ON COLUMN pgsluice.file.rows_replayed IS 'Rejects of this run that a replay has loaded. The replay counts them in its own rows_loaded.';
+COMMENT ON COLUMN pgsluice.file.mode IS 'append, upsert, insert-missing, replace. Only with append rows_loaded is the number of rows that the table gained.';
+COMMENT ON COLUMN pgsluice.file.columns IS 'Columns of the table in the order of the fields of a record; the empty text where a field is left out.';
+COMMENT ON COLUMN pgsluice.file.dialect IS 'Dialect of the file: delimiter, quote, encoding, header, null.';
 
 CREATE TABLE IF NOT EXISTS pgsluice.reject (
     run_id bigint NOT NULL,
@@ -99,31 +130,28 @@ CREATE TABLE IF NOT EXISTS pgsluice.reject (
     replayed_by bigint
 );
 CREATE INDEX IF NOT EXISTS reject_run ON pgsluice.reject USING brin (run_id);
-COMMENT ON TABLE pgsluice.reject IS 'Every row that was refused, and why. No primary key, no foreign key to run: a million rows at once should not pay for it. The rows of a run stand together.';
-COMMENT ON COLUMN pgsluice.reject.line IS 'Physical line of the file on which the record begins, from 1.';
-COMMENT ON COLUMN pgsluice.reject.ordinal IS 'Which record of the file, from 1, without the header.';
+COMMENT ON TABLE pgsluice.reject IS 'The rejects of each run. The table has no primary key and no foreign key, which would cost time for each of a million rows.';
+COMMENT ON COLUMN pgsluice.reject.line IS 'Line of the file on which the record begins, from 1.';
+COMMENT ON COLUMN pgsluice.reject.ordinal IS 'Number of the record in the file, from 1, without the header.';
 COMMENT ON COLUMN pgsluice.reject.kind IS 'structure, value, not_null, check, unique, foreign_key, parent, exclusion, trigger, policy, other.';
-COMMENT ON COLUMN pgsluice.reject.raw IS 'The record as it stands in the file.';
-COMMENT ON COLUMN pgsluice.reject.parent_file IS 'Of a row refused because its parent was: where the parent stands. Of one whose key an earlier row of the files has: where that stands.';
-COMMENT ON COLUMN pgsluice.reject.reject_no IS 'From 1, in load order; of a replay, the number that the record has in the run that is replayed.';
-COMMENT ON COLUMN pgsluice.reject.replayed_by IS 'The run that loaded the corrected record; NULL: it is open.';
+COMMENT ON COLUMN pgsluice.reject.raw IS 'The text of the record in the file.';
+COMMENT ON COLUMN pgsluice.reject.parent_file IS 'File of the rejected parent row, or of the earlier row that has the same key. NULL for other rejects.';
+COMMENT ON COLUMN pgsluice.reject.parent_line IS 'Line of parent_file on which that row begins.';
+COMMENT ON COLUMN pgsluice.reject.reject_no IS 'Number of the reject, from 1, in load order. In a replay: the number of the record in the run that is replayed.';
+COMMENT ON COLUMN pgsluice.reject.replayed_by IS 'The run that loaded the corrected record; NULL while the reject is open.';
 
 -- name: start_run
--- A new run.
+-- Insert a run.
 INSERT INTO pgsluice.run (status, options, pid, client, replay_of)
 VALUES ('running', %(options)s, pg_backend_pid(), %(client)s, %(replay_of)s)
 RETURNING run_id;
 
 -- name: hold_run
--- The sign that the process of a run lives. Shared, because each of its connections holds it.
-SELECT pg_advisory_lock_shared(%(class)s, %(key)s);
-
--- name: release_run
--- One connection of a run lets go.
-SELECT pg_advisory_unlock_shared(%(class)s, %(key)s);
+-- Show that a run is alive. The lock is shared, because each connection of the run holds the lock.
+SELECT pg_advisory_lock_shared(%(lock_class)s, %(key)s);
 
 -- name: finish_run
--- How a run ended. That it published, its own transaction has said, and nobody may take back.
+-- Write how a run ended. The transaction that loads has written the status published; no other status replaces it.
 UPDATE pgsluice.run
    SET status = %(status)s,
        ended = clock_timestamp(),
@@ -134,14 +162,14 @@ UPDATE pgsluice.run
    AND status <> 'published';
 
 -- name: record_file
--- One file of a run.
+-- Insert a file of a run.
 INSERT INTO pgsluice.file (run_id, file_no, table_oid, table_schema, table_name, path, sha256, bytes, status,
                            rows_read, rows_loaded, rows_rejected, columns, dialect, mode)
 VALUES (%(run_id)s, %(file_no)s, %(table_oid)s, %(table_schema)s, %(table_name)s, %(path)s, %(sha256)s, %(bytes)s,
         %(status)s, %(rows_read)s, %(rows_loaded)s, %(rows_rejected)s, %(columns)s, %(dialect)s, %(mode)s);
 
 -- name: loaded_before
--- The published run that put this content into this table.
+-- The newest published run that loaded this content into this table.
 SELECT max(f.run_id)
   FROM pgsluice.file f
   JOIN pgsluice.run r USING (run_id)
@@ -151,7 +179,7 @@ SELECT max(f.run_id)
    AND r.status = 'published';
 
 -- name: sizes_loaded
--- Sizes of the files that went into these tables.
+-- Sizes of the files that published runs loaded into these tables.
 SELECT DISTINCT f.table_oid::bigint, f.bytes
   FROM pgsluice.file f
   JOIN pgsluice.run r USING (run_id)
@@ -160,7 +188,7 @@ SELECT DISTINCT f.table_oid::bigint, f.bytes
    AND r.status = 'published';
 
 -- name: mark_interrupted
--- Runs whose process no longer holds its lock ended without a word.
+-- Runs whose lock no session holds were interrupted.
 UPDATE pgsluice.run
    SET status = 'interrupted',
        ended = clock_timestamp(),
@@ -170,22 +198,22 @@ UPDATE pgsluice.run
        SELECT FROM pg_locks l
         WHERE l.locktype = 'advisory'
           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-          AND l.classid = %(class)s::oid
+          AND l.classid = %(lock_class)s::oid
           AND l.objid = (run.run_id & 2147483647)::oid
           AND l.objsubid = 2
           AND l.granted)
 RETURNING run_id;
 
 -- name: try_lock_table
--- Take a table for this session, if nobody else has it.
-SELECT pg_try_advisory_lock(%(class)s, %(key)s);
+-- Lock a table for this session, if no other session has locked the table.
+SELECT pg_try_advisory_lock(%(lock_class)s, %(key)s);
 
 -- name: unlock_table
--- Let a table go.
-SELECT pg_advisory_unlock(%(class)s, %(key)s);
+-- Release the lock on a table.
+SELECT pg_advisory_unlock(%(lock_class)s, %(key)s);
 
 -- name: holder
--- Who has a table, and which run that is.
+-- The session that has locked a table, and its run.
 SELECT l.pid,
        coalesce(a.application_name, '') AS application,
        coalesce(a.usename::text, '') AS role,
@@ -201,35 +229,35 @@ SELECT l.pid,
   LEFT JOIN pg_stat_activity a ON a.pid = l.pid
  WHERE l.locktype = 'advisory'
    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-   AND l.classid = %(class)s::oid
+   AND l.classid = %(lock_class)s::oid
    AND l.objid = %(oid)s::oid
    AND l.objsubid = 2
    AND l.granted
    AND l.pid <> pg_backend_pid();
 
 -- name: copy_rejects
--- Rejected rows in bulk.
+-- Copy rejects in text format.
 COPY pgsluice.reject (run_id, reject_no, table_name, file, line, ordinal, kind, column_name, constraint_name, sqlstate,
                       message, raw, parent_file, parent_line) FROM STDIN;
 
 -- name: copy_report
--- Rows of a report of rejects.
+-- Copy the rows of a report in binary format.
 COPY pgsluice.reject (run_id, reject_no, table_name, file, line, ordinal, kind, column_name, constraint_name, sqlstate,
                       message, parent_file, parent_line, raw)
 FROM STDIN (FORMAT binary);
 
 -- name: next_reject
--- The number of the next rejected row of a run.
+-- The number of the next reject of a run.
 SELECT coalesce(max(reject_no), 0) + 1 FROM pgsluice.reject WHERE run_id = %(run_id)s;
 
 -- name: report_of
--- Where the CSV file of a run's rejects is, and the run that they can be replayed for.
+-- The path of a run's report, and the run for which the rejects can be replayed.
 SELECT rejects_path, CASE WHEN status = 'published' THEN coalesce(replay_of, run_id) END
   FROM pgsluice.run WHERE run_id = %(run_id)s;
 
 -- name: reject_groups
--- Rejected rows that are open counted by why, each with its first example: most frequent first, but causes before
--- consequences.
+-- Open rejects, counted by verdict, with the first example of each group: the largest group first, but rows whose
+-- parents were rejected last, because they follow from the others.
 SELECT g.table_name, g.kind, g.column_name, g.constraint_name, g.sqlstate, g.count,
        r.file || ':' || r.line || ': ' || r.message AS example
   FROM (SELECT table_name, kind, column_name, constraint_name, sqlstate, count(*) AS count, min(reject_no) AS first
@@ -241,8 +269,8 @@ SELECT g.table_name, g.kind, g.column_name, g.constraint_name, g.sqlstate, g.cou
  ORDER BY g.kind = 'parent', g.count DESC, g.first;
 
 -- name: reject_rows
--- Rejected rows of a run that are open, in load order: table by table, file by file, line by line; so they are
--- numbered.
+-- Open rejects of a run in the order of their numbers, which is the load order: table by table, file by file, line by
+-- line.
 SELECT j.run_id, j.table_name, j.file, j.line, j.kind, j.column_name, j.constraint_name, j.sqlstate, j.message, j.raw,
        coalesce(r.replay_of, j.run_id), j.reject_no, j.ordinal, coalesce(j.parent_file, ''), j.parent_line
   FROM pgsluice.reject j
@@ -252,13 +280,13 @@ SELECT j.run_id, j.table_name, j.file, j.line, j.kind, j.column_name, j.constrai
  ORDER BY j.reject_no;
 
 -- name: replayed_rows
--- How many rejected rows of a run were replayed since.
+-- Count the rejects of a run that replays have loaded.
 SELECT count(*)
   FROM pgsluice.reject
  WHERE run_id = %(run_id)s AND replayed_by IS NOT NULL
    AND (%(table)s::text IS NULL OR %(table)s IN (table_name, 'public.' || table_name));
 
--- name: fed
+-- name: had_file
 -- Whether a run had a file for a table.
 SELECT EXISTS (
     SELECT FROM pgsluice.file
@@ -266,47 +294,48 @@ SELECT EXISTS (
 );
 
 -- name: run_to_replay
--- What a replay has to know of a run.
+-- The facts about a run that its replay needs.
 SELECT status, options, replay_of FROM pgsluice.run WHERE run_id = %(run_id)s;
 
 -- name: files_to_replay
--- The files of a run of which rows were rejected.
+-- The loaded files of a run that had rejects.
 SELECT path, table_oid::bigint, table_schema, table_name, columns, dialect
   FROM pgsluice.file
  WHERE run_id = %(run_id)s AND status = 'loaded' AND rows_rejected + rows_replayed > 0;
 
 -- name: rejects_to_replay
--- Rejected rows of a run by their numbers.
-SELECT reject_no, file, line, ordinal, kind, column_name, constraint_name, sqlstate, message, raw, replayed_by
+-- All rejects of a run by their numbers.
+SELECT reject_no, table_name, file, line, ordinal, kind, column_name, constraint_name, sqlstate, message, raw,
+       parent_file, parent_line, replayed_by
   FROM pgsluice.reject
  WHERE run_id = %(run_id)s
  ORDER BY reject_no;
 
 -- name: may_replay
--- Whether this role may write down that rows were replayed.
+-- Whether this role may write which rejects were replayed.
 SELECT has_table_privilege('pgsluice.reject', 'UPDATE') AND has_table_privilege('pgsluice.file', 'UPDATE');
 
 -- name: copy_replayed
--- The numbers of the rejected rows that a replay loads.
+-- The numbers of the rejects that a replay loads.
 COPY pg_temp.pgsluice_replayed (reject_no) FROM STDIN;
 
 -- name: mark_replayed
--- Rejected rows of a run that a replay loads are open no longer.
+-- The rejects of a run that a replay loads are no longer open.
 UPDATE pgsluice.reject j
    SET replayed_by = %(replay)s
   FROM pg_temp.pgsluice_replayed p
  WHERE j.run_id = %(run_id)s AND j.reject_no = p.reject_no AND j.replayed_by IS NULL;
 
 -- name: mark_earlier_replays
--- Nor are they where earlier replays of the run had refused them.
+-- Rejects of earlier replays of the run with the same numbers are no longer open either.
 UPDATE pgsluice.reject j
    SET replayed_by = %(replay)s
   FROM pg_temp.pgsluice_replayed p, pgsluice.run r
  WHERE r.replay_of = %(run_id)s AND j.run_id = r.run_id AND j.reject_no = p.reject_no AND r.run_id <> %(replay)s
    AND j.replayed_by IS NULL;
 
--- name: book_replayed
--- The books of the run that is replayed: read = loaded + rejected + replayed.
+-- name: count_replayed
+-- In the run that is replayed, rejected rows become replayed rows: read = loaded + rejected + replayed.
 UPDATE pgsluice.file f
    SET rows_rejected = f.rows_rejected - n.count, rows_replayed = f.rows_replayed + n.count
   FROM (SELECT j.file, count(*) AS count
@@ -316,8 +345,12 @@ UPDATE pgsluice.file f
          GROUP BY j.file) AS n
  WHERE f.run_id = %(run_id)s AND f.path = n.file AND f.status = 'loaded';
 
+-- name: files_out_of_balance
+-- Files of a run with more replayed rows than rejects.
+SELECT count(*) FROM pgsluice.file WHERE run_id = %(run_id)s AND rows_rejected < 0;
+
 -- name: last_run_with_rejects
--- The newest run that has rejected rows which are open.
+-- The newest run that has open rejects.
 SELECT max(run_id) FROM pgsluice.reject WHERE replayed_by IS NULL;
 
 -- name: runs
@@ -338,16 +371,9 @@ SELECT r.run_id,
  GROUP BY r.run_id, r.status, r.started, r.seconds, r.detail, r.replay_of
  ORDER BY r.run_id DESC;
 
--- name: exists
--- Whether the ledger is there.
-SELECT count(*) = 2
-  FROM pg_class c
-  JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = 'pgsluice' AND c.relname IN ('run', 'file');
-
 -- name: loaded_rows
--- How many rows published runs put into each table, how many of them were replayed, and whether some run
--- did more to the table than to append.
+-- How many rows published runs loaded into each table, how many of them replays loaded, and whether some run was in
+-- a mode that does more than append.
 SELECT f.table_oid::bigint, sum(f.rows_loaded)::bigint,
        coalesce(sum(f.rows_loaded) FILTER (WHERE r.replay_of IS NOT NULL), 0)::bigint,
        bool_or(f.mode <> 'append')

@@ -1,7 +1,7 @@
-"""A replay: corrected rejects of a run that was published, found again in the ledger and made ready to load.
+"""Prepare a replay: match the records of a corrected report with the rejects of a published run in the ledger.
 
-What :class:`~pgsluice.pipeline.run.Run` loads then are the records of the corrected file in the places of the
-original ones: same table, file and line, same dialect and columns, same modes.
+:class:`~pgsluice.pipeline.run.Run` then loads the corrected records in the places of the original records: same table,
+file and line, same dialect and columns, same modes.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 import psycopg
 
 from pgsluice.errors import CallError, MappingError, PrivilegeError
-from pgsluice.ledger.rejects import with_lacking
+from pgsluice.ledger.rejects import RejectRow, restore_lacking
 from pgsluice.ledger.replays import (
     FileToReplay,
-    RejectToReplay,
     RunToReplay,
     files_to_replay,
     may_replay,
@@ -23,50 +22,63 @@ from pgsluice.ledger.replays import (
     run_to_replay,
 )
 from pgsluice.ledger.schema import exists
-from pgsluice.model import Dialect, LoadOptions, Modes, SourceFile, TableName
+from pgsluice.model import Dialect, LoadOptions, Modes, RejectKind, SourceFile, TableName
 from pgsluice.options import restore_modes
 from pgsluice.pipeline.rejects.report_file import PLACEHOLDERS
-from pgsluice.source.corrections import Corrections, Refusal, Spool, read_corrected
+from pgsluice.source.corrections import Corrections, Spool, read_corrected
 from pgsluice.source.records.rules import BAD_ENCODING
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Which records of which files are to be loaded for a run."""
+    """The corrected records that a run loads, and what they take over from the run that is replayed."""
 
     run_id: int
+    """The run that is replayed."""
     files: tuple[SourceFile, ...]
     corrections: dict[str, Corrections]
-    """By the file's path."""
+    """The corrected records by the path of their file."""
     into: str | None
     modes: Modes
     spool: Spool
 
     @property
     def schemas(self) -> frozenset[str]:
-        """Those of the tables that the files go into."""
+        """The schemas of the tables that the files go into."""
         return frozenset(f.feeds.schema for f in self.files if f.feeds is not None)
 
     def options(self, given: LoadOptions) -> LoadOptions:
-        """What the call says, and what it takes over from the run."""
-        # The files are known to be loaded; that is no reason to pass over them.
+        """Return the options of the call together with those that the replay takes over from the run.
+
+        :param given: the options of the call.
+        """
+        # The ledger knows the content of these files as loaded; ``again`` keeps the run from skipping them.
         return replace(given, into=self.into, modes=self.modes, again=True)
 
     def numbers_but(self, refused: Iterable[int]) -> Iterator[int]:
-        """Numbers of the rejects that are loaded when these are refused again."""
-        gone = set(refused)
-        return (number for number in self.spool.numbers if number not in gone)
+        """Yield the numbers of the rejects that the replay loads.
+
+        :param refused: the numbers of the rejects that are rejected again.
+        """
+        again = set(refused)
+        return (number for number in self.spool.numbers if number not in again)
 
     def close(self) -> None:
+        """Delete the copy of the corrected records on disk."""
         self.spool.close()
 
 
 def open_replay(conn: psycopg.Connection, run_id: int, path: str) -> Replay:
-    """Reads the corrected file and finds its records in the ledger.
+    """Read a corrected report and find its records in the ledger.
 
     :param conn: in autocommit mode.
-    :raises CallError: the run cannot be replayed; a record of the file is no reject of it, or was replayed.
-    :raises FileError: the file cannot be read.
+    :param run_id: the run that is replayed.
+    :param path: the corrected report.
+    :returns: the replay; the caller closes it.
+    :raises CallError: the run cannot be replayed; a record of the report is no reject of the run, or was replayed.
+    :raises FileError: the report cannot be read.
+    :raises MappingError: a table of the run was dropped.
+    :raises PrivilegeError: the role may not write which rejects were replayed.
     """
     run = _run(conn, run_id)
     spool = read_corrected(path, run_id)
@@ -86,6 +98,7 @@ def open_replay(conn: psycopg.Connection, run_id: int, path: str) -> Replay:
 
 
 def _run(conn: psycopg.Connection, run_id: int) -> RunToReplay:
+    """Return the run, if it can be replayed by this role."""
     run = run_to_replay(conn, run_id) if exists(conn) else None
     if run is None:
         raise CallError(f"there is no run {run_id}", "pgsluice runs lists them")
@@ -107,6 +120,7 @@ def _run(conn: psycopg.Connection, run_id: int) -> RunToReplay:
 
 
 def _same_table(conn: psycopg.Connection, run_id: int, file: FileToReplay) -> None:
+    """Raise MappingError if the table of the file is no longer the table that the run loaded."""
     name = TableName(file.table_schema, file.table_name)
     row = conn.execute(
         "SELECT c.oid::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -132,18 +146,24 @@ def _source(file: FileToReplay, corrections: Corrections) -> SourceFile:
 def _match(
     conn: psycopg.Connection, run_id: int, path: str, spool: Spool, known: dict[str, FileToReplay]
 ) -> dict[str, Corrections]:
-    """The records by file, in load order: rejects are numbered so."""
+    """Match the corrected records with the rejects of the run.
+
+    Both are read in ascending order of their numbers, which is the load order.
+
+    :param known: the files of the run by path.
+    :returns: the corrected records by the path of their file, in load order.
+    """
     found: dict[str, Corrections] = {}
     numbers = spool.numbers
     place = 0
-    for reject in rejects_to_replay(conn, run_id):
-        if place == len(numbers) or numbers[place] < reject.number:
+    for number, reject in rejects_to_replay(conn, run_id):
+        if place == len(numbers) or numbers[place] < number:
             break
-        if numbers[place] > reject.number:
+        if numbers[place] > number:
             continue
         if reject.replayed_by is not None:
             raise CallError(
-                f"{path}: reject {reject.number} ({reject.file}:{reject.line}) was already replayed,"
+                f"{path}: reject {number} ({reject.file}:{reject.line}) was already replayed,"
                 f" by run {reject.replayed_by}; nothing was loaded",
                 f"Take it out; pgsluice rejects {run_id} --format csv writes those that are still open",
             )
@@ -152,7 +172,7 @@ def _match(
             dialect = Dialect(**(file.dialect | {"null": tuple(file.dialect["null"])}))
             found[reject.file] = Corrections(spool, dialect, place)
         given = spool.raw(place)
-        if (whole := with_lacking(conn, reject.raw, given)) != given:
+        if (whole := restore_lacking(conn, reject.raw, given)) != given:
             spool.replace(place, whole)
         _add(found[reject.file], reject, place)
         place += 1
@@ -161,24 +181,26 @@ def _match(
     return found
 
 
-def _add(corrections: Corrections, reject: RejectToReplay, place: int) -> None:
+def _add(corrections: Corrections, reject: RejectRow, place: int) -> None:
+    """Append the record at ``place`` of the spool to the corrected records of its file."""
     ordinal = len(corrections)
     corrections.lines.append(reject.line)
     corrections.records.append(reject.ordinal)
-    if reject.sqlstate == BAD_ENCODING or reject.message.endswith(PLACEHOLDERS):
+    verdict = reject.verdict
+    if verdict.sqlstate == BAD_ENCODING or verdict.message.endswith(PLACEHOLDERS):
         corrections.unclear.add(ordinal)
     original, given = reject.raw.encode(), corrections.spool.raw(place)
     if _newlines(given) != _newlines(original):
         return
     if given != original:
-        # Spreadsheets write newlines within a cell in their own way, which nobody meant to correct.
+        # A spreadsheet writes newlines within a cell in another form; this is no correction.
         corrections.spool.replace(place, original)
-    refusal = Refusal(reject.kind, reject.column_name, reject.constraint_name, reject.sqlstate, reject.message)
-    if reject.kind == "structure":
-        corrections.faulty[ordinal] = refusal
-    elif reject.kind == "unique":
-        corrections.doubles[ordinal] = refusal
+    if verdict.kind == RejectKind.STRUCTURE:
+        corrections.faulty[ordinal] = verdict  # type: ignore[assignment]
+    elif verdict.kind == RejectKind.UNIQUE:
+        corrections.doubles[ordinal] = verdict  # type: ignore[assignment]
 
 
 def _newlines(raw: bytes) -> bytes:
+    """Return the record with every newline as LF."""
     return raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

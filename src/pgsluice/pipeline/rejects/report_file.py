@@ -1,26 +1,35 @@
-"""TODO pgsluice.pipeline.rejects.report_file."""
+"""The format of a report: the CSV file with the rejects of a run."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from pgsluice.ledger.rejects import RejectRow
-from pgsluice.model import Reject
+from pgsluice.model import Reject, Verdict
 
-if TYPE_CHECKING:
-    pass
+HEADER = (
+    "run", "reject", "table", "file", "line", "record", "kind", "column", "constraint", "sqlstate", "message",
+    "parent_file", "parent_line", "raw",
+)  # fmt: skip
+"""The columns of a report. A replay reads ``run``, ``reject`` and ``raw`` of a corrected report."""
+
+PLACEHOLDERS = " (each \\xNN stands for a byte that cannot be read)"
+"""The end of a reject's message if ``raw`` holds undecodable bytes, but another fault is the reason to reject."""
 
 
 def csv_writer(out: TextIO) -> Any:
-    """A writer of reports. A bare CR in a raw record would end the row for readers if it were not quoted."""
+    """Return a CSV writer for the rows of a report.
+
+    The writer quotes every text: an unquoted CR in ``raw`` would end the row for many readers.
+    """
     return csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
 
 
 def csv_row(r: Reject) -> tuple[object, ...]:
-    """A reject of the ledger as a row below HEADER."""
+    """Return a reject of the ledger as a row of a report, in the order of :data:`HEADER`."""
     return (
         r.original, r.number, r.table, r.file, r.line, r.record, r.kind, r.column, r.constraint, r.sqlstate, r.message,
         r.parent_file, "" if r.parent_line is None else str(r.parent_line), r.raw,
@@ -28,24 +37,19 @@ def csv_row(r: Reject) -> tuple[object, ...]:
 
 
 def read_report(path: Path) -> Iterator[RejectRow]:
-    """The rows of a report, for the ledger."""
+    """Yield the rows of a report as rows for the ledger, with the numbers that the report gives them."""
     with path.open(newline="", encoding="utf-8") as lines:
         reader = csv.reader(lines)
         next(reader)
-        for r in reader:
-            _, number, table, file, line, record, kind, column, constraint, code, message, parent, parent_line, raw = r
+        for _, number, table, file, line, record, *verdict, parent_file, parent_line, raw in reader:
             yield RejectRow(
-                table, file, int(line), int(record), kind, column, constraint, code, message, raw,
-                parent or None, int(parent_line) if parent_line else None, int(number),
-            )  # fmt: skip
-
-
-HEADER = (
-    "run", "reject", "table", "file", "line", "record", "kind", "column", "constraint", "sqlstate", "message",
-    "parent_file", "parent_line", "raw",
-)  # fmt: skip
-"""The columns of a report of rejects. Of a corrected one ``run``, ``reject`` and ``raw`` are read."""
-
-
-PLACEHOLDERS = " (each \\xNN stands for a byte that cannot be read)"
-"""Ends the message of a reject whose fault is another one, where its ``raw`` has such bytes as well."""
+                table_name=table,
+                file=file,
+                line=int(line),
+                ordinal=int(record),
+                verdict=Verdict(*verdict),
+                raw=raw,
+                parent_file=parent_file or None,
+                parent_line=int(parent_line) if parent_line else None,
+                number=int(number),
+            )
