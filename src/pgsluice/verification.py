@@ -19,7 +19,7 @@ from pgsluice.ledger.queries import loaded_rows
 from pgsluice.ledger.schema import exists
 from pgsluice.model import Check, Constraint, QueryResult, Table, VerifyResult
 from pgsluice.postgres.catalog import read_tables, require_schema
-from pgsluice.postgres.foreign_keys import same_key
+from pgsluice.postgres.foreign_keys import keys_match
 from pgsluice.postgres.sql_lexer import Statement, is_transaction_statement, read_sql, split
 from pgsluice.sql import query
 from pgsluice.text import pluralize
@@ -137,7 +137,7 @@ def _foreign_key_check(conn: Connection, table: Table, key: Constraint) -> Check
             parent=parent if kind == ("p",) else sql.SQL("ONLY {}").format(parent),
             filled=filled,
             empty=empty,
-            matches=same_key(key, "parent", "child"),
+            matches=keys_match(key, "parent", "child"),
         ),
     )
     detail = pluralize(orphans, "orphan")

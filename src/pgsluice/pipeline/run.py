@@ -122,7 +122,7 @@ class Run:
 
     def _open(self) -> None:
         self._main = self._connect("pgsluice")
-        means.for_session(self._main)
+        means.configure_session(self._main)
         self._book = self._connect("pgsluice ledger")
         self._book.autocommit = True
         self._prepared = Preparation(self._main, self._book, self._options, self._learnt, self._listen, self._replay)

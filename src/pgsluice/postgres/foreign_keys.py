@@ -7,7 +7,7 @@ from psycopg import sql
 from pgsluice.model import Constraint
 
 
-def same_key(fk: Constraint, parent: str, child: str) -> sql.Composed:
+def keys_match(fk: Constraint, parent: str, child: str) -> sql.Composed:
     """The row ``child`` refers to the row ``parent``: compared as the key's trigger compares them.
 
     :param parent, child: aliases of the two tables.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from pgsluice.postgres.sqlstate import about_rows
+from pgsluice.postgres.sqlstate import is_row_error
 
 
 def analyze(conn: psycopg.Connection, relation: sql.Composable, columns: Sequence[str] = ()) -> None:
@@ -24,12 +24,12 @@ def analyze(conn: psycopg.Connection, relation: sql.Composable, columns: Sequenc
         with conn.transaction():
             conn.execute(sql.SQL("ANALYZE {} {}").format(relation, which))
     except psycopg.Error as error:
-        if not about_rows(error):
+        if not is_row_error(error):
             raise
 
 
 @contextmanager
-def without(conn: psycopg.Connection, setting: str) -> Iterator[None]:
+def planner_setting_off(conn: psycopg.Connection, setting: str) -> Iterator[None]:
     """For some statements the planner does without what the setting (``enable_...``) allows. If one fails, the
     savepoint that it fails in takes the setting back.
     """

@@ -22,7 +22,7 @@ import psycopg
 from pgsluice.sql import query
 
 
-def for_session(conn: psycopg.Connection) -> None:
+def configure_session(conn: psycopg.Connection) -> None:
     """Sets the session's memory and workers; to be called before it makes a temporary table. Leaves no transaction
     open.
     """

@@ -17,18 +17,18 @@ _NOT_ROWS = frozenset({"08", "0B", "25", "40", "53", "55", "57", "58", "F0", "XX
 _NO_CODE = "XX000"
 
 
-def about_rows(error: psycopg.Error) -> bool:
+def is_row_error(error: psycopg.Error) -> bool:
     """Whether the error is a verdict on a row (and not on the session or the server)."""
     code = error.sqlstate
     return code is not None and (code[:2] not in _NOT_ROWS or code == _NO_CODE)
 
 
-def not_rows_sql(variable: str) -> str:
-    """The opposite of :func:`about_rows` as an SQL condition, for the functions that catch errors on the server."""
+def not_row_error_sql(variable: str) -> str:
+    """The opposite of :func:`is_row_error` as an SQL condition, for the functions that catch errors on the server."""
     classes = ", ".join(f"'{c}'" for c in sorted(_NOT_ROWS))
     return f"left({variable}, 2) IN ({classes}) AND {variable} <> '{_NO_CODE}'"
 
 
-def primary(error: psycopg.Error) -> str:
+def primary_message(error: psycopg.Error) -> str:
     """The primary message of an error, one line."""
     return (error.diag.message_primary or str(error)).strip().replace("\n", " ")

@@ -22,7 +22,7 @@ from pgsluice.pipeline.validate.reject_rows import expel_refused
 from pgsluice.pipeline.validate.violations import unique_verdict
 from pgsluice.postgres.capabilities import key_indexes, unique_indexes
 from pgsluice.postgres.planner_hints import analyze
-from pgsluice.postgres.sqlstate import not_rows_sql
+from pgsluice.postgres.sqlstate import not_row_error_sql
 
 # Variables bear a prefix of their own: columns of the table may have any name.
 _WINDOWS = """
@@ -169,7 +169,7 @@ def pour_rows(conn: psycopg.Connection, state: TableRun) -> Poured:
         insert=insert_statement(state, only),
         again=_again(state),
         swallowed=lost or sql.SQL("false" if state.key else "sl_i <> sl_n"),
-        system=sql.SQL(not_rows_sql("sl_code")),
+        system=sql.SQL(not_row_error_sql("sl_code")),
         reject=REJECT,
         tab=sql.Literal(state.number),
         ban=BAN,

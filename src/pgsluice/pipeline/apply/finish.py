@@ -40,7 +40,7 @@ from pgsluice.pipeline.validate.values import decide_values
 from pgsluice.postgres.capabilities import firing_order, foreign_keys_to, only_insert_decides, unique_indexes
 from pgsluice.postgres.ddl import add_constraints, build_index, build_plain
 from pgsluice.postgres.planner_hints import analyze
-from pgsluice.postgres.sqlstate import about_rows, primary
+from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.text import pluralize
 
 
@@ -165,9 +165,9 @@ class Finisher:
             try:
                 build_plain(self._conn, state, self._listen)
             except psycopg.Error as error:
-                if not about_rows(error):
+                if not is_row_error(error):
                     raise
-                raise Reconsider(state.plan.table.name, primary(error)) from error
+                raise Reconsider(state.plan.table.name, primary_message(error)) from error
         # Before foreign keys are checked, so that their query is planned with the table's real size.
         with self._clock.phase("analyze", state.name):
             analyze(self._conn, state.target)
@@ -181,9 +181,9 @@ class Finisher:
             except psycopg.errors.UniqueViolation:
                 return False
             except psycopg.Error as error:
-                if not about_rows(error):
+                if not is_row_error(error):
                     raise
-                raise Reconsider(state.plan.table.name, primary(error)) from error
+                raise Reconsider(state.plan.table.name, primary_message(error)) from error
         return True
 
     def _checks_hold(self, state: TableRun) -> bool:
@@ -207,9 +207,9 @@ class Finisher:
                 with self._conn.transaction():
                     add_constraints(self._conn, state.target, checks)
             except psycopg.Error as error:
-                if not about_rows(error):
+                if not is_row_error(error):
                     raise
-                raise Reconsider(state.plan.table.name, primary(error)) from error
+                raise Reconsider(state.plan.table.name, primary_message(error)) from error
         state.checks_down = False
 
     def _keys(self, group: Sequence[TableRun]) -> bool:
@@ -227,9 +227,9 @@ class Finisher:
         except psycopg.errors.ForeignKeyViolation:
             return False
         except psycopg.Error as error:
-            if not about_rows(error):
+            if not is_row_error(error):
                 raise
-            raise Reconsider(group[0].plan.table.name, primary(error)) from error
+            raise Reconsider(group[0].plan.table.name, primary_message(error)) from error
         return True
 
     # ------------------------------------------------------------------- staged
@@ -383,6 +383,6 @@ class Finisher:
             cycles.ask(self._conn, self._deferred, {s.plan.table.name for s in self._states.values()})
         except psycopg.errors.ForeignKeyViolation as error:
             raise DatabaseError(
-                f"rows that the files do not have are still referred to: {primary(error)}",
+                f"rows that the files do not have are still referred to: {primary_message(error)}",
                 "Load the tables that refer to them in the same mode, or load without deleting (--mode upsert)",
             ) from error

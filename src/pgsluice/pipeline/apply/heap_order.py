@@ -22,7 +22,7 @@ from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import TableRun, columns_of
 from pgsluice.pipeline.validate.reject_rows import expel_refused
 from pgsluice.postgres.copy import ListeningWriter
-from pgsluice.postgres.sqlstate import about_rows
+from pgsluice.postgres.sqlstate import is_row_error
 
 _PIECE = 1 << 18
 
@@ -42,7 +42,7 @@ def bring(conn: psycopg.Connection, state: TableRun) -> bool:
             with _faithful(conn):
                 count = _bring(conn, state, "text")
     except psycopg.Error as error:
-        if not about_rows(error):
+        if not is_row_error(error):
             raise
         return False
     count_poured(conn, state, count, count, 0)

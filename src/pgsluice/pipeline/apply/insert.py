@@ -23,7 +23,7 @@ from pgsluice.pipeline.apply.merge_sql import (
 )
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.parent_check import all_there, triggers_still
-from pgsluice.postgres.sqlstate import about_rows
+from pgsluice.postgres.sqlstate import is_row_error
 from pgsluice.source.typed.ordinals import OrdinalRanges
 
 
@@ -79,7 +79,7 @@ def try_pour(
             if not done:
                 raise psycopg.Rollback
     except psycopg.Error as error:
-        if not about_rows(error):
+        if not is_row_error(error):
             raise
         return False
     if done:

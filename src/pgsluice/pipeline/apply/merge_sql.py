@@ -16,7 +16,7 @@ from psycopg import sql
 from pgsluice.model import Mode
 from pgsluice.pipeline.state import TableRun, columns_of
 from pgsluice.postgres.capabilities import has_triggers_or_rules, key_indexes
-from pgsluice.postgres.planner_hints import without
+from pgsluice.postgres.planner_hints import planner_setting_off
 
 
 def key_equal(state: TableRun, left: str, right: str) -> sql.Composed:
@@ -31,7 +31,7 @@ def have_twins(conn: psycopg.Connection, state: TableRun) -> bool:
     names = key_indexes(state.plan.table, state.key)
     sorts = not any(i.collated for i in state.plan.table.indexes if i.name in names)
     # In half of the time that hashing takes, as for the judge's duplicates; files are often in order anyway.
-    with without(conn, "enable_hashagg") if sorts else nullcontext():
+    with planner_setting_off(conn, "enable_hashagg") if sorts else nullcontext():
         return conn.execute(
             sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE ({}) IS NOT NULL GROUP BY {} HAVING count(*) > 1)").format(
                 state.stage, _key_of(state), _key_of(state)

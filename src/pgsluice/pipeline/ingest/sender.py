@@ -19,7 +19,7 @@ from pgsluice.pipeline.ingest.reader import Piece
 from pgsluice.pipeline.scratch import REJECT, make_doubt, make_stage, number_from
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.copy import BinaryEncoder, copy_as_is, copy_batch, copy_in, copy_statement, csv_bytes
-from pgsluice.postgres.sqlstate import about_rows, primary
+from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.source.blocks import Block, Fault
 from pgsluice.source.typed.duckdb_reader import Chunk, DuckDBReader
 from pgsluice.source.typed.ordinals import OrdinalRanges, split_ordinals
@@ -209,17 +209,17 @@ class CopySender:
             try:
                 return send()
             except psycopg.Error as error:
-                if not about_rows(error):
+                if not is_row_error(error):
                     raise
                 if state.way is Strategy.IN_PLACE:
-                    raise Thaw(f"a row is refused: {primary(error)}") from error
-                raise Unfit(state.plan.table.name, f"a row is refused: {primary(error)}") from error
+                    raise Thaw(f"a row is refused: {primary_message(error)}") from error
+                raise Unfit(state.plan.table.name, f"a row is refused: {primary_message(error)}") from error
         while True:
             try:
                 with self._conn.transaction():
                     return send()
             except psycopg.Error as error:
-                if not about_rows(error):
+                if not is_row_error(error):
                     raise
                 # Once more at the most: what is down cannot be taken down again.
                 if not self._check_is_broken(state, error):
@@ -267,7 +267,7 @@ class CopySender:
             with self._conn.transaction():
                 return self._copy(statement, csv_bytes(rows))
         except psycopg.Error as error:
-            if not about_rows(error):
+            if not is_row_error(error):
                 raise
             if rows.num_rows > 1:
                 half = rows.num_rows // 2
@@ -283,7 +283,7 @@ class CopySender:
             sql.SQL(
                 "INSERT INTO {} (tab, ord, kind, col, con, code, message) VALUES (%s, %s, %s, %s, '', %s, %s)"
             ).format(self._faults),
-            (state.number, ordinal, "value", column, error.sqlstate, primary(error)),
+            (state.number, ordinal, "value", column, error.sqlstate, primary_message(error)),
         )
 
     def _storable(self, text: str) -> bool:
@@ -292,7 +292,7 @@ class CopySender:
                 self._conn.execute("SELECT %s::text", (text,))
             return True
         except psycopg.Error as error:
-            if not about_rows(error):
+            if not is_row_error(error):
                 raise
             return False
 

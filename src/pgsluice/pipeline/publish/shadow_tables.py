@@ -25,7 +25,7 @@ from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.timing import Clock
 from pgsluice.postgres.ddl import add_constraints, build_index
 from pgsluice.postgres.planner_hints import analyze
-from pgsluice.postgres.sqlstate import about_rows, primary
+from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.sql import query
 
 
@@ -159,9 +159,9 @@ class Shadows:
         try:
             step()
         except psycopg.Error as error:
-            if not about_rows(error):
+            if not is_row_error(error):
                 raise
-            raise Unfit(state.plan.table.name, primary(error)) from error
+            raise Unfit(state.plan.table.name, primary_message(error)) from error
 
 
 def _index_definition(conn: psycopg.Connection, index: Index, name: str, target: sql.Identifier, tail: str) -> str:

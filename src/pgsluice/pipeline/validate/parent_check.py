@@ -18,9 +18,9 @@ from psycopg import sql
 from pgsluice.model import Constraint, Strategy
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.capabilities import runs_user_functions
-from pgsluice.postgres.foreign_keys import same_key
+from pgsluice.postgres.foreign_keys import keys_match
 from pgsluice.postgres.planner_hints import analyze
-from pgsluice.postgres.sqlstate import about_rows
+from pgsluice.postgres.sqlstate import is_row_error
 from pgsluice.sql import query
 
 
@@ -80,7 +80,7 @@ def all_there(conn: psycopg.Connection, state: TableRun, rows: sql.Composable) -
         with conn.transaction():
             return all(_has_parents(conn, fk, rows) for fk in keys)
     except psycopg.Error as error:
-        if not about_rows(error):
+        if not is_row_error(error):
             raise
         return None
 
@@ -88,7 +88,7 @@ def all_there(conn: psycopg.Connection, state: TableRun, rows: sql.Composable) -
 def _has_parents(conn: psycopg.Connection, fk: Constraint, rows: sql.Composable) -> bool:
     assert fk.references is not None
     child = [sql.Identifier("s", c) for c in fk.columns]
-    same = same_key(fk, "p", "s")
+    same = keys_match(fk, "p", "s")
     # Asked of the very rows that are locked: whatever another transaction does meanwhile, those stay.
     missing = sql.SQL(
         "WITH held AS MATERIALIZED (SELECT {keys} FROM ONLY {parent} AS p"

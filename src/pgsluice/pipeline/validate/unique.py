@@ -12,7 +12,7 @@ from pgsluice.pipeline.scratch import DUP, LOST, OFF, SAID
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.violations import Offenders
 from pgsluice.postgres.capabilities import unique_indexes
-from pgsluice.postgres.planner_hints import without
+from pgsluice.postgres.planner_hints import planner_setting_off
 
 
 def any_rows(conn: psycopg.Connection, table: sql.Identifier) -> bool:
@@ -133,7 +133,7 @@ def _settle_duplicates(conn: psycopg.Connection, *, listed: bool) -> None:
     # The planner takes what the WITH queries bring for a handful: 30,000 rows took half a minute in nested loops.
     conn.execute(sql.SQL("ANALYZE {}").format(LOST))
     rounds = _ROUNDS
-    with without(conn, "enable_nestloop"):
+    with planner_setting_off(conn, "enable_nestloop"):
         while rounds and conn.execute(refuse).rowcount:
             conn.execute(gone)
             rounds -= 1

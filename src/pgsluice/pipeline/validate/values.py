@@ -11,7 +11,7 @@ from pgsluice.model import Column
 from pgsluice.pipeline.scratch import REJECT, make_stage
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.rejected_keys import remember, texts
-from pgsluice.postgres.sqlstate import about_rows, not_rows_sql
+from pgsluice.postgres.sqlstate import is_row_error, not_row_error_sql
 
 
 def decide_values(conn: psycopg.Connection, state: TableRun) -> None:
@@ -32,7 +32,7 @@ def decide_values(conn: psycopg.Connection, state: TableRun) -> None:
                 state.staged += _pour_doubts(conn, state)
             asked = True
         except psycopg.Error as error:
-            if not about_rows(error):
+            if not is_row_error(error):
                 raise
     if not asked:
         _ask_one_by_one(conn, state)
@@ -193,7 +193,7 @@ def _ask_one_by_one(conn: psycopg.Connection, state: TableRun) -> None:
         doubt=state.doubt,
         ord=sql.Identifier(state.ordinal),
         record=_record(state, state.columns),
-        system=sql.SQL(not_rows_sql("code")),
+        system=sql.SQL(not_row_error_sql("code")),
         columns=sql.SQL("").join(columns),
         reject=REJECT,
         tab=sql.Literal(state.number),

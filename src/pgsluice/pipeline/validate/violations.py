@@ -19,9 +19,9 @@ from pgsluice.pipeline.scratch import DUP, LOST, OFF, SAID
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.row_numbers import rank, relation
 from pgsluice.postgres.capabilities import trigger_order, unique_indexes
-from pgsluice.postgres.foreign_keys import same_key
-from pgsluice.postgres.planner_hints import analyze, without
-from pgsluice.postgres.sqlstate import about_rows
+from pgsluice.postgres.foreign_keys import keys_match
+from pgsluice.postgres.planner_hints import analyze, planner_setting_off
+from pgsluice.postgres.sqlstate import is_row_error
 
 # The order in which PostgreSQL looks at a row: NOT NULL (by number of the column), CHECK (by name), unique
 # indexes (by oid), then the triggers of deferrable unique keys and of foreign keys, by the triggers' names
@@ -166,7 +166,7 @@ class Offenders:
         stays: sql.Composable | None = None,
     ) -> sql.Composable:
         child = [sql.Identifier("r", c) for c in fk.columns]
-        match = same_key(fk, "p", "r")
+        match = keys_match(fk, "p", "r")
         absent = sql.SQL("").join(
             sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS p WHERE {} AND {})").format(parent, match, condition)
             for parent, condition in parents
@@ -213,7 +213,7 @@ class Offenders:
             self._conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_group")
             # Sorted in half of the time that hashing takes, which reaches all over the memory; but what a
             # collation orders costs many times as much to compare.
-            with nullcontext() if index.collated else without(self._conn, "enable_hashagg"):
+            with nullcontext() if index.collated else planner_setting_off(self._conn, "enable_hashagg"):
                 found = self._run(groups)
             if found:
                 analyze(self._conn, sql.Identifier("pg_temp", "pgsluice_group"))
@@ -345,7 +345,7 @@ class Offenders:
             with self._conn.transaction():
                 return self._conn.execute(statement).rowcount
         except psycopg.Error as error:
-            if not about_rows(error):
+            if not is_row_error(error):
                 raise
             self.unanswered = self.unanswered or last
             return None
