@@ -19,7 +19,7 @@ from pgsluice.ledger.queries import loaded_rows
 from pgsluice.ledger.schema import exists
 from pgsluice.model import Check, Constraint, QueryResult, Table, VerifyResult
 from pgsluice.postgres.catalog import read_tables, require_schema
-from pgsluice.postgres.foreign_keys import keys_match
+from pgsluice.postgres.sql_fragments import keys_match
 from pgsluice.postgres.sql_lexer import Statement, is_transaction_statement, read_sql, split
 from pgsluice.sql import query
 from pgsluice.text import pluralize

@@ -52,7 +52,7 @@ from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.timing import Clock
 from pgsluice.postgres import session as means
 from pgsluice.postgres.catalog import fingerprint
-from pgsluice.postgres.ddl import take_down
+from pgsluice.postgres.ddl import drop_keys
 from pgsluice.postgres.planner_hints import analyze
 from pgsluice.source.discover import discover
 from pgsluice.source.records.fast_scan import warm_up
@@ -235,7 +235,7 @@ class Run:
         in_place = [s for s in todo if s.way is Strategy.IN_PLACE]
         before = fingerprint(self._main, [s.plan.table.oid for s in in_place])
         if in_place:
-            take_down(self._main, in_place)
+            drop_keys(self._main, [s.plan.table for s in in_place])
         self._shadows = Shadows(self._main, [s for s in todo if s.way is Strategy.SWAP], self._clock, self._listen)
         self._shadows.create()
         by_name = {st.plan.table.name: st for st in self._states}

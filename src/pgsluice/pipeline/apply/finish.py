@@ -38,7 +38,7 @@ from pgsluice.pipeline.validate.parent_check import may_ask
 from pgsluice.pipeline.validate.validator import judge
 from pgsluice.pipeline.validate.values import decide_values
 from pgsluice.postgres.capabilities import firing_order, foreign_keys_to, only_insert_decides, unique_indexes
-from pgsluice.postgres.ddl import add_constraints, build_index, build_plain
+from pgsluice.postgres.ddl import add_constraints, build_index, build_plain_indexes
 from pgsluice.postgres.planner_hints import analyze
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.text import pluralize
@@ -163,7 +163,11 @@ class Finisher:
     def _plain(self, state: TableRun) -> None:
         with self._clock.phase("index", state.name):
             try:
-                build_plain(self._conn, state, self._listen)
+                build_plain_indexes(
+                    self._conn,
+                    state.plan.table,
+                    lambda name: self._listen(Progress("build", state.name, f"index {name}")),
+                )
             except psycopg.Error as error:
                 if not is_row_error(error):
                     raise

@@ -19,8 +19,8 @@ from pgsluice.pipeline.scratch import DUP, LOST, OFF, SAID
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.row_numbers import rank, relation
 from pgsluice.postgres.capabilities import trigger_order, unique_indexes
-from pgsluice.postgres.foreign_keys import keys_match
 from pgsluice.postgres.planner_hints import analyze, planner_setting_off
+from pgsluice.postgres.sql_fragments import keys_match
 from pgsluice.postgres.sqlstate import is_row_error
 
 # The order in which PostgreSQL looks at a row: NOT NULL (by number of the column), CHECK (by name), unique
