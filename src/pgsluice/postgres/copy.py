@@ -1,4 +1,4 @@
-"""COPY into a relation: typed Arrow columns as binary, Arrow strings as quoted CSV, or the records of a file as they are."""
+"""COPY into a relation: typed Arrow columns as binary, Arrow strings as quoted CSV, records of a file unchanged."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
 
 
-# A batch is encoded in slices. pgpq holds the interpreter's lock while it encodes. With small slices the server works on
-# one slice while pgpq encodes the next (a Unix socket buffers about 200 kB). With a whole block the server would be idle
-# for the 20 ms that the encoding takes.
+# A batch is encoded in slices. pgpq holds the interpreter's lock while it encodes. With small slices the server works
+# on one slice while pgpq encodes the next (a Unix socket buffers about 200 kB). With a whole block the server would be
+# idle for the 20 ms that the encoding takes.
 _SLICE_ROWS = 2048
 
 
