@@ -1,7 +1,7 @@
-"""The queries of pgsluice: ``.sql`` files beside this module, each query under a ``-- name:`` line.
+"""The queries of pgsluice: ``.sql`` files beside this module, each query below a line ``-- name: ...``.
 
-A file holds any number of queries. ``-- name: columns`` begins one; everything up to the next such line
-belongs to it, comments included (PostgreSQL reads over them, and they show up in its logs).
+A file contains any number of queries. The line ``-- name: columns`` begins the query ``columns``. Everything up to the
+next line of this kind belongs to the query. That includes comments, so they appear in the logs of PostgreSQL.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ _NAME = re.compile(r"^--[ \t]*name:[ \t]*(\w+)[ \t]*$", re.MULTILINE)
 
 @cache
 def _queries(file: str) -> dict[str, str]:
-    """All queries of ``<file>.sql`` by name."""
+    """Returns all queries of ``<file>.sql`` by name."""
     text = resources.files(__package__).joinpath(f"{file}.sql").read_text(encoding="utf-8")
     _, *pieces = _NAME.split(text)
     return {name: body.strip().removesuffix(";") for name, body in zip(pieces[::2], pieces[1::2], strict=True)}
 
 
 def query(file: str, name: str) -> str:
-    """The text of query ``name`` in ``<file>.sql``, without its final semicolon.
+    """Returns the text of the query ``name`` in ``<file>.sql``, without the final semicolon.
 
-    Parameters are written ``%(name)s``; ``{name}`` are places for :func:`psycopg.sql.SQL.format`.
-    Raises KeyError or FileNotFoundError for a name that does not exist, which is a defect.
+    Parameters are written ``%(name)s``. Placeholders of :meth:`psycopg.sql.SQL.format` are written ``{name}``.
+
+    :raises FileNotFoundError: there is no file of this name, which is a defect of pgsluice.
+    :raises KeyError: the file has no query of this name, which is a defect of pgsluice.
     """
     return _queries(file)[name]
