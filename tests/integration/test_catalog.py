@@ -147,7 +147,7 @@ def test_everything_about_a_shop(any_conn: Conn) -> None:
 OBSTACLES = [
     ("CREATE TABLE t (a int) PARTITION BY LIST (a)", ObstacleKind.PARTITIONED, "the table is partitioned"),
     (
-        "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE FOREIGN TABLE t (a int) SERVER s",
+        "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;CREATE FOREIGN TABLE t (a int) SERVER s",
         ObstacleKind.FOREIGN_TABLE,
         "it is a foreign table",
     ),

@@ -1,4 +1,4 @@
-"""What a run's session may use: by rule, and no less memory than the server gives."""
+"""Memory and workers that configure_session sets: by rules, and never less memory than the server has set."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def firing_order(table: Table) -> list[Constraint]:
 
 
 def foreign_keys_to(table: Table, group: Collection[TableName], *, inner: bool) -> list[Constraint]:
-    """Returns those of the table's foreign keys that reference tables of a group, or those that do not.
+    """Returns the table's foreign keys that reference tables of a group, or all its other foreign keys.
 
     :param group: the names of the tables of the group.
     :param inner: True for foreign keys that reference tables of the group, False for the others.

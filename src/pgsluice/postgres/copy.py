@@ -27,7 +27,7 @@ _SLICE_ROWS = 2048
 _SLICE_BYTES = 1 << 20
 
 
-# The data of a text or CSV COPY are sent in pieces of this size, so that libpq does not hold a second copy of them all.
+# The data of a text or CSV COPY are sent in pieces of this size, so that libpq does not copy all data at once.
 _PIECE_BYTES = 1 << 18
 
 

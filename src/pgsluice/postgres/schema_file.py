@@ -44,7 +44,7 @@ _RELATIONS = frozenset({"table", "view", "sequence", "index"})
 
 
 _OTHERS = frozenset({"schema", "extension", "type", "domain", "function", "procedure", "aggregate", "language"})
-"""Kinds of objects without a row in pg_class. :class:`_Application` remembers which of them the file made."""
+"""Kinds of objects without a row in pg_class. :class:`_Application` remembers the objects that the file made."""
 
 
 _SETTING_NAMES = {

@@ -10,8 +10,8 @@ query over a million rejects wrote temporary files.
 Workers: an index build gets one process for each core. PostgreSQL's default is two workers beside the leader, and
 the leader sorts as well. That is one process too many on two cores: four indexes of three million rows took 4.9 s
 instead of 4.5 s, and a load 5.0 s instead of 4.3 s (medians of seven and five runs). On eight cores it is too few. The
-setting changes only where nobody has set it and where the server is on this machine, so that the number of cores is
-known. PostgreSQL takes fewer workers for a small table.
+setting changes only if it has its default and if the server is on this machine, because only then the number of cores
+is known. PostgreSQL takes fewer workers for a small table.
 """
 
 from __future__ import annotations

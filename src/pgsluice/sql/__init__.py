@@ -26,7 +26,7 @@ def query(file: str, name: str) -> str:
 
     Parameters are written ``%(name)s``. Placeholders of :meth:`psycopg.sql.SQL.format` are written ``{name}``.
 
-    :raises FileNotFoundError: there is no file of this name, which is a defect of pgsluice.
-    :raises KeyError: the file has no query of this name, which is a defect of pgsluice.
+    :raises FileNotFoundError: there is no file of this name. This is a defect of pgsluice.
+    :raises KeyError: the file has no query of this name. This is a defect of pgsluice.
     """
     return _queries(file)[name]

@@ -94,7 +94,7 @@ def start(data_dir: str | Path = DEFAULT_DATA_DIR, version: int | None = None) -
     base = _absolute(data_dir)
     found = status(base)
     if found.uri and _ready(base):
-        return found.uri  # without lock and import, which take time
+        return found.uri  # the lock and the import of the library take time
     require_posix()
     try:
         base.mkdir(parents=True, exist_ok=True)

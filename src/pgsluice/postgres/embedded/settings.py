@@ -7,7 +7,7 @@ import shutil
 SETTINGS = """
 # ---- pgsluice: settings of an embedded server that is filled in bulk ----
 
-# Nobody replicates this server. With these two settings, COPY into a table that was created or truncated in the same
+# No replica follows this server. With these two settings, COPY into a table that was created or truncated in the same
 # transaction writes the data files only and not the write-ahead log; so do the builds of its indexes.
 wal_level = minimal
 max_wal_senders = 0

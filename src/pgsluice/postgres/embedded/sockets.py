@@ -71,7 +71,7 @@ def socket_folder(pgdata: Path, uid: int | None) -> Path:
         os.chown(short, owner, -1)
     except FileExistsError:
         pass
-    # Everybody may write to the parent folder, so somebody else may have made a folder of this name.
+    # Every user may write to the parent folder, so another user may have made a folder of this name.
     found = short.lstat()
     if not short.is_dir() or short.is_symlink() or found.st_uid != owner or found.st_mode & 0o022:
         raise ServerError(f"{short} belongs to somebody else", "Use a --data-dir with a shorter path, without commas")
