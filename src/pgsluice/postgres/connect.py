@@ -127,7 +127,7 @@ def _libpq_form(address: str, origin: str) -> str:
         raise CallError(f"{origin} is not the address of a database", _FORMS)
     dialect = scheme.lower().partition("+")[0]
     if dialect not in ("postgres", "postgresql"):
-        raise CallError(f"{origin} begins with {scheme}://, which is not PostgreSQL", _FORMS)
+        raise CallError(f"{origin} begins with {scheme}:// and not with postgresql://", _FORMS)
     return f"postgresql://{rest}"
 
 

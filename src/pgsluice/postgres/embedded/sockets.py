@@ -74,5 +74,5 @@ def socket_folder(pgdata: Path, uid: int | None) -> Path:
     # Every user may write to the parent folder, so another user may have made a folder of this name.
     found = short.lstat()
     if not short.is_dir() or short.is_symlink() or found.st_uid != owner or found.st_mode & 0o022:
-        raise ServerError(f"{short} belongs to somebody else", "Use a --data-dir with a shorter path, without commas")
+        raise ServerError(f"{short} belongs to another user", "Use a --data-dir with a shorter path, without commas")
     return short
