@@ -1,7 +1,8 @@
-"""Looks at the tables after the fact: rows there, parents there, no NULL where none may be.
+"""Checks loaded tables: the numbers of rows, foreign keys, NOT NULL columns and unvalidated CHECKs.
 
-The constraints of the database are not trusted, their content is pluralize: each foreign key by a set query
-with its own operators, each NOT NULL and each unvalidated CHECK by a look at every row.
+The checks do not trust the constraints and query the rows instead. One query for each foreign key, with its operators,
+counts rows without a parent row. One scan of each table counts rows, NULLs in NOT NULL columns and rows that break an
+unvalidated CHECK.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from psycopg.rows import tuple_row
 from pgsluice.errors import SchemaFileError
 from pgsluice.ledger.queries import loaded_rows
 from pgsluice.ledger.schema import exists
-from pgsluice.model import Check, Constraint, QueryResult, Table, VerifyResult
+from pgsluice.model import Check, Constraint, QueryResult, Table, TableName, VerifyResult
 from pgsluice.postgres.catalog import read_tables, require_schema
-from pgsluice.postgres.foreign_keys import same_key
+from pgsluice.postgres.sql_fragments import identifier, keys_match
 from pgsluice.postgres.sql_lexer import Statement, is_transaction_statement, read_sql, split
 from pgsluice.sql import query
 from pgsluice.text import pluralize
@@ -28,13 +29,16 @@ Connection = psycopg.Connection[Any]
 
 
 def verify(conn: Connection, schema: str | None, sql_file: str | None = None) -> VerifyResult:
-    """Check the tables of ``schema`` (None: the current one) that the ledger knows; all, if it knows none.
+    """Checks the tables of a schema that the ledger knows, or all tables if the ledger knows none.
 
-    Everything is read in one read-only transaction; on a connection that is not inside a transaction yet,
-    in one snapshot. ``sql_file`` holds queries of the user, each with ``-- name: title`` before it, whose
-    results are returned as text, NULL as ''.
+    All queries run in one read-only transaction. On a connection that is not in a transaction they read one snapshot.
 
-    Raises FileError or SchemaFileError for ``sql_file``, DatabaseError for a schema that is not there.
+    :param schema: None for the current schema.
+    :param sql_file: a file with queries of the user, each with a comment ``-- name: title`` before it. The result
+        contains the rows of the queries as text, and NULL as ''.
+    :raises FileError: the file cannot be read.
+    :raises SchemaFileError: a statement of the file fails, would write, or is no query.
+    :raises DatabaseError: the schema does not exist.
     """
     statements = list(_user_queries(sql_file)) if sql_file is not None else []
     with _read_only(conn):
@@ -53,41 +57,50 @@ def verify(conn: Connection, schema: str | None, sql_file: str | None = None) ->
 
 @contextmanager
 def _read_only(conn: Connection) -> Iterator[None]:
-    """A read-only transaction; a savepoint with that property, if ``conn`` is in a transaction."""
+    """Opens a read-only transaction or, if the connection is in a transaction, a read-only savepoint."""
     fresh = conn.info.transaction_status == pq.TransactionStatus.IDLE
-    # Rolled back, so that a SET in the user's queries does not outlive them.
+    # The rollback undoes every SET in the queries of the user.
     with conn.transaction(force_rollback=True):
         conn.execute(query("verify", "one_snapshot" if fresh else "read_only"))
         yield
 
 
-def _numbers(conn: Connection, statement: sql.Composed) -> tuple[int, ...]:
+def _counts(conn: Connection, statement: sql.Composed) -> tuple[int, ...]:
+    """Returns the row of a query that returns aggregates."""
     with conn.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(statement).fetchone()
     assert row is not None  # aggregates without GROUP BY return one row
     return row
 
 
-def _source(table: Table) -> sql.Composable:
-    """The table itself, without tables that inherit from it; a partitioned one has its rows in those."""
-    name = sql.Identifier(table.name.schema, table.name.name)
-    return name if table.kind == "p" else sql.SQL("ONLY {}").format(name)
+def _from_item(table: TableName, kind: str) -> sql.Composable:
+    """Returns the table for FROM: the rows for which its foreign keys hold.
+
+    Foreign keys do not hold for the rows of inheriting tables. The rows of a partitioned table are in its partitions.
+
+    :param kind: ``pg_class.relkind``.
+    """
+    name = identifier(table)
+    return name if kind == "p" else sql.SQL("ONLY {}").format(name)
 
 
 def _table_checks(conn: Connection, table: Table, loaded: tuple[int, int, bool] | None) -> Iterator[Check]:
-    """Rows, NOT NULL columns and unvalidated CHECKs of one table, all in one scan."""
+    """Checks number of rows, NOT NULL columns and unvalidated CHECKs of a table, all in one scan.
+
+    :param loaded: what the ledger says about the table; None if it does not know the table.
+    """
     required = [column.name for column in table.columns if column.not_null]
     unproved = [check for check in table.checks if not check.validated]
     counts: list[sql.Composable] = [sql.SQL("count(*)")]
     nulls_in = sql.SQL("count(*) FILTER (WHERE {} IS NULL)")
     counts += [nulls_in.format(sql.Identifier(name)) for name in required]
-    # The text of a CHECK is PostgreSQL's own. A CHECK is broken by false, not by NULL.
+    # The text of a CHECK comes from PostgreSQL. False breaks a CHECK; NULL does not.
     counts += [sql.SQL("count(*) FILTER (WHERE NOT ({}))").format(sql.SQL(c.expression)) for c in unproved]
     statement = sql.SQL(query("verify", "scan")).format(
         counts=sql.SQL(", ").join(counts),
-        table=sql.Identifier(table.name.schema, table.name.name),
+        table=identifier(table.name),
     )
-    rows, *others = _numbers(conn, statement)
+    rows, *others = _counts(conn, statement)
     yield _rows_check(table, rows, loaded)
     for name, nulls in zip(required, others, strict=False):
         yield Check("not_null", f"{table.name}.{name}", nulls == 0, pluralize(nulls, "NULL"))
@@ -97,13 +110,17 @@ def _table_checks(conn: Connection, table: Table, loaded: tuple[int, int, bool] 
         yield Check("check", f"{table.name}.{check.name}", ok, f"{what}; broken by {pluralize(broken, 'row')}")
 
 
-def _rows_check(table: Table, rows: int, booked: tuple[int, int, bool] | None) -> Check:
+def _rows_check(table: Table, rows: int, ledger: tuple[int, int, bool] | None) -> Check:
+    """Compares the number of rows with what the ledger says.
+
+    :param ledger: rows loaded, rows of them replayed, and whether a run used a mode that changes rows.
+    """
     held = pluralize(rows, "row")
-    if booked is None:
+    if ledger is None:
         return Check("rows", str(table.name), True, f"{held}; the ledger knows of no load", asked=False)
-    loaded, replayed, changed = booked
+    loaded, replayed, changed = ledger
     if changed:
-        # Rows that were updated, left alone or deleted do not add up to what the table holds.
+        # The rows loaded are then not the rows of the table, because some rows were updated, unchanged or deleted.
         return Check("rows", str(table.name), True, f"{held}; loaded in modes that change rows", asked=False)
     detail = f"{held}; the ledger loaded {loaded:,}"
     if replayed:
@@ -116,33 +133,16 @@ def _rows_check(table: Table, rows: int, booked: tuple[int, int, bool] | None) -
 
 
 def _foreign_key_check(conn: Connection, table: Table, key: Constraint) -> Check:
-    """Rows whose parent does not exist, found with the operators of the foreign key itself."""
-    assert key.references is not None  # of every foreign key
-    theirs = f"{key.references}({', '.join(key.referenced_columns)})"
-    subject = f"{table.name}({', '.join(key.columns)}) -> {theirs}"
+    """Checks that the parent row of every row exists, with the operators of the foreign key."""
+    assert key.references is not None  # because it is a foreign key
+    referenced = f"{key.references}({', '.join(key.referenced_columns)})"
+    subject = f"{table.name}({', '.join(key.columns)}) -> {referenced}"
     if "PERIOD " in key.definition:
         return Check("foreign_key", subject, True, "a foreign key over periods", asked=False)
-    with conn.cursor(row_factory=tuple_row) as cursor:
-        kind = cursor.execute(
-            query("verify", "kind"), {"schema": key.references.schema, "name": key.references.name}
-        ).fetchone()
-    parent = sql.Identifier(key.references.schema, key.references.name)
-    own = [sql.Identifier("child", name) for name in key.columns]
-    filled = sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(column) for column in own)
-    empty = sql.SQL(" AND ").join(sql.SQL("{} IS NULL").format(column) for column in own)
-    orphans, halves = _numbers(
-        conn,
-        sql.SQL(query("verify", "orphans")).format(
-            child=_source(table),
-            parent=parent if kind == ("p",) else sql.SQL("ONLY {}").format(parent),
-            filled=filled,
-            empty=empty,
-            matches=same_key(key, "parent", "child"),
-        ),
-    )
+    orphans, halves = _count_orphans(conn, table, key, key.references)
     detail = pluralize(orphans, "orphan")
     broken = orphans
-    if key.match_full and len(own) > 1:
+    if key.match_full and len(key.columns) > 1:
         detail += f", {pluralize(halves, 'row')} with some of the columns NULL (MATCH FULL)"
         broken += halves
     if not key.enforced:
@@ -152,7 +152,28 @@ def _foreign_key_check(conn: Connection, table: Table, key: Constraint) -> Check
     return Check("foreign_key", subject, broken == 0 or not key.enforced, detail)
 
 
+def _count_orphans(conn: Connection, table: Table, key: Constraint, parent: TableName) -> tuple[int, ...]:
+    """Returns the number of rows without a parent row, and of rows where only some columns of the key are NULL."""
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        kind = cursor.execute(query("verify", "kind"), {"schema": parent.schema, "name": parent.name}).fetchone()
+    own = [sql.Identifier("child", name) for name in key.columns]
+    return _counts(
+        conn,
+        sql.SQL(query("verify", "orphans")).format(
+            child=_from_item(table.name, table.kind),
+            parent=_from_item(parent, kind[0] if kind else ""),
+            filled=sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(column) for column in own),
+            empty=sql.SQL(" AND ").join(sql.SQL("{} IS NULL").format(column) for column in own),
+            matches=keys_match(key, "parent", "child"),
+        ),
+    )
+
+
 def _user_queries(path: str) -> Iterator[Statement]:
+    """Yields the statements of the file.
+
+    :raises SchemaFileError: a statement would end the read-only transaction.
+    """
     for statement in split(read_sql(path), path):
         if is_transaction_statement(statement):
             raise SchemaFileError(
@@ -163,7 +184,11 @@ def _user_queries(path: str) -> Iterator[Statement]:
 
 
 def _run(conn: Connection, statement: Statement, path: str) -> QueryResult:
-    """One query; its values as PostgreSQL writes them."""
+    """Runs a query of the user.
+
+    :returns: the rows as the text that PostgreSQL sends.
+    :raises SchemaFileError: PostgreSQL refuses the query.
+    """
     title = statement.title or f"line {statement.line}"
     try:
         with conn.cursor() as cursor:
@@ -172,7 +197,7 @@ def _run(conn: Connection, statement: Statement, path: str) -> QueryResult:
             names = tuple(column.name for column in cursor.description or ())
             encoding = conn.info.encoding
     except psycopg.Error as error:
-        if error.sqlstate is None:  # the connection, not the query
+        if error.sqlstate is None:  # the error is about the connection
             raise
         raise SchemaFileError(
             f"{path}:{statement.line}: {error.diag.message_primary}",

@@ -1,3 +1,5 @@
+"""Tables as read from PostgreSQL's catalog: columns, constraints, indexes, obstacles, snapshots."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -8,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from pgsluice.model import Constraint, Index, Table, TableName
+from pgsluice.model import Constraint, Index, Obstacle, ObstacleKind, Table, TableName
 from pgsluice.postgres.catalog import fingerprint, is_empty, read_tables
 
 Conn = psycopg.Connection[Any]
@@ -75,8 +77,8 @@ def one(conn: Conn, name: str = "t") -> Table:
     return by_name(read_tables(conn, None))[name]
 
 
-def reasons(table: Table) -> tuple[str, ...]:
-    return tuple(map(str, table.obstacles))
+def found(table: Table) -> list[tuple[ObstacleKind, str]]:
+    return [(obstacle.kind, obstacle.text) for obstacle in table.obstacles]
 
 
 def test_everything_about_a_shop(any_conn: Conn) -> None:
@@ -142,57 +144,116 @@ def test_everything_about_a_shop(any_conn: Conn) -> None:
     assert index(customers, "E mail unique").constraint == "E mail unique"
 
 
-@pytest.mark.parametrize(
-    ("ddl", "words"),
-    [
-        ("CREATE TABLE t (a int) PARTITION BY LIST (a)", "the table is partitioned"),
-        ("CREATE TABLE p (a int); CREATE TABLE t () INHERITS (p)", "the table inherits from p"),
-        ("CREATE TABLE t (a int); CREATE TABLE c () INHERITS (t)", "table c inherits from it"),
-        (
-            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
-            "CREATE TABLE t (a int);"
-            'CREATE TRIGGER "T" BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()',
-            'trigger "T" fires on INSERT',
-        ),
-        (
-            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
-            "CREATE TABLE t (a int); CREATE TRIGGER g AFTER TRUNCATE ON t EXECUTE FUNCTION f()",
-            "trigger g fires on TRUNCATE",
-        ),
-        (
-            "CREATE TABLE t (a int); CREATE RULE r AS ON INSERT TO t DO INSTEAD NOTHING",
-            "rule r rewrites statements on it",
-        ),
-        ("CREATE TABLE t (a int); CREATE PUBLICATION p FOR TABLE t", "publication p replicates it"),
-        ("CREATE TABLE t (a int); CREATE PUBLICATION p FOR ALL TABLES", "publication p replicates it"),
-        (
-            "CREATE TABLE t (a int); CREATE PUBLICATION p FOR TABLES IN SCHEMA public",
-            "publication p replicates it",
-        ),
-        ("CREATE TABLE t (a int4range, EXCLUDE USING gist (a WITH &&))", "exclusion constraint t_a_excl"),
-        (
-            "CREATE TABLE t (a int PRIMARY KEY, b int); CREATE VIEW v AS SELECT a, b FROM t GROUP BY a",
-            "view v depends on constraint t_pkey",
-        ),
-        (
-            "CREATE TABLE t (a int); CREATE INDEX i ON t ((a + 1));ALTER INDEX i ALTER COLUMN 1 SET STATISTICS 7",
-            "index i has its own statistics target",
-        ),
-        (
-            "CREATE TABLE p (a int PRIMARY KEY); CREATE TABLE t (a int CONSTRAINT k REFERENCES p);"
-            "ALTER TABLE t DISABLE TRIGGER ALL",
-            "triggers of foreign key k are switched off or altered",
-        ),
-        (
-            "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
-            "CREATE TABLE t (a int); CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION f()",
-            "event trigger e watches changes of tables",
-        ),
-    ],
-)
-def test_obstacles(any_conn: Conn, ddl: str, words: str) -> None:
+OBSTACLES = [
+    ("CREATE TABLE t (a int) PARTITION BY LIST (a)", ObstacleKind.PARTITIONED, "the table is partitioned"),
+    (
+        "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;CREATE FOREIGN TABLE t (a int) SERVER s",
+        ObstacleKind.FOREIGN_TABLE,
+        "it is a foreign table",
+    ),
+    (
+        "CREATE TABLE p (a int); CREATE TABLE t () INHERITS (p)",
+        ObstacleKind.INHERITANCE,
+        "the table inherits from p",
+    ),
+    (
+        "CREATE TABLE t (a int); CREATE TABLE c () INHERITS (t)",
+        ObstacleKind.INHERITANCE,
+        "table c inherits from it",
+    ),
+    (
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TABLE t (a int);"
+        'CREATE TRIGGER "T" BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()',
+        ObstacleKind.TRIGGER,
+        'trigger "T" fires on INSERT',
+    ),
+    (
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        "CREATE TABLE t (a int); CREATE TRIGGER g AFTER TRUNCATE ON t EXECUTE FUNCTION f()",
+        ObstacleKind.TRUNCATE_TRIGGER,
+        "trigger g fires on TRUNCATE",
+    ),
+    (
+        "CREATE TABLE t (a int); CREATE RULE r AS ON INSERT TO t DO INSTEAD NOTHING",
+        ObstacleKind.RULE,
+        "rule r rewrites statements on it",
+    ),
+    (
+        "CREATE TABLE t (a int); CREATE PUBLICATION p FOR TABLE t",
+        ObstacleKind.PUBLICATION,
+        "publication p replicates it",
+    ),
+    (
+        "CREATE TABLE t (a int); CREATE PUBLICATION p FOR ALL TABLES",
+        ObstacleKind.PUBLICATION,
+        "publication p replicates it",
+    ),
+    (
+        "CREATE TABLE t (a int); CREATE PUBLICATION p FOR TABLES IN SCHEMA public",
+        ObstacleKind.PUBLICATION,
+        "publication p replicates it",
+    ),
+    (
+        "CREATE TABLE t (a int4range, EXCLUDE USING gist (a WITH &&))",
+        ObstacleKind.EXCLUSION,
+        "exclusion constraint t_a_excl",
+    ),
+    (
+        "CREATE TABLE t (a int PRIMARY KEY, b int); CREATE VIEW v AS SELECT a, b FROM t GROUP BY a",
+        ObstacleKind.DEPENDENCY,
+        "view v depends on constraint t_pkey",
+    ),
+    (
+        "CREATE TABLE t (a int); CREATE INDEX i ON t ((a + 1));ALTER INDEX i ALTER COLUMN 1 SET STATISTICS 7",
+        ObstacleKind.INDEX,
+        "index i has its own statistics target",
+    ),
+    (
+        "CREATE TABLE t (a int); CREATE INDEX i ON t (a); ALTER INDEX i DEPENDS ON EXTENSION plpgsql",
+        ObstacleKind.INDEX,
+        "index i belongs to extension plpgsql",
+    ),
+    (
+        "CREATE TABLE t (a int); CREATE INDEX i ON t (a);"
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass",
+        ObstacleKind.INDEX,
+        "index i is invalid",
+    ),
+    (
+        "CREATE TABLE p (a int PRIMARY KEY); CREATE TABLE t (a int CONSTRAINT k REFERENCES p);"
+        "ALTER TABLE t DISABLE TRIGGER ALL",
+        ObstacleKind.KEY_TRIGGER,
+        "triggers of foreign key k are switched off or altered",
+    ),
+    (
+        "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
+        "CREATE TABLE t (a int); CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION f()",
+        ObstacleKind.EVENT_TRIGGER,
+        "event trigger e watches changes of tables",
+    ),
+]
+
+
+@pytest.mark.parametrize(("ddl", "kind", "text"), OBSTACLES)
+def test_obstacles(any_conn: Conn, ddl: str, kind: ObstacleKind, text: str) -> None:
     any_conn.execute(ddl)
-    assert reasons(one(any_conn)) == (words,)
+    assert one(any_conn).obstacles == (Obstacle(kind, text),)
+
+
+def test_a_test_compares_every_kind_of_obstacle() -> None:
+    elsewhere = {
+        # test_rights
+        ObstacleKind.OWNER,
+        ObstacleKind.PRIVILEGE,
+        ObstacleKind.ROW_SECURITY,
+        # test_temporal_keys_and_unenforced_constraints
+        ObstacleKind.PERIOD,
+        # The query does not return these: pipeline/plan adds them.
+        ObstacleKind.RESUMABLE,
+        ObstacleKind.FAILED_ATTEMPT,
+    }
+    assert {kind for _, kind, _ in OBSTACLES} | elsewhere == set(ObstacleKind)
 
 
 def test_no_obstacles(any_conn: Conn) -> None:
@@ -206,7 +267,7 @@ def test_no_obstacles(any_conn: Conn) -> None:
         CREATE VIEW v AS SELECT a FROM t;
         CREATE PUBLICATION p FOR ALL TABLES;
     """)
-    assert reasons(one(any_conn)) == ()
+    assert found(one(any_conn)) == []
 
 
 def test_temporal_keys_and_unenforced_constraints(conn: Conn) -> None:
@@ -218,14 +279,14 @@ def test_temporal_keys_and_unenforced_constraints(conn: Conn) -> None:
                         v int GENERATED ALWAYS AS (a * 2) VIRTUAL);
     """)
     tables = by_name(read_tables(conn, None))
-    assert reasons(tables["t"]) == (
-        "constraint t_pkey is WITHOUT OVERLAPS",
-        "foreign key k of u uses PERIOD",
-    )
-    assert reasons(tables["u"]) == ("constraint k is a foreign key with PERIOD",)
+    assert found(tables["t"]) == [
+        (ObstacleKind.PERIOD, "constraint t_pkey is WITHOUT OVERLAPS"),
+        (ObstacleKind.PERIOD, "foreign key k of u uses PERIOD"),
+    ]
+    assert found(tables["u"]) == [(ObstacleKind.PERIOD, "constraint k is a foreign key with PERIOD")]
     assert not constraint(tables["w"], "c").enforced
     assert tables["w"].column("v").generated == "v"
-    assert [c.kind for c in tables["t"].constraints] == ["p"]  # NOT NULLs are none of ours
+    assert [c.kind for c in tables["t"].constraints] == ["p"]  # without the NOT NULL constraints of PostgreSQL 18
 
 
 def test_rights(any_conn: Conn) -> None:
@@ -243,16 +304,16 @@ def test_rights(any_conn: Conn) -> None:
         any_conn.execute("SET ROLE sluice_catalog")
         tables = by_name(read_tables(any_conn, None))
         assert tables["t"].owner_is_me
-        assert reasons(tables["t"]) == (
-            "foreign key c of child points at it, a table of postgres",
-            "no right of REFERENCES on parent to build foreign key k again",
-            "no right to CREATE indexes in schema public",
-        )
+        assert found(tables["t"]) == [
+            (ObstacleKind.OWNER, "foreign key c of child points at it, a table of postgres"),
+            (ObstacleKind.PRIVILEGE, "no right of REFERENCES on parent to build foreign key k again"),
+            (ObstacleKind.PRIVILEGE, "no right to CREATE indexes in schema public"),
+        ]
         assert not tables["child"].owner_is_me
-        assert reasons(tables["guarded"]) == (
-            "the table belongs to postgres",
-            "row level security is in force for sluice_catalog",
-        )
+        assert found(tables["guarded"]) == [
+            (ObstacleKind.OWNER, "the table belongs to postgres"),
+            (ObstacleKind.ROW_SECURITY, "row level security is in force for sluice_catalog"),
+        ]
     finally:
         any_conn.execute("RESET ROLE; DROP OWNED BY sluice_catalog CASCADE; DROP ROLE sluice_catalog")
 

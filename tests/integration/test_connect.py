@@ -1,4 +1,4 @@
-"""Addresses and what becomes of them; connections that work and that do not."""
+"""Addresses of databases, connections, and the messages of refused connections."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_server_too_old(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[str]:
-    """A server that asks for passwords; the address has no user."""
+    """The URI, without user, of a server that requires passwords."""
     with tempfile.TemporaryDirectory(prefix="sluice-", ignore_cleanup_errors=True) as folder:
         uri = embedded.start(folder)
         with psycopg.connect(uri, autocommit=True) as conn:

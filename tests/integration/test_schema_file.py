@@ -1,3 +1,5 @@
+"""Schema files: what is executed, skipped and refused."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -120,7 +122,7 @@ def test_set_search_path_holds_for_the_transaction(work: Conn, tmp_path: Path) -
     assert work.execute("SELECT current_schema()").fetchone() == ("public",)
 
 
-def test_existence_is_judged_where_create_would_put_it(work: Conn, tmp_path: Path) -> None:
+def test_objects_are_looked_up_in_the_schema_where_create_would_make_them(work: Conn, tmp_path: Path) -> None:
     work.execute("CREATE TABLE t (a int); CREATE SCHEMA s; SET LOCAL search_path TO s, public")
     assert apply(work, tmp_path, "CREATE TABLE t (a int)", "s") == SchemaApplied(1, 0, ("t",))
     assert work.execute("SELECT to_regclass('s.t')").fetchone() != (None,)

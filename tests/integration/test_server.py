@@ -1,4 +1,4 @@
-"""The embedded server, for real: made, started, stopped, killed."""
+"""The embedded server: made, started, stopped, killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pgsluice.postgres.embedded import server
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A data folder of the test's own (pytest's own are too long for a socket)."""
+    """A data folder for the test. The paths of pytest's temporary folders are too long for a socket."""
     with tempfile.TemporaryDirectory(prefix="sluice-", ignore_cleanup_errors=True) as name:
         data_dir = Path(name) / "data"
         yield data_dir

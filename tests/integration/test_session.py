@@ -1,4 +1,4 @@
-"""What a run's session may use: by rule, and no less memory than the server gives."""
+"""Memory and workers that configure_session sets: by rules, and never less memory than the server has set."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from unittest import mock
 import psycopg
 import pytest
 
-from pgsluice.postgres.session import for_session
+from pgsluice.postgres.session import configure_session
 
 
 def _set(conn: psycopg.Connection, setting: str, value: str) -> None:
@@ -16,7 +16,7 @@ def _set(conn: psycopg.Connection, setting: str, value: str) -> None:
 
 def _shown(db: str, setting: str) -> str:
     with psycopg.connect(db) as own:
-        for_session(own)
+        configure_session(own)
         row = own.execute(f"SHOW {setting}").fetchone()
         assert own.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
         assert row is not None

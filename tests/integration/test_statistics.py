@@ -1,4 +1,4 @@
-"""A value of which ANALYZE can make nothing is a good value all the same."""
+"""A value that ANALYZE cannot process is loaded all the same."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_range_too_wide_for_statistics(way: str, any_conn: psycopg.Connection,
     if way == "one by one":
         any_conn.execute("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
         any_conn.execute("CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()")
-    # Ranges of one width or of none have no histogram: the widths have to differ.
+    # ANALYZE makes a histogram only if the ranges have different widths.
     rows = [f'{n},"[{n},{10**n}]"' for n in range(1, 40)] + [f'40,"{WIDE}"', f'41,"{WIDE[:-2]}]"']
     bad = (
         [] if way in ("in place", "stage", "new table") else ['7,"[0,1]"' if key == "id" else f'90,"{WIDE}"', "x,empty"]

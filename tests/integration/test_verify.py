@@ -1,3 +1,5 @@
+"""The checks of ``verify`` and the queries of the user."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -26,7 +28,7 @@ INSERT INTO "Orders" VALUES (1, 1, 1), (2, 2, 2), (3, NULL, 7), (4, NULL, NULL);
 """
 
 
-def book(conn: Conn, table: str, loaded: int, status: str = "published") -> None:
+def record_load(conn: Conn, table: str, loaded: int, status: str = "published") -> None:
     ensure(conn)
     row = conn.execute("SELECT %s::regclass::oid::bigint", [table]).fetchone()
     assert row is not None
@@ -46,7 +48,7 @@ def check(conn: Conn, kind: str, start: str = "") -> Check:
 
 
 def break_by(conn: Conn, sql: str) -> None:
-    """Change rows behind the back of the foreign keys."""
+    """Changes rows without a check of the foreign keys."""
     with conn.transaction():
         conn.execute("SET LOCAL session_replication_role = replica")
         conn.execute(sql)
@@ -70,14 +72,14 @@ def test_all_tables_without_a_ledger(any_conn: Conn) -> None:
 
 def test_rows_against_the_ledger(conn: Conn) -> None:
     conn.execute(SHOP)
-    book(conn, "customers", 1000, "vetoed")
-    book(conn, "customers", 1)
-    book(conn, "customers", 1)
+    record_load(conn, "customers", 1000, "vetoed")
+    record_load(conn, "customers", 1)
+    record_load(conn, "customers", 1)
     assert {c.subject.partition(".")[0] for c in verify(conn, None).checks} == {"customers"}
     assert check(conn, "rows") == Check("rows", "customers", True, "2 rows; the ledger loaded 2")
     conn.execute("INSERT INTO customers SELECT n, n, '' FROM generate_series(3, 1500) AS n")
     assert check(conn, "rows").detail == "1,500 rows; the ledger loaded 2; 1,498 came another way"
-    book(conn, "customers", 2000)
+    record_load(conn, "customers", 2000)
     failed = check(conn, "rows")
     assert not failed.ok
     assert failed.detail.startswith("1,500 rows; the ledger loaded 2,002; 502 are missing")

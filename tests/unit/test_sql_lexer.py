@@ -1,3 +1,5 @@
+"""The lexer that cuts SQL files into statements, and the queries of the package."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -28,7 +28,7 @@ from pgsluice.pipeline.rejects.replay import Replay
 from pgsluice.pipeline.retry import LOCKED, PAUSES, transient_reason
 from pgsluice.pipeline.run_entry import RunEntry
 from pgsluice.pipeline.timing import Clock
-from pgsluice.postgres.session import for_session
+from pgsluice.postgres.session import configure_session
 from pgsluice.source.discover import discover
 from pgsluice.source.records.fast_scan import warm_up
 
@@ -93,7 +93,7 @@ class Run:
 
     def _open(self) -> None:
         self._main = self._connect("pgsluice")
-        for_session(self._main)
+        configure_session(self._main)
         self._ledger_conn = self._connect("pgsluice ledger")
         self._ledger_conn.autocommit = True
 

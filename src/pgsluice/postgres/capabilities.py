@@ -1,7 +1,7 @@
-"""Questions about what a table can do and what PostgreSQL does when rows are written to it.
+"""Properties of tables that decide how rows can be loaded and validated.
 
-The functions that take a :class:`~pgsluice.model.Table` answer from the catalog as it was read; the functions that
-take a connection ask the catalog again.
+The functions that take a :class:`~pgsluice.model.Table` use the catalog as it was read. The functions that take a
+connection query the catalog again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pgsluice.sql import query
 
 
 def only_insert_decides(table: Table) -> bool:
-    """Whether only an INSERT can tell if PostgreSQL accepts a row.
+    """Whether only an INSERT can tell if PostgreSQL accepts a row; then queries cannot validate the rows.
 
-    That is the case where something decides before any constraint is checked: a trigger or a rule, a policy, the
-    choice of a partition, a generated column; and where the triggers of a foreign key are altered, so that the foreign
-    key does not say what its definition says.
+    A row passes a trigger, a rule, a policy, the choice of a partition or a generated column before PostgreSQL checks
+    the constraints. Where the triggers of a foreign key are disabled or altered, PostgreSQL does not check what the
+    definition of the foreign key says.
     """
     return (
         table.kind != "r"
@@ -30,13 +30,10 @@ def only_insert_decides(table: Table) -> bool:
     )
 
 
-def may_swallow_rows(table: Table) -> bool:
-    """Whether a trigger or a rule can keep a row out of the table although its INSERT succeeds."""
-    return table.has_obstacle(ObstacleKind.TRIGGER, ObstacleKind.RULE)
-
-
 def trigger_order(table: Table) -> dict[str, int]:
-    """Constraints that triggers check, with their place in the firing order: by trigger name, compared as bytes.
+    """Returns the names of the constraints that triggers check, each with its position in the firing order.
+
+    PostgreSQL fires triggers in the order of their names, compared as bytes.
 
     Source: PostgreSQL manual, "Overview of Trigger Behavior".
     """
@@ -45,26 +42,34 @@ def trigger_order(table: Table) -> dict[str, int]:
 
 
 def firing_order(table: Table) -> list[Constraint]:
-    """The table's foreign keys in the order in which PostgreSQL checks them."""
+    """Returns the table's foreign keys in the order in which PostgreSQL checks them."""
     order = trigger_order(table)
     return sorted(table.foreign_keys, key=lambda c: order[c.name])
 
 
 def foreign_keys_to(table: Table, group: Collection[TableName], *, inner: bool) -> list[Constraint]:
-    """The table's foreign keys that reference tables of ``group`` (``inner``) or other tables, in firing order."""
+    """Returns the table's foreign keys that reference tables of a group, or all its other foreign keys.
+
+    :param group: the names of the tables of the group.
+    :param inner: True for foreign keys that reference tables of the group, False for the others.
+    :returns: the foreign keys in firing order.
+    """
     return [fk for fk in firing_order(table) if (fk.references in group) == inner]
 
 
 def unique_indexes(table: Table) -> list[Index]:
-    """The table's valid unique indexes in the order in which PostgreSQL checks them: by oid."""
+    """Returns the table's valid unique indexes in the order in which PostgreSQL checks them: by oid.
+
+    Source: ``RelationGetIndexList`` (relcache.c).
+    """
     return sorted((i for i in table.indexes if i.unique and i.valid), key=lambda i: i.oid)
 
 
 def merge_key_columns(table: Table, index: Index) -> tuple[str, ...]:
-    """The columns of the index if it can serve as merge key, else ().
+    """Returns the columns of the index if they can be a merge key, else ().
 
-    Partial and expression indexes cannot. Neither can NULLS NOT DISTINCT over nullable columns, because a comparison
-    with ``=`` does not find a row whose key is NULL.
+    Columns of partial and expression indexes cannot. Nullable columns of an index with NULLS NOT DISTINCT cannot
+    either, because a comparison with ``=`` does not find a row whose key is NULL.
     """
     columns = {c.name: c for c in table.columns}
     if not index.unique or index.predicate or not index.valid or not columns.keys() >= set(index.names):
@@ -75,18 +80,19 @@ def merge_key_columns(table: Table, index: Index) -> tuple[str, ...]:
 
 
 def key_indexes(table: Table, key: Sequence[str]) -> frozenset[str]:
-    """Names of the unique indexes over exactly these columns."""
+    """Returns the names of the unique indexes over exactly these columns."""
     return frozenset(i.name for i in table.indexes if key and set(merge_key_columns(table, i)) == set(key))
 
 
 def has_triggers_or_rules(conn: psycopg.Connection, oid: int) -> bool:
-    """Whether the table has an enabled trigger or rule, for any event."""
+    """Whether the table with this oid has an enabled trigger or rule, for any event."""
     return conn.execute(query("capabilities", "has_triggers_or_rules"), {"oid": oid}).fetchone() == (True,)
 
 
 def runs_user_functions(conn: psycopg.Connection, oids: Sequence[int]) -> bool:
-    """Whether writing rows of these tables runs functions or operators that are not PostgreSQL's own.
+    """Whether writing rows of the tables with these oids runs functions or operators that are not PostgreSQL's own.
 
-    Such a function may read or write any table.
+    A function of the user may read or write any table. Domains and composite types count as functions of the user,
+    because the query does not examine their constraints.
     """
     return conn.execute(query("capabilities", "runs_user_functions"), {"oids": list(oids)}).fetchone() == (True,)

@@ -1,8 +1,8 @@
-"""What the database says about its tables: columns, constraints, indexes, and what forbids touching them.
+"""Reads PostgreSQL's catalog: tables with their columns, constraints, indexes and obstacles.
 
-Every kind of thing is read by one query for all tables, so that a schema costs a handful of round trips
-however many tables it has. Definitions are those of PostgreSQL's own deparser and name things as the
-``search_path`` of the connection needs it: use them under the same ``search_path``.
+One query reads columns (or constraints, indexes, obstacles) of all tables, so a schema needs five round trips however
+many tables it has. Definitions come from PostgreSQL's deparser. The deparser qualifies a name only where the
+``search_path`` of the connection requires it, so use the definitions under the same ``search_path``.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from psycopg.rows import dict_row, tuple_row
 
 from pgsluice.errors import DatabaseError
 from pgsluice.model import Column, Constraint, Index, Obstacle, ObstacleKind, Table, TableName
+from pgsluice.postgres.sql_fragments import identifier
 from pgsluice.sql import query
 
 Fingerprint = dict[tuple[str, str, str], tuple[str | None, ...]]
-"""(constraint, index or table; its table; its name) to the facts about it."""
+"""A catalog snapshot. A key is the kind of object (``constraint``, ``index`` or ``table``), its table and its name; the
+value holds everything about the object that a load must not change."""
 
 
 def _rows(conn: psycopg.Connection[Any], name: str, **parameters: object) -> list[dict[str, Any]]:
@@ -29,20 +31,20 @@ def _rows(conn: psycopg.Connection[Any], name: str, **parameters: object) -> lis
 
 
 def _details(conn: psycopg.Connection[Any], name: str, oids: Sequence[int]) -> list[dict[str, Any]]:
-    # To plan one of these queries takes PostgreSQL longer than to answer it.
+    # PostgreSQL needs longer to plan one of these queries than to run it, so the query is skipped without tables.
     return _rows(conn, name, oids=oids) if oids else []
 
 
 def read_tables(
     conn: psycopg.Connection[Any], schema: str | None, only: Collection[int] | None = None
 ) -> tuple[Table, ...]:
-    """All tables of ``schema`` (None: the current one) in alphabetical order, partitions left out.
+    """Returns the tables of a schema in alphabetical order, without partitions.
 
-    :param only: oids of the tables to look into; of the others little more than their names is told. To
-        look into a table waits for whoever has it locked, since PostgreSQL's deparser does.
-
-    Errors of the connection pass through as psycopg raises them. A schema that does not exist has no
-    tables.
+    :param schema: None for the current schema. A schema that does not exist has no tables.
+    :param only: oids of the tables to read completely; None for all. The other tables come without columns,
+        constraints, indexes and obstacles. PostgreSQL's deparser locks the tables that it reads, so the function waits
+        while another session holds an exclusive lock on one of them.
+    :raises psycopg.Error: as psycopg raises it.
     """
     found = _rows(conn, "tables", schema=schema)
     oids = [row["oid"] for row in found if only is None or row["oid"] in only]
@@ -65,7 +67,7 @@ def read_tables(
 
     obstacles: defaultdict[int, list[Obstacle]] = defaultdict(list)
     for row in _details(conn, "obstacles", oids):
-        obstacles[row["table_oid"]].append(Obstacle(ObstacleKind(row["kind"]), row["words"]))
+        obstacles[row["table_oid"]].append(Obstacle(ObstacleKind(row["kind"]), row["text"]))
 
     return tuple(
         Table(
@@ -84,7 +86,10 @@ def read_tables(
 
 
 def _constraint(row: dict[str, Any]) -> Constraint:
-    """A row of the query ``constraints``, without the oids of its tables, as a Constraint."""
+    """Returns a Constraint for a row of the query ``constraints``.
+
+    :param row: the row without the oids of its tables; the function changes it.
+    """
     referenced_schema, referenced_name = row.pop("referenced_schema"), row.pop("referenced_name")
     table = TableName(row.pop("table_schema"), row.pop("table_name"))
     for name in ("columns", "referenced_columns", "equality"):
@@ -94,26 +99,29 @@ def _constraint(row: dict[str, Any]) -> Constraint:
 
 
 def require_schema(conn: psycopg.Connection[Any], schema: str) -> None:
-    """
-    :raises DatabaseError: there is no such schema.
+    """Checks that the schema exists.
+
+    :raises DatabaseError: it does not.
     """
     if conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone() is None:
         raise DatabaseError(f"there is no schema {schema!r}", "Create it, or check --into")
 
 
 def is_empty(conn: psycopg.Connection[Any], table: TableName) -> bool:
-    """Whether ``table`` has no row that this transaction sees."""
-    statement = sql.SQL(query("catalog", "is_empty")).format(table=sql.Identifier(table.schema, table.name))
+    """Whether the table has no row that is visible to this transaction."""
+    statement = sql.SQL(query("catalog", "is_empty")).format(table=identifier(table))
     with conn.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(statement).fetchone()
     return row is not None and bool(row[0])
 
 
 def fingerprint(conn: psycopg.Connection[Any], oids: Sequence[int]) -> Fingerprint:
-    """Everything about keys and indexes of the tables ``oids`` that a load must leave as it was.
+    """Returns the catalog snapshot of the tables, to compare before and after a load.
 
-    Comprises foreign keys of other tables that point here. Two fingerprints taken under the same
-    ``search_path`` are equal (``==``) if nothing but oids differs.
+    The snapshot includes foreign keys of other tables that reference these. Two snapshots are equal (``==``) if only
+    oids differ and both were taken under the same ``search_path``.
+
+    :param oids: oids of the tables.
     """
     return {
         (row["sort"], row["owner"], row["name"]): tuple(row["facts"])

@@ -1,7 +1,7 @@
-"""Where the database is, and a connection to it.
+"""Finds the address of the database and connects to it.
 
-A message of this module never holds a password: what libpq says is used only where it cannot quote the
-address, and the password is cut out of it even then.
+No message of this module contains a password. A message of libpq may quote the address, so this module writes messages
+of its own. Only for an unknown reason it repeats the last line of libpq's message, without the password.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pgsluice.errors import CallError, ConnectError, DatabaseError, ServerError
 
 OLDEST_SERVER = 15
+"""The oldest major version of PostgreSQL that pgsluice works with."""
 
 
 _CONNECT_SECONDS = 10
 
 
-# A load may wait for minutes on one statement; a firewall in between must neither forget the connection
-# nor may a dead server go unnoticed for the two hours of the operating system.
+# A load may wait minutes for one statement. With keepalives a firewall does not drop the idle connection, and a dead
+# server is noticed after a minute instead of the two hours that operating systems wait by default.
 _KEEPALIVES = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
@@ -32,15 +33,22 @@ _FORMS = "Write postgresql://user:password@host:5432/database or 'host=... dbnam
 
 
 def resolve(database_url: str | None, data_dir: str | None, *, make: bool = True) -> str:
-    """The address of the database, ready for :func:`connect`.
+    """Returns the address of the database, ready for :func:`connect`.
 
-    In this order: ``database_url`` (``data_dir`` is then only the place of reports); the embedded server
-    in ``data_dir``; ``DATABASE_URL``; libpq's own variables (the address is then '' and libpq reads them);
-    the embedded server in its default folder. An embedded server is started unless it runs.
+    The first of these that is given decides:
 
-    :param make: make an embedded server where none is; whoever only looks would find nothing in it.
-    :raises CallError: the address is none of PostgreSQL's.
-    :raises ServerError: the embedded server does not start, or there is none.
+    1. ``database_url``; ``data_dir`` is then only the folder of the reports.
+    2. The embedded server in ``data_dir``.
+    3. The environment variable ``DATABASE_URL``.
+    4. libpq's environment variables; the address is then '' and libpq reads the variables.
+    5. The embedded server in its default folder.
+
+    An embedded server is started unless it runs.
+
+    :param make: whether to make an embedded server where there is none. A command that only reads finds nothing in a
+        new server.
+    :raises CallError: the address is not an address of a PostgreSQL database.
+    :raises ServerError: the embedded server does not start, or there is none and ``make`` is False.
     """
     if database_url is not None:
         return _libpq_form(database_url, "--database-url")
@@ -49,7 +57,7 @@ def resolve(database_url: str | None, data_dir: str | None, *, make: bool = True
             return _libpq_form(from_environment, "DATABASE_URL")
         if any(os.environ.get(name) for name in _PG_VARIABLES):
             return ""
-    from pgsluice.postgres.embedded import server  # not needed, and not paid for, by those who bring a database
+    from pgsluice.postgres.embedded import server  # only here: a call with an address need not wait for this import
 
     folder = data_dir or server.DEFAULT_DATA_DIR
     if not make and server.status(folder).version is None:
@@ -61,17 +69,18 @@ def resolve(database_url: str | None, data_dir: str | None, *, make: bool = True
 
 
 def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Connection[tuple[object, ...]]:
-    """Open a connection (not autocommit, text in UTF-8) to a server that is new enough.
+    """Opens a connection: not in autocommit mode, with client encoding UTF-8 and isolation level READ COMMITTED.
 
-    Timeout, keepalives and name are only set where ``conninfo`` says nothing about them.
+    Connect timeout, keepalives and application name are set only where the address does not set them.
 
-    :raises ConnectError: the address cannot be read or nothing that answers there lets us in.
+    :param conninfo: a URL or keywords and values, as libpq reads them.
+    :raises ConnectError: the address cannot be read, no server answers, or the server refuses the connection.
     :raises DatabaseError: the server is older than PostgreSQL 15.
     """
     try:
         given = conninfo_to_dict(conninfo)
     except psycopg.Error:
-        # libpq quotes the piece that it cannot read, and that may be the password: say nothing of it.
+        # libpq quotes the part that it cannot read. That part may be the password, so the message repeats nothing.
         raise ConnectError(
             "the address of the database cannot be read", f"{_FORMS}; in a URL write % as %25, @ as %40"
         ) from None
@@ -83,8 +92,8 @@ def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Con
     try:
         conn: psycopg.Connection[tuple[object, ...]] = psycopg.connect(make_conninfo("", **params))
     except psycopg.OperationalError as error:
-        raise _explain(error, params) from None  # the cause's own text may quote the address
-    # Whatever the role or the database has for a default: a run must see what its other connection has committed.
+        raise _explain(error, params) from None  # the text of the cause may quote the address
+    # The role or the database may have another default. A run must see what its other connection has committed.
     conn.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     version = conn.info.server_version
     if version < OLDEST_SERVER * 10000:
@@ -97,7 +106,7 @@ def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Con
 
 
 def where(conn: psycopg.Connection[tuple[object, ...]]) -> str:
-    """``database at host:port`` in words, without user and password; a socket goes by its folder."""
+    """Returns ``database at host:port`` for messages, or ``database at folder`` for a Unix socket."""
     info = conn.info
     if info.host.startswith("/"):
         return f"{info.dbname} at {info.host}"
@@ -106,44 +115,47 @@ def where(conn: psycopg.Connection[tuple[object, ...]]) -> str:
 
 
 def _libpq_form(address: str, origin: str) -> str:
-    """The address as libpq reads it: without the driver that SQLAlchemy puts into the scheme."""
+    """Returns the address as libpq reads it: without the driver that SQLAlchemy writes into the scheme.
+
+    :param origin: the option or variable that holds the address, for the message.
+    """
     scheme, separator, rest = address.strip().partition("://")
     if not separator or "=" in scheme:
-        # No scheme, or the "://" stands inside of a key's value.
+        # The address has no scheme, or the "://" is part of a value.
         if "=" in address:
             return address
         raise CallError(f"{origin} is not the address of a database", _FORMS)
     dialect = scheme.lower().partition("+")[0]
     if dialect not in ("postgres", "postgresql"):
-        raise CallError(f"{origin} begins with {scheme}://, which is not PostgreSQL", _FORMS)
+        raise CallError(f"{origin} begins with {scheme}:// and not with postgresql://", _FORMS)
     return f"postgresql://{rest}"
 
 
 def _explain(error: psycopg.OperationalError, params: dict[str, str | int | None]) -> ConnectError:
-    """One line that says what failed, and what to do.
+    """Returns an error with what failed and what to do, in one line each.
 
-    libpq gives no SQLSTATE for a failed connection, so that its text is all there is. A server that
-    speaks another language than English falls through to the last case, which repeats it.
+    libpq gives no SQLSTATE for a failed connection, so the cause is found in its text. A text that is not in English
+    matches no case, and the last line of the text becomes the message.
     """
     text = str(error)
-    said = text.lower()
+    lower = text.lower()
     host = _host(params)
-    user = _of(params, "user", "PGUSER")
+    user = _param(params, "user", "PGUSER")
     as_user = f' for user "{user}"' if user else ""
-    if isinstance(error, psycopg.errors.ConnectionTimeout) or "timeout expired" in said:
+    if isinstance(error, psycopg.errors.ConnectionTimeout) or "timeout expired" in lower:
         return ConnectError(
             f"no answer from {host} in {params.get('connect_timeout') or os.environ['PGCONNECT_TIMEOUT']} s",
             "Check address, network and firewall, or wait longer with connect_timeout=... in the address",
         )
-    if "could not translate host name" in said or "resol" in said or "name or service not known" in said:
-        # An unescaped @ in a password makes its tail part of the "host": do not print it.
+    if "could not translate host name" in lower or "resol" in lower or "name or service not known" in lower:
+        # If a password contains an @ that is not escaped, libpq takes the text behind it for a part of the host.
         return ConnectError(
             f"the host {host.rpartition('@')[2]} is not known",
-            "Check its spelling; in a URL, write an @ inside of the password as %40",
+            "Check its spelling; in a URL, write an @ in the password as %40",
         )
-    if "password authentication failed" in said:
+    if "password authentication failed" in lower:
         return ConnectError(f"wrong password{as_user} at {host}", "Check user and password of the address")
-    if "no password supplied" in said:
+    if "no password supplied" in lower:
         return ConnectError(f"{host} asks for a password{as_user}", "Put it into the address, PGPASSWORD or ~/.pgpass")
     if missing := re.search(r'database "([^"]*)" does not exist', text):
         return ConnectError(f'there is no database "{missing[1]}" at {host}', f"Create it first: createdb {missing[1]}")
@@ -151,16 +163,16 @@ def _explain(error: psycopg.OperationalError, params: dict[str, str | int | None
         return ConnectError(
             f'there is no role "{missing[1]}" at {host}', "Name a user in the address: postgresql://user@..."
         )
-    if "starting up" in said or "shutting down" in said:
+    if "starting up" in lower or "shutting down" in lower:
         return ConnectError(f"the server at {host} is just starting or stopping", "Try again in a moment")
-    if "connection refused" in said or "no such file or directory" in said:
+    if "connection refused" in lower or "no such file or directory" in lower:
         return ConnectError(
             f"no server listens at {host}",
             f"Start it, or check host and port; without {_named_by()} an embedded server is used",
         )
-    if "too many clients" in said or "remaining connection slots" in said:
+    if "too many clients" in lower or "remaining connection slots" in lower:
         return ConnectError(f"{host} has no connection left", "Close others or raise max_connections")
-    if "pg_hba.conf" in said:
+    if "pg_hba.conf" in lower:
         return ConnectError(
             f"the server at {host} does not admit this client{as_user}",
             "Have its pg_hba.conf extended, or check sslmode",
@@ -173,21 +185,21 @@ def _explain(error: psycopg.OperationalError, params: dict[str, str | int | None
 
 
 def _named_by() -> str:
-    """What an embedded server would be used without."""
+    """Returns the option and the variables without which an embedded server would be used."""
     given = [name for name in ("DATABASE_URL", *_PG_VARIABLES) if os.environ.get(name)]
     return " and ".join(["--database-url", *given])
 
 
-def _of(params: dict[str, str | int | None], key: str, variable: str) -> str:
+def _param(params: dict[str, str | int | None], key: str, variable: str) -> str:
     return str(params.get(key) or os.environ.get(variable) or "")
 
 
 def _host(params: dict[str, str | int | None]) -> str:
-    """Host and port as the address or libpq's variables have them."""
-    host = _of(params, "host", "PGHOST") or _of(params, "hostaddr", "PGHOSTADDR")
+    """Returns host and port of the address or of libpq's variables, for messages."""
+    host = _param(params, "host", "PGHOST") or _param(params, "hostaddr", "PGHOSTADDR")
     if not host:
-        service = _of(params, "service", "PGSERVICE")
+        service = _param(params, "service", "PGSERVICE")
         return f"service {service}" if service else "the local socket"
     if host.startswith("/"):
         return f"socket {host}"
-    return f"{host}:{_of(params, 'port', 'PGPORT') or 5432}"
+    return f"{host}:{_param(params, 'port', 'PGPORT') or 5432}"

@@ -1,107 +1,121 @@
-"""Taking keys and indexes of an empty table down before its rows come, and building them after.
+"""Dropping the keys and indexes of empty tables before a load, and building them again afterwards.
 
-What is built again has the same definition, name, comment and flags: the run compares the catalog's fingerprint
-before and after (:func:`pgsluice.postgres.catalog.fingerprint`) and does not publish when they differ.
+A rebuilt key or index has the same definition, name, comment and flags as before. The run compares the catalog
+snapshots of before and after (:func:`pgsluice.postgres.catalog.fingerprint`) and does not publish if they differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import psycopg
 from psycopg import sql
 
-from pgsluice.model import Constraint, Index, Listener, Progress, Table
-from pgsluice.pipeline.state import TableRun
+from pgsluice.model import Constraint, Index, Table
+from pgsluice.postgres.sql_fragments import identifier
 
 
-def _exec(conn: psycopg.Connection, text: str, *parts: sql.Composable) -> None:
-    conn.execute(sql.SQL(text).format(*parts))
+def drop_keys(conn: psycopg.Connection, tables: Sequence[Table]) -> None:
+    """Drops foreign keys, keys and indexes of the tables and truncates the tables.
 
+    The tables are empty already. TRUNCATE gives them new files, with two effects on the COPY that follows:
 
-def take_down(conn: psycopg.Connection, states: Sequence[TableRun]) -> None:
-    """Drops foreign keys, keys and indexes of the tables and gives them new, empty files.
-
-    TRUNCATE of a table that is empty anyway lets COPY fill fresh pages in order, which the ranks of
-    :class:`~pgsluice.pipeline.row_map.RowMap` rest on (``TABLE_INSERT_SKIP_FSM``, copyfrom.c), and skip the
-    write-ahead log where ``wal_level`` is minimal.
+    - COPY fills page after page. In a table that was not truncated in the same transaction, COPY puts short rows into
+      an earlier page that has room left (``CopyFrom`` and ``TABLE_INSERT_SKIP_FSM``, copyfrom.c). The position of a
+      row would then no longer tell its ordinal, and :class:`~pgsluice.pipeline.row_map.RowMap` relies on that.
+    - COPY skips the write-ahead log where ``wal_level`` is minimal.
     """
-    for state in states:
-        for fk in state.plan.table.foreign_keys:
-            _exec(conn, "ALTER TABLE {} DROP CONSTRAINT {}", state.target, sql.Identifier(fk.name))
-    for state in states:
-        table = state.plan.table
+    # Every foreign key is dropped before the first unique key, because PostgreSQL does not drop a referenced key.
+    for table in tables:
+        for fk in table.foreign_keys:
+            _drop_constraint(conn, table, fk.name)
+    for table in tables:
         for index in table.indexes:
             if index.constraint:
-                _exec(conn, "ALTER TABLE {} DROP CONSTRAINT {}", state.target, sql.Identifier(index.constraint))
+                _drop_constraint(conn, table, index.constraint)
             else:
-                _exec(conn, "DROP INDEX {}", sql.Identifier(table.name.schema, index.name))
-    # Also because only a table that was emptied in the transaction is filled page after page: elsewhere COPY puts short
-    # rows where an earlier page has room left (``CopyFrom``, TABLE_INSERT_SKIP_FSM), and the place of a row would no
-    # longer tell which record it is.
-    _exec(conn, "TRUNCATE {}", sql.SQL(", ").join(s.target for s in states))
+                conn.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(table.name.schema, index.name)))
+    conn.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(identifier(table.name) for table in tables)))
+
+
+def _drop_constraint(conn: psycopg.Connection, table: Table, name: str) -> None:
+    conn.execute(
+        sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(identifier(table.name), sql.Identifier(name)),
+    )
 
 
 def build_index(conn: psycopg.Connection, table: Table, index: Index) -> None:
-    """Builds one index and the constraint that owned it.
+    """Builds an index and the constraint that owns it, with comments and flags.
 
-    :raises psycopg.errors.UniqueViolation: the rows do not have unique keys.
+    :raises psycopg.errors.UniqueViolation: the index is unique and two rows have the same key.
     """
-    name = sql.Identifier(table.name.schema, index.name)
-    relation = sql.Identifier(table.name.schema, table.name.name)
+    relation = identifier(table.name)
+    name = sql.Identifier(index.name)
     if index.tablespace:
-        _exec(conn, "SET LOCAL default_tablespace = {}", sql.Literal(index.tablespace))
+        conn.execute(sql.SQL("SET LOCAL default_tablespace = {}").format(sql.Literal(index.tablespace)))
     conn.execute(sql.SQL(index.definition))
     if index.tablespace:
         conn.execute("SET LOCAL default_tablespace TO DEFAULT")
     if index.constraint:
-        owner = next(c for c in table.constraints if c.name == index.constraint)
-        clause = "PRIMARY KEY" if owner.kind == "p" else "UNIQUE"
-        when = " INITIALLY DEFERRED" if owner.deferred else ""
-        defer = f" DEFERRABLE{when}" if owner.deferrable else ""
-        _exec(
-            conn,
-            f"ALTER TABLE {{}} ADD CONSTRAINT {{}} {clause} USING INDEX {{}}{defer}",
-            relation,
-            sql.Identifier(owner.name),
-            sql.Identifier(index.name),
-        )
-        _comment_constraint(conn, relation, owner)
+        _add_constraint_using(conn, table, index)
     if index.comment is not None:
-        _exec(conn, "COMMENT ON INDEX {} IS {}", name, sql.Literal(index.comment))
+        conn.execute(
+            sql.SQL("COMMENT ON INDEX {} IS {}").format(
+                sql.Identifier(table.name.schema, index.name), sql.Literal(index.comment)
+            )
+        )
     if index.clustered:
-        _exec(conn, "ALTER TABLE {} CLUSTER ON {}", relation, sql.Identifier(index.name))
+        conn.execute(sql.SQL("ALTER TABLE {} CLUSTER ON {}").format(relation, name))
     if index.replica_identity:
-        _exec(conn, "ALTER TABLE {} REPLICA IDENTITY USING INDEX {}", relation, sql.Identifier(index.name))
+        conn.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY USING INDEX {}").format(relation, name))
+
+
+def _add_constraint_using(conn: psycopg.Connection, table: Table, index: Index) -> None:
+    """Adds the primary or unique key that owns the index, over the index that exists already."""
+    owner = next(c for c in table.constraints if c.name == index.constraint)
+    clauses = [
+        sql.SQL("ALTER TABLE {} ADD CONSTRAINT {}").format(identifier(table.name), sql.Identifier(owner.name)),
+        sql.SQL("PRIMARY KEY" if owner.kind == "p" else "UNIQUE"),
+        sql.SQL("USING INDEX {}").format(sql.Identifier(index.name)),
+    ]
+    if owner.deferrable:
+        clauses.append(sql.SQL("DEFERRABLE"))
+        if owner.deferred:
+            clauses.append(sql.SQL("INITIALLY DEFERRED"))
+    conn.execute(sql.SQL(" ").join(clauses))
+    _comment_on_constraint(conn, identifier(table.name), owner)
+
+
+def build_plain_indexes(conn: psycopg.Connection, table: Table, progress: Callable[[str], None]) -> None:
+    """Builds the indexes of the table that are not unique, so that no row can break them.
+
+    :param progress: receives the name of each index before it is built.
+    """
+    for index in table.indexes:
+        if not index.unique:
+            progress(index.name)
+            build_index(conn, table, index)
 
 
 def add_constraints(conn: psycopg.Connection, relation: sql.Composable, constraints: Sequence[Constraint]) -> None:
-    """Adds CHECKs or foreign keys by their own definitions; PostgreSQL validates them, all CHECKs in one scan.
+    """Adds CHECKs or foreign keys by their definitions. PostgreSQL validates them, all CHECKs in one scan.
 
-    :raises psycopg.errors.CheckViolation, psycopg.errors.ForeignKeyViolation: rows break one.
+    :param relation: the table that receives the constraints: the target table or its shadow table.
+    :raises psycopg.errors.CheckViolation: a row breaks a CHECK.
+    :raises psycopg.errors.ForeignKeyViolation: a row breaks a foreign key.
     """
     clauses = [
         sql.SQL("ADD CONSTRAINT {} {}").format(sql.Identifier(c.name), sql.SQL(c.definition)) for c in constraints
     ]
     conn.execute(sql.SQL("ALTER TABLE {} {}").format(relation, sql.SQL(", ").join(clauses)))
     for constraint in constraints:
-        _comment_constraint(conn, relation, constraint)
+        _comment_on_constraint(conn, relation, constraint)
 
 
-def _comment_constraint(conn: psycopg.Connection, relation: sql.Composable, constraint: Constraint) -> None:
+def _comment_on_constraint(conn: psycopg.Connection, relation: sql.Composable, constraint: Constraint) -> None:
     if constraint.comment is not None:
-        _exec(
-            conn,
-            "COMMENT ON CONSTRAINT {} ON {} IS {}",
-            sql.Identifier(constraint.name),
-            relation,
-            sql.Literal(constraint.comment),
+        conn.execute(
+            sql.SQL("COMMENT ON CONSTRAINT {} ON {} IS {}").format(
+                sql.Identifier(constraint.name), relation, sql.Literal(constraint.comment)
+            )
         )
-
-
-def build_plain(conn: psycopg.Connection, state: TableRun, listen: Listener) -> None:
-    """Builds the indexes that judge nothing."""
-    table = state.plan.table
-    for index in (i for i in table.indexes if not i.unique):
-        listen(Progress("build", state.name, f"index {index.name}"))
-        build_index(conn, table, index)

@@ -1,7 +1,7 @@
-"""Applies a ``.sql`` file to a database that may have some of it already: what is missing is made.
+"""Applies a ``.sql`` file to a database: executes the statements that make something that does not exist yet.
 
-The file is cut into statements by a lexer that knows PostgreSQL's quotes and comments, and each statement
-is judged by its first words. Nothing that exists is altered or dropped.
+:mod:`pgsluice.postgres.sql_lexer` cuts the file into statements. The first words of a statement tell what it makes or
+changes, and the catalog tells whether that exists. Nothing that existed before the file is altered or dropped.
 """
 
 from __future__ import annotations
@@ -37,69 +37,73 @@ _NOISE = frozenset(
         "foreign",
     }
 )
-"""Keywords that may stand before or behind the kind of a thing and do not matter here."""
+"""Keywords before or behind the kind of an object (``CREATE UNIQUE INDEX IF NOT EXISTS``) that make no difference."""
 
 
 _RELATIONS = frozenset({"table", "view", "sequence", "index"})
 
 
 _OTHERS = frozenset({"schema", "extension", "type", "domain", "function", "procedure", "aggregate", "language"})
-"""Kinds of things that have no row in pg_class; the pass remembers which of them it made."""
+"""Kinds of objects without a row in pg_class. :class:`_Application` remembers the objects that the file made."""
 
 
-_SETTINGS = {
+_SETTING_NAMES = {
     "time": "timezone",
     "names": "client_encoding",
     "schema": "search_path",
     "session": "session_authorization",
 }
-"""What SET calls otherwise than current_setting() does."""
+"""Words after SET that name a setting, each with the name of the setting for current_setting()."""
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaApplied:
-    """What applying a file did."""
+    """What :func:`apply_missing` did with a file: numbers of statements, and tables."""
 
     executed: int
     skipped: int
     tables_made: tuple[str, ...]
-    """As the search_path needs them to be named, in the file's order."""
+    """Names in the order of the file, quoted, and qualified where the search_path requires it."""
 
 
 @dataclass(slots=True)
 class _Reader:
-    """Goes through the tokens of one statement."""
+    """Reads the tokens of a statement from left to right."""
 
     tokens: tuple[Token, ...]
     place: int = 0
 
     def key(self) -> str:
+        """Returns the key of the next token, '' at the end; the reader does not move."""
         return self.tokens[self.place].key if self.place < len(self.tokens) else ""
 
     def word(self) -> str:
-        """The next keyword, passed over."""
+        """Returns the key of the next token and moves behind it."""
         key = self.key()
         self.place += 1
         return key
 
     def skip(self, words: frozenset[str] = _NOISE) -> None:
-        """Pass over ``words``."""
+        """Moves to the next token that is none of the words."""
         while self.key() in words:
             self.place += 1
 
     def find(self, *keys: str) -> bool:
-        """Move behind the next one of ``keys``; False if there is none."""
+        """Moves behind the next token that has one of these keys.
+
+        :returns: False if there is no such token.
+        """
         while self.place < len(self.tokens):
             if self.word() in keys:
                 return True
         return False
 
     def name(self) -> tuple[str, ...]:
-        """The parts of the possibly qualified name that comes next, as written; empty if none comes."""
+        """Returns the parts of the next name as they are written, and moves behind them; () if no name is next."""
         parts: list[str] = []
         while self.place < len(self.tokens) and self.tokens[self.place].kind in ("word", "quoted"):
             text = self.tokens[self.place].text
-            # to_regclass() does not read U&"..."; such a name goes to PostgreSQL unjudged.
+            # to_regclass() cannot read U&"...", so nothing tells whether the object exists.
             if text[:3].lower() == 'u&"':
                 return ()
             parts.append(text)
@@ -111,16 +115,18 @@ class _Reader:
 
 
 def apply_missing(conn: psycopg.Connection[Any], path: str, into: str | None = None) -> SchemaApplied:
-    """Execute the statements of the file ``path`` that make something that does not exist yet.
+    """Executes the statements of a file that make something that does not exist yet.
 
-    Runs within the caller's transaction (``conn`` is not in autocommit mode) and under its search_path;
-    ``into`` names the schema of that search_path for the messages. Statements about tables that were
-    there before are skipped, as are those that begin or end transactions. Settings (SET) hold for the
-    rest of the file only, except ``SET search_path``, which holds for the rest of the transaction.
+    The statements run in the transaction of the caller and under its search_path. Statements about tables that existed
+    before the file are skipped. Statements that begin or end transactions are skipped as well. Settings (SET) hold for
+    the rest of the file. ``SET search_path`` holds for the rest of the transaction.
 
-    Raises FileError if the file cannot be read, SchemaFileError with the line for a statement that would
-    drop or empty something, that psycopg cannot send, or that PostgreSQL refuses. After an error the
-    caller rolls back.
+    :param conn: a connection that is not in autocommit mode. After an error the caller rolls back.
+    :param path: the file.
+    :param into: the schema of the search_path, for messages.
+    :raises FileError: the file cannot be read.
+    :raises SchemaFileError: PostgreSQL refuses a statement, psycopg cannot send it, or it would drop or empty
+        something. The message contains the line.
     """
     text = read_sql(path)
     application = _Application(conn, path, into)
@@ -131,13 +137,13 @@ def apply_missing(conn: psycopg.Connection[Any], path: str, into: str | None = N
 
 
 def _plain(name: tuple[str, ...]) -> str:
-    """The last part of ``name`` without its quotes."""
+    """Returns the last part of the name without quotes."""
     return name[-1].strip('"') if name[-1].startswith('"') else name[-1].lower()
 
 
 @dataclass(slots=True)
 class _Application:
-    """The state of one pass through a file."""
+    """Executes the statements of a file one after the other, and knows what the earlier ones made."""
 
     conn: psycopg.Connection[Any]
     path: str
@@ -146,18 +152,22 @@ class _Application:
     skipped: int = 0
     tables_made: list[str] = field(default_factory=list)
     before: frozenset[int] = frozenset()
-    """The relations that existed when the pass began."""
+    """The oids of the relations that existed before the file."""
     skipped_indexes: set[tuple[str, ...]] = field(default_factory=set)
+    """Names, without schema, of the indexes that the file would make on tables that existed before the file."""
     made: set[tuple[str, str]] = field(default_factory=set)
-    """Kind and unqualified name of the types, functions and the like that the file made."""
+    """Kind and name, without schema, of the objects that the file made and that are no relations."""
     settings: dict[str, str | None] = field(default_factory=dict)
-    """Values from before the file's SET statements."""
+    """Settings that the file changed, with their values before the file."""
 
     def __post_init__(self) -> None:
         self.before = frozenset(self._value("SELECT array_agg(oid::bigint) FROM pg_class"))
 
     def take(self, statement: Statement) -> None:
-        """Execute, skip or refuse ``statement``."""
+        """Executes or skips the statement.
+
+        :raises SchemaFileError: the statement would drop or empty something, or PostgreSQL refuses it.
+        """
         first = statement.tokens[0].key
         if first in ("drop", "truncate"):
             raise SchemaFileError(
@@ -171,10 +181,10 @@ class _Application:
         else:
             self._execute(statement, may_exist=first == "create")
 
-    # ------------------------------------------------------------------ judging
+    # ------------------------------------------------------------------ what exists
 
     def _exists(self, statement: Statement) -> bool:
-        """Whether the statement makes what is there, or is about something that was there before."""
+        """Whether the statement makes an object that exists, or is about an object that existed before the file."""
         reader = _Reader(statement.tokens)
         match reader.word():
             case "create":
@@ -203,13 +213,14 @@ class _Application:
                 reader.skip()
                 return self._was_there(reader.name())
             case "select":
-                # pg_dump empties the search_path of the session this way; everything it writes is
-                # qualified, so that nothing needs it.
+                # pg_dump empties the search_path of the session with this SELECT. It qualifies all names, so its files
+                # do not need that.
                 sets = statement.keys(4)[1:] == ("pg_catalog", ".", "set_config")
                 return sets and "search_path" in statement.text
         return False
 
     def _creates_existing(self, reader: _Reader) -> bool:
+        """Whether the object of a CREATE exists, or belongs to a table that existed before the file."""
         reader.skip()
         kind = reader.word()
         reader.skip()
@@ -240,6 +251,7 @@ class _Application:
         return False
 
     def _comments_on_existing(self, reader: _Reader) -> bool:
+        """Whether the object of a COMMENT existed before the file, or was skipped."""
         reader.word()
         reader.skip(_NOISE - {"constraint"})
         kind = reader.word()
@@ -259,33 +271,38 @@ class _Application:
         return self._not_made_here(kind, reader.name())
 
     def _not_made_here(self, kind: str, name: tuple[str, ...]) -> bool:
-        """Whether ``name`` is a type, function or the like that this file did not make."""
+        """Whether the object is of a kind without a row in pg_class and was not made by the file."""
         return kind in _OTHERS and bool(name) and (kind, _plain(name)) not in self.made
 
     def _was_there(self, name: tuple[str, ...]) -> bool:
-        """Whether the relation ``name`` existed before the file."""
+        """Whether the relation existed before the file."""
         return self._regclass(name) in self.before
 
     def _regclass(self, name: tuple[str, ...], *, creating: bool = False) -> int | None:
-        """The oid of the relation ``name``; ``creating``: in the schema where CREATE would put it."""
+        """Returns the oid of the relation, None if there is none.
+
+        :param creating: whether to look only in the schema in which CREATE would make the relation.
+        """
         return self._lookup(
             "SELECT to_regclass(%s)::oid", self._in_creation_schema(name) if creating else ".".join(name)
         )
 
     def _in_creation_schema(self, name: tuple[str, ...]) -> str:
-        """``name`` qualified as CREATE would do it."""
+        """Returns the name with the schema in which CREATE would make the object."""
         if len(name) != 1:
             return ".".join(name)
         schema = self._value("SELECT quote_ident(current_schema())")
         return f"{schema}.{name[0]}" if schema else name[0]
 
     def _lookup(self, statement: str, name: str) -> int | None:
+        """Returns the oid that the statement returns for the name; None for no row, NULL or an empty name."""
         if not name:
             return None
         oid = self._value(statement, name)
         return None if oid is None else int(oid)
 
     def _value(self, statement: str, *parameters: object) -> Any:
+        """Returns the first column of the first row; None if there is no row."""
         with self.conn.cursor(row_factory=tuple_row) as cursor:
             row = cursor.execute(statement, parameters or None).fetchone()
         return None if row is None else row[0]
@@ -293,7 +310,10 @@ class _Application:
     # ------------------------------------------------------------------ executing
 
     def _execute(self, statement: Statement, *, may_exist: bool) -> None:
-        """Execute; a statement that ``may_exist`` is skipped if PostgreSQL says that it does."""
+        """Executes the statement.
+
+        :param may_exist: whether to skip the statement if PostgreSQL says that its object exists.
+        """
         try:
             if may_exist:
                 with self.conn.transaction():
@@ -306,14 +326,14 @@ class _Application:
             self.skipped += 1
             return
         except psycopg.Error as error:
-            if error.sqlstate is None:  # the connection, not the statement
+            if error.sqlstate is None:  # the error is about the connection
                 raise
             raise self._refused(statement, error) from error
         self.executed += 1
         self._note(statement)
 
     def _note(self, statement: Statement) -> None:
-        """Remember what the statement made."""
+        """Remembers what the statement made."""
         reader = _Reader(statement.tokens)
         if reader.word() != "create":
             return
@@ -327,29 +347,30 @@ class _Application:
             self.made.add((kind, _plain(name)))
 
     def _set(self, statement: Statement) -> None:
-        """Execute SET for this transaction only, whatever the file says, and remember what was before."""
+        """Executes SET as SET LOCAL, whatever the file says, and remembers the value before the file."""
         reader = _Reader(statement.tokens, 1)
         scope = {"local", "session"}
-        if "authorization" in statement.keys(4):  # SET SESSION AUTHORIZATION: here it is part of the name
+        if "authorization" in statement.keys(4):  # in SET SESSION AUTHORIZATION, "session" is part of the name
             scope = {"local"}
         reader.skip(frozenset(scope))
         rest = statement.tokens[min(reader.place, len(statement.tokens) - 1)]
         start = rest.start - statement.tokens[0].start
         name = reader.name()
         written = ".".join(name).lower()
-        setting = _SETTINGS.get(written, written)
+        setting = _SETTING_NAMES.get(written, written)
         if setting != "search_path" and setting not in self.settings:
             self.settings[setting] = self._value("SELECT current_setting(%s, true)", setting)
         local = Statement(f"SET LOCAL {statement.text[start:]}", statement.line, statement.tokens)
         self._execute(local, may_exist=False)
 
     def restore_settings(self) -> None:
-        """Undo the SET statements of the file, which were meant for the file."""
+        """Gives the settings their values from before the file."""
         for name, value in self.settings.items():
             if value is not None:
                 self._value("SELECT set_config(%s, %s, true)", name, value)
 
     def _refused(self, statement: Statement, error: psycopg.Error) -> SchemaFileError:
+        """Returns the error for a statement that PostgreSQL refuses, with the line to which PostgreSQL points."""
         what = error.diag.message_primary or " ".join(str(error).split())
         line = statement.line
         if error.diag.statement_position:

@@ -1,16 +1,17 @@
-"""What a run may use of the server, by rules instead of settings that somebody has to know.
+"""Memory and workers of a session, set by rules so that the user need not set them.
 
-Memory: an index build gets an eighth of what the server calls ``effective_cache_size``, at most 512 MB, and never
-less than ``maintenance_work_mem`` is: one index is built at a time, and PostgreSQL shares the amount between
-the workers of that build. A sort or a hash, of the judge or of a mode's statement, gets an eighth of that, as
-several of them run at once and a hash takes twice its share (``hash_mem_multiplier``); so do the buffers for
-temporary tables. Nothing is made smaller than the server has it. With PostgreSQL's own defaults (4 MB, 8 MB)
-everything that is done with a million rejects went through the disk.
+Memory: an index build gets an eighth of the server's ``effective_cache_size``, at most 512 MB and at least the
+server's ``maintenance_work_mem``. One index is built at a time, and PostgreSQL divides the amount among the workers of
+that build. A sort or a hash gets an eighth of the amount (``work_mem``), because several of them run at once and a
+hash takes twice its share (``hash_mem_multiplier``). The buffers for temporary tables get the same
+(``temp_buffers``). No setting becomes smaller than the server has it. With PostgreSQL's defaults (4 MB, 8 MB) every
+query over a million rejects wrote temporary files.
 
-Processes: an index build gets one for each core. PostgreSQL's default is two workers beside the process that asks,
-which sorts as well: on two cores one too many (four indexes of three million rows took 4.5 s instead of 4.9, in a load
-4.3 instead of 5.0, medians of seven and five turns), and on eight few. Only where nobody has set it, and where the
-cores are known: the server is on this machine. PostgreSQL takes fewer for a small table.
+Workers: an index build gets one process for each core. PostgreSQL's default is two workers beside the leader, and
+the leader sorts as well. That is one process too many on two cores: four indexes of three million rows took 4.9 s
+instead of 4.5 s, and a load 5.0 s instead of 4.3 s (medians of seven and five runs). On eight cores it is too few. The
+setting changes only if it has its default and if the server is on this machine, because only then the number of cores
+is known. PostgreSQL takes fewer workers for a small table.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ import psycopg
 from pgsluice.sql import query
 
 
-def for_session(conn: psycopg.Connection) -> None:
-    """Sets the session's memory and workers; to be called before it makes a temporary table. Leaves no transaction
-    open.
+def configure_session(conn: psycopg.Connection) -> None:
+    """Sets memory and workers of the session, and commits.
+
+    Call it before the session makes its first temporary table, because ``temp_buffers`` cannot change after that.
     """
     conn.execute(query("session", "memory"))
-    # A Unix socket's folder, or the name of an abstract one.
+    # The host is a folder for a Unix socket, or begins with @ for an abstract socket: the server is on this machine.
     if conn.info.host.startswith(("/", "@")):
         conn.execute(query("session", "workers"), {"workers": max(0, (os.cpu_count() or 1) - 1)})
     conn.commit()

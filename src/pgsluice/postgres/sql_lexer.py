@@ -1,4 +1,7 @@
-"""TODO pgsluice.postgres.sql_lexer."""
+"""Cuts SQL files into statements, with a lexer that knows the quotes and comments of PostgreSQL.
+
+Source: PostgreSQL manual, "Lexical Structure".
+"""
 
 from __future__ import annotations
 
@@ -35,17 +38,17 @@ _TITLE = re.compile(r"--\s*name:\s*(.*\S)\s*")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of a statement that is neither space nor comment."""
+    """A token of SQL, or a line comment."""
 
     kind: str
-    """word, quoted, string, escape_string, dollar, number, punct."""
+    """The name of a group of ``_TOKEN``: word, quoted, string, escape_string, dollar, number, punct or line_comment."""
     text: str
     start: int
-    """Offset within the whole file's text."""
+    """Offset in the text of the file."""
 
     @property
     def key(self) -> str:
-        """The keyword that an unquoted word is, '' for everything else that is no punctuation."""
+        """An unquoted word in lower case, or a punctuation character, or '' for all other tokens."""
         if self.kind == "word":
             return self.text.lower()
         return self.text if self.kind == "punct" else ""
@@ -53,94 +56,135 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One SQL statement of a file, without its semicolon."""
+    """An SQL statement of a file, without its semicolon."""
 
     text: str
     line: int
-    """Line of its first token, from 1."""
+    """Line of the first token, from 1."""
     tokens: tuple[Token, ...]
     title: str = ""
-    """What the last ``-- name:`` comment before it said."""
+    """The text of the last comment ``-- name:`` before the statement; '' if there is none."""
 
     def keys(self, count: int) -> tuple[str, ...]:
+        """Returns the keys of the first tokens, ``count`` at most."""
         return tuple(token.key for token in self.tokens[:count])
 
 
 def split(text: str, path: str) -> Iterator[Statement]:
-    """Cut ``text`` into statements; ``path`` is for the messages.
+    """Yields the statements of a text.
 
-    Semicolons within quotes, comments, parentheses and ``BEGIN ATOMIC`` bodies do not end a statement.
-    Raises SchemaFileError for quotes or comments that never end, for psql's meta-commands and for COPY,
-    whose data no SQL lexer can read. ``\\restrict`` and ``\\unrestrict``, which
-    pg_dump writes, mean nothing here and are read over.
+    Semicolons within quotes, comments, brackets and ``BEGIN ATOMIC`` bodies do not end a statement. ``\\restrict`` and
+    ``\\unrestrict`` have no effect; pg_dump writes these meta-commands.
+
+    :param path: the file, for messages.
+    :raises SchemaFileError: a quote or comment never ends; or the text contains another meta-command of psql, or COPY,
+        whose data a lexer of SQL cannot read.
     """
     tokens: list[Token] = []
     title = ""
-    depth = bodies = 0
-    position = 0
-
-    def line_of(offset: int) -> int:
-        return text.count("\n", 0, offset) + 1
-
-    def statement() -> Statement:
-        first, last = tokens[0], tokens[-1]
-        body = text[first.start : last.start + len(last.text)]
-        return Statement(body, line_of(first.start), tuple(tokens), title)
-
-    while (match := _TOKEN.match(text, position)) is not None:
-        kind, start, position = match.lastgroup or "", match.start(), match.end()
-        if kind == "space":
-            continue
-        if kind == "line_comment":
-            if not tokens and (named := _TITLE.fullmatch(match[0])):
+    nesting = _Nesting()
+    for token in _tokens(text, path):
+        if token.kind == "line_comment":
+            if not tokens and (named := _TITLE.fullmatch(token.text)):
                 title = named[1]
-            continue
-        if kind == "block_comment":
-            position = _end_of_comment(text, position)
-            if position < 0:
-                raise _unfinished(path, line_of(start), "comment")
-            continue
-        if any(match[name] is not None for name in ("open_escape", "open_string", "open_quoted")):
-            raise _unfinished(path, line_of(start), "identifier" if kind == "quoted" else "string")
-        if kind == "dollar":
-            end = text.find(match[0], position)
-            if end < 0:
-                raise _unfinished(path, line_of(start), f"string {match[0]}")
-            position = end + len(match[0])
-        elif kind == "meta":
-            end = text.find("\n", start)
-            command = text[start : end if end >= 0 else None].split()[0]
-            if command in ("\\restrict", "\\unrestrict"):
-                position = end if end >= 0 else len(text)
-                continue
+        elif token.key == ";" and not nesting.inside():
+            if tokens:
+                yield _statement(text, path, tokens, title)
+            tokens, title, nesting = [], "", _Nesting()
+        else:
+            nesting.enter_or_leave(token.key)
+            tokens.append(token)
+    if tokens:
+        yield _statement(text, path, tokens, title)
+
+
+@dataclass(slots=True)
+class _Nesting:
+    """Whether the lexer is inside of brackets or of a ``BEGIN ATOMIC`` body, where a semicolon ends no statement."""
+
+    brackets: int = 0
+    bodies: int = 0
+    """How many ``BEGIN ATOMIC`` bodies and CASE expressions in them are open; END closes both."""
+    previous: str = ""
+    """The key of the token before."""
+
+    def inside(self) -> bool:
+        """Whether any of them is open."""
+        return self.brackets > 0 or self.bodies > 0
+
+    def enter_or_leave(self, key: str) -> None:
+        """Counts the next token of the statement."""
+        if key in ("(", "["):
+            self.brackets += 1
+        elif key in (")", "]"):
+            self.brackets = max(self.brackets - 1, 0)
+        elif (key == "atomic" and self.previous == "begin") or (self.bodies and key == "case"):
+            self.bodies += 1
+        elif self.bodies and key == "end":
+            self.bodies -= 1
+        self.previous = key
+
+
+def _statement(text: str, path: str, tokens: list[Token], title: str) -> Statement:
+    """Returns the statement that consists of the tokens.
+
+    :raises SchemaFileError: the statement is COPY. The lines after COPY FROM STDIN are data, and the files of COPY are
+        files of the server.
+    """
+    first, last = tokens[0], tokens[-1]
+    line = _line_of(text, first.start)
+    if first.key == "copy":
+        raise SchemaFileError(
+            f"{path}:{line}: COPY moves data, and this file is for SQL alone",
+            "Keep definitions only (pg_dump --schema-only) and load the data from CSV files",
+        )
+    return Statement(text[first.start : last.start + len(last.text)], line, tuple(tokens), title)
+
+
+def _tokens(text: str, path: str) -> Iterator[Token]:
+    """Yields the tokens and the line comments of a text."""
+    position = 0
+    while (match := _TOKEN.match(text, position)) is not None:
+        kind, start = match.lastgroup or "", match.start()
+        position = _end(text, path, match)
+        if kind not in ("space", "block_comment", "meta"):
+            yield Token(kind, text[start:position], start)
+
+
+def _end(text: str, path: str, match: re.Match[str]) -> int:
+    """Returns the offset of the end of the piece that the match of ``_TOKEN`` begins.
+
+    :raises SchemaFileError: the piece never ends, or is a meta-command of psql.
+    """
+    kind, start, end = match.lastgroup or "", match.start(), match.end()
+    if kind == "block_comment":
+        end = _end_of_comment(text, end)
+        if end < 0:
+            raise _unfinished(text, path, start, "comment")
+    elif any(match[name] is not None for name in ("open_escape", "open_string", "open_quoted")):
+        raise _unfinished(text, path, start, "identifier" if kind == "quoted" else "string")
+    elif kind == "dollar":
+        close = text.find(match[0], end)
+        if close < 0:
+            raise _unfinished(text, path, start, f"string {match[0]}")
+        end = close + len(match[0])
+    elif kind == "meta":
+        line_end = text.find("\n", start)
+        end = line_end if line_end >= 0 else len(text)
+        command = text[start:end].split()[0]
+        if command not in ("\\restrict", "\\unrestrict"):
             raise SchemaFileError(
-                f"{path}:{line_of(start)}: {command} is a command of psql, not SQL",
+                f"{path}:{_line_of(text, start)}: {command} is a command of psql, not SQL",
                 "Take the line out, or apply the file with psql and load without --schema",
             )
-
-        token = Token(kind, text[start:position], start)
-        if token.key == ";" and depth == 0 and bodies == 0:
-            if tokens:
-                yield _checked(statement(), path)
-            tokens, title = [], ""
-            continue
-        tokens.append(token)
-        if token.key in ("(", "["):
-            depth += 1
-        elif token.key in (")", "]"):
-            depth = max(depth - 1, 0)
-        elif (token.key == "atomic" and len(tokens) > 1 and tokens[-2].key == "begin") or (
-            bodies and token.key == "case"
-        ):
-            bodies += 1
-        elif bodies and token.key == "end":
-            bodies -= 1
-    if tokens:
-        yield _checked(statement(), path)
+    return end
 
 
 def _end_of_comment(text: str, position: int) -> int:
-    """Where the block comment ends whose opening ends at ``position``; they nest. -1: nowhere."""
+    """Returns the offset of the end of a block comment, -1 if it never ends. Block comments nest.
+
+    :param position: the end of the opening ``/*``.
+    """
     depth = 1
     while depth:
         edge = _COMMENT_EDGE.search(text, position)
@@ -151,24 +195,18 @@ def _end_of_comment(text: str, position: int) -> int:
     return position
 
 
-def _unfinished(path: str, line: int, what: str) -> SchemaFileError:
-    return SchemaFileError(f"{path}:{line}: the {what} that begins here never ends", "Close it")
+def _line_of(text: str, offset: int) -> int:
+    return text.count("\n", 0, offset) + 1
 
 
-def _checked(statement: Statement, path: str) -> Statement:
-    """``statement``, unless it is a COPY: the lines after it may be data, and its files are the server's."""
-    if statement.tokens[0].key == "copy":
-        raise SchemaFileError(
-            f"{path}:{statement.line}: COPY moves data, and this file is for SQL alone",
-            "Keep definitions only (pg_dump --schema-only) and load the data from CSV files",
-        )
-    return statement
+def _unfinished(text: str, path: str, start: int, what: str) -> SchemaFileError:
+    return SchemaFileError(f"{path}:{_line_of(text, start)}: the {what} that begins here never ends", "Close it")
 
 
 def read_sql(path: str) -> str:
-    """The text of the file ``path`` in UTF-8, with or without a BOM, lines ending in ``\\n``.
+    """Returns the text of a file in UTF-8, with or without a BOM. Every line end becomes ``\\n``.
 
-    Raises FileError if it is missing, unreadable or not UTF-8.
+    :raises FileError: the file does not exist, cannot be read or is not UTF-8.
     """
     try:
         return Path(path).read_text(encoding="utf-8-sig")
@@ -182,7 +220,7 @@ _TRANSACTION = frozenset({"begin", "commit", "rollback", "end", "abort", "savepo
 
 
 def is_transaction_statement(statement: Statement) -> bool:
-    """Whether it begins, ends or sets the mode of a transaction."""
+    """Whether the statement begins, ends or configures a transaction or a savepoint."""
     first, second = (*statement.keys(2), "")[:2]
     return (
         first in _TRANSACTION

@@ -4,9 +4,9 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = %(oid)s AND NOT
     OR EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = %(oid)s AND ev_enabled <> 'D');
 
 -- name: runs_user_functions
--- Whether writing rows of these tables runs functions or operators that are not PostgreSQL's own: in a CHECK, a default, a
--- generated column or an index. Domains, and types made of other types, count as such, because their conditions are not
--- examined here.
+-- Whether writing rows of the tables runs functions or operators that are not PostgreSQL's own, in a CHECK, a default, a
+-- generated column or an index. pg_depend has no rows for PostgreSQL's own functions. A column whose type is neither a
+-- base type nor an enum counts as such a function, because the query does not examine the constraints of domains.
 SELECT EXISTS (
            SELECT FROM (SELECT 'pg_constraint'::regclass, oid FROM pg_catalog.pg_constraint WHERE conrelid = ANY (%(oids)s::oid[])
                         UNION ALL

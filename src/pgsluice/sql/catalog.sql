@@ -1,5 +1,5 @@
 -- name: tables
--- The tables of one schema that are not partitions of others.
+-- The tables of a schema, without partitions: ordinary, partitioned and foreign tables.
 SELECT c.oid::bigint AS oid,
        n.nspname::text AS schema,
        c.relname::text AS name,
@@ -13,7 +13,7 @@ SELECT c.oid::bigint AS oid,
  ORDER BY c.relname;
 
 -- name: columns
--- The columns of the tables, domains unwrapped to the type below them.
+-- The columns of the tables. `base` is the type below all domains.
 WITH RECURSIVE unwrapped AS (
     SELECT t.oid AS start, t.oid, t.typtype, t.typbasetype, t.typtypmod, t.typnotnull, t.typname,
            t.typnamespace, -1 AS typmod
@@ -34,7 +34,7 @@ SELECT a.attrelid::bigint AS table_oid,
        n.nspname::text AS base_schema,
        CASE WHEN t.typtype = 'd' THEN u.typmod ELSE a.atttypmod END AS base_typmod,
        t.typtype::text AS kind,
-       -- A domain that is NOT NULL itself forbids NULL in the column just as well, and its default fills it.
+       -- A domain with NOT NULL forbids NULL in the column, and the default of a domain is the default of the column.
        a.attnotnull OR u.typnotnull AS not_null,
        a.attgenerated = '' AND (a.atthasdef OR t.typdefault IS NOT NULL) AS has_default,
        a.attidentity::text AS identity,
@@ -53,7 +53,7 @@ SELECT a.attrelid::bigint AS table_oid,
  ORDER BY a.attrelid, a.attnum;
 
 -- name: constraints
--- Constraints on the tables and foreign keys that point at them. Copies made for partitions are left out.
+-- The constraints of the tables, and the foreign keys that reference the tables. Copies for partitions are left out.
 SELECT con.oid::bigint AS oid,
        con.conrelid::bigint AS table_oid,
        con.confrelid::bigint AS referenced_oid,
@@ -68,7 +68,7 @@ SELECT con.oid::bigint AS oid,
        con.condeferrable AS deferrable,
        con.condeferred AS deferred,
        con.convalidated AS validated,
-       -- Through jsonb because PostgreSQL before 18 has no such column.
+       -- Read through jsonb, because PostgreSQL before 18 does not have the column.
        coalesce((to_jsonb(con) ->> 'conenforced')::boolean, true) AS enforced,
        obj_description(con.oid, 'pg_constraint') AS comment,
        n.nspname::text AS table_schema,
@@ -79,8 +79,9 @@ SELECT con.oid::bigint AS oid,
                FROM unnest(con.confkey) WITH ORDINALITY AS k (attnum, place)
                JOIN pg_attribute a ON a.attrelid = con.confrelid AND a.attnum = k.attnum
               ORDER BY k.place) AS referenced_columns,
-       -- What the key's trigger compares (ri_GenerateQual and ri_GenerateQualCollation in ri_triggers.c): by the very
-       -- operator, which its name alone does not tell, and by the parent's collation.
+       -- The comparison that the trigger of the foreign key makes (ri_GenerateQual and ri_GenerateQualCollation,
+       -- ri_triggers.c): with the operator of the constraint, both sides cast to its types where they differ, and with
+       -- the collation of the referenced column. The name of an operator alone may mean another one.
        ARRAY(SELECT '{parent}' || CASE WHEN pa.atttypid <> o.oprleft THEN '::' || replace(replace(
                                          quote_ident(ln.nspname) || '.' || quote_ident(l.typname), '{', '{{'), '}', '}}')
                                        ELSE '' END
@@ -105,7 +106,7 @@ SELECT con.oid::bigint AS oid,
                LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace
               ORDER BY k.place) AS equality,
        con.confmatchtype = 'f' AS match_full,
-       -- tgtype: 4 INSERT.
+       -- tgtype & 4: the trigger fires on INSERT.
        coalesce((SELECT min(t.tgname::text COLLATE "C")
                    FROM pg_trigger t
                   WHERE t.tgconstraint = con.oid AND t.tgrelid = con.conrelid AND t.tgtype & 4 <> 0), '') AS trigger
@@ -120,8 +121,8 @@ SELECT con.oid::bigint AS oid,
  ORDER BY n.nspname, c.relname, con.contype, con.conname;
 
 -- name: indexes
--- The indexes of the tables. `plain`: equality in the index is `=` of the column's type. `collated`: the order of
--- the keys depends on a collation other than C.
+-- The indexes of the tables. `plain`: two keys are equal in the index if `=` of the column's type says so. `collated`:
+-- the order of the keys depends on a collation other than C.
 SELECT i.indexrelid::bigint AS oid,
        i.indrelid::bigint AS table_oid,
        c.relname::text AS name,
@@ -148,7 +149,7 @@ SELECT i.indexrelid::bigint AS oid,
  CROSS JOIN LATERAL (
     SELECT array_agg(
                pg_get_indexdef(i.indexrelid, k, false)
-               -- pg_get_indexdef leaves the collation out when asked for a single column.
+               -- pg_get_indexdef leaves the collation out if it returns a single column.
                || CASE WHEN i.indcollation[k - 1] IN (0, coalesce(col.attcollation, 'pg_catalog."default"'::regcollation))
                        THEN ''
                        ELSE ' COLLATE ' || quote_ident(cn.nspname) || '.' || quote_ident(coll.collname) END
@@ -156,7 +157,7 @@ SELECT i.indexrelid::bigint AS oid,
            bool_and(
                op.opcdefault
                AND att.attoptions IS NULL
-               -- char(n)'s class ignores trailing blanks; on a varchar or text column it is not that type's "=".
+               -- The operator class of char(n) ignores trailing blanks, and "=" of varchar and text does not.
                AND (op.opcintype <> 'bpchar'::regtype OR coalesce(nullif(t.typbasetype, 0), t.oid) = 'bpchar'::regtype)
            ) AS plain,
            bool_or(i.indcollation[k - 1] NOT IN (0, 'pg_catalog."C"'::regcollation)) AS collated
@@ -172,8 +173,8 @@ SELECT i.indexrelid::bigint AS oid,
  ORDER BY i.indrelid, c.relname;
 
 -- name: obstacles
--- Reasons against dropping the keys and indexes of a table and building them again, one reason per row. `kind` is a
--- value of ObstacleKind (model/catalog.py), which decides; `words` are for people.
+-- The obstacles of the tables: reasons against dropping keys and indexes and building them again. Code decides by
+-- `kind`, a value of ObstacleKind (model/catalog.py). `text` is for people. `place` sorts the obstacles of a table.
 WITH t AS MATERIALIZED (
     SELECT c.oid, c.relkind, c.relnamespace, c.relpersistence, c.relowner, n.nspname
       FROM pg_class c
@@ -190,7 +191,7 @@ WITH t AS MATERIALIZED (
       FROM pg_constraint k
      WHERE (k.conrelid = ANY (%(oids)s::oid[]) OR k.confrelid = ANY (%(oids)s::oid[]))
        AND k.contype IN ('p', 'u', 'c', 'f', 'x')
-), reason (table_oid, place, kind, words) AS (
+), obstacle (table_oid, place, kind, text) AS (
     SELECT oid, 1, 'owner', 'the table belongs to ' || pg_get_userbyid(relowner)
       FROM t WHERE NOT pg_has_role(relowner, 'USAGE')
     UNION ALL
@@ -204,18 +205,20 @@ WITH t AS MATERIALIZED (
     SELECT t.oid, 5, 'inheritance', 'table ' || h.inhrelid::regclass || ' inherits from it'
       FROM t JOIN pg_inherits h ON h.inhparent = t.oid WHERE t.relkind <> 'p'
     UNION ALL
-    -- tgtype: 4 INSERT, 32 TRUNCATE.
+    -- tgtype & 4: the trigger fires on INSERT; tgtype & 32: on TRUNCATE; 36 = 4 | 32.
     SELECT t.oid, 6, CASE WHEN g.tgtype & 4 <> 0 THEN 'trigger' ELSE 'truncate trigger' END,
            'trigger ' || quote_ident(g.tgname) || ' fires on '
                      || CASE WHEN g.tgtype & 4 <> 0 THEN 'INSERT' ELSE 'TRUNCATE' END
       FROM t JOIN pg_trigger g ON g.tgrelid = t.oid
      WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 36 <> 0
     UNION ALL
-    SELECT con.conrelid, 7, 'key trigger', 'triggers of foreign key ' || quote_ident(con.conname) || ' are switched off or altered'
+    SELECT con.conrelid, 7, 'key trigger',
+           'triggers of foreign key ' || quote_ident(con.conname) || ' are switched off or altered'
       FROM con WHERE con.contype = 'f'
        AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgconstraint = con.oid AND g.tgisinternal AND g.tgenabled <> 'O')
     UNION ALL
-    SELECT con.confrelid, 7, 'key trigger', 'triggers of foreign key ' || quote_ident(con.conname) || ' are switched off or altered'
+    SELECT con.confrelid, 7, 'key trigger',
+           'triggers of foreign key ' || quote_ident(con.conname) || ' are switched off or altered'
       FROM con WHERE con.contype = 'f' AND con.conrelid <> con.confrelid
        AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgconstraint = con.oid AND g.tgisinternal AND g.tgenabled <> 'O')
     UNION ALL
@@ -228,7 +231,8 @@ WITH t AS MATERIALIZED (
       FROM t JOIN pg_rewrite r ON r.ev_class = t.oid
      WHERE r.rulename <> '_RETURN' AND r.ev_enabled <> 'D'
     UNION ALL
-    SELECT oid, 10, 'row security', 'row level security is in force for ' || current_user FROM t WHERE row_security_active(oid)
+    SELECT oid, 10, 'row security', 'row level security is in force for ' || current_user
+      FROM t WHERE row_security_active(oid)
     UNION ALL
     SELECT t.oid, 11, 'publication', 'publication ' || quote_ident(p.pubname) || ' replicates it'
       FROM t JOIN pg_publication p
@@ -240,23 +244,27 @@ WITH t AS MATERIALIZED (
     SELECT conrelid, 12, 'exclusion', 'exclusion constraint ' || quote_ident(conname)
       FROM con WHERE contype = 'x'
     UNION ALL
-    SELECT conrelid, 13, 'period', 'constraint ' || quote_ident(conname) || ' is '
-                         || CASE contype WHEN 'f' THEN 'a foreign key with PERIOD' ELSE 'WITHOUT OVERLAPS' END
+    SELECT conrelid, 13, 'period',
+           'constraint ' || quote_ident(conname) || ' is '
+           || CASE contype WHEN 'f' THEN 'a foreign key with PERIOD' ELSE 'WITHOUT OVERLAPS' END
       FROM con WHERE conperiod
     UNION ALL
-    SELECT confrelid, 13, 'period', 'foreign key ' || quote_ident(conname) || ' of ' || conrelid::regclass || ' uses PERIOD'
+    SELECT confrelid, 13, 'period',
+           'foreign key ' || quote_ident(conname) || ' of ' || conrelid::regclass || ' uses PERIOD'
       FROM con WHERE conperiod AND contype = 'f' AND conrelid <> confrelid
     UNION ALL
-    SELECT idx.indrelid, 14, 'dependency', pg_describe_object(d.classid, d.objid, d.objsubid) || ' depends on index '
-                             || quote_ident(idx.relname)
+    SELECT idx.indrelid, 14, 'dependency',
+           pg_describe_object(d.classid, d.objid, d.objsubid) || ' depends on index ' || quote_ident(idx.relname)
       FROM idx
-      JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = idx.indexrelid AND d.deptype IN ('n', 'a')
+      JOIN pg_depend d
+        ON d.refclassid = 'pg_class'::regclass AND d.refobjid = idx.indexrelid AND d.deptype IN ('n', 'a')
       LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
      WHERE k.contype IS DISTINCT FROM 'f'
     UNION ALL
-    -- A view depends by its rule; name the view.
-    SELECT con.conrelid, 15, 'dependency', coalesce('view ' || r.ev_class::regclass, pg_describe_object(d.classid, d.objid, d.objsubid))
-                             || ' depends on constraint ' || quote_ident(con.conname)
+    -- A view depends on a constraint through its rule, so the text names the view instead of the rule.
+    SELECT con.conrelid, 15, 'dependency',
+           coalesce('view ' || r.ev_class::regclass, pg_describe_object(d.classid, d.objid, d.objsubid))
+           || ' depends on constraint ' || quote_ident(con.conname)
       FROM con
       JOIN pg_depend d ON d.refclassid = 'pg_constraint'::regclass AND d.refobjid = con.oid AND d.deptype IN ('n', 'a')
       LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
@@ -265,7 +273,8 @@ WITH t AS MATERIALIZED (
       FROM idx
      WHERE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = idx.indexrelid AND coalesce(a.attstattarget, -1) >= 0)
     UNION ALL
-    SELECT idx.indrelid, 17, 'index', 'index ' || quote_ident(idx.relname) || ' belongs to extension ' || quote_ident(x.extname)
+    SELECT idx.indrelid, 17, 'index',
+           'index ' || quote_ident(idx.relname) || ' belongs to extension ' || quote_ident(x.extname)
       FROM idx
       JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = idx.indexrelid
                       AND d.refclassid = 'pg_extension'::regclass AND d.deptype IN ('e', 'x')
@@ -273,14 +282,16 @@ WITH t AS MATERIALIZED (
     UNION ALL
     SELECT indrelid, 18, 'index', 'index ' || quote_ident(relname) || ' is invalid' FROM idx WHERE NOT indisvalid
     UNION ALL
-    SELECT con.confrelid, 19, 'owner', 'foreign key ' || quote_ident(con.conname) || ' of ' || con.conrelid::regclass
-                              || ' points at it, a table of ' || pg_get_userbyid(c.relowner)
+    SELECT con.confrelid, 19, 'owner',
+           'foreign key ' || quote_ident(con.conname) || ' of ' || con.conrelid::regclass
+           || ' points at it, a table of ' || pg_get_userbyid(c.relowner)
       FROM con
       JOIN pg_class c ON c.oid = con.conrelid
      WHERE con.contype = 'f' AND con.conparentid = 0 AND NOT pg_has_role(c.relowner, 'USAGE')
     UNION ALL
-    SELECT con.conrelid, 20, 'privilege', 'no right of REFERENCES on ' || con.confrelid::regclass || ' to build foreign key '
-                             || quote_ident(con.conname) || ' again'
+    SELECT con.conrelid, 20, 'privilege',
+           'no right of REFERENCES on ' || con.confrelid::regclass
+           || ' to build foreign key ' || quote_ident(con.conname) || ' again'
       FROM con
      WHERE con.contype = 'f' AND con.conparentid = 0 AND NOT has_any_column_privilege(con.confrelid, 'REFERENCES')
     UNION ALL
@@ -294,17 +305,18 @@ WITH t AS MATERIALIZED (
      WHERE CASE WHEN idx.reltablespace = 0 THEN false
                 ELSE NOT has_tablespace_privilege(idx.reltablespace, 'CREATE') END
 )
-SELECT DISTINCT table_oid::bigint AS table_oid, place, kind, words
-  FROM reason
+SELECT DISTINCT table_oid::bigint AS table_oid, place, kind, text
+  FROM obstacle
  WHERE table_oid = ANY (%(oids)s::oid[])
- ORDER BY table_oid, place, words;
+ ORDER BY table_oid, place, text;
 
 -- name: is_empty
--- Whether a table has no row that is visible now.
+-- Whether a table has no row that is visible to the transaction.
 SELECT NOT EXISTS (SELECT FROM {table});
 
 -- name: fingerprint
--- What must be the same before and after keys and indexes were taken down and built again; no oids.
+-- The catalog snapshot of the tables: what must be equal before and after keys and indexes are dropped and rebuilt.
+-- It contains no oids of keys and indexes, because they change.
 SELECT 'constraint' AS sort,
        con.conrelid::regclass::text AS owner,
        con.conname::text AS name,
@@ -322,7 +334,7 @@ SELECT 'constraint' AS sort,
              con.confkey::text,
              con.conpfeqop::text,
              CASE WHEN con.contype IN ('p', 'u', 'x') THEN i.relname::text END,
-             -- A foreign key may lean on another unique index of the same columns than before.
+             -- Not for a foreign key: it may use another unique index over the same columns than before.
              CASE WHEN con.contype = 'f' THEN con.confrelid::regclass::text END,
              (SELECT string_agg(DISTINCT g.tgenabled::text, '' ORDER BY g.tgenabled::text)
                 FROM pg_trigger g WHERE g.tgconstraint = con.oid)] AS facts

@@ -1,5 +1,6 @@
 -- name: memory
--- Memory for index builds, and an eighth of it for each sort and hash and for the buffers of temporary tables.
+-- Sets the memory of an index build, and an eighth of it for each sort, each hash and the buffers of temporary tables.
+-- postgres/session.py gives the reasons.
 WITH memory AS MATERIALIZED (
     SELECT greatest(
         least(pg_size_bytes('512MB'), pg_size_bytes(current_setting('effective_cache_size')) / 8),
@@ -12,7 +13,7 @@ SELECT set_config(name, greatest(kb / 8, pg_size_bytes(current_setting(name)) / 
   FROM memory, (VALUES ('work_mem'), ('temp_buffers')) AS eighth (name);
 
 -- name: workers
--- Workers for an index build, where nobody has set how many.
+-- Sets the workers of an index build, unless the number is set already.
 SELECT set_config(name, %(workers)s::text, false)
   FROM pg_settings
  WHERE name = 'max_parallel_maintenance_workers'

@@ -1,24 +1,25 @@
 -- name: one_snapshot
--- At the start of a transaction: look at one moment, change nothing.
+-- For the start of a transaction: all queries read the same snapshot, and none can write.
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 
 -- name: read_only
--- In the middle of a transaction: change nothing until the end of the savepoint.
+-- For a savepoint within a transaction: no query can write before the end of the savepoint.
 SET TRANSACTION READ ONLY;
 
 -- name: scan
--- All counts of a table in one scan.
+-- The counts of a table in one scan: rows, NULLs in columns, rows that break a CHECK.
 SELECT {counts} FROM {table};
 
 -- name: kind
--- What kind of relation it is.
+-- The kind of a relation: pg_class.relkind.
 SELECT c.relkind::text
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = %(schema)s AND c.relname = %(name)s;
 
 -- name: orphans
--- Rows of a foreign key without their parent, and rows with only some of its columns filled.
+-- Counts the rows whose parent row does not exist, and the rows where some columns of the foreign key are NULL and
+-- others are not.
 SELECT count(*) FILTER (WHERE {filled} AND NOT EXISTS (SELECT FROM {parent} AS parent WHERE {matches})),
        count(*) FILTER (WHERE NOT ({filled}) AND NOT ({empty}))
   FROM {child} AS child;

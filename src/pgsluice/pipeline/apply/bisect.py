@@ -18,7 +18,7 @@ from pgsluice.pipeline.validate.reject_rows import reject_refused
 from pgsluice.pipeline.validate.unique import duplicate_verdict
 from pgsluice.postgres.capabilities import key_indexes, unique_indexes
 from pgsluice.postgres.planner_hints import analyze
-from pgsluice.postgres.sqlstate import not_rows_sql
+from pgsluice.postgres.sqlstate import not_row_error_sql
 from pgsluice.sql import compose
 
 
@@ -71,7 +71,7 @@ def insert_by_bisecting(conn: psycopg.Connection, table_run: TableRun) -> Bisect
         insert=insert_statement(table_run, window),
         refuse_duplicates=_refuse_duplicates(table_run),
         swallowed=lost or sql.SQL("false" if table_run.merge_key else "sl_i <> sl_n"),
-        system_error=sql.SQL(not_rows_sql("sl_code")),
+        system_error=sql.SQL(not_row_error_sql("sl_code")),
         table_no=table_run.table_no,
     )
     conn.execute(sql.SQL("CREATE INDEX ON {} ({})").format(stage, ordinal))

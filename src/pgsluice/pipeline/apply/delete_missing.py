@@ -13,7 +13,7 @@ from pgsluice.model import Constraint, Strategy
 from pgsluice.pipeline.apply.merge_sql import ACTIONS, keys_equal
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.capabilities import has_triggers_or_rules, key_indexes
-from pgsluice.postgres.sqlstate import about_rows, primary
+from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.sql import compose
 from pgsluice.text import pluralize
 
@@ -260,9 +260,9 @@ def _delete(conn: psycopg.Connection, table_run: TableRun, condition: sql.Compos
     except psycopg.errors.InsufficientPrivilege:
         raise
     except psycopg.Error as error:
-        if not about_rows(error):
+        if not is_row_error(error):
             raise
         raise DatabaseError(
-            f"{name} has rows that the files do not have and that cannot be deleted: {primary(error)}",
+            f"{name} has rows that the files do not have and that cannot be deleted: {primary_message(error)}",
             "Load the tables that refer to them as well, or load without deleting (--mode upsert)",
         ) from error

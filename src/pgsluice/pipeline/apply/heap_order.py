@@ -22,7 +22,7 @@ from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.reject_rows import reject_refused
 from pgsluice.postgres.copy import ListeningWriter
-from pgsluice.postgres.sqlstate import about_rows
+from pgsluice.postgres.sqlstate import is_row_error
 
 _PIECE = 1 << 18
 
@@ -41,7 +41,7 @@ def copy_stage(conn: psycopg.Connection, table_run: TableRun) -> bool:
             with _faithful_text(conn):
                 count = _copy_stage(conn, table_run, "text")
     except psycopg.Error as error:
-        if not about_rows(error):
+        if not is_row_error(error):
             raise
         return False
     count_landed(conn, table_run, count, count, 0)

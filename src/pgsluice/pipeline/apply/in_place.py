@@ -20,7 +20,7 @@ from pgsluice.pipeline.validate.values import convert_texts
 from pgsluice.postgres.capabilities import firing_order, only_insert_decides, unique_indexes
 from pgsluice.postgres.ddl import add_constraints, build_index
 from pgsluice.postgres.planner_hints import analyze
-from pgsluice.postgres.sqlstate import about_rows, primary
+from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.text import pluralize
 
 
@@ -183,6 +183,6 @@ def _fall_back_for(table_run: TableRun, error: psycopg.Error) -> FallBack:
 
     :raises psycopg.Error: ``error``, if it does not concern a row.
     """
-    if not about_rows(error):
+    if not is_row_error(error):
         raise error
-    return _fall_back(table_run, primary(error))
+    return _fall_back(table_run, primary_message(error))

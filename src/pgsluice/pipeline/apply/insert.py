@@ -20,7 +20,7 @@ from pgsluice.pipeline.apply.merge_sql import (
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.parent_check import lock_parents, triggers_disabled
 from pgsluice.postgres.capabilities import may_swallow_rows
-from pgsluice.postgres.sqlstate import about_rows
+from pgsluice.postgres.sqlstate import is_row_error
 from pgsluice.source.typed.ordinals import OrdinalRanges
 from pgsluice.sql import compose
 
@@ -84,7 +84,7 @@ def _insert(
             if not done:
                 raise psycopg.Rollback
     except psycopg.Error as error:
-        if not about_rows(error):
+        if not is_row_error(error):
             raise
         return False
     if done:

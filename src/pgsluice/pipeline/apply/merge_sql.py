@@ -17,7 +17,7 @@ from pgsluice.model import Mode
 from pgsluice.pipeline.scratch import CHANGED, MATCHED, NEW
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.capabilities import has_triggers_or_rules, key_indexes
-from pgsluice.postgres.planner_hints import without
+from pgsluice.postgres.planner_hints import planner_setting_off
 from pgsluice.sql import compose
 
 ACTIONS = re.compile(r" ON DELETE (CASCADE|SET NULL|SET DEFAULT)")
@@ -39,7 +39,7 @@ def has_duplicate_keys(conn: psycopg.Connection, table_run: TableRun) -> bool:
     names = key_indexes(table_run.table, table_run.merge_key)
     sorts = not any(i.collated for i in table_run.table.indexes if i.name in names)
     # Sorting takes half of the time of hashing, and files are often in order; but a collation makes comparing expensive.
-    with without(conn, "enable_hashagg") if sorts else nullcontext():
+    with planner_setting_off(conn, "enable_hashagg") if sorts else nullcontext():
         return conn.execute(
             compose("apply", "duplicate_merge_keys", stage=table_run.scratch.stage, key=_key(table_run))
         ).fetchone() == (True,)

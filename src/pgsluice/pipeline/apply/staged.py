@@ -29,7 +29,7 @@ from pgsluice.pipeline.validate.validator import Scope, validate
 from pgsluice.pipeline.validate.values import convert_texts
 from pgsluice.postgres.capabilities import foreign_keys_to, only_insert_decides
 from pgsluice.postgres.planner_hints import analyze
-from pgsluice.postgres.sqlstate import primary
+from pgsluice.postgres.sqlstate import primary_message
 from pgsluice.text import pluralize
 
 
@@ -204,7 +204,7 @@ class Staged:
             deferred_keys.check(self._conn, self._deferred, {t.table.name for t in self._context.tables.values()})
         except psycopg.errors.ForeignKeyViolation as error:
             raise DatabaseError(
-                f"rows that the files do not have are still referred to: {primary(error)}",
+                f"rows that the files do not have are still referred to: {primary_message(error)}",
                 "Load the tables that refer to them in the same mode, or load without deleting (--mode upsert)",
             ) from error
 

@@ -21,7 +21,7 @@ from pgsluice.pipeline.ingest.text_rows import TextRows, forbidden_nulls, ordina
 from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.copy import BinaryEncoder, copy_as_is, copy_batch, copy_in, copy_statement, csv_bytes
-from pgsluice.postgres.sqlstate import about_rows, primary
+from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.source.blocks import Block, Fault
 from pgsluice.source.typed.duckdb_reader import Chunk
 from pgsluice.source.typed.ordinals import OrdinalRanges, split_ordinals
@@ -206,16 +206,16 @@ class CopySender:
             try:
                 return copy()
             except psycopg.Error as error:
-                if not about_rows(error):
+                if not is_row_error(error):
                     raise
                 retreat = Retreat.COPY_AGAIN if table_run.strategy is Strategy.IN_PLACE else Retreat.NO_SWAP
-                raise FallBack(table_run.table.name, f"a row is refused: {primary(error)}", retreat) from error
+                raise FallBack(table_run.table.name, f"a row is refused: {primary_message(error)}", retreat) from error
         while True:
             try:
                 with self._conn.transaction():
                     return copy()
             except psycopg.Error as error:
-                if not about_rows(error):
+                if not is_row_error(error):
                     raise
                 # At most once more, because dropped CHECKs cannot be violated again.
                 if not self._drop_violated_checks(table_run, error):

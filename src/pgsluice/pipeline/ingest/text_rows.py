@@ -11,7 +11,7 @@ from psycopg import sql
 from pgsluice.model import Column, RejectKind, Verdict
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.copy import copy_in, copy_statement, csv_bytes
-from pgsluice.postgres.sqlstate import about_rows, primary
+from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.source.typed.ordinals import OrdinalRanges
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class TextRows:
             with self._conn.transaction():
                 return copy_in(self._conn, statement, csv_bytes(rows))
         except psycopg.Error as error:
-            if not about_rows(error):
+            if not is_row_error(error):
                 raise
             if rows.num_rows > 1:
                 half = rows.num_rows // 2
@@ -61,7 +61,7 @@ class TextRows:
     def _reject(self, table_run: TableRun, names: Sequence[str], row: pa.Table, error: psycopg.Error) -> None:
         ordinal, *values = (column[0].as_py() for column in row.columns)
         column = next((n for n, v in zip(names[1:], values, strict=True) if v and not self._storable(v)), "")
-        verdict = Verdict(RejectKind.VALUE, column, "", error.sqlstate or "", primary(error))
+        verdict = Verdict(RejectKind.VALUE, column, "", error.sqlstate or "", primary_message(error))
         self._conn.execute(
             sql.SQL(
                 "INSERT INTO {} (table_no, ordinal, kind, column_name, constraint_name, sqlstate, message)"
@@ -85,7 +85,7 @@ class TextRows:
                 self._conn.execute("SELECT %s::text", (text,))
             return True
         except psycopg.Error as error:
-            if not about_rows(error):
+            if not is_row_error(error):
                 raise
             return False
 

@@ -23,7 +23,7 @@ from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.state import RunContext, TableRun
 from pgsluice.postgres.ddl import add_constraints, build_index
 from pgsluice.postgres.planner_hints import analyze
-from pgsluice.postgres.sqlstate import about_rows, primary
+from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.sql import query
 
 
@@ -144,9 +144,9 @@ class ShadowTables:
         try:
             step()
         except psycopg.Error as error:
-            if not about_rows(error):
+            if not is_row_error(error):
                 raise
-            raise FallBack(table_run.table.name, primary(error), Retreat.NO_SWAP) from error
+            raise FallBack(table_run.table.name, primary_message(error), Retreat.NO_SWAP) from error
 
     def _tell(self, table_run: TableRun, step: str) -> None:
         self._context.listen(Progress(Phase.BUILD, table_run.name, step))

@@ -18,7 +18,7 @@ from pgsluice.pipeline.validate.foreign_keys import find_inner_orphans
 from pgsluice.pipeline.validate.unique import unique_priority
 from pgsluice.pipeline.validate.violations import Violations
 from pgsluice.postgres.capabilities import unique_indexes
-from pgsluice.postgres.planner_hints import without
+from pgsluice.postgres.planner_hints import planner_setting_off
 from pgsluice.sql import compose, query
 
 _ROUNDS = 8
@@ -90,7 +90,7 @@ def _exclude_duplicates(conn: psycopg.Connection, *, listed: bool) -> None:
     # The planner takes the results of WITH queries for a handful of rows: 30,000 rows took half a minute in nested loops.
     conn.execute(sql.SQL("ANALYZE {}").format(EXCLUDED))
     rounds = _ROUNDS
-    with without(conn, "enable_nestloop"):
+    with planner_setting_off(conn, "enable_nestloop"):
         while rounds and conn.execute(query("validate", "exclude_round")).rowcount:
             conn.execute(query("validate", "drop_excluded_contenders"))
             rounds -= 1

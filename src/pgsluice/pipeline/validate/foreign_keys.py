@@ -12,7 +12,7 @@ from pgsluice.pipeline.scratch import EXCLUDED
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.row_numbers import validated_relation
 from pgsluice.pipeline.validate.violations import INNER_KEY, TRIGGER, Violations
-from pgsluice.postgres.foreign_keys import same_key
+from pgsluice.postgres.sql_fragments import keys_match
 from pgsluice.sql import query
 
 Parents = Sequence[tuple[sql.Composable, sql.Composable]]
@@ -84,7 +84,7 @@ def _orphans(
     :param stays: a condition on the rows to look at.
     """
     child = [sql.Identifier("r", c) for c in fk.columns]
-    match = same_key(fk, "p", "r")
+    match = keys_match(fk, "p", "r")
     absent = sql.SQL("").join(
         sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS p WHERE {} AND {})").format(parent, match, condition)
         for parent, condition in parents

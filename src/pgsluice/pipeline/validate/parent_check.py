@@ -18,9 +18,8 @@ from psycopg import sql
 from pgsluice.model import Constraint, Strategy
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.capabilities import runs_user_functions
-from pgsluice.postgres.foreign_keys import same_key
 from pgsluice.postgres.planner_hints import analyze
-from pgsluice.postgres.sqlstate import about_rows
+from pgsluice.postgres.sqlstate import is_row_error
 from pgsluice.sql import compose, query
 
 
@@ -82,7 +81,7 @@ def lock_parents(conn: psycopg.Connection, table_run: TableRun, rows: sql.Compos
         with conn.transaction():
             return all(_lock_parents_of(conn, fk, rows) for fk in keys)
     except psycopg.Error as error:
-        if not about_rows(error):
+        if not is_row_error(error):
             raise
         return None
 
@@ -95,7 +94,7 @@ def _lock_parents_of(conn: psycopg.Connection, fk: Constraint, rows: sql.Composa
         keys=sql.SQL(", ").join(sql.Identifier("p", c) for c in fk.referenced_columns),
         parent=sql.Identifier(fk.references.schema, fk.references.name),
         rows=rows,
-        same=same_key(fk, "p", "s"),
+        same=keys_match(fk, "p", "s"),
         whole=sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(sql.Identifier("s", c)) for c in fk.columns),
     )
     return conn.execute(orphans).fetchone() == (False,)

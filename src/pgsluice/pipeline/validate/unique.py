@@ -15,7 +15,7 @@ from pgsluice.pipeline.scratch import DUPLICATE, KEY_GROUP
 from pgsluice.pipeline.validate.row_numbers import rank
 from pgsluice.pipeline.validate.violations import TRIGGER, UNIQUE, Violations
 from pgsluice.postgres.capabilities import unique_indexes
-from pgsluice.postgres.planner_hints import analyze, without
+from pgsluice.postgres.planner_hints import analyze, planner_setting_off
 from pgsluice.sql import compose
 
 
@@ -95,7 +95,7 @@ def _find_groups(violations: Violations, index_no: int, keys: _IndexKeys) -> boo
     conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(KEY_GROUP))
     # Sorting takes half of the time of hashing, which touches memory all over; but comparing what a collation orders
     # costs many times as much.
-    with nullcontext() if index.collated else without(conn, "enable_hashagg"):
+    with nullcontext() if index.collated else planner_setting_off(conn, "enable_hashagg"):
         found = violations.run(
             compose(
                 "validate",

@@ -11,7 +11,7 @@ from pgsluice.model import Column
 from pgsluice.pipeline.scratch import BAD_VALUE
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.rejected_keys import key_texts, store_keys
-from pgsluice.postgres.sqlstate import about_rows, not_rows_sql
+from pgsluice.postgres.sqlstate import is_row_error, not_row_error_sql
 from pgsluice.sql import compose
 
 
@@ -33,7 +33,7 @@ def convert_texts(conn: psycopg.Connection, table_run: TableRun) -> None:
                 _reject_in_sets(conn, table_run)
                 moved = _move_to_stage(conn, table_run)
         except psycopg.Error as error:
-            if not about_rows(error):
+            if not is_row_error(error):
                 raise
     if moved is None:
         _reject_one_by_one(conn, table_run)
@@ -157,7 +157,7 @@ def _reject_one_by_one(conn: psycopg.Connection, table_run: TableRun) -> None:
         text_stage=table_run.scratch.text_stage,
         ordinal=table_run.ordinal,
         record=_record(table_run, table_run.columns),
-        system_error=sql.SQL(not_rows_sql("code")),
+        system_error=sql.SQL(not_row_error_sql("code")),
         columns=sql.SQL("\n").join(sql.SQL("{};").format(part) for part in columns),
         table_no=table_run.table_no,
     )

@@ -17,7 +17,7 @@ from pgsluice.model import Constraint, RejectKind, Verdict
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.row_numbers import validated_relation
 from pgsluice.postgres.capabilities import trigger_order
-from pgsluice.postgres.sqlstate import about_rows
+from pgsluice.postgres.sqlstate import is_row_error
 from pgsluice.sql import compose
 
 NOT_NULL, CHECK, UNIQUE, TRIGGER, INNER_KEY = 0, 100_000, 200_000, 300_000, 400_000
@@ -89,7 +89,7 @@ class Violations:
             with self.conn.transaction():
                 return self.conn.execute(statement).rowcount
         except psycopg.Error as error:
-            if not about_rows(error):
+            if not is_row_error(error):
                 raise
             self.incomplete = self.incomplete or last
             return None

@@ -1,1 +1,1 @@
-"""TODO postgres/embedded."""
+"""The embedded PostgreSQL server: its data folder, its programs, its socket and its settings."""

