@@ -28,7 +28,7 @@ from pgsluice.model import (
     ignore_progress,
 )
 from pgsluice.options import build_options
-from pgsluice.pipeline.plan.planner import make_plan, telling_of_schema
+from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
 from pgsluice.pipeline.plan.prepare import target_tables
 from pgsluice.pipeline.rejects.replay import open_replay
 from pgsluice.pipeline.resume import reopen
@@ -348,7 +348,7 @@ def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
                 schema_file.apply_missing(conn, options.schema_file, options.into) if options.schema_file else None
             )
             files = discover(paths, options.dialect)
-            with telling_of_schema(applied, options.schema_file):
+            with mention_schema_file(applied, options.schema_file):
                 return make_plan(
                     conn,
                     target_tables(conn, options, files),

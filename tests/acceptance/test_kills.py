@@ -70,7 +70,7 @@ FAULTY = {17: "check", 900: "foreign_key", 2000: "unique"}
 
 PHASES = {
     "copy": "^COPY",
-    "judge": "pgsluice_off",
+    "judge": "pgsluice_violation",
     "index": "^CREATE INDEX",
     "foreign key": "FOREIGN KEY",
     "insert": r'^INSERT INTO "public"',

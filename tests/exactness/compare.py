@@ -386,7 +386,7 @@ def _typed_only(share: float) -> Iterator[None]:
     """Every certain value travels in binary, where PostgreSQL's own reading of the file would hide it."""
     with (
         mock.patch("pgsluice.source.typed.duckdb_reader.TEXT_SHARE", share),
-        mock.patch("pgsluice.pipeline.ingest.reader.AS_IT_IS", False),
+        mock.patch("pgsluice.pipeline.ingest.reader.AS_IS", False),
     ):
         yield
 
@@ -395,7 +395,7 @@ def _typed_only(share: float) -> Iterator[None]:
 def _counted() -> Iterator[list[int]]:
     """Counts the rows that PostgreSQL took in binary."""
     count = [0]
-    original = CopySender._typed
+    original = CopySender._send_typed
 
     def typed(self: CopySender, piece: object, chunk: object, batch: object) -> bool:
         taken = original(self, piece, chunk, batch)  # type: ignore[arg-type]
@@ -403,7 +403,7 @@ def _counted() -> Iterator[list[int]]:
             count[0] += batch.num_rows  # type: ignore[attr-defined]
         return taken
 
-    with mock.patch.object(CopySender, "_typed", typed):
+    with mock.patch.object(CopySender, "_send_typed", typed):
         yield count
 
 

@@ -15,7 +15,7 @@ import pytest
 import pgsluice
 from pgsluice.pipeline.ingest.adaptive import FormatChooser
 from pgsluice.pipeline.ingest.sender import CopySender
-from pgsluice.pipeline.scratch import make_stage
+from pgsluice.pipeline.scratch import ScratchTables
 from pgsluice.source.blocks import BlockReader
 from pgsluice.source.typed.duckdb_reader import DuckDBReader
 
@@ -91,8 +91,8 @@ WAYS = ("file", "quick", "duckdb")
 def going(way: str) -> Iterator[None]:
     """Blocks go as the file has them, or as Arrow reads them, or as DuckDB does."""
     with (
-        mock.patch("pgsluice.pipeline.ingest.reader.AS_IT_IS", way != "duckdb"),
-        mock.patch.object(FormatChooser, "typed", return_value=way == "quick"),
+        mock.patch("pgsluice.pipeline.ingest.reader.AS_IS", way != "duckdb"),
+        mock.patch.object(FormatChooser, "prefers_binary", return_value=way == "quick"),
     ):
         yield
 
@@ -287,13 +287,15 @@ def test_appended_rows_go_past_the_stage_until_one_is_refused(
 ) -> None:
     conn.execute(TABLE + f"; INSERT INTO t VALUES {ROW}")
     (tmp_path / "t_1.csv").write_text("id,email,amount,at\n1,a,1,\n2,b,2,\n")
-    with mock.patch("pgsluice.pipeline.ingest.sender.make_stage", side_effect=AssertionError):
+    with mock.patch.object(ScratchTables, "ensure_stage", side_effect=AssertionError):
         outcome(conn, db, tmp_path)
     # The second file has a bad row; the first of two rows with one key is in front of it, the second behind.
     (tmp_path / "t_1.csv").write_text("id,email,amount,at\n11,k,1,\n12,l,2,\n")
     (tmp_path / "t_2.csv").write_text("id,email,amount,at\n13,m,-1,\n14,k,2,\n15,n,2,\n")
     (tmp_path / "t_3.csv").write_text("id,email,amount,at\n16,n,1,\n17,a,2,\n18,o,3,\n")
-    with mock.patch("pgsluice.pipeline.ingest.sender.make_stage", wraps=make_stage) as staged:
+    with mock.patch.object(
+        ScratchTables, "ensure_stage", autospec=True, side_effect=ScratchTables.ensure_stage
+    ) as staged:
         _, refused = outcome(conn, db, tmp_path)
     assert staged.called
     assert [(r[-1], r[3]) for r in refused] == [

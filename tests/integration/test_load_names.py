@@ -129,17 +129,23 @@ def test_hostile_tables(db: str, conn: Connection, tmp_path: Path) -> None:
 
 def test_names_of_pgsluice_itself(db: str, conn: Connection, tmp_path: Path) -> None:
     """Tables called like its temporary ones, and columns like its own, in both ways."""
-    tables = ["pgsluice_stage_0", "pgsluice_doubt_0", "pgsluice_reject", "pgsluice_off", "pgsluice_gone_0"]
+    tables = [
+        "pgsluice_stage_0",
+        "pgsluice_text_stage_0",
+        "pgsluice_reject",
+        "pgsluice_violation",
+        "pgsluice_rejected_keys_0",
+    ]
     for i, table in enumerate(tables):
         parent = f"REFERENCES {tables[i - 1]}" if i else ""
         conn.execute(
-            f"CREATE TABLE {table} (pgsluice_ord integer PRIMARY KEY {parent}, ord integer, tab integer, rid integer"
-            " CHECK (rid > 0), kind varchar(3))"
+            f"CREATE TABLE {table} (pgsluice_ordinal integer PRIMARY KEY {parent}, ordinal integer, table_no integer, row_id integer"
+            " CHECK (row_id > 0), kind varchar(3))"
         )
         write(
             tmp_path / f"{table}.csv",
             [
-                ["pgsluice_ord", "ord", "tab", "rid", "kind"],
+                ["pgsluice_ordinal", "ordinal", "table_no", "row_id", "kind"],
                 *([n, n, n, n, "abc"] for n in (1, 2, 3)),
                 [4, 4, 4, -4, "abc"],
                 [5, 5, 5, 5, "abcd"],
@@ -151,7 +157,7 @@ def test_names_of_pgsluice_itself(db: str, conn: Connection, tmp_path: Path) -> 
     assert [row[1:] for row in books(first)] == [(6, 3, 3)] * 5
     again = load(db, tmp_path, *files, "--again")
     assert [row[1:] for row in books(again)] == [(6, 0, 6)] * 5
-    assert conn.execute("SELECT sum(pgsluice_ord), sum(ord), sum(tab), sum(rid) FROM pgsluice_stage_0").fetchone() == (
+    assert conn.execute("SELECT sum(pgsluice_ordinal), sum(ordinal), sum(table_no), sum(row_id) FROM pgsluice_stage_0").fetchone() == (
         6, 6, 6, 6,
     )  # fmt: skip
 

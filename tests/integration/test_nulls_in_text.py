@@ -9,7 +9,7 @@ from unittest import mock
 import psycopg
 
 from pgsluice.api import load, reject_rows
-from pgsluice.pipeline.ingest.sender import CopySender
+from pgsluice.pipeline.ingest.text_rows import TextRows
 
 
 def test_only_the_rows_with_a_null_are_in_doubt(db: str, conn: psycopg.Connection[Any], tmp_path: Path) -> None:
@@ -20,13 +20,13 @@ def test_only_the_rows_with_a_null_are_in_doubt(db: str, conn: psycopg.Connectio
     path.write_text("a,b,c\n" + "".join(f"{a},{b},{c}\n" for a, b, c in rows))
     bad = [line for line, (a, b, _) in enumerate(rows, start=2) if not (a and b)]
     doubted: list[int] = []
-    doubt = CopySender._doubt
+    send = TextRows.send
 
-    def counting(self: CopySender, state: Any, reader: Any, table: Any, *rest: Any) -> None:
-        doubted.append(table.num_rows)
-        doubt(self, state, reader, table, *rest)
+    def counting(self: TextRows, table_run: Any, columns: Any, rows: Any, *rest: Any) -> None:
+        doubted.append(rows.num_rows)
+        send(self, table_run, columns, rows, *rest)
 
-    with mock.patch.object(CopySender, "_doubt", counting):
+    with mock.patch.object(TextRows, "send", counting):
         result = load(path, database_url=db, data_dir=str(tmp_path), max_rejects="all")
     rejects = list(reject_rows(result.run_id, database_url=db))
     assert [(r.line, r.kind, r.sqlstate) for r in rejects] == [(line, "not_null", "23502") for line in bad]

@@ -95,7 +95,7 @@ INSERT INTO favourites VALUES (1, 1), (2, NULL), (NULL, 3);
 @pytest.fixture(autouse=True)
 def any_size(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     monkeypatch.chdir(tmp_path_factory.mktemp("reports"))
-    monkeypatch.setattr(strategy, "WORTHWHILE", 0)
+    monkeypatch.setattr(strategy, "SWAP_BYTES", 0)
 
 
 def dump(uri: str, version: int) -> str:
@@ -229,7 +229,7 @@ def test_a_refused_row_sends_the_table_through_its_stage(
         conn.execute(SHOP)
     outcomes = []
     for size in (0, 1 << 40):
-        monkeypatch.setattr(strategy, "WORTHWHILE", size)
+        monkeypatch.setattr(strategy, "SWAP_BYTES", size)
         vetoed = pgsluice.load(tmp_path, database_url=db, mode="replace")
         assert vetoed.status == "vetoed"
         assert tell(conn, "SELECT (SELECT count(*) FROM customers), (SELECT count(*) FROM orders)") == [(9, 9)]
@@ -348,10 +348,10 @@ def test_small_tables_are_swapped_with_a_large_one(
 ) -> None:
     conn.execute(SHOP + "CREATE TABLE log (n int); INSERT INTO log VALUES (1)")
     write(tmp_path, **GOOD, log="n\n" + "2\n" * 500)
-    monkeypatch.setattr(strategy, "WORTHWHILE", 900)
+    monkeypatch.setattr(strategy, "SWAP_BYTES", 900)
     result = pgsluice.load(tmp_path, database_url=db, mode="replace")
     assert set(ways(result).values()) == {"new table"}
-    monkeypatch.setattr(strategy, "WORTHWHILE", 5000)
+    monkeypatch.setattr(strategy, "SWAP_BYTES", 5000)
     result = pgsluice.load(tmp_path, database_url=db, mode="replace", again=True)
     assert set(ways(result).values()) == {"stage"}
 
@@ -524,7 +524,7 @@ KILLED = """
 import sys
 import pgsluice
 from pgsluice.pipeline.plan import strategy
-strategy.WORTHWHILE = 0
+strategy.SWAP_BYTES = 0
 
 def listen(progress):
     if progress.step.startswith(sys.argv[3]):

@@ -11,27 +11,27 @@ def _measured(text: float, binary: float) -> FormatChooser:
     """A pace with a block waiting, after a few blocks of both ways that took these seconds for 8 MB."""
     pace = FormatChooser()
     for _ in range(3):
-        pace.read()
-    pace.taken()
-    pace.sent(binary=False, size=8 * MB, seconds=text)
+        pace.block_read()
+    pace.block_taken()
+    pace.block_sent(binary=False, size=8 * MB, seconds=text)
     for _ in range(4):
-        pace.sent(binary=True, size=8 * MB, seconds=binary)
+        pace.block_sent(binary=True, size=8 * MB, seconds=binary)
     return pace
 
 
 def test_nothing_is_typed_while_the_sender_has_nothing_else() -> None:
     pace = FormatChooser()
-    assert not pace.typed(8 * MB)
-    pace.read()
-    assert pace.typed(8 * MB)
-    pace.taken()
-    assert not pace.typed(8 * MB)
+    assert not pace.prefers_binary(8 * MB)
+    pace.block_read()
+    assert pace.prefers_binary(8 * MB)
+    pace.block_taken()
+    assert not pace.prefers_binary(8 * MB)
 
 
 def test_small_blocks_are_not_typed() -> None:
     pace = FormatChooser()
-    pace.read()
-    assert not pace.typed(2 * MB)
+    pace.block_read()
+    assert not pace.prefers_binary(2 * MB)
 
 
 def test_the_faster_way_is_taken() -> None:
@@ -43,10 +43,10 @@ def test_the_faster_way_is_taken() -> None:
 def test_some_blocks_go_as_the_file_has_them_for_comparison() -> None:
     pace = _measured(text=0.20, binary=0.14)
     for _ in range(20):
-        pace.sent(binary=True, size=8 * MB, seconds=0.14)
-    assert not pace.typed(8 * MB)
-    pace.sent(binary=False, size=8 * MB, seconds=0.2)
-    assert pace.typed(8 * MB)
+        pace.block_sent(binary=True, size=8 * MB, seconds=0.14)
+    assert not pace.prefers_binary(8 * MB)
+    pace.block_sent(binary=False, size=8 * MB, seconds=0.2)
+    assert pace.prefers_binary(8 * MB)
 
 
 def test_what_fails_again_and_again_is_tried_less_and_less() -> None:

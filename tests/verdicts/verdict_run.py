@@ -57,8 +57,8 @@ def _some_way(case: Case) -> Iterator[None]:
 
     with (
         mock.patch.object(BlockReader, "__init__", small),
-        mock.patch("pgsluice.pipeline.ingest.reader.AS_IT_IS", as_it_is),
-        mock.patch.object(FormatChooser, "typed", return_value=typed),
+        mock.patch("pgsluice.pipeline.ingest.reader.AS_IS", as_it_is),
+        mock.patch.object(FormatChooser, "prefers_binary", return_value=typed),
     ):
         yield
 

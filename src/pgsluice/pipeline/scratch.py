@@ -22,8 +22,8 @@ def _scratch(name: str) -> sql.Identifier:
 
 
 REJECT = _scratch("reject")
-"""The rejects of the run. ``verdict_no`` refers to :data:`VERDICT` where many rejects share a verdict; a ``kind`` of the
-reject's own overrides the kind of that verdict. ``related_table_no`` and ``related_ordinal`` name the rejected parent,
+"""The rejects of the run. ``verdict_no`` refers to :data:`VERDICT` where many rejects share a verdict; a reject's
+own ``kind`` overrides the kind of that verdict. ``related_table_no`` and ``related_ordinal`` name the rejected parent,
 or the earlier row with the same key."""
 
 VERDICT = _scratch("verdict")

@@ -30,6 +30,11 @@ def only_insert_decides(table: Table) -> bool:
     )
 
 
+def may_swallow_rows(table: Table) -> bool:
+    """Whether a trigger or a rule can keep a row out of the table although its INSERT succeeds."""
+    return table.has_obstacle(ObstacleKind.TRIGGER, ObstacleKind.RULE)
+
+
 def trigger_order(table: Table) -> dict[str, int]:
     """Returns the names of the constraints that triggers check, each with its position in the firing order.
 

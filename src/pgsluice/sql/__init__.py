@@ -36,7 +36,7 @@ def query(file: str, name: str) -> str:
     return _queries(file)[name]
 
 
-def compose(file: str, name: str, **parts: sql.Composable) -> sql.Composed:
+def compose(file: str, name: str, /, **parts: sql.Composable) -> sql.Composed:
     """The text ``name`` of ``<file>.sql`` with identifiers, literals and SQL put into its places.
 
     :param parts: a value for each ``{name}`` of the text.

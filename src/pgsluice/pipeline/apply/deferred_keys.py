@@ -87,9 +87,7 @@ def _set_deferred(conn: psycopg.Connection, table_run: TableRun, fk: Constraint)
     """
     oid = table_run.table.oid
     name = fk.name
-    shared = conn.execute(
-        query("deferred_keys", "name_is_shared"), {"oid": oid, "name": name}
-    ).fetchone() == (True,)
+    shared = conn.execute(query("deferred_keys", "name_is_shared"), {"oid": oid, "name": name}).fetchone() == (True,)
     if shared and table_run.table.owner_is_me:
         name = f"pgsluice_{oid}_{fk.oid}"
         _rename(conn, table_run, fk.name, name)

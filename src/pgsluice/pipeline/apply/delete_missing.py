@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.errors import DatabaseError
-from pgsluice.model import Constraint, Strategy
+from pgsluice.model import Constraint, Strategy, TableName
 from pgsluice.pipeline.apply.merge_sql import ACTIONS, keys_equal
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.capabilities import has_triggers_or_rules, key_indexes
@@ -78,9 +78,7 @@ class MissingRows:
             )
         _delete(conn, table_run, missing)
 
-    def _defer_referenced(
-        self, table_run: TableRun, referrers: Sequence[Referrer], missing: sql.Composable
-    ) -> bool:
+    def _defer_referenced(self, table_run: TableRun, referrers: Sequence[Referrer], missing: sql.Composable) -> bool:
         """Lists the missing rows that the run's tables reference; False if there are none."""
         columns = dict.fromkeys((*table_run.merge_key, *(c for _, fk in referrers for c in fk.referenced_columns)))
         held = sql.SQL(" UNION ").join(
@@ -162,7 +160,7 @@ class MissingRows:
         self._deferred[table_run.number] = Deferred.NONE
 
 
-def referrers_among(tables: Mapping[object, TableRun]) -> Callable[[TableRun], list[Referrer]]:
+def referrers_among(tables: Mapping[TableName, TableRun]) -> Callable[[TableRun], list[Referrer]]:
     """A function that returns the foreign keys of these tables that reference a table."""
 
     def referrers(table_run: TableRun) -> list[Referrer]:
@@ -215,9 +213,7 @@ def _unreadable_keys(conn: psycopg.Connection, table_run: TableRun) -> sql.Compo
             sql.SQL("NOT pg_input_is_valid(k.{}, {})").format(sql.Identifier(c.name), sql.Literal(c.type_sql))
             for c in columns
         )
-        parts.append(
-            sql.SQL("SELECT {} FROM {} AS k WHERE {}").format(table_run.ordinal, scratch.rejected_keys, bad)
-        )
+        parts.append(sql.SQL("SELECT {} FROM {} AS k WHERE {}").format(table_run.ordinal, scratch.rejected_keys, bad))
     return sql.SQL("SELECT count(*) FROM ({}) AS b").format(sql.SQL(" UNION ").join(parts))
 
 

@@ -71,9 +71,7 @@ def insert_in_one_statement(conn: psycopg.Connection, group: Sequence[TableRun])
     return _insert(conn, group, lambda: _insert_together(conn, group))
 
 
-def _insert(
-    conn: psycopg.Connection, group: Sequence[TableRun], insert: Callable[[], list[tuple[int, int]]]
-) -> bool:
+def _insert(conn: psycopg.Connection, group: Sequence[TableRun], insert: Callable[[], list[tuple[int, int]]]) -> bool:
     """Runs an insert in a savepoint, checks that no row was swallowed, and counts the rows."""
     counts: list[tuple[int, int]] = []
     done = False
@@ -93,9 +91,7 @@ def _insert(
     return done
 
 
-def _insert_one(
-    conn: psycopg.Connection, table_run: TableRun, bulk_keys: bool, validated: bool
-) -> tuple[int, int]:
+def _insert_one(conn: psycopg.Connection, table_run: TableRun, bulk_keys: bool, validated: bool) -> tuple[int, int]:
     """Inserts one stage; returns how many rows were updated and inserted."""
     updated = 0
     changed, new = match_stage(conn, table_run)
@@ -143,8 +139,8 @@ def _complete(conn: psycopg.Connection, table_run: TableRun, inserted: int) -> b
 def swallowed(table_run: TableRun, condition: sql.Composable) -> sql.Composed | None:
     """A query for whether a trigger or rule kept a row out whose INSERT succeeded; None if nothing can.
 
-    Without a merge key the count of the INSERT says it. With a merge key, rows of the table may match rows of the files,
-    so all keys must be there. Only tables with a trigger or rule are queried.
+    Without a merge key the count of the INSERT says it. With a merge key, rows of the table may match rows of the
+    files, so all keys must be there. Only tables with a trigger or rule are queried.
     """
     if not table_run.merge_key or not may_swallow_rows(table_run.table):
         return None

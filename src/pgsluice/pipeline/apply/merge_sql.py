@@ -38,7 +38,7 @@ def has_duplicate_keys(conn: psycopg.Connection, table_run: TableRun) -> bool:
     """Whether two staged rows have the same merge key. If the table contains the key, no constraint would say so."""
     names = key_indexes(table_run.table, table_run.merge_key)
     sorts = not any(i.collated for i in table_run.table.indexes if i.name in names)
-    # Sorting takes half of the time of hashing, and files are often in order; but a collation makes comparing expensive.
+    # Sorting takes half of the time of hashing, and files are often in order. A collation makes comparing expensive.
     with planner_setting_off(conn, "enable_hashagg") if sorts else nullcontext():
         return conn.execute(
             compose("apply", "duplicate_merge_keys", stage=table_run.scratch.stage, key=_key(table_run))
@@ -137,9 +137,7 @@ def rewrite_statement(table_run: TableRun) -> sql.Composed | None:
     )
 
 
-def insert_statement(
-    table_run: TableRun, condition: sql.Composable, new: sql.Composable | None = None
-) -> sql.Composed:
+def insert_statement(table_run: TableRun, condition: sql.Composable, new: sql.Composable | None = None) -> sql.Composed:
     """The INSERT of the staged rows; in every mode except append, of those whose merge key the table lacks.
 
     :param condition: as for :func:`update_statement`.
@@ -167,9 +165,7 @@ def _is_new(table_run: TableRun) -> sql.Composable:
     )
 
 
-def match_stage(
-    conn: psycopg.Connection, table_run: TableRun
-) -> tuple[sql.Composable | None, sql.Composable | None]:
+def match_stage(conn: psycopg.Connection, table_run: TableRun) -> tuple[sql.Composable | None, sql.Composable | None]:
     """Matches the staged rows with the rows of the table, once for UPDATE and INSERT.
 
     :returns: two relations: the rows that change a row of the table, and the rows that are new; None for an empty
@@ -197,9 +193,7 @@ def match_stage(
     found: list[sql.Composable | None] = []
     for relation, which in ((CHANGED, "NOT m.is_new"), (NEW, "m.is_new")):
         made = conn.execute(
-            compose(
-                "apply", "matched_rows", name=relation, stage=table_run.scratch.stage, which=sql.SQL(which)
-            )
+            compose("apply", "matched_rows", name=relation, stage=table_run.scratch.stage, which=sql.SQL(which))
         ).rowcount
         found.append(relation if made else None)
     return found[0], found[1]

@@ -23,9 +23,7 @@ def client_can_validate(conn: psycopg.Connection, table_run: TableRun, *, utc: b
     if conn.info.parameter_status("server_encoding") != "UTF8":
         return False
     brought = {c.name for c in table_run.columns}
-    if not all(
-        _readers_decide(c, utc) if c.name in brought else _cannot_fail(c) for c in table_run.table.columns
-    ):
+    if not all(_readers_decide(c, utc) if c.name in brought else _cannot_fail(c) for c in table_run.table.columns):
         return False
     return not runs_user_functions(conn, [table_run.table.oid])
 

@@ -28,9 +28,7 @@ class Ingest:
     A table's rows go into the table itself, into its stage or into its shadow table, as its strategy says.
     """
 
-    def __init__(
-        self, context: RunContext, todo: Sequence[TableRun], checkpoints: Checkpoints | None = None
-    ) -> None:
+    def __init__(self, context: RunContext, todo: Sequence[TableRun], checkpoints: Checkpoints | None = None) -> None:
         """:param todo: the tables that have files to load.
         :param checkpoints: the lasting stages of a resumable run.
         """

@@ -40,7 +40,7 @@ class CopySender:
         self._text_rows = TextRows(conn, faults)
 
     def send(self, batch: Batch) -> Block:
-        """Sends one batch: whole, if PostgreSQL takes it whole; otherwise certain rows in binary and the others as text.
+        """Sends one batch whole if PostgreSQL takes it; otherwise certain rows in binary and the others as text.
 
         Records that cannot be parsed become rejects.
 
@@ -66,7 +66,7 @@ class CopySender:
 
     def _send_whole(self, batch: RawBatch | ArrowBatch) -> bool:
         """Sends a block as one COPY; False if PostgreSQL refused it, and then nothing has changed."""
-        table_run, route, block = batch.table_run, batch.route, batch.block
+        route, block = batch.route, batch.block
         start = time.perf_counter()
         count = self._copy_whole(batch)
         if count is None and route.direct:
@@ -162,9 +162,7 @@ class CopySender:
             rows = _batch_with_ordinals(rows, ordinals, batch.file.base)
             names, jsonb = [table_run.scratch.ordinal, *names], [i + 1 for i in jsonb]
         statement = copy_statement(_destination(batch), names, binary=True, freeze=_freezes(batch))
-        return self._guarded(
-            batch, lambda: copy_batch(self._conn, statement, BinaryEncoder(rows.schema, jsonb), rows)
-        )
+        return self._guarded(batch, lambda: copy_batch(self._conn, statement, BinaryEncoder(rows.schema, jsonb), rows))
 
     def _send_text(self, batch: Batch, table: pa.Table, ordinals: OrdinalRanges) -> None:
         table_run, columns = batch.table_run, batch.parser.columns

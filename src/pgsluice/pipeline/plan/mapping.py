@@ -122,7 +122,7 @@ def _names_field(named: str, field: str, table: Table) -> bool:
 def check_pairs(
     wanted: Pairs, planned: Mapping[TableName, Sequence[FilePlan]], by_name: Mapping[TableName, Table]
 ) -> None:
-    """Checks that every ``--column`` names a field of some file. A misspelt name would otherwise change nothing, unseen.
+    """Checks that every ``--column`` names a field of some file. A misspelt name would change nothing, unseen.
 
     :raises MappingError: a pair names no field.
     """

@@ -100,9 +100,7 @@ def _table_plan(
         for fk in table.foreign_keys
         if fk.references in chosen and fk.references != table.name
     )
-    return TablePlan(
-        table=table, files=files, after=after, way=way, why=why, mode=mode, key=key, delete_missing=delete
-    )
+    return TablePlan(table=table, files=files, after=after, way=way, why=why, mode=mode, key=key, delete_missing=delete)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pgsluice.postgres.catalog import is_empty
 from pgsluice.sql import query
 
 SWAP_BYTES = 16 << 20
-"""Bytes of files from which a swap pays. Below it, changing the rows that differ is as quick and locks no readers out."""
+"""Bytes of files from which a swap pays. Below, changing the rows that differ is as quick and locks no reader out."""
 
 
 def choose_strategies(
@@ -43,8 +43,8 @@ def _choose(conn: psycopg.Connection, table: Table, chosen: dict[TableName, Tabl
     invalid = [c for c in table.constraints if not c.validated]
     if invalid:
         return Strategy.STAGE, f"constraint {invalid[0].name} is NOT VALID"
-    # Dropping the table's keys requires dropping the foreign keys that reference them. Foreign keys of tables outside of
-    # the load would have to be validated again over rows that do not concern the load.
+    # Dropping the table's keys requires dropping the foreign keys that reference them. Foreign keys of tables outside
+    # of the load would have to be validated again over rows that do not concern the load.
     outside = [c for c in table.referenced_by if c.table not in chosen]
     if outside:
         return Strategy.STAGE, f"{outside[0].table} outside of this load references it ({outside[0].name})"

@@ -56,9 +56,7 @@ def locate_related(conn: psycopg.Connection, table_runs: Sequence[TableRun]) -> 
     conn.execute(sql.SQL("ANALYZE {}").format(RELATED_LINE))
 
 
-def fetch_rejects(
-    conn: psycopg.Connection, busy: threading.Lock, table_runs: Sequence[TableRun]
-) -> Iterator[pa.Table]:
+def fetch_rejects(conn: psycopg.Connection, busy: threading.Lock, table_runs: Sequence[TableRun]) -> Iterator[pa.Table]:
     """The rejects of the run in load order, some thousands at a time.
 
     :param busy: held while the connection is in use, because another thread may use it in between.

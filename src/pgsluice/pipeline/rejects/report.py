@@ -145,9 +145,7 @@ class _Groups:
 
     def causes_first(self) -> tuple[RejectGroup, ...]:
         """The groups, the largest first. Children of rejected rows come last, because they are consequences."""
-        found = sorted(
-            self._found.items(), key=lambda item: (item[0][1] == RejectKind.PARENT, -item[1][0], item[1][1])
-        )
+        found = sorted(self._found.items(), key=lambda item: (item[0][1] == RejectKind.PARENT, -item[1][0], item[1][1]))
         return tuple(RejectGroup(*key, count, example) for key, (count, _, example) in found)
 
 
@@ -199,9 +197,7 @@ class _Portions:
                 return
 
 
-def _report(
-    run_id: int, count: int, table_run: TableRun, file: FileRun, rows: pa.Table, places: Places
-) -> pa.Table:
+def _report(run_id: int, count: int, table_run: TableRun, file: FileRun, rows: pa.Table, places: Places) -> pa.Table:
     """Rows of the report.
 
     :param count: how many rows precede them.

@@ -87,7 +87,7 @@ def _exclude_duplicates(conn: psycopg.Connection, *, listed: bool) -> None:
         if listed:
             conn.execute(query("validate", "exclude_later"))
         return
-    # The planner takes the results of WITH queries for a handful of rows: 30,000 rows took half a minute in nested loops.
+    # The planner takes the result of a WITH query for a few rows: 30,000 rows took half a minute in nested loops.
     conn.execute(sql.SQL("ANALYZE {}").format(EXCLUDED))
     rounds = _ROUNDS
     with planner_setting_off(conn, "enable_nestloop"):

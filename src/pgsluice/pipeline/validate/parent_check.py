@@ -19,6 +19,7 @@ from pgsluice.model import Constraint, Strategy
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.capabilities import runs_user_functions
 from pgsluice.postgres.planner_hints import analyze
+from pgsluice.postgres.sql_fragments import keys_match
 from pgsluice.postgres.sqlstate import is_row_error
 from pgsluice.sql import compose, query
 

@@ -1,4 +1,4 @@
-"""Violating rows become rejects: each gets one verdict, its keys are stored, and it leaves the relation it stands in."""
+"""Violating rows become rejects: each gets one verdict, its keys are stored, and it is removed from its relation."""
 
 from __future__ import annotations
 

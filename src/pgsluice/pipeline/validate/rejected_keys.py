@@ -53,7 +53,7 @@ def name_parents(
             continue
         if not set(fk.referenced_columns) <= set(parent.scratch.watched) or not set(fk.columns) <= brought:
             continue
-        # Without statistics the planner took some ten thousand rows for a handful and spent nine seconds in nested loops.
+        # Without statistics the planner took ten thousand rows for a handful and spent nine seconds in nested loops.
         conn.execute(sql.SQL("ANALYZE {}, {}").format(REJECT, parent.scratch.rejected_keys))
         conn.execute(
             compose(

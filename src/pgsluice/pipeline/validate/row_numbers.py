@@ -13,7 +13,7 @@ from pgsluice.sql import compose, query
 
 
 def validated_relation(table_run: TableRun, staged: bool) -> sql.Composable:
-    """The relation that holds the rows during validation: the stage, or the table without tables that inherit from it."""
+    """The relation that holds the rows during validation: the stage, or the table without its inheriting tables."""
     return table_run.scratch.stage if staged else sql.SQL("ONLY {}").format(table_run.relation)
 
 
@@ -53,7 +53,9 @@ def rank(conn: psycopg.Connection, table_run: TableRun, staged: bool) -> Rank:
         for first, ordinal, _ in ranges:
             copy.write_row((first, ordinal))
     conn.execute(query("scratch", "index_row_map"))
-    return Rank(column, sql.SQL("range.ordinal + rank - range.first_rank"), sql.SQL(query("validate", "row_map_lookup")))
+    return Rank(
+        column, sql.SQL("range.ordinal + rank - range.first_rank"), sql.SQL(query("validate", "row_map_lookup"))
+    )
 
 
 def numbered(conn: psycopg.Connection, table_run: TableRun, rows: sql.Composable, staged: bool) -> sql.Composable:

@@ -137,7 +137,8 @@ def _find_stored(violations: Violations, keys: _IndexKeys, priority: int) -> Non
     match = [sql.Identifier(c) for c in table_run.merge_key]
     if match and sorted(index.keys) == sorted(m.as_string() for m in match):
         return
-    same, own = keys.same, sql.SQL("")
+    same: sql.Composable = keys.same
+    own: sql.Composable = sql.SQL("")
     further: list[sql.Composable] = []
     if match:
         further = [sql.SQL("{} AS m{}").format(m, sql.SQL(str(i))) for i, m in enumerate(match)]

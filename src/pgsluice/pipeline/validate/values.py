@@ -147,9 +147,7 @@ def _reject_one_by_one(conn: psycopg.Connection, table_run: TableRun) -> None:
         if _can_fail(c):
             columns.append(compose("values", "convert_one_column", column=column, convert=convert, name=name))
         if c.kind == "d":
-            columns.append(
-                compose("values", "convert_one_null", column=column, type=sql.SQL(c.type_sql), name=name)
-            )
+            columns.append(compose("values", "convert_one_null", column=column, type=sql.SQL(c.type_sql), name=name))
     program = compose(
         "values",
         "convert_one_by_one",
