@@ -109,7 +109,7 @@ class _Nesting:
     """The key of the token before."""
 
     def inside(self) -> bool:
-        """Whether any of them is open."""
+        """Whether a bracket or a body is open."""
         return self.brackets > 0 or self.bodies > 0
 
     def enter_or_leave(self, key: str) -> None:
