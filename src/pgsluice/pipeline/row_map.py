@@ -23,7 +23,7 @@ class RowMap:
     rows: int = 0
 
     def add(self, runs: OrdinalRanges, base: int) -> None:
-        for first, count in runs.runs:
+        for first, count in runs.ranges:
             ordinal = base + first
             if self.runs:
                 rank, start, length = self.runs[-1]

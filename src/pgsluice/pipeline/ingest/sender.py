@@ -75,7 +75,7 @@ class CopySender:
             return
         state = piece.table
         if state.way is Strategy.SWAP:
-            raise Unfit(state.plan.table.name, f"a record is refused: {faults[0].message}")
+            raise Unfit(state.plan.table.name, f"a record is refused: {faults[0].verdict.message}")
         self._reject_faults(state, piece.file.base, faults)
 
     def _as_it_is(self, piece: Piece, block: Block) -> bool:
@@ -141,7 +141,7 @@ class CopySender:
         texts = ("kind", "column", "constraint", "sqlstate", "message")
         rows = pa.table(
             [pa.repeat(state.number, len(faults)), pa.array([base + f.ordinal for f in faults])]
-            + [pa.array([getattr(f, name) for f in faults]) for name in texts],
+            + [pa.array([getattr(f.verdict, name) for f in faults]) for name in texts],
             names=["tab", "ord", *texts],
         )
         statement = sql.SQL("COPY {} (tab, ord, kind, col, con, code, message) FROM STDIN (FORMAT csv)")
@@ -181,7 +181,7 @@ class CopySender:
         names = [c.name for c in reader.columns]
         if state.way is Strategy.IN_PLACE and (lacking := _lacking(table, reader.columns)) is not None:
             # One such row would put all others of the block in doubt with it.
-            bad, runs = split_ordinals(runs.runs, lacking)
+            bad, runs = split_ordinals(runs.ranges, lacking)
             self._doubt(state, reader, table.filter(lacking), bad, base)
             table = table.filter(~lacking)
             if not table.num_rows:
@@ -330,7 +330,7 @@ def _ordinals(runs: OrdinalRanges, base: int) -> pa.Array:
     import numpy as np
     import pyarrow as pa
 
-    parts = [np.arange(base + first, base + first + n, dtype=np.int64) for first, n in runs.runs]
+    parts = [np.arange(base + first, base + first + n, dtype=np.int64) for first, n in runs.ranges]
     return pa.array(np.concatenate(parts))
 
 

@@ -23,10 +23,10 @@ from pgsluice.ledger.replays import (
     run_to_replay,
 )
 from pgsluice.ledger.schema import exists
-from pgsluice.model import Dialect, LoadOptions, Modes, SourceFile, TableName
+from pgsluice.model import Dialect, LoadOptions, Modes, SourceFile, TableName, Verdict
 from pgsluice.options import restore_modes
 from pgsluice.pipeline.rejects.report_file import PLACEHOLDERS
-from pgsluice.source.corrections import Corrections, Refusal, Spool, read_corrected
+from pgsluice.source.corrections import Corrections, Spool, read_corrected
 from pgsluice.source.records.rules import BAD_ENCODING
 
 
@@ -173,7 +173,7 @@ def _add(corrections: Corrections, reject: RejectToReplay, place: int) -> None:
     if given != original:
         # Spreadsheets write newlines within a cell in their own way, which nobody meant to correct.
         corrections.spool.replace(place, original)
-    refusal = Refusal(reject.kind, reject.column_name, reject.constraint_name, reject.sqlstate, reject.message)
+    refusal = Verdict(reject.kind, reject.column_name, reject.constraint_name, reject.sqlstate, reject.message)
     if reject.kind == "structure":
         corrections.faulty[ordinal] = refusal
     elif reject.kind == "unique":
