@@ -25,7 +25,7 @@ from pgsluice.source.typed.arrow_values import DECIMAL_DIGITS, Uncertain, requir
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pgsluice.source.typed.arrow_values import Finish, Octets
+    from pgsluice.source.typed.arrow_values import Conversion, Octets
 
 
 # 0001-01-01 as days and as microseconds since 1970-01-01. Arrow reads the year 0000, which PostgreSQL does not have.
@@ -55,7 +55,7 @@ class ArrowReader:
         self._utc = utc
         self.possible = all(map(_possible, columns))
         """Whether the reader knows the types of all columns; otherwise :meth:`read` must not be called."""
-        self._finish: tuple[Finish | None, ...] = ()
+        self._conversions: tuple[Conversion | None, ...] = ()
         self._types: dict[str, pa.DataType] = {}
         self._integers = any(c.base in _INTEGERS for c in columns)
 
@@ -66,23 +66,23 @@ class ArrowReader:
         if self._integers and _may_have_hexadecimal(block.data):
             return None
         if not self._types:
-            self._types, self._finish = self._plan()
+            self._types, self._conversions = self._plan()
         try:
             table = self._parse(block.data)
             if table.num_rows != block.rows:
                 return None
             arrays = map(_as_array, table.columns)
-            done = [a if finish is None else finish(a) for a, finish in zip(arrays, self._finish, strict=True)]
+            done = [a if convert is None else convert(a) for a, convert in zip(arrays, self._conversions, strict=True)]
             for array, column in zip(done, self._columns, strict=True):
                 require(not (column.not_null and array.null_count))
         except (pa.ArrowInvalid, Uncertain):
             return None
         return pa.RecordBatch.from_arrays(done, names=list(self._types))
 
-    def _plan(self) -> tuple[dict[str, pa.DataType], tuple[Finish | None, ...]]:
+    def _plan(self) -> tuple[dict[str, pa.DataType], tuple[Conversion | None, ...]]:
         """The type that Arrow reads each column as, by column name, and the conversion that follows."""
         planned = [_rule(c, self._utc) for c in self._columns]
-        return {f"c{i}": kind for i, (kind, _) in enumerate(planned)}, tuple(finish for _, finish in planned)
+        return {f"c{i}": kind for i, (kind, _) in enumerate(planned)}, tuple(conversion for _, conversion in planned)
 
     def _parse(self, data: bytes) -> pa.Table:
         """Calls Arrow's CSV reader.
@@ -146,7 +146,7 @@ def _numeric(modifier: int) -> tuple[int, int]:
     return (modifier - 4) >> 16, (modifier - 4) & 0x7FF
 
 
-def _rule(column: Column, utc: bool) -> tuple[pa.DataType, Finish | None]:
+def _rule(column: Column, utc: bool) -> tuple[pa.DataType, Conversion | None]:
     """The type that Arrow reads a column as, and the conversion that follows; without a conversion Arrow's rules are
     strict enough.
     """
@@ -196,7 +196,7 @@ def _as_array(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _from_year_one(integers: str, first: int) -> Finish:
+def _from_year_one(integers: str, first: int) -> Conversion:
     """Checks that no date or instant is before the year 1.
 
     :param integers: numpy's name of the type that the values have in memory.
@@ -204,17 +204,17 @@ def _from_year_one(integers: str, first: int) -> Finish:
     """
     import numpy as np
 
-    def finish(array: pa.Array) -> pa.Array:
+    def convert(array: pa.Array) -> pa.Array:
         early = np.frombuffer(array.buffers()[1], integers)[array.offset : array.offset + len(array)] < first
         if array.null_count:
             early &= array.is_valid().to_numpy(zero_copy_only=False)
         require(not early.any())
         return array
 
-    return finish
+    return convert
 
 
-def _instants(*, zoned: bool, utc: bool) -> Finish:
+def _instants(*, zoned: bool, utc: bool) -> Conversion:
     """Converts texts to timestamps. Arrow also reads hours without minutes and offsets of up to a day, which are
     excluded here.
 
@@ -225,7 +225,7 @@ def _instants(*, zoned: bool, utc: bool) -> Finish:
 
     bounded = _from_year_one("int64", _FIRST_MICROSECOND)
 
-    def finish(array: pa.Array) -> pa.Array:
+    def convert(array: pa.Array) -> pa.Array:
         octets, starts, ends = texts(array)
         zone = _zone(octets, ends) if zoned and len(starts) else 0
         require(zone or utc or not len(starts))
@@ -236,7 +236,7 @@ def _instants(*, zoned: bool, utc: bool) -> Finish:
             require(not days.any() and (lengths >= 16).all() and (octets[starts + 13] == ord(":")).all())
         return bounded(array.cast(pa.timestamp("us", "UTC" if zone else None)))
 
-    return finish
+    return convert
 
 
 def _zone(octets: Octets, ends: Any) -> int:

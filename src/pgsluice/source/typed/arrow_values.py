@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Octets = NDArray[np.uint8]
-    Finish = Callable[[pa.Array], pa.Array]
+    Conversion = Callable[[pa.Array], pa.Array]
 
 
 # A plain decimal of at most this length neither overflows nor underflows, and Arrow (fast_float) and PostgreSQL
@@ -63,14 +63,14 @@ def _plain(octets: Octets, starts: Any, ends: Any) -> None:
     require(((body - ord("-")) <= ord("9") - ord("-")).all() and not (body == ord("/")).any())
 
 
-def decimal(kind: pa.DataType) -> Finish:
+def decimal(kind: pa.DataType) -> Conversion:
     """Converts texts to a decimal type with a modifier.
 
     Arrow refuses more decimals than the scale, unless they are zeros. Arrow does not notice more digits than a
     decimal128 has, so no text may be longer than the digits that the scale leaves.
     """
 
-    def finish(array: pa.Array) -> pa.Array:
+    def convert(array: pa.Array) -> pa.Array:
         octets, starts, ends = texts(array)
         if len(starts):
             _plain(octets, starts, ends)
@@ -80,7 +80,7 @@ def decimal(kind: pa.DataType) -> Finish:
         values.validate(full=True)
         return values
 
-    return finish
+    return convert
 
 
 def scaled(array: pa.Array) -> pa.Array:
@@ -104,20 +104,20 @@ def scaled(array: pa.Array) -> pa.Array:
     return array.cast(pa.decimal128(DECIMAL_DIGITS, scale))
 
 
-def floating(kind: pa.DataType) -> Finish:
+def floating(kind: pa.DataType) -> Conversion:
     """Converts texts to a floating-point type."""
 
-    def finish(array: pa.Array) -> pa.Array:
+    def convert(array: pa.Array) -> pa.Array:
         octets, starts, ends = texts(array)
         if len(starts):
             _plain(octets, starts, ends)
             require((ends - starts).max() <= _FLOAT_LENGTH)
         return array.cast(kind)
 
-    return finish
+    return convert
 
 
-def labels(known: Sequence[str]) -> Finish:
+def labels(known: Sequence[str]) -> Conversion:
     """Checks that every text is a label of an enum.
 
     :param known: the labels.
@@ -127,18 +127,18 @@ def labels(known: Sequence[str]) -> Finish:
 
     value_set = pa.array(known, pa.string())
 
-    def finish(array: pa.Array) -> pa.Array:
+    def convert(array: pa.Array) -> pa.Array:
         require(pc.is_in(array.drop_null(), value_set=value_set).true_count == len(array) - array.null_count)
         return array
 
-    return finish
+    return convert
 
 
-def limited(limit: int) -> Finish:
+def limited(limit: int) -> Conversion:
     """Checks that no text has more characters than the limit."""
     import numpy as np
 
-    def finish(array: pa.Array) -> pa.Array:
+    def convert(array: pa.Array) -> pa.Array:
         octets, starts, ends = texts(array)
         longest = (ends - starts).max() if len(starts) else 0
         require(longest <= 4 * limit)
@@ -149,7 +149,7 @@ def limited(limit: int) -> Finish:
             require((begun[ends] - begun[starts]).max() <= limit)
         return array
 
-    return finish
+    return convert
 
 
 def uuids(array: pa.Array) -> pa.Array:
