@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import the API when one of its names is first used (PEP 562)."""
+    """Imports the API when one of its names is first used (PEP 562)."""
     # The API imports psycopg, DuckDB and Arrow. `pgsluice --help` and `import pgsluice` do not wait for that import.
     if name in __all__:
         from pgsluice import api

@@ -63,7 +63,7 @@ def load(
     resumable: bool = False,
     listen: Listener = ignore_progress,
 ) -> RunResult:
-    """Load CSV files into the tables that their names say: publish all tables or none.
+    """Loads CSV files into the tables that their names say: publish all tables or none.
 
     :param paths: CSV files, or folders of them.
     :param database_url: the server. None stands for the embedded server in ``data_dir`` if ``data_dir`` is given, else
@@ -134,7 +134,7 @@ def replay(
     lock_timeout: float = 5.0,
     listen: Listener = ignore_progress,
 ) -> RunResult:
-    """Load corrected rejects of a published run, as a run of its own: publish all of its tables or none.
+    """Loads corrected rejects of a published run, as a run of its own: publish all of its tables or none.
 
     The corrected records go into the tables of the replayed run, in its modes, with the columns and the dialects of
     their files, and are validated like other rows. A record that is rejected again is reported with its place in the
@@ -173,7 +173,7 @@ def replay(
 def resume(
     run_id: int, *, database_url: str | None = None, data_dir: str | None = None, listen: Listener = ignore_progress
 ) -> RunResult:
-    """Continue an interrupted run that was started with ``resumable``.
+    """Continues an interrupted run that was started with ``resumable``.
 
     Files that the run has staged are not read again; ``staged_before`` in the result names them.
 
@@ -210,7 +210,7 @@ def plan(
     key: Sequence[tuple[str, str]] = (),
     delete_missing: bool = False,
 ) -> Plan:
-    """Plan a load: return what :func:`load` would do with the same arguments, and write nothing.
+    """Plans a load: return what :func:`load` would do with the same arguments, and write nothing.
 
     :param paths: CSV files, or folders of them.
     :param database_url: the server, as for :func:`load`.
@@ -256,7 +256,7 @@ def verify(
     into: str | None = None,
     sql: str | None = None,
 ) -> VerifyResult:
-    """Verify the loaded tables: rows against the ledger, rows without parents, and NULLs in NOT NULL columns.
+    """Verifies the loaded tables: rows against the ledger, rows without parents, and NULLs in NOT NULL columns.
 
     :param database_url: the server, as for :func:`load`; an embedded server is not created.
     :param data_dir: the folder for the embedded server's data.
@@ -273,7 +273,7 @@ def verify(
 
 
 def runs(*, database_url: str | None = None, data_dir: str | None = None, limit: int = 20) -> tuple[RunSummary, ...]:
-    """Return the newest runs of the ledger, newest first.
+    """Returns the newest runs of the ledger, newest first.
 
     :param database_url: the server, as for :func:`load`; an embedded server is not created.
     :param data_dir: the folder for the embedded server's data.
@@ -292,7 +292,7 @@ def rejects(
     database_url: str | None = None,
     data_dir: str | None = None,
 ) -> tuple[int, RejectsResult]:
-    """Count the open rejects of a run in groups of equal verdicts. Rejects that were replayed are not counted.
+    """Counts the open rejects of a run in groups of equal verdicts. Rejects that were replayed are not counted.
 
     :param run_id: the run; None stands for the newest run that has open rejects.
     :param table: count the rejects of this table only.
@@ -322,7 +322,7 @@ def rejects(
 def reject_rows(
     run_id: int, *, table: str | None = None, database_url: str | None = None, data_dir: str | None = None
 ) -> Iterator[Reject]:
-    """Yield the open rejects of a run in load order.
+    """Yields the open rejects of a run in load order.
 
     The rows are read as a stream; the connection stays open until the iterator ends or is closed.
 
@@ -339,7 +339,7 @@ def reject_rows(
 
 
 def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
-    """Plan a load in a transaction that is rolled back."""
+    """Plans a load in a transaction that is rolled back."""
     with connect(conninfo) as conn:
         try:
             if options.into:
@@ -363,7 +363,7 @@ def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
 
 
 def _open(conninfo: str, name: str) -> psycopg.Connection:
-    """Open a connection of a run.
+    """Opens a connection of a run.
 
     :param name: ``application_name``, which other sessions see.
     """
@@ -372,12 +372,12 @@ def _open(conninfo: str, name: str) -> psycopg.Connection:
 
 @contextmanager
 def _connected(conninfo: str) -> Iterator[psycopg.Connection]:
-    """Open a connection in autocommit mode for the time of a ``with`` block."""
+    """Opens a connection in autocommit mode for the time of a ``with`` block."""
     with connect(conninfo) as conn:
         conn.autocommit = True
         yield conn
 
 
 def _existing(database_url: str | None, data_dir: str | None) -> AbstractContextManager[psycopg.Connection]:
-    """Open a connection to a server that exists: an embedded server is not created."""
+    """Opens a connection to a server that exists: an embedded server is not created."""
     return _connected(resolve(database_url, data_dir, make=False))

@@ -38,7 +38,7 @@ def build_options(
     lock_timeout: float = 5.0,
     resumable: bool = False,
 ) -> LoadOptions:
-    """Validate the arguments of a public function and return them as options.
+    """Validates the arguments of a public function and return them as options.
 
     :func:`pgsluice.api.load` describes the parameters.
 
@@ -62,7 +62,7 @@ def build_options(
 
 
 def parse_seconds(seconds: float) -> float:
-    """Return ``--lock-timeout`` in seconds. PostgreSQL stores the timeout in milliseconds, as an int4.
+    """Returns ``--lock-timeout`` in seconds. PostgreSQL stores the timeout in milliseconds, as an int4.
 
     :raises CallError: the number is out of range.
     """
@@ -72,7 +72,7 @@ def parse_seconds(seconds: float) -> float:
 
 
 def parse_modes(given: str | Sequence[str], keys: Sequence[tuple[str, str]], delete_missing: bool) -> Modes:
-    """Return ``--mode``, ``--key`` and ``--delete-missing``.
+    """Returns ``--mode``, ``--key`` and ``--delete-missing``.
 
     :param given: a mode such as ``upsert``, with a table in front for single tables (``orders=append``).
     :param keys: (table, its unique constraint or columns) pairs.
@@ -96,7 +96,7 @@ def parse_modes(given: str | Sequence[str], keys: Sequence[tuple[str, str]], del
 
 
 def parse_pairs(name: str, given: Sequence[tuple[str, str]], example: tuple[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return the pairs of an argument.
+    """Returns the pairs of an argument.
 
     :param name: the argument's name, for the error message.
     :param example: a pair, for the error message.
@@ -109,7 +109,7 @@ def parse_pairs(name: str, given: Sequence[tuple[str, str]], example: tuple[str,
 
 
 def parse_limits(given: str | int | Sequence[str]) -> Limits:
-    """Return ``--max-rejects``.
+    """Returns ``--max-rejects``.
 
     :param given: ``0``, ``10``, ``1%`` or ``all``, with a table in front for single tables (``orders=0.1%``).
     :raises CallError: a limit is none of these.
@@ -132,7 +132,7 @@ def parse_limits(given: str | int | Sequence[str]) -> Limits:
 
 
 def _limit(text: str) -> Limit:
-    """Return one limit: a number of rows, a percentage, or ``all``."""
+    """Returns one limit: a number of rows, a percentage, or ``all``."""
     text = text.strip()
     if text == "all":
         return Limit(rows=None)
@@ -149,7 +149,7 @@ def _limit(text: str) -> Limit:
 
 
 def restore_options(stored: dict[str, Any]) -> LoadOptions:
-    """Return the options of a resumable run.
+    """Returns the options of a resumable run.
 
     :param stored: ``pgsluice.run.options``, the JSON of :class:`~pgsluice.model.LoadOptions`.
     """
@@ -170,7 +170,7 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
 
 
 def restore_modes(stored: Mapping[str, Any], *, replay: bool = False) -> Modes:
-    """Return the modes of a run.
+    """Returns the modes of a run.
 
     :param stored: the part ``modes`` of ``pgsluice.run.options``.
     :param replay: return the modes for a replay of the run.

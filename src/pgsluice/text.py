@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def pluralize(value: int, noun: str) -> str:
-    """Return a number with its noun: ``1 row``, ``2,000 rows``.
+    """Returns a number with its noun: ``1 row``, ``2,000 rows``.
 
     :param noun: in the singular; the plural must be formed with ``s``.
     """

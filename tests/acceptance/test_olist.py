@@ -1,6 +1,6 @@
 """A real set that nobody here wrote: 49,918 rows of a marketplace, nine tables, and orphans in it.
 
-What has to come out is pluralize by plain SQL over the files' texts, without pgsluice. The files are not part
+What has to come out is counted by plain SQL over the files' texts, without pgsluice. The files are not part
 of the project: they are looked for in ``../shared/data/olist`` beside it, or in PGSLUICE_OLIST.
 """
 

@@ -105,7 +105,7 @@ def any_way(db: str, conn: psycopg.Connection, path: Path, name: str, mode: str,
         conn.execute(TABLE.encode())
         if rows:
             conn.execute(f"INSERT INTO t VALUES {rows}".encode())
-        with going(way), watched("_as_it_is") as taken, watched("_send_batch") as batches:
+        with going(way), watched("_send_whole") as taken, watched("_copy_arrow") as batches:
             found.append(outcome(conn, db, path, mode=mode, **options))
         assert bool(taken) <= (way != "duckdb")
         assert bool(batches) == (way == "quick" and name in QUICK)
@@ -142,7 +142,7 @@ def test_types_that_are_read_quickly(any_db: str, any_conn: psycopg.Connection, 
             any_conn.execute("TRUNCATE t")
             if mode == "upsert":
                 any_conn.execute("INSERT INTO t (id) VALUES (3)")
-            with going(way), watched("_send_batch") as batches:
+            with going(way), watched("_copy_arrow") as batches:
                 pgsluice.load(tmp_path, database_url=any_db, mode=mode, again=True)
             assert bool(batches) == (way == "quick")
             found.append(any_conn.execute("SELECT record_send(t) FROM t ORDER BY id").fetchall())
@@ -171,7 +171,7 @@ def test_a_refused_block_is_read_by_duckdb_and_so_are_those_behind_it(
     lines[150] = "150,x,nothing,\n"
     (tmp_path / "t.csv").write_text("id,email,amount,at\n" + "".join(lines))
     (tmp_path / "u.csv").write_text("id\n1\n")
-    with small_blocks(500), watched("_as_it_is") as taken, watched("read", DuckDBReader) as read:
+    with small_blocks(500), watched("_send_whole") as taken, watched("read", DuckDBReader) as read:
         _, refused = outcome(conn, db, tmp_path)
     assert refused == [
         (152, "value", "amount", "", "22P02", 'invalid input syntax for type numeric: "nothing"', "150,x,nothing,")

@@ -124,10 +124,10 @@ def test_server_down() -> None:
 
 
 def test_no_answer() -> None:
-    with socket.socket() as ignore_progress:
-        ignore_progress.bind(("127.0.0.1", 0))
-        ignore_progress.listen()
-        port = ignore_progress.getsockname()[1]
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = silent.getsockname()[1]
         error = refusal(f"host=127.0.0.1 port={port} dbname=d connect_timeout=2")
     assert f"no answer from 127.0.0.1:{port} in 2 s" in error.message
 

@@ -157,9 +157,8 @@ def test_names_of_pgsluice_itself(db: str, conn: Connection, tmp_path: Path) -> 
     assert [row[1:] for row in books(first)] == [(6, 3, 3)] * 5
     again = load(db, tmp_path, *files, "--again")
     assert [row[1:] for row in books(again)] == [(6, 0, 6)] * 5
-    assert conn.execute("SELECT sum(pgsluice_ordinal), sum(ordinal), sum(table_no), sum(row_id) FROM pgsluice_stage_0").fetchone() == (
-        6, 6, 6, 6,
-    )  # fmt: skip
+    sums = "SELECT sum(pgsluice_ordinal), sum(ordinal), sum(table_no), sum(row_id) FROM pgsluice_stage_0"
+    assert conn.execute(sums).fetchone() == (6, 6, 6, 6)
 
 
 def test_hostile_enum_labels(any_db: str, any_conn: Connection, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def replay(db: str, run_id: int, file: Path, **options: Any) -> RunResult:
 
 
 def books(conn: Conn, run_id: int) -> dict[str, tuple[int, int, int, int]]:
-    """By table: read, loaded, rejected, replayed; the rejects that are open are pluralize against it."""
+    """By table: read, loaded, rejected, replayed; the rejects that are open are counted against it."""
     found = conn.execute(
         "SELECT table_name, sum(rows_read)::int, sum(rows_loaded)::int, sum(rows_rejected)::int,"
         " sum(rows_replayed)::int FROM pgsluice.file WHERE run_id = %s GROUP BY 1",

@@ -50,7 +50,7 @@ ALTER TABLE customers CLUSTER ON "by region";
 CREATE STATISTICS "Odd".together (dependencies, ndistinct) ON region_id, mood FROM customers;
 CREATE STATISTICS expressed ON (lower(email)), region_id FROM customers;
 ALTER STATISTICS expressed SET STATISTICS 77;
-COMMENT ON STATISTICS expressed IS 'it''s pluralize';
+COMMENT ON STATISTICS expressed IS 'it''s counted';
 COMMENT ON TABLE customers IS 'who';
 COMMENT ON COLUMN customers.email IS 'where';
 COMMENT ON CONSTRAINT "mail!" ON customers IS 'with an at';
@@ -142,8 +142,8 @@ def test_nothing_but_the_rows_changes(any_db: str, any_conn: psycopg.Connection,
         assert result.status == "published"
         assert ways(result) == {"customers": "new table", 'Odd.Order "x': "new table"}
         assert dump(any_db, version) == before
-    pluralize = {t.table: (t.read, t.inserted, t.updated, t.unchanged, t.deleted) for t in result.tables}
-    assert pluralize == {"customers": (200, 200, 0, 0, 200), 'Odd.Order "x': (200, 200, 0, 0, 200)}
+    counts = {t.table: (t.read, t.inserted, t.updated, t.unchanged, t.deleted) for t in result.tables}
+    assert counts == {"customers": (200, 200, 0, 0, 200), 'Odd.Order "x': (200, 200, 0, 0, 200)}
     assert tell(any_conn, "SELECT 'customers'::regclass::oid") != old
     assert tell(any_conn, "SELECT count(*), min(email), max(shout), count(late) FROM customers") == [
         (200, "new100@x", "NEW9@X", 0)

@@ -35,9 +35,9 @@ def test_small_blocks_are_not_typed() -> None:
 
 
 def test_the_faster_way_is_taken() -> None:
-    assert _measured(text=0.20, binary=0.14).typed(8 * MB)
-    assert not _measured(text=0.20, binary=0.195).typed(8 * MB)
-    assert not _measured(text=0.20, binary=0.40).typed(8 * MB)
+    assert _measured(text=0.20, binary=0.14).prefers_binary(8 * MB)
+    assert not _measured(text=0.20, binary=0.195).prefers_binary(8 * MB)
+    assert not _measured(text=0.20, binary=0.40).prefers_binary(8 * MB)
 
 
 def test_some_blocks_go_as_the_file_has_them_for_comparison() -> None:

@@ -28,7 +28,7 @@ _POLL_SECONDS = 0.2
 
 
 def hold_run(conn: Connection, run_id: int) -> None:
-    """Take the lock that shows that a run is alive; it stays until the session of ``conn`` ends.
+    """Takes the lock that shows that a run is alive; it stays until the session of ``conn`` ends.
 
     :param conn: any connection of the run.
     """
@@ -36,12 +36,12 @@ def hold_run(conn: Connection, run_id: int) -> None:
 
 
 def _signed(oid: int) -> int:
-    """Return an oid, 32 bits without a sign, as the signed integer that advisory locks take."""
+    """Returns an oid, 32 bits without a sign, as the signed integer that advisory locks take."""
     return oid - (1 << 32) if oid >= 1 << 31 else oid
 
 
 def lock_tables(conn: Connection, oids: Sequence[int], *, no_wait: bool, listen: Listener) -> None:
-    """Lock tables against other runs of pgsluice, for the session of ``conn``.
+    """Locks tables against other runs of pgsluice, for the session of ``conn``.
 
     The locks stay until :func:`unlock_tables` or the end of the session; a rollback does not release them. They are
     taken in the order of the oids, so that two runs cannot wait for each other. Call this function before ``conn``
@@ -76,13 +76,13 @@ def lock_tables(conn: Connection, oids: Sequence[int], *, no_wait: bool, listen:
 
 
 def unlock_tables(conn: Connection, oids: Iterable[int]) -> None:
-    """Release the locks that :func:`lock_tables` took on this connection."""
+    """Releases the locks that :func:`lock_tables` took on this connection."""
     for oid in oids:
         fetch_value(conn, "unlock_table", lock_class=TABLE_LOCK_CLASS, key=_signed(oid))
 
 
 def _holder(conn: Connection, oid: int) -> tuple[str, str]:
-    """Return the name of a locked table and a description of the run that holds the lock."""
+    """Returns the name of a locked table and a description of the run that holds the lock."""
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
             query("ledger", "holder"),

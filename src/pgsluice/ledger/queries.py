@@ -15,13 +15,13 @@ REJECTS_PER_FETCH = 2000
 
 
 def runs(conn: Connection, limit: int) -> tuple[RunSummary, ...]:
-    """Return the ``limit`` newest runs, newest first."""
+    """Returns the ``limit`` newest runs, newest first."""
     with conn.cursor(row_factory=class_row(RunSummary)) as cursor:
         return tuple(cursor.execute(query("ledger", "runs"), {"limit": limit}).fetchall())
 
 
 def reject_groups(conn: Connection, run_id: int, table: str | None = None) -> tuple[RejectGroup, ...]:
-    """Count the open rejects of a run by table, kind, column, constraint and SQLSTATE.
+    """Counts the open rejects of a run by table, kind, column, constraint and SQLSTATE.
 
     :param table: count the rejects of this table only.
     :returns: the largest group first; groups of rows whose parents were rejected come last.
@@ -30,7 +30,7 @@ def reject_groups(conn: Connection, run_id: int, table: str | None = None) -> tu
 
 
 def replayed_rows(conn: Connection, run_id: int, table: str | None = None) -> int:
-    """Count the rejects of a run that replays have loaded.
+    """Counts the rejects of a run that replays have loaded.
 
     :param table: count the rejects of this table only.
     """
@@ -38,12 +38,12 @@ def replayed_rows(conn: Connection, run_id: int, table: str | None = None) -> in
 
 
 def had_file(conn: Connection, run_id: int, table: str) -> bool:
-    """Tell whether a run had a file for a table."""
+    """Says whether a run had a file for a table."""
     return bool(fetch_value(conn, "had_file", run_id=run_id, table=table))
 
 
 def reject_rows(conn: Connection, run_id: int, table: str | None = None) -> Iterator[Reject]:
-    """Yield the open rejects of a run in load order: file by file, line by line.
+    """Yields the open rejects of a run in load order: file by file, line by line.
 
     The rows are read through a server-side cursor. ``conn`` is inside a transaction until the iterator ends or is
     closed.
@@ -57,13 +57,13 @@ def reject_rows(conn: Connection, run_id: int, table: str | None = None) -> Iter
 
 
 def last_run_with_rejects(conn: Connection) -> int | None:
-    """Return the id of the newest run that has open rejects, None if no run has any."""
+    """Returns the id of the newest run that has open rejects, None if no run has any."""
     run_id: int | None = fetch_value(conn, "last_run_with_rejects")
     return run_id
 
 
 def report_of(conn: Connection, run_id: int) -> tuple[str | None, int | None] | None:
-    """Return the path of a run's report, and the run for which the rejects can be replayed.
+    """Returns the path of a run's report, and the run for which the rejects can be replayed.
 
     :returns: None if the run does not exist. The path is None if the run has no rejects. The second value is None if
         the run was not published; the rejects of a replay are replayed for the run that was replayed.
@@ -73,7 +73,7 @@ def report_of(conn: Connection, run_id: int) -> tuple[str | None, int | None] | 
 
 
 def loaded_rows(conn: Connection) -> dict[int, tuple[int, int, bool]]:
-    """Sum the rows that published runs loaded, by the oid of the table.
+    """Sums the rows that published runs loaded, by the oid of the table.
 
     :returns: for each table the rows loaded, how many of them replays loaded, and whether some run was in a mode that
         does more than append.

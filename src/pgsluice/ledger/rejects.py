@@ -50,12 +50,12 @@ _NAME = re.compile(r"\\u[0-9a-f]{4}|\\U[0-9a-f]{8}")
 
 
 def takes_report(conn: Connection) -> bool:
-    """Tell whether :func:`copy_report` may be called: the database can store every character of a report."""
+    """Says whether :func:`copy_report` may be called: the database can store every character of a report."""
     return _codec(conn) == "utf-8"
 
 
 def copy_report(conn: Connection, rows: pa.RecordBatch) -> None:
-    """Copy rejects from a report into the ledger, in COPY's binary format.
+    """Copies rejects from a report into the ledger, in COPY's binary format.
 
     :param rows: the columns of a report; ``parent_file`` and ``parent_line`` are NULL where a reject has no parent.
     """
@@ -63,7 +63,7 @@ def copy_report(conn: Connection, rows: pa.RecordBatch) -> None:
 
 
 def copy_rejects(conn: Connection, run_id: int, rows: Iterable[RejectRow]) -> int:
-    """Copy rejects into the ledger, in COPY's text format.
+    """Copies rejects into the ledger, in COPY's text format.
 
     :param rows: read as a stream. Rows without a number are numbered on from those that the run has already.
     :returns: how many rows were written.
@@ -88,7 +88,7 @@ def copy_rejects(conn: Connection, run_id: int, rows: Iterable[RejectRow]) -> in
 
 
 def restore_lacking(conn: Connection, stored: str, corrected: bytes) -> bytes:
-    """Put the characters back that the ledger could only store by name.
+    """Puts the characters back that the ledger could only store by name.
 
     PostgreSQL then rejects the record, instead of storing the names of the characters.
 
@@ -104,13 +104,13 @@ def restore_lacking(conn: Connection, stored: str, corrected: bytes) -> bytes:
 
 
 def _name_lacking(text: str, codec: str) -> str:
-    """Replace the characters that the encoding lacks by their names, the backslash doubled for COPY."""
+    """Replaces the characters that the encoding lacks by their names, the backslash doubled for COPY."""
     return text.encode(codec, _error_handler()).decode(codec)
 
 
 @cache
 def _error_handler() -> str:
-    """Register the error handler for :meth:`str.encode` with Python, once, and return its name."""
+    """Registers the error handler for :meth:`str.encode` with Python, once, and return its name."""
     name = "pgsluice_copy"
     codecs.register_error(
         name,
@@ -133,7 +133,7 @@ def _encodes(character: str, codec: str) -> bool:
 
 
 def _codec(conn: Connection) -> str:
-    """Return Python's name for the encoding of the database; ASCII where Python has no such encoding."""
+    """Returns Python's name for the encoding of the database; ASCII where Python has no such encoding."""
     name = conn.info.parameter_status("server_encoding") or "UTF8"
     try:
         return codecs.lookup("utf-8" if name == "SQL_ASCII" else re.sub("^WIN", "cp", name)).name
@@ -142,7 +142,7 @@ def _codec(conn: Connection) -> str:
 
 
 def _copy_line(run_id: int, number: int, row: RejectRow) -> str:
-    """Return a row in COPY's text format.
+    """Returns a row in COPY's text format.
 
     A row without special characters is joined without a translation of its fields, which takes a third of the time.
     """

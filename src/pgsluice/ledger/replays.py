@@ -35,18 +35,18 @@ class FileToReplay(NamedTuple):
 
 
 def run_to_replay(conn: Connection, run_id: int) -> RunToReplay | None:
-    """Return a run, None if the run does not exist."""
+    """Returns a run, None if the run does not exist."""
     rows = fetch_rows(conn, "run_to_replay", run_id=run_id)
     return RunToReplay(*rows[0]) if rows else None
 
 
 def files_to_replay(conn: Connection, run_id: int) -> tuple[FileToReplay, ...]:
-    """Return the loaded files of a run that had rejects."""
+    """Returns the loaded files of a run that had rejects."""
     return tuple(FileToReplay(*row) for row in fetch_rows(conn, "files_to_replay", run_id=run_id))
 
 
 def rejects_to_replay(conn: Connection, run_id: int) -> Iterator[tuple[int, RejectRow]]:
-    """Yield all rejects of a run with their numbers, in ascending order, those that were replayed included.
+    """Yields all rejects of a run with their numbers, in ascending order, those that were replayed included.
 
     The rows are read through a server-side cursor. ``conn`` is inside a transaction until the iterator ends or is
     closed.
@@ -64,12 +64,12 @@ def rejects_to_replay(conn: Connection, run_id: int) -> Iterator[tuple[int, Reje
 
 
 def may_replay(conn: Connection) -> bool:
-    """Tell whether the role may write which rejects were replayed."""
+    """Says whether the role may write which rejects were replayed."""
     return bool(fetch_value(conn, "may_replay"))
 
 
 def mark_replayed(conn: Connection, run_id: int, replay: int, numbers: Iterable[int]) -> None:
-    """Write that a replay loads these rejects.
+    """Writes that a replay loads these rejects.
 
     :param conn: the main connection, inside the transaction that loads.
     :param run_id: the run that is replayed.

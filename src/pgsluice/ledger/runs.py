@@ -44,7 +44,7 @@ class FileRecord(NamedTuple):
 
 
 def start_run(conn: Connection, options: dict[str, Any], replay_of: int | None = None) -> int:
-    """Insert a run with the status ``running``; ``conn`` keeps the run alive.
+    """Inserts a run with the status ``running``; ``conn`` keeps the run alive.
 
     :param options: the options of the call and its paths, as JSON can hold them.
     :param replay_of: the id of the run whose rejects the new run replays.
@@ -65,7 +65,7 @@ def finish_run(
     detail: str = "",
     rejects_path: str | None = None,
 ) -> None:
-    """Write how a run ended. A run that is published already keeps its row.
+    """Writes how a run ended. A run that is published already keeps its row.
 
     :param conn: for ``published`` the main connection, inside the transaction that loads.
     :param status: a status of ``pgsluice.run`` other than ``running``.
@@ -86,7 +86,7 @@ def finish_run(
 
 
 def record_files(conn: Connection, run_id: int, rows: Iterable[FileRecord]) -> None:
-    """Insert the files of a run, numbered from 1 in the order given. Call this function once for each run.
+    """Inserts the files of a run, numbered from 1 in the order given. Call this function once for each run.
 
     :param conn: for a published run the main connection, inside the transaction that loads.
     """
@@ -103,7 +103,7 @@ def record_files(conn: Connection, run_id: int, rows: Iterable[FileRecord]) -> N
 
 
 def loaded_before(conn: Connection, table_oid: int, sha256: str) -> int | None:
-    """Return the id of the newest published run that loaded this content into this table.
+    """Returns the id of the newest published run that loaded this content into this table.
 
     :param sha256: the hash of the file's bytes, in hexadecimal.
     :returns: None if no run did.
@@ -113,7 +113,7 @@ def loaded_before(conn: Connection, table_oid: int, sha256: str) -> int | None:
 
 
 def sizes_loaded(conn: Connection, table_oids: Sequence[int]) -> set[tuple[int, int]]:
-    """Return (oid of the table, bytes of the file) for every file that published runs loaded into these tables.
+    """Returns (oid of the table, bytes of the file) for every file that published runs loaded into these tables.
 
     A file of another size was not loaded before; such a file need not be hashed to know this.
     """
@@ -121,7 +121,7 @@ def sizes_loaded(conn: Connection, table_oids: Sequence[int]) -> set[tuple[int, 
 
 
 def mark_interrupted(conn: Connection) -> tuple[int, ...]:
-    """Set the status ``interrupted`` for runs with the status ``running`` that no connection keeps alive.
+    """Sets the status ``interrupted`` for runs with the status ``running`` that no connection keeps alive.
 
     :returns: the ids of these runs, in ascending order.
     """

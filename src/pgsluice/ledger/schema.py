@@ -50,7 +50,7 @@ class _State:
 
 
 def ensure(conn: Connection) -> None:
-    """Create the ledger if it does not exist, and migrate an older one to the newest version.
+    """Creates the ledger if it does not exist, and migrate an older one to the newest version.
 
     Several sessions may call this function at once. A role that may use an existing ledger of the newest version
     needs no right to create anything.
@@ -71,7 +71,7 @@ def ensure(conn: Connection) -> None:
 
 
 def exists(conn: Connection) -> bool:
-    """Tell whether the database has a ledger that the queries can read, whatever its version.
+    """Says whether the database has a ledger that the queries can read, whatever its version.
 
     :raises DatabaseError: a newer pgsluice wrote the ledger.
     """
@@ -117,7 +117,7 @@ def _create_or_migrate(conn: Connection, state: _State) -> None:
 
 
 def _migrate(conn: Connection, version: int) -> None:
-    """Migrate the ledger step by step from ``version`` to the newest version."""
+    """Migrates the ledger step by step from ``version`` to the newest version."""
     for step in range(version + 1, NEWEST + 1):
         conn.execute(query("ledger_migrations", f"to_{step}"))
         _set_version(conn, step)

@@ -13,7 +13,7 @@ Connection = psycopg.Connection[Any]
 
 
 def fetch_value(conn: Connection, name: str, **parameters: object) -> Any:
-    """Return the first column of the first row of a query.
+    """Returns the first column of the first row of a query.
 
     :param name: the query's name in ``sql/ledger.sql``.
     :param parameters: values for the query's ``%(...)s`` places.
@@ -25,6 +25,6 @@ def fetch_value(conn: Connection, name: str, **parameters: object) -> Any:
 
 
 def fetch_rows(conn: Connection, name: str, **parameters: object) -> list[tuple[Any, ...]]:
-    """Return all rows of a query as tuples; the parameters are those of :func:`fetch_value`."""
+    """Returns all rows of a query as tuples; the parameters are those of :func:`fetch_value`."""
     with conn.cursor(row_factory=tuple_row) as cursor:
         return cursor.execute(query("ledger", name), parameters).fetchall()

@@ -89,7 +89,7 @@ class TableResult:
 
 @dataclass(frozen=True, slots=True)
 class RejectGroup:
-    """Rejects with the same table, kind, column, constraint and SQLSTATE, pluralize."""
+    """Rejects with the same table, kind, column, constraint and SQLSTATE, counted."""
 
     table: str
     kind: str

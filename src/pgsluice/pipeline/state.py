@@ -70,7 +70,7 @@ class RowMap:
 
         :param base: what to add to each ordinal of ``added``.
         """
-        for first, count in added.runs:
+        for first, count in added.ranges:
             ordinal = base + first
             if self.ranges:
                 rank, start, length = self.ranges[-1]

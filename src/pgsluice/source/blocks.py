@@ -1,6 +1,6 @@
-"""A file as a sequence of blocks: faultless records for DuckDB, faults by name, ordinals and lines of both.
+"""A file as a sequence of blocks: faultless records for the readers, faults, and the ordinals and lines of all records.
 
-Ordinals number the records of a file from 0, faulty ones included; a header and blank lines have none.
+Ordinals number the records of a file from 0, faults included; a header and blank lines have none.
 Lines are physical and count from 1, header and blank lines included. A block ends where a record ends.
 """
 
@@ -12,59 +12,61 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pgsluice.errors import FileError
-from pgsluice.model import Dialect, SourceFile
-from pgsluice.source.records.fast_scan import clean, with_lf
-from pgsluice.source.records.rules import LineTooLong, Record, Run
+from pgsluice.model import Dialect, RejectKind, SourceFile, Verdict
+from pgsluice.source.records.fast_scan import clean_prefix, with_lf
+from pgsluice.source.records.rules import LF, CleanSpan, LineTooLong, Record
 from pgsluice.source.records.walker import Walker, scan
 from pgsluice.source.streams import BOM, open_decoded
 
 
 class Fault(NamedTuple):
-    """A record that is none: what PostgreSQL would have said, and its bytes without the newline."""
+    """A record that cannot be parsed, with its verdict."""
 
     ordinal: int
     line: int
-    sqlstate: str
-    message: str
+    """The physical line on which the record begins, from 1."""
     raw: bytes
-    kind: str = "structure"
-    column: str = ""
-    constraint: str = ""
+    """The bytes of the record without its line end."""
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """Neighbouring records of a file.
 
-    ``data`` holds the faultless ones: each ended by LF, whatever the file has; quoted as the file has them,
-    but what DuckDB would not read as it is becomes a quoted field: an unquoted one that holds a quote, or
-    begins the block with a BOM, or is a blank line that means the empty string.
+    ``data`` holds the faultless records. LF ends each of them, whatever the file has. Fields are quoted as in the file,
+    except for fields that DuckDB would read differently, which become quoted fields: an unquoted field that holds a
+    quote, an unquoted field with a BOM at the beginning of the block, and a blank line that means the empty string.
     """
 
     data: bytes
     rows: int
-    """Records in ``data``."""
+    """How many records ``data`` holds."""
     ordinals: tuple[tuple[int, int], ...]
-    """Theirs: runs of (first, count), ascending."""
+    """The ordinals of these records: ranges (first, count), ascending."""
     first_ordinal: int
     count: int
-    """All records of the block, faulty ones included."""
+    """How many records the block has, faults included."""
     first_line: int
     offset: int
-    """Where the block begins in the decoded stream."""
+    """Where the block begins in the decoded stream, in bytes."""
     length: int
+    """How long the block is in the decoded stream, in bytes."""
     faults: tuple[Fault, ...]
     position: int
-    """Bytes of the file on disk consumed so far."""
+    """How many bytes of the file on disk have been consumed so far."""
     exact: bool
-    """Every record was looked at. Otherwise only the sum of fields is known: see :func:`recheck`."""
+    """Every record was parsed. Otherwise only the sum of fields is known: see :func:`recheck`."""
     crc: int = 0
-    """Of the bytes of the decoded stream."""
+    """CRC-32 of the block's bytes in the decoded stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What to keep of a block in order to find its records again."""
+    """Where a block begins and ends in its file, and the checksum of its bytes: enough to find its records again.
+
+    The fields mean what they mean in :class:`Block`.
+    """
 
     first_ordinal: int
     count: int
@@ -72,23 +74,26 @@ class Extent:
     offset: int
     length: int
     crc: int | None = None
-    """None: it was written down by a version that did not know it."""
+    """None if the version of pgsluice that wrote the extent to the ledger computed no checksum."""
 
 
 def extent(block: Block) -> Extent:
+    """The extent of a block."""
     return Extent(block.first_ordinal, block.count, block.first_line, block.offset, block.length, block.crc)
 
 
-# The first block is small, so that the server has something to do while the others are read; each of the
-# next is twice as large, up to the usual size.
 _FIRST_BYTES = 1 << 20
+"""Size of the first block. It is small, so that the server has work while the next blocks are read; each further
+block is twice as large as the block before, up to the usual size."""
 
 
 class BlockReader:
-    """Reads a file once, from its beginning. Holds a block and what is left over from the one before.
+    """Reads a file once, from its beginning. The reader holds one block and the rest of the bytes read with it.
 
-    :param columns: names for the fields of a record, in order; their number is how many there must be.
-    :param block_bytes: how much to read at a time, in the end; a block grows beyond it only for a longer record.
+    :param columns: names for the fields of a record, in order; their number is how many fields a record must have.
+    :param block_bytes: how many bytes to read at a time, after the first blocks; a block becomes larger only for a
+        longer record.
+    :raises FileError: the file is missing or unreadable.
     """
 
     def __init__(self, file: SourceFile, columns: Sequence[str], block_bytes: int = 8 << 20) -> None:
@@ -102,16 +107,17 @@ class BlockReader:
 
     @property
     def sha256(self) -> str:
-        """Hex digest of the file as it is on disk; whole once all blocks have been taken."""
+        """SHA-256 of the bytes read from disk so far, in hexadecimal; of the whole file after the last block."""
         return self._stream.sha256()
 
     def close(self) -> None:
+        """Closes the file."""
         self._stream.close()
 
     def __iter__(self) -> Iterator[Block]:
-        """The blocks that hold any record.
+        """Yields the blocks that hold a record.
 
-        :raises FileError: the file is corrupt, has a faulty header, or a line longer than 32 MiB.
+        :raises FileError: the file is corrupt, its header is a fault, or a line is longer than 32 MiB.
         """
         try:
             yield from self._blocks()
@@ -122,7 +128,7 @@ class BlockReader:
             ) from error
 
     def _more(self) -> None:
-        # At least as much as there is: a long record must not be looked at once for every small block.
+        # At least as much as the buffer holds: a long record must not be parsed again for every small block.
         size = max(self._block_bytes, len(self._buffer))
         data = self._stream.read(size)
         self._at_end = len(data) < size
@@ -147,14 +153,18 @@ class BlockReader:
             block = replace(block, crc=zlib.crc32(memoryview(self._buffer)[: block.length]))
             ordinal += block.count
             offset += block.length
-            line += int(np.count_nonzero(np.frombuffer(self._buffer, np.uint8, block.length) == 10))
+            line += int(np.count_nonzero(np.frombuffer(self._buffer, np.uint8, block.length) == LF))
             self._buffer = self._buffer[block.length :]
             self._block_bytes = min(self._most_bytes, 2 * self._block_bytes)
             if block.count:
                 yield block
 
     def _skip_header(self) -> tuple[int, int]:
-        """Drops the header from the buffer. :return: offset and line of what follows."""
+        """Removes the header from the buffer.
+
+        :returns: the offset and the line of the first byte behind the header.
+        :raises FileError: the header is a fault.
+        """
         while True:
             self._more()
             header = next(scan(self._buffer, self._file.dialect, fields=None, at_end=self._at_end), None)
@@ -169,25 +179,25 @@ class BlockReader:
                 return 0, 1
 
     def _block(self, ordinal: int, line: int, offset: int) -> Block:
-        """The block that the buffer begins with; of length 0 when its first record is incomplete."""
+        """The block at the beginning of the buffer; its length is 0 if its first record is incomplete."""
         buffer, dialect = self._buffer, self._file.dialect
-        # A missing newline at the file's end is not worth the exact scanner.
+        # A missing newline at the file's end alone must not cost an exact scan.
         ended = buffer + b"\n" if self._at_end and not buffer.endswith((b"\n", b"\r")) else buffer
-        # DuckDB drops a BOM, wherever in the file the block comes from.
-        verdict = None if buffer.startswith(BOM) else clean(ended, dialect, len(self._columns))
+        # DuckDB removes a BOM at the beginning of any block, not only of the file's first block.
+        prefix = None if buffer.startswith(BOM) else clean_prefix(ended, dialect, len(self._columns))
         position = self._stream.position
         # An incomplete record at the file's end is a fault.
-        if verdict is not None and not (self._at_end and verdict.cut < len(ended)):
-            rows = int(verdict.ends.size)
+        if prefix is not None and not (self._at_end and prefix.cut < len(ended)):
+            rows = int(prefix.ends.size)
             return Block(
-                data=verdict.data,
+                data=prefix.data,
                 rows=rows,
                 ordinals=((ordinal, rows),),
                 first_ordinal=ordinal,
                 count=rows,
                 first_line=line,
                 offset=offset,
-                length=min(verdict.cut, len(buffer)),
+                length=min(prefix.cut, len(buffer)),
                 faults=(),
                 position=position,
                 exact=False,
@@ -196,10 +206,10 @@ class BlockReader:
 
 
 def recheck(block: Block, dialect: Dialect, columns: Sequence[str]) -> Block:
-    """The same block after a look at every record: those with too few or too many fields become faults.
+    """Parses every record of a block, so that records with too few or too many fields become faults.
 
-    :param columns: as for the :class:`BlockReader` that the block is from.
-    :return: the block itself when it is ``exact`` already.
+    :param columns: those of the :class:`BlockReader` that made the block.
+    :returns: the same block with all its faults; the block itself if it is ``exact`` already.
     """
     if block.exact:
         return block
@@ -210,7 +220,14 @@ def recheck(block: Block, dialect: Dialect, columns: Sequence[str]) -> Block:
 
 
 def block_of(data: bytes, dialect: Dialect, columns: Sequence[str], ordinal: int, line: int) -> Block:
-    """A block of records that come from elsewhere than a file; every one of them is looked at."""
+    """A block of records that do not come from a file; every record is parsed.
+
+    :param data: the records.
+    :param columns: names for the fields of a record, in order.
+    :param ordinal: the ordinal of the first record.
+    :param line: the line of the first record.
+    :raises LineTooLong: a line is longer than 32 MiB.
+    """
     return _exact(data, dialect, columns, ordinal, line, 0, len(data), at_end=True)
 
 
@@ -224,30 +241,34 @@ def _exact(
     position: int,
     at_end: bool,
 ) -> Block:
+    """The block that holds all complete records of a buffer; every record is parsed.
+
+    :param position: how many bytes of the file on disk have been consumed.
+    :param at_end: the file ends with the buffer.
+    """
     first = ordinal
     parts: list[bytes] = []
     faults: list[Fault] = []
-    runs: list[tuple[int, int]] = []
-    begin, end = first, first  # the run that is growing
+    ranges: list[tuple[int, int]] = []
+    begin = first  # where the current range of faultless records begins
     walker = Walker(buffer, dialect, len(columns), columns, at_end)
     for span in walker.spans(line):
         if isinstance(span, Record) and span.fault:
-            sqlstate, message = span.fault
-            faults.append(Fault(ordinal, span.line, sqlstate, message, buffer[span.start : span.end]))
-            if end > begin:
-                runs.append((begin, end - begin))
+            verdict = Verdict(RejectKind.STRUCTURE, sqlstate=span.fault.sqlstate, message=span.fault.message)
+            faults.append(Fault(ordinal, span.line, buffer[span.start : span.end], verdict))
+            if ordinal > begin:
+                ranges.append((begin, ordinal - begin))
             ordinal += 1
-            begin = end = ordinal
+            begin = ordinal
             continue
-        parts.append(_text(buffer, span, dialect, first=not parts))
+        parts.append(_block_text(buffer, span, dialect, first=not parts))
         ordinal += 1 if isinstance(span, Record) else span.count
-        end = ordinal
-    if end > begin:
-        runs.append((begin, end - begin))
+    if ordinal > begin:
+        ranges.append((begin, ordinal - begin))
     return Block(
         data=with_lf(b"".join(parts), dialect),
-        rows=sum(count for _, count in runs),
-        ordinals=tuple(runs),
+        rows=sum(count for _, count in ranges),
+        ordinals=tuple(ranges),
         first_ordinal=first,
         count=ordinal - first,
         first_line=line,
@@ -259,8 +280,11 @@ def _exact(
     )
 
 
-def _text(buffer: bytes, span: Run | Record, dialect: Dialect, *, first: bool) -> bytes:
-    """Faultless records as they go into a block."""
+def _block_text(buffer: bytes, span: CleanSpan | Record, dialect: Dialect, *, first: bool) -> bytes:
+    """The bytes of faultless records as a block holds them.
+
+    :param first: the block begins with these records.
+    """
     bom = first and buffer.startswith(BOM, span.start)
     if isinstance(span, Record):
         if span.rewrite or bom:
@@ -274,7 +298,10 @@ def _text(buffer: bytes, span: Run | Record, dialect: Dialect, *, first: bool) -
 
 
 def _rewritten(record: Record, dialect: Dialect, first: bool) -> bytes:
-    """The record with its unquoted fields quoted where they hold a quote, and the ``first`` in any case."""
+    """The record with quotes around every unquoted field that holds a quote.
+
+    :param first: the first field receives quotes in any case.
+    """
     quote = dialect.quote.encode()
     fields = (
         quote + value.replace(quote, quote * 2) + quote if quoted or quote in value or (first and i == 0) else value
@@ -284,9 +311,9 @@ def _rewritten(record: Record, dialect: Dialect, first: bool) -> bytes:
 
 
 def header_fault(path: str, header: Record) -> FileError:
-    """The error for a header that is no record."""
+    """The error for a header that is a fault."""
     assert header.fault is not None
-    message = header.fault[1]
+    message = header.fault.message
     remedy = "Correct the header"
     if "byte sequence" in message:
         remedy = "Name the file's encoding with --encoding"

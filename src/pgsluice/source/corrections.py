@@ -1,6 +1,6 @@
-"""Corrected rejects: the CSV file in which a person mended records, and its records as blocks to load.
+"""Corrected rejects: the CSV file in which a user corrected records, and its records as blocks to load.
 
-Each record is looked at by itself, so that one which is still faulty cannot swallow its neighbours.
+Each record is parsed by itself, so that a record that is still a fault cannot consume its neighbours.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from itertools import accumulate, pairwise
 from typing import IO, TYPE_CHECKING
 
 from pgsluice.errors import CallError, FileError
-from pgsluice.model import Dialect
+from pgsluice.model import Dialect, RejectKind, Verdict
 from pgsluice.source.blocks import Block, Fault, block_of
 from pgsluice.source.locate import Places
-from pgsluice.source.records.fast_scan import clean
+from pgsluice.source.records.fast_scan import clean_prefix
 from pgsluice.source.records.rules import BAD_ENCODING, BAD_FORMAT, LineTooLong
 from pgsluice.source.streams import BOM, translated
 
@@ -31,72 +31,96 @@ if TYPE_CHECKING:
 
 
 _PLACEHOLDER = re.compile(rb"\\x(?:00|[89a-f][0-9a-f])")
+"""``\\xNN`` as a report writes a byte that is not valid in its record: NUL or a byte above 0x7f."""
+
+_BLOCK_RECORDS, _BLOCK_BYTES = 5000, 4 << 20
+"""How many records, and how many bytes, a block of corrected records holds at most."""
+
+_PLACES_AT_ONCE = 200
+"""How many records :meth:`Corrections.locate` holds in memory at a time."""
+
+_FIELD_CHARACTERS = 1 << 28
 
 
-_BATCH_RECORDS, _BATCH_BYTES = 5000, 4 << 20
+def raise_field_limit() -> None:
+    """Lets Python's csv module read fields as long as the longest record.
 
-
-_FOUND_AT_ONCE = 200
-
-
-# A raw record may be as long as a record can be; the csv module's own limit is 128 kB.
-csv.field_size_limit(1 << 28)
+    The limit belongs to the process; its default is 128 kB.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), _FIELD_CHARACTERS))
 
 
 class Spool:
-    """The ``raw`` column of a corrected file, on disk, by number of the reject."""
+    """The ``raw`` column of a corrected file, in a temporary file on disk, ordered by the numbers of the rejects.
+
+    Records are added in the order of the corrected file; after :meth:`sort` a record is known by its *place*, its
+    position in the order of the numbers, from 0.
+    """
 
     def __init__(self) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the spool)
         self._end = 0
         self.numbers = array("q")
-        self._offsets = array("q")
+        """The numbers of the rejects, ascending; empty before :meth:`sort`."""
+        self._correctionsfsets = array("q")
         self._lengths = array("q")
         self._order = array("q")
         self.sha256 = ""
+        """SHA-256 of the corrected file, in hexadecimal."""
 
     def add(self, raw: bytes) -> None:
-        self._offsets.append(self._end)
+        """Appends a record."""
+        self._correctionsfsets.append(self._end)
         self._lengths.append(len(raw))
         self._file.write(raw)
         self._end += len(raw)
 
     def sort(self, numbers: array[int]) -> None:
-        """Ends the adding; ``numbers`` are those of the records added, in that order."""
+        """Orders the records by the numbers of their rejects. No record can be added afterwards.
+
+        :param numbers: the number of each record, in the order in which the records were added.
+        """
         self._file.flush()
         self._order = array("q", sorted(range(len(numbers)), key=numbers.__getitem__))
         self.numbers = array("q", (numbers[which] for which in self._order))
 
     def added(self, place: int) -> int:
-        """Which record, as they were added, is the one at this place in the order of the numbers."""
+        """The position of a record in the order in which the records were added, from 0."""
         return self._order[place]
 
     def raw(self, place: int) -> bytes:
+        """The bytes of a record."""
         which = self._order[place]
-        # Read by the thread that reads ahead and by the one that writes the report.
-        return os.pread(self._file.fileno(), self._lengths[which], self._offsets[which])
+        # pread() moves no file position: the reader thread and the thread that writes the report both call this.
+        return os.pread(self._file.fileno(), self._lengths[which], self._correctionsfsets[which])
 
     def length(self, place: int) -> int:
+        """The length of a record in bytes."""
         return self._lengths[self._order[place]]
 
     def replace(self, place: int, raw: bytes) -> None:
+        """Gives a record other bytes."""
         self._file.seek(0, os.SEEK_END)
         which = self._order[place]
-        self._offsets[which], self._lengths[which] = self._end, len(raw)
+        self._correctionsfsets[which], self._lengths[which] = self._end, len(raw)
         self._file.write(raw)
         self._file.flush()
         self._end += len(raw)
 
     def close(self) -> None:
+        """Deletes the temporary file."""
         self._file.close()
 
 
 def read_corrected(path: str, run_id: int) -> Spool:
-    """Reads a corrected file: CSV in UTF-8 with a header, as a spreadsheet or an editor may leave it.
+    """Reads a corrected file: CSV in UTF-8 with a header, as a spreadsheet or an editor may write it.
 
-    :raises FileError: it cannot be read, or is no report of rejects.
-    :raises CallError: a record is of another run, or comes twice.
+    :param run_id: the run whose rejects the file corrects.
+    :returns: the records; the caller closes the spool.
+    :raises FileError: the file cannot be read, or lacks a column of a report.
+    :raises CallError: a record belongs to another run, or two records correct the same reject.
     """
+    raise_field_limit()
     spool = Spool()
     numbers, lines = array("q"), array("q")
     try:
@@ -127,10 +151,10 @@ def read_corrected(path: str, run_id: int) -> Spool:
 
 
 def _rows(path: str, text: Iterable[str], run_id: int) -> Iterator[tuple[int, int, str]]:
-    """Line, number of the reject, and record."""
+    """Yields the line, the number of the reject and the record of every row of a corrected file."""
     lines = iter(text)
     head = next(lines, "")
-    # Spreadsheets write the separator of their country.
+    # Spreadsheets write the list separator of the user's locale.
     delimiter = max(",;\t", key=head.count)
     names = next(csv.reader([head], delimiter=delimiter), [])
     places = []
@@ -158,123 +182,139 @@ def _rows(path: str, text: Iterable[str], run_id: int) -> Iterator[tuple[int, in
         line = reader.line_num + 2
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why an uncorrected record need not be tried."""
-
-    kind: str
-    column: str
-    constraint: str
-    sqlstate: str
-    message: str
-
-
 @dataclass(slots=True)
 class Corrections:
-    """The corrected records of one file of a run, in that file's order; ordinals count them from 0."""
+    """The corrected records of one file of a run, in the order of that file.
+
+    Ordinals number the corrected records from 0: they are not the ordinals of the run that rejected the records.
+    """
 
     spool: Spool
     dialect: Dialect
     first: int
-    """Place of the first one in the spool."""
+    """The place of the first record in the spool."""
     lines: array[int] = field(default_factory=lambda: array("q"))
+    """The line of each record in the original file, by ordinal."""
     records: array[int] = field(default_factory=lambda: array("q"))
-    faulty: dict[int, Refusal] = field(default_factory=dict)
-    """Records of faulty structure that nobody touched."""
-    doubles: dict[int, Refusal] = field(default_factory=dict)
-    """Untouched records whose unique key another record had."""
+    """The number of each record in the original file, from 1, by ordinal."""
+    faulty: dict[int, Verdict] = field(default_factory=dict)
+    """Ordinals of faults that the user has not changed, with their verdicts."""
+    doubles: dict[int, Verdict] = field(default_factory=dict)
+    """Ordinals of unchanged records that were rejected for a unique key, with their verdicts."""
     unclear: set[int] = field(default_factory=set)
-    """Records in which ``\\xNN`` may stand for a byte that could not be read."""
+    """Ordinals of records in which ``\\xNN`` may stand for a byte that could not be read."""
 
     def __len__(self) -> int:
         return len(self.lines)
 
     @property
     def size(self) -> int:
-        """Bytes of the records, with their newlines."""
+        """Bytes of the records, each with one byte for its line end."""
         return sum(self.spool.length(self.first + i) + 1 for i in range(len(self)))
 
     def raw(self, ordinal: int) -> bytes:
+        """The bytes of a record."""
         return self.spool.raw(self.first + ordinal)
 
     def reader(self, columns: Sequence[str], keys: frozenset[str]) -> CorrectionReader:
-        """:param keys: the unique keys by which rows are matched with those of the table."""
-        refused = self.faulty | {o: r for o, r in self.doubles.items() if r.constraint in keys}
+        """A reader of the records as blocks.
+
+        :param columns: names for the fields of a record, in order.
+        :param keys: the names of the unique keys by which rows of the files match rows of the table. A record that was
+            rejected for one of these keys and has not been changed is rejected again.
+        """
+        refused = self.faulty | {o: v for o, v in self.doubles.items() if v.constraint in keys}
         return CorrectionReader(self, columns, refused)
 
     def locate(self, wanted: Iterable[Numbers]) -> Iterator[Places]:
-        """As :func:`pgsluice.source.locate.locate`, with the numbers of the rejects."""
+        """Finds records by their ordinals; the result is that of :func:`pgsluice.source.locate.locate`, with the
+        numbers of the rejects.
+
+        :param wanted: ordinals, ascending, in portions.
+        """
         import numpy as np
         import pyarrow as pa
 
         for ordinals in wanted:
-            for start in range(0, ordinals.size, _FOUND_AT_ONCE):
-                some = ordinals[start : start + _FOUND_AT_ONCE]
-                own = some.tolist()
+            for start in range(0, ordinals.size, _PLACES_AT_ONCE):
+                some = ordinals[start : start + _PLACES_AT_ONCE]
+                listed = some.tolist()
                 yield Places(
                     some,
-                    np.asarray([self.lines[o] for o in own]),
-                    np.asarray([self.records[o] for o in own]),
-                    pa.array([self.raw(o) for o in own], pa.binary()),
-                    np.asarray([self.spool.numbers[self.first + o] for o in own]),
+                    np.asarray([self.lines[o] for o in listed]),
+                    np.asarray([self.records[o] for o in listed]),
+                    pa.array([self.raw(o) for o in listed], pa.binary()),
+                    np.asarray([self.spool.numbers[self.first + o] for o in listed]),
                 )
 
 
 class CorrectionReader:
-    """Blocks of corrected records; stands in for a :class:`~pgsluice.source.blocks.BlockReader`."""
+    """Reads corrected records as blocks; has the interface of :class:`~pgsluice.source.blocks.BlockReader`.
 
-    def __init__(self, corrections: Corrections, columns: Sequence[str], refused: dict[int, Refusal]) -> None:
-        self._of = corrections
+    :param refused: ordinals of the records that are rejected without being parsed, with their verdicts.
+    """
+
+    def __init__(self, corrections: Corrections, columns: Sequence[str], refused: dict[int, Verdict]) -> None:
+        self._corrections = corrections
         self._columns = tuple(columns)
         self._refused = refused
         self._special = sorted(refused.keys() | corrections.unclear)
         self.sha256 = corrections.spool.sha256
 
     def close(self) -> None:
-        """The spool stays, for the report."""
+        """Does nothing: the report needs the spool, which its owner closes."""
 
     def __iter__(self) -> Iterator[Block]:
+        """Yields the blocks."""
         first = position = 0
-        while first < len(self._of):
-            raws: list[bytes] = []
-            size = 0
-            while first + len(raws) < len(self._of) and len(raws) < _BATCH_RECORDS and size < _BATCH_BYTES:
-                raws.append(self._of.raw(first + len(raws)))
-                size += len(raws[-1]) + 1
-            position += size
+        while first < len(self._corrections):
+            raws = self._next_records(first)
+            position += sum(len(raw) + 1 for raw in raws)
             yield self._together(raws, first, position) or self._one_by_one(raws, first, position)
             first += len(raws)
 
+    def _next_records(self, first: int) -> list[bytes]:
+        """The records of the block that begins with ordinal ``first``."""
+        raws: list[bytes] = []
+        size = 0
+        for ordinal in range(first, min(first + _BLOCK_RECORDS, len(self._corrections))):
+            if size >= _BLOCK_BYTES:
+                break
+            raws.append(self._corrections.raw(ordinal))
+            size += len(raws[-1]) + 1
+        return raws
+
     def _together(self, raws: Sequence[bytes], first: int, position: int) -> Block | None:
-        """All of them, if each is beyond doubt one record."""
+        """The block of these records; None unless all together parse as exactly the same records."""
         if bisect_left(self._special, first) < bisect_left(self._special, first + len(raws)):
             return None
         data = b"\n".join(raws) + b"\n"
-        verdict = None if BOM in data else clean(data, self._of.dialect, len(self._columns))
-        if verdict is None or verdict.ends.tolist() != [end - 1 for end in accumulate(len(raw) + 1 for raw in raws)]:
+        prefix = None if BOM in data else clean_prefix(data, self._corrections.dialect, len(self._columns))
+        if prefix is None or prefix.ends.tolist() != [end - 1 for end in accumulate(len(raw) + 1 for raw in raws)]:
             return None
-        return self._block(verdict.data, [(first, len(raws))], (), raws, first, position, exact=False)
+        return self._block(prefix.data, [(first, len(raws))], (), raws, first, position, exact=False)
 
     def _one_by_one(self, raws: Sequence[bytes], first: int, position: int) -> Block:
+        """The block of these records, each parsed by itself."""
         parts: list[bytes] = []
-        runs: list[tuple[int, int]] = []
+        ranges: list[tuple[int, int]] = []
         faults: list[Fault] = []
         for ordinal, raw in enumerate(raws, start=first):
-            one = self._record(ordinal, raw)
-            if isinstance(one, Fault):
-                faults.append(one)
+            parsed = self._record(ordinal, raw)
+            if isinstance(parsed, Fault):
+                faults.append(parsed)
                 continue
-            parts.append(one)
-            if runs and sum(runs[-1]) == ordinal:
-                runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+            parts.append(parsed)
+            if ranges and sum(ranges[-1]) == ordinal:
+                ranges[-1] = (ranges[-1][0], ranges[-1][1] + 1)
             else:
-                runs.append((ordinal, 1))
-        return self._block(b"".join(parts), runs, faults, raws, first, position, exact=True)
+                ranges.append((ordinal, 1))
+        return self._block(b"".join(parts), ranges, faults, raws, first, position, exact=True)
 
     def _block(
         self,
         data: bytes,
-        runs: Sequence[tuple[int, int]],
+        ranges: Sequence[tuple[int, int]],
         faults: Sequence[Fault],
         raws: Sequence[bytes],
         first: int,
@@ -284,11 +324,11 @@ class CorrectionReader:
     ) -> Block:
         return Block(
             data=data,
-            rows=sum(count for _, count in runs),
-            ordinals=tuple(runs),
+            rows=sum(count for _, count in ranges),
+            ordinals=tuple(ranges),
             first_ordinal=first,
             count=len(raws),
-            first_line=self._of.lines[first],
+            first_line=self._corrections.lines[first],
             offset=0,
             length=len(data),
             faults=tuple(faults),
@@ -297,18 +337,22 @@ class CorrectionReader:
         )
 
     def _record(self, ordinal: int, raw: bytes) -> bytes | Fault:
-        """The record as it goes into a block, or what is wrong with it."""
-        line = self._of.lines[ordinal]
-        if (no := self._refused.get(ordinal)) is not None:
-            return Fault(ordinal, line, no.sqlstate, no.message, raw, no.kind, no.column, no.constraint)
-        if ordinal in self._of.unclear and (left := _PLACEHOLDER.search(raw)):
+        """The record as the block holds it, or the fault that it is."""
+        line = self._corrections.lines[ordinal]
+        if (verdict := self._refused.get(ordinal)) is not None:
+            return Fault(ordinal, line, raw, verdict)
+        if ordinal in self._corrections.unclear and (left := _PLACEHOLDER.search(raw)):
             message = f"{left.group().decode()} stands for a byte that could not be read and is still there"
-            return Fault(ordinal, line, BAD_ENCODING, message, raw)
+            return _fault(ordinal, line, raw, BAD_ENCODING, message)
         try:
-            block = block_of(raw + b"\n", self._of.dialect, self._columns, ordinal, line)
+            block = block_of(raw + b"\n", self._corrections.dialect, self._columns, ordinal, line)
         except LineTooLong:
-            return Fault(ordinal, line, BAD_FORMAT, "record is longer than 32 MiB", raw)
+            return _fault(ordinal, line, raw, BAD_FORMAT, "record is longer than 32 MiB")
         if block.count != 1:
             what = f"holds {block.count} records instead of one" if block.count else "is empty"
-            return Fault(ordinal, line, BAD_FORMAT, f"the corrected record {what}", raw)
+            return _fault(ordinal, line, raw, BAD_FORMAT, f"the corrected record {what}")
         return block.faults[0] if block.faults else block.data
+
+
+def _fault(ordinal: int, line: int, raw: bytes, sqlstate: str, message: str) -> Fault:
+    return Fault(ordinal, line, raw, Verdict(RejectKind.STRUCTURE, sqlstate=sqlstate, message=message))

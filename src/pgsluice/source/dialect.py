@@ -1,4 +1,4 @@
-"""How a file writes its records: what the user fixed, the rest concluded from its first bytes."""
+"""The dialect of a file: the parts that the user fixed, and the other parts detected from the first bytes."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ from pgsluice.source.records.walker import scan
 from pgsluice.source.streams import is_utf8
 
 SAMPLE_BYTES = 1 << 18
-"""How much of the decoded stream :func:`sniff` wants to see; a shorter sample is a whole file."""
+"""How many bytes of the decoded stream :func:`sniff` needs; a shorter sample is a whole file."""
 
 _RECORDS = 200
+"""How many records a delimiter or a quote is tried on."""
+
 _SPELLED = {"\\t": "\t", "tab": "\t"}
+"""How the command line may spell a delimiter that a shell passes badly."""
+
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def encoding_of(head: bytes, options: DialectOptions) -> str:
-    """The encoding of a file: the user's, else by its byte order mark, else UTF-8.
+    """The encoding of a file: the one that the user fixed, else UTF-16 if its byte order mark is there, else UTF-8.
 
-    :param head: the first bytes, decompressed.
-    :raises CallError: the user's is none that Python knows.
+    :param head: the first bytes, unpacked.
+    :returns: the name of a codec of Python.
+    :raises CallError: Python has no text codec of the name that the user fixed.
     """
     if options.encoding is None:
         return "utf-16" if head.startswith(_UTF16) else "utf-8"
     try:
-        # Also refuses codecs that do not decode text, such as base64.
+        # Decoding also refuses codecs that do not decode text, such as base64.
         with suppress(UnicodeError):
             b"a".decode(options.encoding)
     except LookupError as error:
@@ -42,9 +47,10 @@ def encoding_of(head: bytes, options: DialectOptions) -> str:
 def sniff(sample: bytes, path: str, options: DialectOptions) -> Dialect:
     """The dialect of a file.
 
-    :param sample: the first SAMPLE_BYTES of its decoded stream.
-    :param path: a name that ends in ``.tsv`` speaks for the tab.
-    :raises CallError: an option that cannot be meant.
+    :param sample: the first SAMPLE_BYTES of the file's decoded stream.
+    :param path: a name that ends in ``.tsv`` prefers the tab as delimiter.
+    :returns: the dialect; its encoding is the one that the user fixed, or UTF-8.
+    :raises CallError: the delimiter or the quote that the user fixed is not allowed.
     """
     delimiter = _single("delimiter", _SPELLED.get(options.delimiter or "", options.delimiter))
     quote = _single("quote", options.quote)
@@ -62,20 +68,28 @@ def sniff(sample: bytes, path: str, options: DialectOptions) -> Dialect:
 
 
 def _single(what: str, value: str | None) -> str | None:
+    """Checks that a delimiter or a quote is one ASCII character.
+
+    :param what: the name of the option, for the message.
+    """
     if value is not None and (len(value) != 1 or not value.isascii() or value in "\r\n\0"):
         raise CallError(f"{what} {value!r} is not a single ASCII character", "Use one such as , ; | or \\t")
     return value
 
 
 def _first_records(sample: bytes, dialect: Dialect, count: int = _RECORDS) -> list[Record]:
+    """The first complete records of a sample."""
     whole = len(sample) < SAMPLE_BYTES
     return list(islice(scan(sample, dialect, fields=None, at_end=whole), count))
 
 
 def _delimiter(sample: bytes, quote: str, tsv: bool) -> str:
-    """The one by which most records have as many fields as the first, among those that split the first."""
+    """Detects the delimiter: it divides the first record, and gives most records as many fields as the first.
+
+    :param tsv: the file's name ends in ``.tsv``.
+    """
     order = "\t,;|" if tsv else ",;\t|"
-    # Mostly one is left after one record: the rest of the sample need not be looked at.
+    # One record mostly leaves one candidate, and the rest of the sample need not be parsed.
     able = [c for c in order if any(len(r.fields) > 1 for r in _first_records(sample, Dialect(c, quote), 1))]
     if len(able) < 2:
         return (able or order)[0]
@@ -91,10 +105,10 @@ def _delimiter(sample: bytes, quote: str, tsv: bool) -> str:
 
 
 def _wrapped(records: list[Record]) -> bool:
-    """Do single quotes enclose values here, and do nothing else?
+    """Whether the quote of these records encloses values and has no other use.
 
-    Yes if no record is at fault, no unquoted field holds one, and some column has all its values (the
-    header's apart, and empty ones) enclosed, at least two.
+    This is so if no record is a fault, no unquoted field holds the quote, and one column has all its values enclosed:
+    two at least, empty values and the header not counted.
     """
     if any(r.fault or r.rewrite for r in records):
         return False

@@ -1,4 +1,4 @@
-"""From paths to files: folders listed, names folded, dialects sniffed, headers read."""
+"""Discovery: the files that paths name, with their names to compare with tables, their dialects and headers."""
 
 from __future__ import annotations
 
@@ -18,30 +18,39 @@ from pgsluice.source.records.walker import scan
 from pgsluice.source.streams import DecodedStream, is_remote, open_decoded, translated
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+"""How the files of a folder end that are loaded."""
 
-_PART = re.compile(r"[-_. ]+(?:part[-_. ]?)?[0-9]+$", re.IGNORECASE)
+_LAST_NUMBER = re.compile(r"[-_. ]+(?:part[-_. ]?)?[0-9]+$", re.IGNORECASE)
 
 
 def fold(name: str) -> str:
-    """A name as it is compared with others: lower case, outer blanks gone, ``-`` and blanks as ``_``."""
+    """The name in the form in which names are compared: lower case, no outer blanks, ``_`` for ``-`` and blanks."""
     return re.sub(r"[-\s]+", "_", name.strip().lower())
 
 
 def _stems(bare: str) -> tuple[str, ...]:
-    """A table may be called orders_2024 itself, so numbers go one by one: of orders-2024-12-31_02 all four may."""
+    """The names under which a file may find its table: its own, then without its last number, and so on.
+
+    Numbers are removed one by one, because a table may have numbers in its name: ``orders-2024-12-31_02`` has four
+    numbers, and ``orders_2024`` may be the table.
+
+    :param bare: the file name without folder and suffix.
+    """
     stems = [bare]
-    while (shorter := _PART.sub("", stems[-1])) and shorter != stems[-1]:
+    while (shorter := _LAST_NUMBER.sub("", stems[-1])) and shorter != stems[-1]:
         stems.append(shorter)
     return tuple(map(fold, stems))
 
 
 def discover(paths: Sequence[str], options: DialectOptions) -> tuple[SourceFile, ...]:
-    """The files that are meant, each once, in the order given; those of a folder by name, 2 before 10.
+    """The files that the paths name, each once, in the order of the paths.
 
-    A folder stands for the files directly in it that end in one of SUFFIXES and are not hidden.
+    A folder names the files directly in it that end in one of SUFFIXES and are not hidden. They are in the order of
+    their names, with numbers as numbers: 2 before 10.
 
-    :raises FileError: a path is missing or unreadable, a folder has no such file, a header is faulty.
-    :raises CallError: an option of the dialect cannot be meant.
+    :param options: the parts of the dialect that the user fixed, for all files.
+    :raises FileError: a path is missing or unreadable, a folder has no file to load, or a header is a fault.
+    :raises CallError: an option of the dialect is not allowed.
     """
     files: list[SourceFile] = []
     seen: set[str] = set()
@@ -55,7 +64,7 @@ def discover(paths: Sequence[str], options: DialectOptions) -> tuple[SourceFile,
 
 
 def _check_name(path: str) -> None:
-    """Neither the ledger nor a report of rejects could say which file it was."""
+    """Checks that the path is UTF-8: neither the ledger nor a report can hold another name."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -64,6 +73,7 @@ def _check_name(path: str) -> None:
 
 
 def _bare(path: str) -> str:
+    """The file name without folder and suffix."""
     name = PurePosixPath(path.replace(os.sep, "/")).name
     name = re.sub(r"\.gz$", "", name, flags=re.IGNORECASE)
     # A suffix begins with a letter: in orders.2024 the number is part of the name.
@@ -71,52 +81,73 @@ def _bare(path: str) -> str:
 
 
 def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    """The sort key of a file name: digits compare as numbers, other characters as lower case."""
     parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())
     return [(int(p), "") if p.isdecimal() else (-1, p) for p in parts], name
 
 
-def _expand(path: str) -> list[tuple[str, str, int]]:
-    """The files behind a path: path, what tells whether two are the same file, size."""
-    with translated(path):
-        if is_remote(path):
-            from fsspec.core import url_to_fs
+_FoundFile = tuple[str, str, int]
+"""Path, identity, size."""
 
-            system, inner = url_to_fs(path)
-            if not system.isdir(inner):
-                return [(path, system.unstrip_protocol(inner), int(system.size(inner) or 0))]
-            entries = [
-                (system.unstrip_protocol(entry["name"]), int(entry["size"] or 0))
-                for entry in system.ls(inner, detail=True)
-                if entry["type"] == "file"
-            ]
-        else:
-            status = os.stat(path)
-            if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
-                raise FileError(
-                    f"{path}: this is no file but a pipe or a device, and can be read only once",
-                    "Write it to a file first, and load that",
-                )
-            if not stat.S_ISDIR(status.st_mode):
-                return [(path, os.path.realpath(path), status.st_size)]
-            with os.scandir(path) as listing:
-                entries = [(e.path, e.stat().st_size) for e in listing if e.is_file()]
-    found = []
-    for name, size in entries:
+_Entries = list[tuple[str, int]]
+"""The files directly in a folder: path, size."""
+
+
+def _expand(path: str) -> list[tuple[str, str, int]]:
+    """The files that a path names: path, identity (equal for two paths to the same file) and size in bytes."""
+    with translated(path):
+        found = _expand_url(path) if is_remote(path) else _expand_local(path)
+    if not isinstance(found, list):
+        return [found]
+    files = []
+    for name, size in found:
         base = PurePosixPath(name).name
         if base.lower().endswith(SUFFIXES) and not base.startswith("."):
             identity = name if is_remote(name) else os.path.realpath(name)
-            found.append((_natural(base), name, identity, size))
-    if not found:
+            files.append((_natural(base), name, identity, size))
+    if not files:
         raise FileError(
             f"{path}: no CSV file in this folder (looked for {', '.join('*' + s for s in SUFFIXES)})",
             "Name the files themselves if they are called otherwise",
         )
-    return [(name, identity, size) for _, name, identity, size in sorted(found)]
+    return [(name, identity, size) for _, name, identity, size in sorted(files)]
+
+
+def _expand_url(path: str) -> _FoundFile | _Entries:
+    """The file that a URL names, or the entries of the folder that it names."""
+    from fsspec.core import url_to_fs
+
+    system, inner = url_to_fs(path)
+    if not system.isdir(inner):
+        return path, system.unstrip_protocol(inner), int(system.size(inner) or 0)
+    return [
+        (system.unstrip_protocol(entry["name"]), int(entry["size"] or 0))
+        for entry in system.ls(inner, detail=True)
+        if entry["type"] == "file"
+    ]
+
+
+def _expand_local(path: str) -> _FoundFile | _Entries:
+    """The file that a local path names, or the entries of the folder that it names.
+
+    :raises FileError: the path names neither a file nor a folder.
+    """
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        with os.scandir(path) as listing:
+            return [(e.path, e.stat().st_size) for e in listing if e.is_file()]
+    if not stat.S_ISREG(status.st_mode):
+        raise FileError(
+            f"{path}: this is no file but a pipe or a device, and can be read only once",
+            "Write it to a file first, and load that",
+        )
+    return path, os.path.realpath(path), status.st_size
 
 
 def _look(path: str, size: int, options: DialectOptions) -> SourceFile:
+    """The file at this path, with its dialect and header."""
     with open_decoded(path, "utf-8") as stream:
-        # Only a file that is UTF-8 so far: a UTF-16 mark is looked for in the undecoded bytes.
+        # The bytes are opened as UTF-8 at first, which changes none: the UTF-16 mark is looked for in them.
         sample = stream.read(SAMPLE_BYTES)
         encoding = encoding_of(sample, options)
         if encoding == "utf-8":
@@ -128,6 +159,10 @@ def _look(path: str, size: int, options: DialectOptions) -> SourceFile:
 def _describe(
     path: str, size: int, stream: DecodedStream, sample: bytes, encoding: str, options: DialectOptions
 ) -> SourceFile:
+    """The file, with the dialect that its sample shows and the header, which may be longer than the sample.
+
+    :raises FileError: the header is a fault, or a line is longer than 32 MiB.
+    """
     dialect = replace(sniff(sample, path, options), encoding=encoding)
     header: tuple[str, ...] = ()
     whole = False

@@ -1,4 +1,7 @@
-"""Records found again by their ordinals: what a reject's line was, and its bytes as they stand in the file."""
+"""Records found again by their ordinals: the line of a reject, and its bytes as they stand in the file.
+
+A load keeps only the extent of each block. For the report the blocks that hold a reject are read once more.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pgsluice.errors import FileError
 from pgsluice.model import Dialect, SourceFile
 from pgsluice.source.blocks import Extent
-from pgsluice.source.records.fast_scan import clean
-from pgsluice.source.records.rules import Record
+from pgsluice.source.records.fast_scan import clean_prefix
+from pgsluice.source.records.rules import CR, LF, Record
 from pgsluice.source.records.walker import Walker
 from pgsluice.source.streams import DecodedStream, open_decoded
 
@@ -23,46 +26,49 @@ if TYPE_CHECKING:
 
 
 class Places(NamedTuple):
-    """Neighbouring records that were looked for: column by column, because there may be a million of them."""
+    """Where records stand in their file, and their bytes: one array for each property, as there may be a million
+    records.
+    """
 
     ordinals: Numbers
-    """In the file's own count, from 0."""
+    """The ordinals within the file, from 0."""
     lines: Numbers
+    """The physical lines on which the records begin, from 1."""
     records: Numbers
-    """Which record of the file each is, from 1."""
+    """The numbers of the records within the file, from 1."""
     raws: pa.BinaryArray
-    """Bytes without the newline."""
+    """The bytes of the records without their line ends."""
     numbers: Numbers | None = None
-    """In a replay: which reject of the run that is replayed each is."""
+    """In a replay: the numbers that the records have among the rejects of the replayed run."""
 
 
 def locate(
     file: SourceFile, columns: Sequence[str], extents: Sequence[Extent], wanted: Iterable[Numbers]
 ) -> Iterator[Places]:
-    """Records by their ordinals: reads again only the extents that hold one of them, one at a time.
+    """Finds records by their ordinals. Only extents that hold a wanted record are read, one extent at a time.
 
-    :param columns: as for the :class:`~pgsluice.source.blocks.BlockReader` that the extents are from.
-    :param extents: ascending.
-    :param wanted: ordinals, ascending, in portions; all of them are in one of the extents.
-    :return: the records of each portion, once or several times some of them, in their order.
-    :raises FileError: the file cannot be read, or is no longer the one that it was.
+    :param columns: those of the :class:`~pgsluice.source.blocks.BlockReader` that made the extents.
+    :param extents: the extents of the file's blocks, ascending.
+    :param wanted: ordinals, ascending, in portions of any size; an extent holds each of them.
+    :returns: the records in the order of their ordinals; a portion may come in several parts.
+    :raises FileError: the file cannot be read, or has changed.
     """
-    pieces = iter(extents)
-    piece = None
+    following = iter(extents)
+    current = None
     at = 0
     with open_decoded(file.path, file.dialect.encoding) as stream:
         for ordinals in wanted:
             while ordinals.size:
-                while piece is None or ordinals[0] >= piece.first_ordinal + piece.count:
-                    piece, index = next(pieces), None
+                while current is None or ordinals[0] >= current.first_ordinal + current.count:
+                    current, index = next(following), None
                 if index is None:
-                    _forward(stream, at, piece.offset)
-                    data = stream.read(piece.length)
-                    if piece.crc is not None and zlib.crc32(data) != piece.crc:
+                    _forward(stream, at, current.offset)
+                    data = stream.read(current.length)
+                    if current.crc is not None and zlib.crc32(data) != current.crc:
                         raise _changed(file)
-                    at = piece.offset + piece.length
-                    index = _Index(data, file.dialect, columns, piece)
-                here = int(ordinals.searchsorted(piece.first_ordinal + piece.count))
+                    at = current.offset + current.length
+                    index = _Index(data, file.dialect, columns, current)
+                here = int(ordinals.searchsorted(current.first_ordinal + current.count))
                 found = index.places(ordinals[:here])
                 if found is None:
                     raise _changed(file)
@@ -75,6 +81,7 @@ def _changed(file: SourceFile) -> FileError:
 
 
 def _forward(stream: DecodedStream, at: int, offset: int) -> None:
+    """Moves the stream from ``at`` to ``offset``; a stream that cannot seek is read up to there."""
     if at == offset:
         return
     if stream.seekable:
@@ -88,30 +95,42 @@ def _forward(stream: DecodedStream, at: int, offset: int) -> None:
 
 
 class _Index:
-    """Where the records of one extent begin and end."""
+    """Where the records of one extent begin and end.
 
-    def __init__(self, data: bytes, dialect: Dialect, columns: Sequence[str], piece: Extent) -> None:
+    :param data: the bytes of the extent.
+    """
+
+    def __init__(self, data: bytes, dialect: Dialect, columns: Sequence[str], extent: Extent) -> None:
         import numpy as np
 
-        self._piece = piece
-        self._data = ended = data if data.endswith((b"\n", b"\r")) else data + b"\n"
-        octets = np.frombuffer(ended, np.uint8)
-        self._newlines = np.flatnonzero(octets == 10)
+        self._extent = extent
+        self._data = data if data.endswith((b"\n", b"\r")) else data + b"\n"
+        self._octets = np.frombuffer(self._data, np.uint8)
+        self._newlines = np.flatnonzero(self._octets == LF)
+        self._starts, self._stops = self._bounds(data, dialect, columns)
+
+    def _bounds(self, data: bytes, dialect: Dialect, columns: Sequence[str]) -> tuple[Numbers, Numbers]:
+        """Where each record begins, and where it ends, its line end excluded."""
         if dialect.quote.encode() not in data and data.endswith(b"\n"):
-            # Each line is a record, whatever is wrong with it.
-            starts, stops = self._lines(0, self._newlines, octets)
+            # Without quotes each line is a record, faults included.
+            starts, stops = self._lines(0, self._newlines)
             if len(columns) > 1:
                 starts, stops = starts[stops > starts], stops[stops > starts]
-            self._starts, self._stops = starts, stops
-            return
-        verdict = clean(ended, dialect, len(columns))
-        if verdict is not None and verdict.cut == len(ended):
-            self._starts, self._stops = self._lines(0, verdict.ends, octets)
-            return
+            return starts, stops
+        prefix = clean_prefix(self._data, dialect, len(columns))
+        if prefix is not None and prefix.cut == len(self._data):
+            return self._lines(0, prefix.ends)
+        return self._walk(data, dialect, columns)
+
+    def _walk(self, data: bytes, dialect: Dialect, columns: Sequence[str]) -> tuple[Numbers, Numbers]:
+        """What :meth:`_bounds` returns, by the exact rules."""
+        import numpy as np
+
         firsts: list[int] = []
         lasts: list[int] = []
-        # The extent alone suffices: what lies behind it made no difference to where its records end.
-        for span in Walker(data, dialect, len(columns), columns, at_end=True).spans(piece.first_line):
+        # The bytes behind the extent had no influence on where its records end, so the walker may take its end as
+        # the end of the file.
+        for span in Walker(data, dialect, len(columns), columns, at_end=True).spans(self._extent.first_line):
             if isinstance(span, Record):
                 firsts.append(span.start)
                 lasts.append(span.end)
@@ -121,35 +140,37 @@ class _Index:
                 ends = self._newlines[low : low + span.count]
             else:
                 ends = np.asarray(span.ends)
-            starts, stops = self._lines(span.start, ends, octets)
+            starts, stops = self._lines(span.start, ends)
             firsts.extend(starts.tolist())
             lasts.extend(stops.tolist())
-        self._starts, self._stops = np.asarray(firsts, np.int64), np.asarray(lasts, np.int64)
+        return np.asarray(firsts, np.int64), np.asarray(lasts, np.int64)
 
-    @staticmethod
-    def _lines(start: int, ends: Numbers, octets: NDArray[np.uint8]) -> tuple[Numbers, Numbers]:
-        """Faultless records that follow each other and end at these LFs; a CR before one is not theirs."""
+    def _lines(self, start: int, ends: Numbers) -> tuple[Numbers, Numbers]:
+        """The bounds of neighbouring records that end at these LFs; a CR before the LF belongs to the line end.
+
+        :param start: where the first record begins.
+        """
         import numpy as np
 
         starts = np.concatenate(([start], ends[:-1] + 1))
-        return starts, ends - ((ends > starts) & (octets[ends - 1] == 13))
+        return starts, ends - ((ends > starts) & (self._octets[ends - 1] == CR))
 
     def places(self, ordinals: Numbers) -> Places | None:
-        """The records; None if the extent has not that many."""
+        """The records with these ordinals; None if the extent has fewer records."""
         import numpy as np
         import pyarrow as pa
 
-        chosen = ordinals - self._piece.first_ordinal
+        chosen = ordinals - self._extent.first_ordinal
         if int(chosen[-1]) >= self._starts.size:
             return None
         starts, stops = self._starts[chosen], self._stops[chosen]
-        # Every other string between these bounds is a record, those between them are what lies between.
+        # The bounds cut the data into strings: record, bytes between two records, record, and so on.
         bounds = np.column_stack((starts, stops)).astype(np.int32).ravel()
         count = 2 * chosen.size - 1
         strings = pa.Array.from_buffers(pa.binary(), count, [None, pa.py_buffer(bounds), pa.py_buffer(self._data)])
         return Places(
             ordinals,
-            self._piece.first_line + np.searchsorted(self._newlines, starts),
+            self._extent.first_line + np.searchsorted(self._newlines, starts),
             ordinals + 1,
             strings.take(pa.array(np.arange(0, count, 2))),
         )

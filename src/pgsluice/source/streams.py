@@ -14,36 +14,41 @@ from typing import BinaryIO, cast
 from pgsluice.errors import FileError
 
 GZIP_MAGIC = b"\x1f\x8b"
-
+"""The first bytes of a gzip file (RFC 1952, section 2.3.1)."""
 
 BOM = codecs.BOM_UTF8
 
-
 CHUNK_BYTES = 1 << 20
+"""How many bytes are read from disk, or unpacked, at a time."""
 
 
 def is_remote(path: str) -> bool:
-    """Whether the path is a URL, which fsspec opens."""
+    """Whether the path is a URL. fsspec opens URLs."""
     return "://" in path
 
 
 def is_utf8(encoding: str) -> bool:
+    """Whether the encoding is UTF-8, with or without a byte order mark.
+
+    :raises LookupError: Python has no codec of this name.
+    """
     return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 
 def open_decoded(path: str, encoding: str) -> DecodedStream:
-    """Open a file for reading once from its beginning.
+    """Opens a file for one pass from its beginning.
 
-    :param path: a local path, or a URL for fsspec.
-    :param encoding: the name of a codec that exists.
-    :raises FileError: it is missing, unreadable, a folder, or ``.gz`` by name only.
+    :param path: a local path or a URL.
+    :param encoding: the name of a codec of Python.
+    :returns: the stream; the caller closes it.
+    :raises FileError: the file is missing, unreadable or a folder, or is named ``.gz`` without being gzip.
     """
     return DecodedStream(path, encoding)
 
 
 @contextmanager
 def translated(path: str) -> Iterator[None]:
-    """Turns what opening, listing or reading raises into a FileError about ``path``."""
+    """Converts the exceptions of opening, listing or reading ``path`` into a :class:`FileError`."""
     try:
         yield
     except FileError:
@@ -57,7 +62,7 @@ def translated(path: str) -> Iterator[None]:
     except (OSError, EOFError, zlib.error) as error:
         raise FileError(f"{path}: cannot be read ({error})", "Check that the file is whole") from error
     except Exception as error:
-        # The file systems of fsspec raise what their libraries raise.
+        # A file system of fsspec raises the exceptions of its own library.
         if not is_remote(path):
             raise
         raise FileError(
@@ -66,14 +71,14 @@ def translated(path: str) -> Iterator[None]:
 
 
 class DecodedStream:
-    """See :func:`open_decoded`."""
+    """The bytes of a file as UTF-8, unpacked and without a byte order mark; opened by :func:`open_decoded`."""
 
     def __init__(self, path: str, encoding: str) -> None:
         self.path = path
         self.position = 0
-        """Bytes consumed of the file on disk."""
+        """How many bytes of the file on disk have been consumed."""
         self.seekable = False
-        """Whether :meth:`seek` may be used."""
+        """Whether :meth:`seek` works: the file is local, not packed, and UTF-8."""
         self._hash = hashlib.sha256()
         self._pending = b""
         self._source: Iterator[bytes] | None = None
@@ -87,6 +92,7 @@ class DecodedStream:
                 raise
 
     def _begin(self, encoding: str) -> None:
+        """Reads the first bytes, and chains what the file needs: unpacking, transcoding, removing the mark."""
         head = self._take(CHUNK_BYTES)
         self._bom = head.startswith(BOM)
         if head.startswith(GZIP_MAGIC):
@@ -109,24 +115,25 @@ class DecodedStream:
         self._pending = self._pending.removeprefix(BOM)
 
     def read(self, size: int) -> bytes:
-        """``size`` bytes of the decoded stream, fewer only when it ends with them.
+        """Reads ``size`` bytes of the decoded stream, or fewer at its end.
 
-        :raises FileError: the file is corrupt, or holds a byte that its encoding cannot decode.
+        :raises FileError: the file is corrupt, or its encoding cannot decode a byte.
         """
         with translated(self.path):
             return self._read(size)
 
     def seek(self, offset: int) -> None:
-        """Go on reading at this offset of the decoded stream. Only if ``seekable``; ends the hashing."""
+        """Continues at this offset of the decoded stream. The stream must be ``seekable``; its hash becomes wrong."""
         with translated(self.path):
             self._raw.seek(offset + (len(BOM) if self._bom else 0))
         self._pending, self._ended = b"", False
 
     def sha256(self) -> str:
-        """Hex digest of the bytes on disk that have been read so far: all, once the stream is exhausted."""
+        """SHA-256, in hexadecimal, of the bytes read from disk so far: of the whole file at the end of the stream."""
         return self._hash.hexdigest()
 
     def close(self) -> None:
+        """Closes the file."""
         self._raw.close()
 
     def __enter__(self) -> DecodedStream:
@@ -136,6 +143,7 @@ class DecodedStream:
         self.close()
 
     def _take(self, size: int) -> bytes:
+        """The next bytes of the file on disk, hashed and counted."""
         data = self._raw.read(size) or b""
         self._hash.update(data)
         self.position += len(data)
@@ -159,15 +167,16 @@ class DecodedStream:
         return b"".join(parts)
 
     def _chunks(self, head: bytes) -> Iterator[bytes]:
+        """Yields ``head`` and then the rest of the file on disk."""
         while head:
             yield head
             head = self._take(CHUNK_BYTES)
 
     def _unzipped(self, head: bytes) -> Iterator[bytes]:
-        """Members of a gzip file one after the other; zeros behind the last are padding."""
+        """Yields the content of all members of a gzip file; zeros behind the last member are padding."""
         inflate = zlib.decompressobj(wbits=31)
         for chunk in self._chunks(head):
-            # After a full piece of output there may be more of it although all input is consumed.
+            # After a full chunk of output there may be more output, even if all input is consumed.
             data, full = chunk, False
             while data or full:
                 if inflate.eof:
@@ -184,6 +193,7 @@ class DecodedStream:
             raise FileError(f"{self.path}: the gzip file is truncated", "Get the file again")
 
     def _transcoded(self, source: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+        """Yields the text of ``source`` as UTF-8."""
         decoder = codecs.getincrementaldecoder(encoding)()
         consumed = 0
         for chunk in source:
@@ -195,6 +205,10 @@ class DecodedStream:
         yield self._decode(decoder, b"", True, encoding, consumed - len(decoder.getstate()[0]))
 
     def _decode(self, decoder: codecs.IncrementalDecoder, data: bytes, final: bool, encoding: str, base: int) -> bytes:
+        """Decodes the next bytes.
+
+        :param base: the offset of the first byte that the decoder has not decoded yet, for messages.
+        """
         try:
             return decoder.decode(data, final).encode()
         except UnicodeError as error:
@@ -210,16 +224,16 @@ def _open(path: str) -> BinaryIO:
         import fsspec
 
         return cast(BinaryIO, fsspec.open(path, "rb").open())
-    # Unbuffered: reads are large, a buffer would only copy.
+    # Unbuffered: reads are large, and a buffer would only copy the bytes.
     return cast(BinaryIO, io.FileIO(os.fspath(path), "r"))
 
 
 def hash_of(path: str) -> str:
-    """SHA-256 of a file's bytes as they are stored.
+    """SHA-256, in hexadecimal, of a file's bytes on disk.
 
-    :raises FileError: it cannot be read.
+    :raises FileError: the file cannot be read.
     """
     with open_decoded(path, "utf-8") as stream:
-        while stream.read(1 << 20):
+        while stream.read(CHUNK_BYTES):
             pass
         return stream.sha256()

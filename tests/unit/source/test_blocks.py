@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgsluice.errors import FileError
-from pgsluice.model import Dialect, SourceFile
+from pgsluice.model import Dialect, RejectKind, SourceFile, Verdict
 from pgsluice.source import blocks as blocks_module
-from pgsluice.source.blocks import Block, BlockReader, Extent, extent, recheck
+from pgsluice.source.blocks import Block, BlockReader, Extent, Fault, extent, recheck
 from pgsluice.source.locate import locate
 from pgsluice.source.records import rules
 from pgsluice.source.records.walker import scan
@@ -100,7 +100,7 @@ def check(file: SourceFile, data: bytes, fields: int, size: int, expected: Seque
         for fault in block.faults:
             want = by_ordinal[fault.ordinal]
             assert want.fault
-            assert fault.message.startswith(want.fault)
+            assert fault.verdict.message.startswith(want.fault)
             assert fault.line == want.line
             assert fault.raw == data[want.start : want.end]
             seen.add(fault.ordinal)
@@ -362,7 +362,12 @@ def test_memory_stays_bounded_behind_a_missing_quote(folder: Path, monkeypatch: 
     text = b'a,b\n1,"2\n' + b"3,4\n" * 50_000
     found = list(BlockReader(source(folder, text, Dialect()), names(2), 1024))
     assert [f for b in found for f in b.faults] == [
-        blocks_module.Fault(0, 2, "22P04", "unterminated CSV quoted field", b'1,"2')
+        Fault(
+            0,
+            2,
+            b'1,"2',
+            Verdict(RejectKind.STRUCTURE, sqlstate="22P04", message="unterminated CSV quoted field"),
+        )
     ]
     assert sum(b.rows for b in found) == 50_000
     assert max(b.length for b in found) <= 4 * 4096
@@ -389,7 +394,7 @@ def test_recheck_keeps_ordinals_and_lines(folder: Path) -> None:
     after = recheck(before, Dialect(), ("x", "y"))
     assert after.ordinals == ((0, 2), (4, 1))
     assert after.data == b"1,2\n3,4\n8,9\n"
-    assert [(f.ordinal, f.line, f.message, f.raw) for f in after.faults] == [
+    assert [(f.ordinal, f.line, f.verdict.message, f.raw) for f in after.faults] == [
         (2, 4, "extra data after last expected column", b"5,6,"),
         (3, 5, 'missing data for column "y"', b"7"),
     ]

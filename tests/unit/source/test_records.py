@@ -8,7 +8,7 @@ import pytest
 
 from pgsluice.model import Dialect
 from pgsluice.source.records import rules
-from pgsluice.source.records.rules import Record, Run
+from pgsluice.source.records.rules import CleanSpan, Record
 from pgsluice.source.records.walker import Walker, scan
 
 COMMA = Dialect()
@@ -166,11 +166,11 @@ def test_a_record_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.line == 2
 
 
-def test_clean_lines_come_as_runs() -> None:
+def test_clean_lines_come_as_spans() -> None:
     data = b"a,b\n" * 50 + b"a\n" + b'"a",b\n' * 50
     found = list(Walker(data, COMMA, 2, ("x", "y"), True).spans(1))
-    assert [(type(s), s.line) for s in found] == [(Run, 1), (Record, 51), (Run, 52)]
-    assert [s.count for s in found if isinstance(s, Run)] == [50, 50]
+    assert [(type(s), s.line) for s in found] == [(CleanSpan, 1), (Record, 51), (CleanSpan, 52)]
+    assert [s.count for s in found if isinstance(s, CleanSpan)] == [50, 50]
 
 
 def test_no_quadratic_time() -> None:

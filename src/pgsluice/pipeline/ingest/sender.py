@@ -68,10 +68,11 @@ class CopySender:
         """Sends a block as one COPY; False if PostgreSQL refused it, and then nothing has changed."""
         route, block = batch.route, batch.block
         start = time.perf_counter()
-        count = self._copy_whole(batch)
+        copy = self._copy_arrow if isinstance(batch, ArrowBatch) else self._copy_raw
+        count = copy(batch)  # type: ignore[arg-type]
         if count is None and route.direct:
             route.direct = False
-            count = self._copy_whole(batch)
+            count = copy(batch)  # type: ignore[arg-type]
         if count is None:
             return False
         seconds = time.perf_counter() - start
@@ -80,10 +81,11 @@ class CopySender:
         self._count(batch, count, OrdinalRanges(block.ordinals))
         return True
 
-    def _copy_whole(self, batch: RawBatch | ArrowBatch) -> int | None:
+    def _copy_arrow(self, batch: ArrowBatch) -> int | None:
+        return self._copy_typed(batch, batch.rows, OrdinalRanges(batch.block.ordinals))
+
+    def _copy_raw(self, batch: RawBatch) -> int | None:
         block, table_run, conn = batch.block, batch.table_run, self._conn
-        if isinstance(batch, ArrowBatch):
-            return self._copy_typed(batch, batch.rows, OrdinalRanges(block.ordinals))
         if _goes_to_stage(batch):
             # A sequence numbers the staged rows, so their ordinals must be one range.
             if len(block.ordinals) > 1:
@@ -117,7 +119,7 @@ class CopySender:
             # The whole block is in the text stage now, the rows that came as text included.
             return
         if chunk.text is not None and chunk.text.num_rows:
-            self._send_text(batch, chunk.text, chunk.text_runs)
+            self._send_text(batch, chunk.text, chunk.text_ordinals)
 
     def _send_direct(self, batch: Batch, chunk: Chunk) -> bool:
         """Sends a chunk past the stage into its table, with all constraints in force.
@@ -145,11 +147,11 @@ class CopySender:
 
     def _send_typed(self, batch: Batch, chunk: Chunk, rows: pa.RecordBatch) -> bool:
         """Sends the certain rows of a chunk. If PostgreSQL refuses a row, the whole block goes to the text stage."""
-        if (count := self._copy_typed(batch, rows, chunk.typed_runs)) is None:
+        if (count := self._copy_typed(batch, rows, chunk.typed_ordinals)) is None:
             texts = batch.parser.texts(chunk.block)
             self._to_text_stage(batch, texts, OrdinalRanges(chunk.block.ordinals))
             return False
-        self._count(batch, count, chunk.typed_runs)
+        self._count(batch, count, chunk.typed_ordinals)
         return True
 
     def _copy_typed(self, batch: Batch, rows: pa.RecordBatch, ordinals: OrdinalRanges) -> int | None:
@@ -170,7 +172,7 @@ class CopySender:
         in_place = table_run.strategy is Strategy.IN_PLACE
         if in_place and (nulls := forbidden_nulls(table, columns)) is not None:
             # A row with a forbidden NULL would send all other rows of the COPY to the text stage.
-            bad, ordinals = split_ordinals(ordinals.runs, nulls)
+            bad, ordinals = split_ordinals(ordinals.ranges, nulls)
             self._to_text_stage(batch, table.filter(nulls), bad)
             table = table.filter(~nulls)
             if not table.num_rows:
@@ -248,12 +250,12 @@ class CopySender:
             return
         table_run, base = batch.table_run, batch.file.base
         if table_run.strategy is Strategy.SWAP:
-            reason = f"a record is refused: {faults[0].message}"
+            reason = f"a record is refused: {faults[0].verdict.message}"
             raise FallBack(table_run.table.name, reason, Retreat.NO_SWAP)
         texts = ("kind", "column", "constraint", "sqlstate", "message")
         rows = pa.table(
             [pa.repeat(table_run.number, len(faults)), pa.array([base + f.ordinal for f in faults])]
-            + [pa.array([getattr(f, name) for f in faults]) for name in texts],
+            + [pa.array([getattr(f.verdict, name) for f in faults]) for name in texts],
             names=["table_no", "ordinal", *texts],
         )
         statement = sql.SQL(

@@ -100,7 +100,7 @@ def ordinal_array(ordinals: OrdinalRanges, base: int) -> pa.Array:
     import numpy as np
     import pyarrow as pa
 
-    parts = [np.arange(base + first, base + first + n, dtype=np.int64) for first, n in ordinals.runs]
+    parts = [np.arange(base + first, base + first + n, dtype=np.int64) for first, n in ordinals.ranges]
     return pa.array(np.concatenate(parts))
 
 

@@ -48,7 +48,7 @@ class Replay:
         return frozenset(f.feeds.schema for f in self.files if f.feeds is not None)
 
     def options(self, given: LoadOptions) -> LoadOptions:
-        """Return the options of the call together with those that the replay takes over from the run.
+        """Returns the options of the call together with those that the replay takes over from the run.
 
         :param given: the options of the call.
         """
@@ -56,7 +56,7 @@ class Replay:
         return replace(given, into=self.into, modes=self.modes, again=True)
 
     def numbers_but(self, refused: Iterable[int]) -> Iterator[int]:
-        """Yield the numbers of the rejects that the replay loads.
+        """Yields the numbers of the rejects that the replay loads.
 
         :param refused: the numbers of the rejects that are rejected again.
         """
@@ -64,12 +64,12 @@ class Replay:
         return (number for number in self.spool.numbers if number not in again)
 
     def close(self) -> None:
-        """Delete the copy of the corrected records on disk."""
+        """Deletes the copy of the corrected records on disk."""
         self.spool.close()
 
 
 def open_replay(conn: psycopg.Connection, run_id: int, path: str) -> Replay:
-    """Read a corrected report and find its records in the ledger.
+    """Reads a corrected report and find its records in the ledger.
 
     :param conn: in autocommit mode.
     :param run_id: the run that is replayed.
@@ -98,7 +98,7 @@ def open_replay(conn: psycopg.Connection, run_id: int, path: str) -> Replay:
 
 
 def _run(conn: psycopg.Connection, run_id: int) -> RunToReplay:
-    """Return the run, if it can be replayed by this role."""
+    """Returns the run, if it can be replayed by this role."""
     run = run_to_replay(conn, run_id) if exists(conn) else None
     if run is None:
         raise CallError(f"there is no run {run_id}", "pgsluice runs lists them")
@@ -120,7 +120,7 @@ def _run(conn: psycopg.Connection, run_id: int) -> RunToReplay:
 
 
 def _same_table(conn: psycopg.Connection, run_id: int, file: FileToReplay) -> None:
-    """Raise MappingError if the table of the file is no longer the table that the run loaded."""
+    """Raises MappingError if the table of the file is no longer the table that the run loaded."""
     name = TableName(file.table_schema, file.table_name)
     row = conn.execute(
         "SELECT c.oid::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -146,7 +146,7 @@ def _source(file: FileToReplay, corrections: Corrections) -> SourceFile:
 def _match(
     conn: psycopg.Connection, run_id: int, path: str, spool: Spool, known: dict[str, FileToReplay]
 ) -> dict[str, Corrections]:
-    """Match the corrected records with the rejects of the run.
+    """Matches the corrected records with the rejects of the run.
 
     Both are read in ascending order of their numbers, which is the load order.
 
@@ -182,7 +182,7 @@ def _match(
 
 
 def _add(corrections: Corrections, reject: RejectRow, place: int) -> None:
-    """Append the record at ``place`` of the spool to the corrected records of its file."""
+    """Appends the record at ``place`` of the spool to the corrected records of its file."""
     ordinal = len(corrections)
     corrections.lines.append(reject.line)
     corrections.records.append(reject.ordinal)
@@ -196,11 +196,11 @@ def _add(corrections: Corrections, reject: RejectRow, place: int) -> None:
         # A spreadsheet writes newlines within a cell in another form; this is no correction.
         corrections.spool.replace(place, original)
     if verdict.kind == RejectKind.STRUCTURE:
-        corrections.faulty[ordinal] = verdict  # type: ignore[assignment]
+        corrections.faulty[ordinal] = verdict
     elif verdict.kind == RejectKind.UNIQUE:
-        corrections.doubles[ordinal] = verdict  # type: ignore[assignment]
+        corrections.doubles[ordinal] = verdict
 
 
 def _newlines(raw: bytes) -> bytes:
-    """Return the record with every newline as LF."""
+    """Returns the record with every newline as LF."""
     return raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from pgsluice.ledger.rejects import RejectRow
 from pgsluice.model import Reject, Verdict
+from pgsluice.source.corrections import raise_field_limit
 
 HEADER = (
     "run", "reject", "table", "file", "line", "record", "kind", "column", "constraint", "sqlstate", "message",
@@ -21,7 +22,7 @@ PLACEHOLDERS = " (each \\xNN stands for a byte that cannot be read)"
 
 
 def csv_writer(out: TextIO) -> Any:
-    """Return a CSV writer for the rows of a report.
+    """Returns a CSV writer for the rows of a report.
 
     The writer quotes every text: an unquoted CR in ``raw`` would end the row for many readers.
     """
@@ -29,7 +30,7 @@ def csv_writer(out: TextIO) -> Any:
 
 
 def csv_row(r: Reject) -> tuple[object, ...]:
-    """Return a reject of the ledger as a row of a report, in the order of :data:`HEADER`."""
+    """Returns a reject of the ledger as a row of a report, in the order of :data:`HEADER`."""
     return (
         r.original, r.number, r.table, r.file, r.line, r.record, r.kind, r.column, r.constraint, r.sqlstate, r.message,
         r.parent_file, "" if r.parent_line is None else str(r.parent_line), r.raw,
@@ -37,7 +38,8 @@ def csv_row(r: Reject) -> tuple[object, ...]:
 
 
 def read_report(path: Path) -> Iterator[RejectRow]:
-    """Yield the rows of a report as rows for the ledger, with the numbers that the report gives them."""
+    """Yields the rows of a report as rows for the ledger, with the numbers that the report gives them."""
+    raise_field_limit()
     with path.open(newline="", encoding="utf-8") as lines:
         reader = csv.reader(lines)
         next(reader)

@@ -1,20 +1,18 @@
-"""Where records begin and end, and which of them are faulty: the exact rules, in one place.
+"""The rules of records, and the types that the modules of this package share.
 
 The rules:
 
-* A record ends at LF or CRLF outside quotes. A lone CR outside quotes is a fault of its record.
+* A record ends at LF or CRLF outside quotes. A lone CR outside quotes makes its record a fault.
 * A field is quoted if and only if its first byte is the quote; a doubled quote in it is one quote. A
   quote inside an unquoted field is data. Only a delimiter or the record's end may follow a closing quote.
-* A line without any byte (but CR) is not a record, except when the file has one column: there it is a
+* A line without any byte (but CR) is not a record, except when the file has one column: there the line is a
   record of one unquoted empty field.
-* After an unterminated quote or text behind a closing quote, the faulty record is its first physical line
-  alone and scanning resumes on the next line, so that one missing quote does not swallow the file. A
+* After an unterminated quote or text behind a closing quote, the fault is the record's first physical line
+  alone and parsing resumes on the next line, so that one missing quote does not consume the file. A
   record that is not complete within ``MAX_RECORD_BYTES`` counts as unterminated.
-* A record has one fault at most, the first of: structure, encoding (also NUL), lone CR, number of fields.
+* A fault has one reason, the first of: structure, encoding (also NUL), lone CR, number of fields.
 
-Three speeds: :func:`clean` judges a whole buffer by a few vectorised passes; :meth:`Walker.spans` classifies
-lines by vectorised passes and walks in Python only through records that are faulty or span lines;
-:func:`scan` makes an object of every record.
+The reasons have the messages and SQLSTATEs of PostgreSQL's COPY wherever COPY refuses the record as well.
 """
 
 from __future__ import annotations
@@ -32,58 +30,67 @@ if TYPE_CHECKING:
 
 
 MAX_RECORD_BYTES = 32 << 20
-"""A record that is longer is a fault; a single line that is longer ends the run (:class:`LineTooLong`)."""
-
+"""A longer record is a fault; a longer line ends the run (:class:`LineTooLong`)."""
 
 WINDOW_BYTES = 1 << 20
-"""How much of the data is classified at a time: keeps the arrays of positions small and in cache."""
+"""How many bytes are classified at a time: small enough that the arrays of positions stay in the CPU cache."""
 
 BAD_FORMAT = "22P04"
-
+"""SQLSTATE bad_copy_file_format (PostgreSQL manual, appendix A)."""
 
 BAD_ENCODING = "22021"
-
+"""SQLSTATE character_not_in_repertoire (PostgreSQL manual, appendix A)."""
 
 LF, CR = 10, 13
 
 
 Field = tuple[bytes, bool]
-"""The value of a field, quotes undone, and whether it was quoted."""
+"""The value of a field, without its quotes, and whether the field was quoted."""
 
 
 class LineTooLong(Exception):
-    """A line has no end within MAX_RECORD_BYTES: this is not a CSV file, or one with CR as line end."""
+    """A line has no end within MAX_RECORD_BYTES: the file is not CSV, or its lines end with CR."""
 
     def __init__(self, line: int) -> None:
         super().__init__(line)
         self.line = line
 
 
-class Record(NamedTuple):
-    """A record: ``data[start:end]`` without its newline; the next one begins at ``next``.
+class FaultReason(NamedTuple):
+    """Why a record is a fault, as PostgreSQL's COPY reports it."""
 
-    ``fields`` may be empty when there is a fault. ``rewrite`` says that DuckDB would not read it as it
-    is: an unquoted field holds a quote, or a blank line is a record (see :func:`loses_blanks`).
+    sqlstate: str
+    message: str
+
+
+class Record(NamedTuple):
+    """A record of a buffer: ``data[start:end]`` without its line end; the next record begins at ``next``.
+
+    ``fields`` may be empty when the record is a fault. ``rewrite`` is true when DuckDB would not read the record as it
+    stands: an unquoted field holds a quote, or a blank line is a record
+    (:func:`~pgsluice.source.records.fast_scan.loses_blanks`).
     """
 
     start: int
     end: int
     next: int
     line: int
+    """The physical line on which the record begins, from 1."""
     fields: tuple[Field, ...]
-    fault: tuple[str, str] | None
+    fault: FaultReason | None
     rewrite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """``count`` faultless records: ``data[start:next]``, every one ended by a newline.
+class CleanSpan:
+    """``count`` neighbouring faultless records: ``data[start:next]``, each with its line end.
 
-    ``ends`` are the positions of those newlines (LF); None: every record is one line.
+    ``ends`` are the positions of the LFs that end the records; None says that every record is one line.
     """
 
     start: int
     next: int
     line: int
+    """The physical line on which the first record begins, from 1."""
     count: int
     ends: tuple[int, ...] | None = None

@@ -1,10 +1,8 @@
-"""Typed reading: a block of CSV becomes columns that PostgreSQL is certain to read the same, and the rest.
+"""The exact typed reader: DuckDB divides the rows of a block into certain rows, typed, and rows that stay text.
 
-DuckDB's casts are not PostgreSQL's. So a value counts as *certain* only where a rule below proves that
-PostgreSQL's input function would store exactly the value that DuckDB made of it: mostly by the canonical
-round trip (text -> typed -> text gives the same text back), which leaves no room for '1.5' read as 2,
-'0x1F' as 31 or a seventh digit cut from a timestamp. A row travels as binary COPY when all its values
-are certain; any other row travels as the text it was and PostgreSQL decides.
+DuckDB's casts are not PostgreSQL's input functions. A value is *certain* only where a rule of
+:mod:`~pgsluice.source.typed.type_rules` proves that PostgreSQL would store exactly the value that DuckDB made of the
+text. A row is sent as binary COPY if all its values are certain. Any other row is sent as text, and PostgreSQL decides.
 """
 
 from __future__ import annotations
@@ -24,38 +22,48 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-# A table whose rows are mostly uncertain (timestamps written day first, say) is read twice for nothing:
-# once a block has more than this share of uncertain rows, the table's further rows go as text unlooked at.
 TEXT_SHARE = 0.2
+"""The share of uncertain rows in a block above which all further rows of the file stay text.
 
+Reading the rows of such a file twice (its timestamps have the day first, for example) would gain nothing."""
 
-# Rows that are looked at to learn how many decimals the numbers of a file have.
 _SAMPLE = 2000
+"""How many rows of a block show how many decimals the numbers of a file have."""
 
-
-# DuckDB's parser refuses lines above max_line_size (2 MB by default); our own reader bounds records first.
-# A record of 32 MB that is all stray quotes doubles when it is written anew.
 _MAX_LINE = 65 << 20
+"""DuckDB's max_line_size, which is 2 MB by default, in bytes.
+
+The rules of records limit a record to 32 MiB; a record that is all quotes in unquoted fields doubles its length when
+the fields become quoted fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What a block became: certain rows in typed columns, the others as text, each with its ordinals."""
+    """What a block was read into: certain rows in typed columns, the other rows as text, and the faults."""
 
     block: Block
+    """The block, parsed record by record if DuckDB found that it has faults."""
     typed: pa.RecordBatch | None
-    typed_runs: OrdinalRanges
+    typed_ordinals: OrdinalRanges
+    """The ordinals of the rows in ``typed``."""
     text: pa.Table | None
-    text_runs: OrdinalRanges
+    text_ordinals: OrdinalRanges
+    """The ordinals of the rows in ``text``."""
     faults: tuple[Fault, ...]
 
 
 class DuckDBReader:
-    """Turns the blocks of one file into chunks; keeps one DuckDB connection, single-threaded.
+    """Reads the blocks of one file into chunks. DuckDB is imported and opened when the first block is read.
 
-    One reader serves one file. Several may live in one process: every one has its own connection, and its
-    own name in the in-memory file system through which DuckDB sees a block. They share one database, which
-    holds nothing: making one takes longer than reading a small file.
+    Each reader has a connection of its own, with one thread, and a file name of its own in the in-memory file system
+    through which DuckDB reads a block. All readers of the process share one DuckDB database, which holds no data:
+    opening a database takes longer than reading a small file.
+
+    :param columns: the target columns by the positions of their fields in a record, ascending; other fields are left
+        out.
+    :param names: names for all fields of a record, for messages.
+    :param path: the path of the file, for messages.
+    :param utc: the session's TimeZone is UTC, so a timestamptz without an offset is an instant in UTC.
     """
 
     _database: Any = None
@@ -65,39 +73,37 @@ class DuckDBReader:
     def __init__(
         self, columns: Mapping[int, Column], names: Sequence[str], dialect: Dialect, *, path: str, utc: bool
     ) -> None:
-        """:param columns: the target columns by the numbers of their fields, ascending; other fields are left out.
-        :param names: of all fields of a record, for messages.
-        :param path: the file's, for messages.
-        """
         self.columns = tuple(columns.values())
-        self._places = tuple(columns)
+        self._positions = tuple(columns)
         self._names = tuple(names)
         self.dialect = dialect
         self.path = path
         rules = [rule_for(c, utc=utc) for c in self.columns]
         self.rules: tuple[Rule, ...] | None = None
+        """The rules of ``columns``; None if a column has no rule."""
         if all(rules):
             self.rules = tuple(r for r in rules if r)
         self.text_only = self.rules is None
+        """All rows of the next blocks stay text."""
         self._files: Any = None
         self._duck: Any = None
         with DuckDBReader._serial_lock:
             DuckDBReader._serial += 1
             self._name = f"/pgsluice-{DuckDBReader._serial}.csv"
         self._scan = self._scan_sql()
-        # Made at the first block, which shows how many decimals numbers have.
+        # Built when the first block is read, which shows how many decimals the numbers have.
         self._typed = ""
-        # The sender asks for a block's texts while the reading thread is at the next block.
+        # The sender calls texts() for a block while the reader thread reads the next block.
         self._lock = threading.Lock()
 
     def _open(self) -> None:
-        """DuckDB is loaded at the first block that needs it: most files need it for none."""
+        """Imports and opens DuckDB when a block needs it for the first time; most files need no DuckDB."""
         if self._duck is not None:
             return
         import duckdb
         from fsspec.implementations.memory import MemoryFileSystem
 
-        # The memory file system keeps its files on the class: names must differ, instances need not.
+        # fsspec keeps the files of all memory file systems on the class, so the names must differ.
         self._files = MemoryFileSystem()
         with DuckDBReader._serial_lock:
             if DuckDBReader._database is None:
@@ -106,7 +112,7 @@ class DuckDBReader:
         self._duck = DuckDBReader._database.cursor()
 
     def close(self) -> None:
-        """Frees what DuckDB holds for this reader, and the block."""
+        """Closes the connection, and frees the last block."""
         if self._duck is None:
             return
         self._duck.close()
@@ -114,6 +120,7 @@ class DuckDBReader:
             self._files.rm_file(self._name)
 
     def _scan_sql(self) -> str:
+        """SQL that reads the block at hand as columns ``c0``, ``c1`` and so on, all of them text."""
         d = self.dialect
         names = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(self._names)))
         nulls = ", ".join(sql_quote(text) for text in (d.null or ("",)))
@@ -125,12 +132,12 @@ class DuckDBReader:
         )
 
     def _certain_sql(self) -> str:
+        """SQL of the condition that all values of a row are certain."""
         assert self.rules is not None
         terms = []
-        for i, column, rule in zip(self._places, self.columns, self.rules, strict=True):
+        for i, column, rule in zip(self._positions, self.columns, self.rules, strict=True):
             certain = rule.certain_sql(i)
-            # A NULL that the column does not take is not certain to be refused in the same words: PostgreSQL
-            # says them.
+            # A NULL in a NOT NULL column is not certain, so that PostgreSQL refuses the row with its own message.
             if column.not_null:
                 terms.append(f"c{i} IS NOT NULL")
                 if certain != "true":
@@ -140,20 +147,21 @@ class DuckDBReader:
         return " AND ".join(terms) or "true"
 
     def _typed_sql(self) -> str:
+        """SQL that reads the block at hand as typed columns ``v<i>``, and ``ok``: whether the row is certain."""
         assert self.rules is not None
         scales = self._scales(self.rules)
         values = ", ".join(
-            f"{r.value_sql(i, scales.get(i, 0))} AS v{i}" for i, r in zip(self._places, self.rules, strict=True)
+            f"{r.value_sql(i, scales.get(i, 0))} AS v{i}" for i, r in zip(self._positions, self.rules, strict=True)
         )
-        outs = ", ".join(f"v{i}" for i in self._places)
+        outs = ", ".join(f"v{i}" for i in self._positions)
         return f"SELECT {outs}, {self._certain_sql()} AS ok FROM (SELECT *, {values} FROM {self._scan})"
 
     def _scales(self, rules: Sequence[Rule]) -> dict[int, int]:
-        """How many decimals most values of a scaled column have, by the first rows of the block at hand.
+        """How many decimals most values of each scaled column have, in the first rows of the block at hand.
 
-        Right or wrong, it decides nothing but the way: values with another number of decimals go as text.
+        The number has no influence on stored values: values with another number of decimals stay text.
         """
-        scaled = [i for i, r in zip(self._places, rules, strict=True) if r.scaled]
+        scaled = [i for i, r in zip(self._positions, rules, strict=True) if r.scaled]
         if not scaled:
             return {}
         decimals = "CASE WHEN contains({c}, '.') THEN length({c}) - strpos({c}, '.') ELSE 0 END"
@@ -162,9 +170,10 @@ class DuckDBReader:
         return {i: n for i, n in zip(scaled, row, strict=True) if n is not None and n <= 18}
 
     def read(self, block: Block) -> Chunk:
-        """The chunk of one block.
+        """Reads a block into a chunk.
 
-        :raises FileError: when DuckDB and our own reader disagree about a block even after the exact scan.
+        :raises FileError: DuckDB finds other records in the block than the rules of records, even after every record
+            was parsed.
         """
         import duckdb
 
@@ -173,8 +182,8 @@ class DuckDBReader:
             try:
                 return self._read(block)
             except (duckdb.Error, _CountError):
-                # A wrong number of fields, or a view of the block that differs from ours: the exact scanner
-                # names the faulty records, and what is left must agree.
+                # A record has a wrong number of fields, or DuckDB divides the block differently. Parsing every record
+                # finds the faults, and DuckDB must read the other records.
                 block = recheck(block, self.dialect, self._names)
             try:
                 return self._read(block)
@@ -185,41 +194,52 @@ class DuckDBReader:
                 ) from error
 
     def texts(self, block: Block) -> pa.Table:
-        """All well-formed records of a block as strings, in order."""
+        """The records of a block as columns of strings, in order, without the faults.
+
+        :param block: the block of a chunk, which :meth:`read` has read before.
+        """
         with self._lock:
             self._open()
             self._files.pipe_file(self._name, block.data)
             return self._text(block)
 
     def _read(self, block: Block) -> Chunk:
+        """What :meth:`read` returns.
+
+        :raises duckdb.Error, _CountError: DuckDB finds other records in the block.
+        """
         if not block.rows:
             return Chunk(block, None, OrdinalRanges(()), None, OrdinalRanges(()), block.faults)
         self._files.pipe_file(self._name, block.data)
-        runs = OrdinalRanges(block.ordinals)
+        ordinals = OrdinalRanges(block.ordinals)
         if self.text_only:
-            return Chunk(block, None, OrdinalRanges(()), self._text(block), runs, block.faults)
+            return Chunk(block, None, OrdinalRanges(()), self._text(block), ordinals, block.faults)
         if not self._typed:
             self._typed = self._typed_sql()
         table = self._duck.sql(self._typed).to_arrow_table()
         if table.num_rows != block.rows:
             raise _CountError(f"{table.num_rows} records instead of {block.rows}")
         ok = table.column(len(self.columns))
-        # Not pyarrow.compute: importing it takes as long as reading 20 MB.
+        # Not pyarrow.compute: its import takes as long as reading 20 MB.
         certain = sum(part.true_count for part in ok.chunks)
         table = table.drop_columns(["ok"])
         if certain == block.rows:
-            return Chunk(block, _one_batch(table), runs, None, OrdinalRanges(()), block.faults)
+            return Chunk(block, _one_batch(table), ordinals, None, OrdinalRanges(()), block.faults)
         if not certain or block.rows - certain > TEXT_SHARE * block.rows:
-            # Whole block as text, and from now on all of them.
+            # This block and all further blocks stay text.
             self.text_only = True
-            return Chunk(block, None, OrdinalRanges(()), self._text(block), runs, block.faults)
-        # The scan once more is half of the query that gave the values, whose terms would all be computed again.
+            return Chunk(block, None, OrdinalRanges(()), self._text(block), ordinals, block.faults)
+        # A second scan costs half of the query for the values; a query for both would compute all terms again.
         text = self._text(block).filter(_inverted(ok))
         good, bad = split_ordinals(block.ordinals, ok.to_numpy())
         return Chunk(block, _one_batch(table.filter(ok)), good, text, bad, block.faults)
 
     def _text(self, block: Block) -> pa.Table:
-        names = ", ".join(f"c{i}" for i in self._places)
+        """The columns of the block at hand as strings.
+
+        :raises duckdb.Error, _CountError: DuckDB finds other records in the block.
+        """
+        names = ", ".join(f"c{i}" for i in self._positions)
         table = self._duck.sql(f"SELECT {names} FROM {self._scan}").to_arrow_table()
         if table.num_rows != block.rows:
             raise _CountError(f"{table.num_rows} records instead of {block.rows}")
@@ -227,15 +247,17 @@ class DuckDBReader:
 
 
 class _CountError(Exception):
-    """DuckDB saw another number of records than our own reader."""
+    """DuckDB finds another number of records in a block than the rules of records."""
 
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    """The table in one piece."""
     batches = table.combine_chunks().to_batches()
     return batches[0]
 
 
 def _inverted(mask: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The negation of a boolean column."""
     import pyarrow.compute as pc
 
     return pc.invert(mask)

@@ -1,31 +1,36 @@
-"""TODO pgsluice.source.typed.ordinals."""
+"""Ordinals of rows as ranges: neighbouring rows of a block have neighbouring ordinals, faults apart."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class OrdinalRanges:
-    """Ordinals of rows in ascending order, as runs of (first, count)."""
+    """Ordinals of rows in ascending order, as ranges (first, count)."""
 
-    runs: tuple[tuple[int, int], ...]
+    ranges: tuple[tuple[int, int], ...]
 
     @property
     def count(self) -> int:
-        return sum(n for _, n in self.runs)
+        """How many ordinals there are."""
+        return sum(n for _, n in self.ranges)
 
-    def __iter__(self) -> Any:
-        for first, n in self.runs:
+    def __iter__(self) -> Iterator[int]:
+        """Yields the ordinals."""
+        for first, n in self.ranges:
             yield from range(first, first + n)
 
 
 def split_ordinals(ordinals: tuple[tuple[int, int], ...], mask: Any) -> tuple[OrdinalRanges, OrdinalRanges]:
-    """The ordinals of the rows where ``mask`` (a numpy array of booleans) holds, and of the others."""
+    """Divides ordinals by a mask.
+
+    :param ordinals: ranges (first, count), ascending.
+    :param mask: a numpy array with one boolean for each ordinal.
+    :returns: the ordinals where the mask is true, and the ordinals where it is false.
+    """
     import numpy as np
 
     mask = mask.astype(bool)
@@ -34,7 +39,7 @@ def split_ordinals(ordinals: tuple[tuple[int, int], ...], mask: Any) -> tuple[Or
 
 
 def ordinal_ranges(ordinals: Any) -> OrdinalRanges:
-    """Ascending ordinals (a numpy array) as runs."""
+    """Ascending ordinals (a numpy array) as ranges."""
     import numpy as np
 
     if not len(ordinals):

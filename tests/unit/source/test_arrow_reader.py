@@ -1,4 +1,4 @@
-"""What the quick reader takes for certain; that it is so is compared with PostgreSQL in tests/exactness."""
+"""What the Arrow reader takes for certain; tests/exactness compares the values with PostgreSQL."""
 
 from __future__ import annotations
 
