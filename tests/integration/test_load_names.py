@@ -139,8 +139,8 @@ def test_names_of_pgsluice_itself(db: str, conn: Connection, tmp_path: Path) -> 
     for i, table in enumerate(tables):
         parent = f"REFERENCES {tables[i - 1]}" if i else ""
         conn.execute(
-            f"CREATE TABLE {table} (pgsluice_ordinal integer PRIMARY KEY {parent}, ordinal integer, table_no integer, row_id integer"
-            " CHECK (row_id > 0), kind varchar(3))"
+            f"CREATE TABLE {table} (pgsluice_ordinal integer PRIMARY KEY {parent}, ordinal integer, table_no integer,"
+            " row_id integer CHECK (row_id > 0), kind varchar(3))"
         )
         write(
             tmp_path / f"{table}.csv",
