@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import csv
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -252,6 +254,18 @@ def test_killed_in_each_phase(filled: bool, phase: str, db: str, conn: Connectio
     assert end(loading).code == 0
     assert statuses(conn) == ["interrupted", "failed", "interrupted", "published"]
     all_is_there(db, conn, before, data, filled=filled, clean=clean)
+
+
+def test_children_get_ctrl_c_though_the_tests_ignore_it() -> None:
+    """A shell starts ``make test &`` with SIGINT ignored, and children inherit that."""
+    child = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    parent = (
+        "import signal, subprocess, sys, conftest; signal.signal(signal.SIGINT, signal.SIG_IGN);"
+        f" conftest.interruptible_children(); subprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    )
+    tests = str(Path(__file__).parents[1])
+    ended = subprocess.run([sys.executable, "-c", parent], cwd=tests, capture_output=True, text=True, check=True)
+    assert ended.stdout == "True\n"
 
 
 def outcome(conn: Connection) -> tuple[object, ...]:
