@@ -5,10 +5,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXAMPLE := examples/ecommerce
 DATA_DIR := .pgsluice
+CHECKED := src tests tools $(EXAMPLE)
 
-.PHONY: venv demo test check exactness faults verdicts
+.DEFAULT_GOAL := help
+.PHONY: help venv demo check format lint types imports spelling picture picture-check test test-slow \
+  exactness verdicts faults bench
 
-venv: $(STAMP)
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## make .venv with pgsluice and the tools for development
 
 # Newer pips take constraints for the build backend from PIP_BUILD_CONSTRAINT, older ones from PIP_CONSTRAINT.
 $(STAMP): pyproject.toml constraints.txt
@@ -17,27 +23,8 @@ $(STAMP): pyproject.toml constraints.txt
 	  $(BIN)/python -m pip install -q -e '.[dev]' -c constraints.txt
 	touch $@
 
-# Two workers: nearly all of a test's time is spent waiting for the server, and the workers share one
-# server per version, so that a second worker halves the time even on two cores and a third gains nothing.
-test: venv
-	$(BIN)/pytest -n 2
-
-check: venv
-	$(BIN)/ruff check src tests $(EXAMPLE)
-	$(BIN)/ruff format --check src tests $(EXAMPLE)
-	$(BIN)/mypy
-	$(BIN)/pytest -n 2
-
-# Each fault in each phase of each mode, at random moments; `make faults CASES=300 SEED=7` for others.
-faults: venv
-	$(BIN)/python tests/faults/matrix.py $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
-
-# Five million values for each version of PostgreSQL, from a new seed; ARGS="--values 100000 --versions 18" for less.
-exactness: venv
-	PYTHONPATH=tests $(BIN)/python -m exactness $(ARGS)
-
 # --data-dir: the demo stays in the embedded server, whatever DATABASE_URL or PGHOST say.
-demo: venv
+demo: venv ## load the example shop into an embedded server
 	$(BIN)/python $(EXAMPLE)/generate.py $(EXAMPLE)/data
 	$(BIN)/pgsluice server start --data-dir $(DATA_DIR)
 	$(BIN)/pgsluice load $(EXAMPLE)/data --schema $(EXAMPLE)/sql/create_schema.sql --data-dir $(DATA_DIR)
@@ -49,21 +36,69 @@ demo: venv
 	  print('Without pgsluice:', shlex.join(server.psql_command('$(DATA_DIR)')))"
 	@echo "Stop the server:  $(BIN)/pgsluice server stop"
 
+# --------------------------------------------------------------------------- checks
+
+# Before every commit to the main branch. The tests run last, with coverage of src/ reported.
+check: PYTEST_OPTIONS = --cov --cov-report=term:skip-covered
+check: lint types imports spelling picture-check test ## all checks, and the fast tests with coverage
+
+format: venv ## format the Python files
+	$(BIN)/ruff format $(CHECKED)
+
+lint: venv ## ruff: format and rules
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/ruff check $(CHECKED)
+
+types: venv ## mypy --strict
+	$(BIN)/mypy
+
+imports: venv ## import contracts: who may import whom
+	$(BIN)/lint-imports --no-logo
+
+spelling: venv ## codespell
+	$(BIN)/codespell
+
+picture: venv ## write docs/architecture-picture.md from the import statements
+	$(BIN)/python tools/architecture_picture.py
+
+picture-check: venv ## fail if docs/architecture-picture.md is out of date
+	$(BIN)/python tools/architecture_picture.py --check
+
+# --------------------------------------------------------------------------- tests
+
+# Two workers: nearly all of a test's time is spent waiting for the server, and the workers share one
+# server per version, so that a second worker halves the time even on two cores and a third gains nothing.
+# Options of pytest are arguments: make test PYTEST_OPTIONS="-k swap"
+test: venv ## the fast tests, against real servers
+	$(BIN)/pytest -n 2 -m "not slow" $(PYTEST_OPTIONS)
+
+test-slow: venv ## the long random rounds
+	$(BIN)/pytest -n 2 -m slow $(PYTEST_OPTIONS)
+
+# Five million values for each version of PostgreSQL, from a new seed; ARGS="--values 100000 --versions 18" for less.
+exactness: venv ## compare stored values with PostgreSQL's, from a new seed (ARGS)
+	PYTHONPATH=tests $(BIN)/python -m exactness $(ARGS)
+
+# Random schemas and dirty data against row-by-row INSERT: SEED=1 COUNT=2000 VERSION=18 (or 16).
+COUNT ?= 2000
+VERSION ?= 18
+verdicts: venv ## compare verdicts with row-by-row INSERT (SEED, COUNT, VERSION)
+	$(BIN)/python tests/verdicts/verdict_run.py --seed $(or $(SEED),1) --count $(COUNT) --version $(VERSION)
+
+# Each fault in each phase of each mode, at random moments; `make faults CASES=300 SEED=7` for others.
+faults: venv ## each fault in each phase of each mode (SEED, CASES)
+	$(BIN)/python tests/faults/matrix.py $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
+
+# --------------------------------------------------------------------------- benchmark
+
 # The programs that pgsluice is compared with have an environment of their own: see bench/requirements.txt.
 # Sizes and competitors are arguments: make bench BENCH="--only ecommerce60,tpch0.1 --runs 3"
 BENCH ?=
 BENCH_VENV := bench/work/venv
-bench: venv $(BENCH_VENV)/.installed
+bench: venv $(BENCH_VENV)/.installed ## compare with other programs (BENCH)
 	$(BIN)/python -m bench $(BENCH)
 
 $(BENCH_VENV)/.installed: bench/requirements.txt
 	test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
 	PIP_DISABLE_PIP_VERSION_CHECK=1 $(BENCH_VENV)/bin/python -m pip install -q -r bench/requirements.txt
 	touch $@
-
-# Random schemas and dirty data against row-by-row INSERT: SEED=1 COUNT=2000 VERSION=18 (or 16).
-SEED ?= 1
-COUNT ?= 2000
-VERSION ?= 18
-verdicts: venv
-	$(BIN)/python tests/verdicts/verdict_run.py --seed $(SEED) --count $(COUNT) --version $(VERSION)

@@ -1,4 +1,8 @@
-"""The example's whole way through the command line, each command a process of its own."""
+"""The example's whole way through the command line.
+
+Each command of the demo is a process of its own, and so is one command for each exit code. The others are called in
+the test's process, which saves the start of Python.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from command import end, run, start
+from command import call, end, run, start
 from pgsluice.postgres.embedded import server as embedded
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ecommerce"
@@ -124,19 +128,19 @@ def test_load_and_verify_on_every_version(any_db: str, small: Path, tmp_path: Pa
     result = loaded.json
     check_result(result, small, status="published")
     assert (result["rejects"]["count"], result["rejects"]["path"]) == (0, None)
-    verified = run("verify", "--sql", QUERIES, "--json", cwd=tmp_path, url=any_db)
+    verified = call("verify", "--sql", QUERIES, "--json", cwd=tmp_path, url=any_db)
     assert verified.code == 0, verified
     assert verified.json["ok"] is True
     assert {"rows", "foreign_key", "not_null"} == {check["kind"] for check in verified.json["checks"]}
     with psycopg.connect(any_db) as conn:
         assert counts(conn) == SMALL
 
-    again = run("load", small, "--schema", SCHEMA, "--json", cwd=tmp_path, url=any_db)
+    again = call("load", small, "--schema", SCHEMA, "--json", cwd=tmp_path, url=any_db)
     assert again.code == 0, again
     check_result(again.json, small, status="skipped")
     with psycopg.connect(any_db) as conn:
         assert counts(conn) == SMALL
-    runs = run("runs", "--json", cwd=tmp_path, url=any_db)
+    runs = call("runs", "--json", cwd=tmp_path, url=any_db)
     assert runs.code == 0
     # Nothing to do is no run.
     assert [(r["status"], r["read"], r["loaded"], r["rejected"]) for r in runs.json["runs"]] == [
@@ -166,7 +170,7 @@ def check_result(result: dict[str, Any], folder: Path, *, status: str) -> None:
 
 def test_dry_run_leaves_nothing_not_even_the_schema(db: str, conn: Connection, small: Path, tmp_path: Path) -> None:
     before = relations(conn)
-    dry = run("load", small, "--schema", SCHEMA, "--dry-run", "--json", cwd=tmp_path, url=db)
+    dry = call("load", small, "--schema", SCHEMA, "--dry-run", "--json", cwd=tmp_path, url=db)
     assert dry.code == 0, dry
     result = dry.json
     assert result["status"] == "dry_run"
@@ -178,18 +182,18 @@ def test_dry_run_leaves_nothing_not_even_the_schema(db: str, conn: Connection, s
     ]
     assert relations(conn) == before
     # It does not count as loaded either.
-    assert run("load", small, "--schema", SCHEMA, "--json", cwd=tmp_path, url=db).json["status"] == "published"
+    assert call("load", small, "--schema", SCHEMA, "--json", cwd=tmp_path, url=db).json["status"] == "published"
     assert counts(conn) == SMALL
 
 
 def test_plan_tells_and_writes_nothing(db: str, conn: Connection, small: Path, tmp_path: Path) -> None:
     before = relations(conn)
-    told = run("plan", small, "--schema", SCHEMA, cwd=tmp_path, url=db)
+    told = call("plan", small, "--schema", SCHEMA, cwd=tmp_path, url=db)
     assert told.code == 0, told
     places = [told.out.index(str(small / f"{name}.csv")) for name in ("customers", "products", "orders")]
     assert places == sorted(places)
     assert "customer_id -> customers" in told.out
-    plan = run("plan", small, "--schema", SCHEMA, "--json", cwd=tmp_path, url=db).json
+    plan = call("plan", small, "--schema", SCHEMA, "--json", cwd=tmp_path, url=db).json
     assert [t["table"]["name"]["name"] for t in plan["tables"]] == ["customers", "products", "orders"]
     assert plan["tables"][2]["after"] == ["customer_id -> customers", "product_id -> products"]
     assert relations(conn) == before
@@ -211,10 +215,10 @@ def test_rejects_veto_and_are_kept(db: str, conn: Connection, small: Path, tmp_p
     ]
     assert conn.execute("SELECT to_regclass('customers')").fetchone() == (None,)
 
-    told = run("rejects", cwd=tmp_path, url=db)
+    told = call("rejects", cwd=tmp_path, url=db)
     assert told.code == 0
     assert "customers_age_check" in told.out
-    shown = run("rejects", str(result["run_id"]), "--format", "csv", cwd=tmp_path, url=db)
+    shown = call("rejects", str(result["run_id"]), "--format", "csv", cwd=tmp_path, url=db)
     rejects = list(csv.DictReader(io.StringIO(shown.out)))
     assert len(rejects) == result["rejects"]["count"] == 2 + orphans
     with (data / "customers.csv").open(newline="", encoding="utf-8") as file:
@@ -237,12 +241,12 @@ def test_rejects_veto_and_are_kept(db: str, conn: Connection, small: Path, tmp_p
     }
     with (tmp_path / result["rejects"]["path"]).open(newline="", encoding="utf-8") as report:
         assert [r["raw"] for r in csv.DictReader(report)] == [r["raw"] for r in rejects]
-    assert json.loads(run("rejects", "--format", "json", cwd=tmp_path, url=db).out)["count"] == len(rejects)
+    assert json.loads(call("rejects", "--format", "json", cwd=tmp_path, url=db).out)["count"] == len(rejects)
 
-    allowed = run("load", data, "--schema", SCHEMA, "--max-rejects", "all", "--json", cwd=tmp_path, url=db)
+    allowed = call("load", data, "--schema", SCHEMA, "--max-rejects", "all", "--json", cwd=tmp_path, url=db)
     assert allowed.code == 0, allowed
     assert counts(conn) == {"customers": 119, "products": 15, "orders": 399 - orphans}
-    statuses = [r["status"] for r in run("runs", "--json", cwd=tmp_path, url=db).json["runs"]]
+    statuses = [r["status"] for r in call("runs", "--json", cwd=tmp_path, url=db).json["runs"]]
     assert statuses == ["published", "vetoed"]
 
 
@@ -257,7 +261,7 @@ def test_exit_code_2_for_a_wrong_call(db: str, conn: Connection, small: Path, tm
         ((small, "--schema", SCHEMA, "--table", "orders"), "--table"),
     ]
     for arguments, word in calls:
-        run("load", *arguments, cwd=tmp_path, url=db).complaint(2, word)
+        call("load", *arguments, cwd=tmp_path, url=db).complaint(2, word)
     assert run("load", small, "--no-such-option", cwd=tmp_path, url=db).code == 2
     assert relations(conn) == before
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from command import end, run, start
+from command import call, end, start
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -94,10 +94,10 @@ def test_the_second_waits_or_fails_at_once(db: str, conn: Connection, tmp_path: 
         told = next(line for line in second.stderr if "waiting" in line)
         assert "waiting for run 1 (pid " in told
         began = time.monotonic()
-        run("load", two, *MODES[mode], "--no-wait", cwd=tmp_path, url=db).complaint(3, "run 1")
+        call("load", two, *MODES[mode], "--no-wait", cwd=tmp_path, url=db).complaint(3, "run 1")
         assert time.monotonic() - began < 5
         # Another table is nobody's business.
-        assert run("load", apart, *MODES[mode], cwd=tmp_path, url=db).code == 0
+        assert call("load", apart, *MODES[mode], cwd=tmp_path, url=db).code == 0
         assert first.poll() is None
         assert second.poll() is None
         assert rows(conn, "items") == dict.fromkeys(range(1, 11), "old")

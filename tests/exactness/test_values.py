@@ -1,4 +1,8 @@
-"""The share of ``make exactness`` that runs with the other tests: every column, version and setting."""
+"""The share of ``make exactness`` that runs with the other tests: every column, version and setting.
+
+Most of the time goes into making tables, whatever the number of values. So other versions and settings get a part of
+the columns: a small part in ``make test``, a larger part in ``make test-slow``.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +24,20 @@ SEED = 20261124
 _MADE, _CHANCE = 50, 25
 
 
-def _share(server: str, database: Database, folder: Path, *, every: int = 1, rest: int = 0) -> Tally:
-    """:param every: take every so-manieth column, beginning with number ``rest``."""
+def _share(server: str, database: Database, folder: Path, *, every: int = 1, rest: int = 0, divisor: int = 1) -> Tally:
+    """Compares a share of the values of some columns.
+
+    :param every: take every so-manieth column, beginning with number ``rest``.
+    :param divisor: take one of so many values.
+    """
     with bench(server, database, folder) as made:
         r = Random(f"{SEED}/{database.name}")
         cases = made.cases[rest::every]
-        return made.round({c.name: made.values(c, _CHANCE * c.weight, r, by_hand_too=_MADE) for c in cases}, r, 0)
+        return made.round(
+            {c.name: made.values(c, _CHANCE * c.weight // divisor, r, by_hand_too=_MADE // divisor) for c in cases},
+            r,
+            0,
+        )
 
 
 def _lines(tally: Tally, server: str) -> list[str]:
@@ -34,20 +46,22 @@ def _lines(tally: Tally, server: str) -> list[str]:
     return [d.line(version) for d in tally.differences]
 
 
-def test_every_column(server: str, tmp_path: Path) -> None:
-    tally = _share(server, DATABASES[0], tmp_path)
+@pytest.mark.parametrize("divisor", [2, pytest.param(1, marks=pytest.mark.slow)])
+def test_every_column(server: str, tmp_path: Path, divisor: int) -> None:
+    tally = _share(server, DATABASES[0], tmp_path, divisor=divisor)
     assert _lines(tally, server) == []
-    assert min(tally.stored, tally.refused, tally.binary, tally.quick) > 2000
+    assert min(tally.stored, tally.refused, tally.binary, tally.quick) > 2000 // divisor
 
 
-def test_a_part_of_the_columns_on_every_version(any_server: str, tmp_path: Path) -> None:
-    """Most of the time goes into making tables, whatever the number of values: so not all on each version."""
-    assert _lines(_share(any_server, DATABASES[0], tmp_path, every=3, rest=1), any_server) == []
+@pytest.mark.parametrize("every", [9, pytest.param(3, marks=pytest.mark.slow)])
+def test_a_part_of_the_columns_on_every_version(any_server: str, tmp_path: Path, every: int) -> None:
+    assert _lines(_share(any_server, DATABASES[0], tmp_path, every=every, rest=1), any_server) == []
 
 
+@pytest.mark.parametrize("sparse", [3, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("database", DATABASES[1:], ids=lambda d: d.name)
-def test_under_other_settings(server: str, database: Database, tmp_path: Path) -> None:
-    every = 4 if database.every_case else 1
+def test_under_other_settings(server: str, database: Database, tmp_path: Path, sparse: int) -> None:
+    every = sparse * (4 if database.every_case else 1)
     assert _lines(_share(server, database, tmp_path, every=every), server) == []
 
 

@@ -158,7 +158,7 @@ def perform(case: Case, conn: psycopg.Connection, db: str, folder: Path) -> Outc
     )
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in (1, 2, 3))])
 def test_modes_make_of_random_rows_what_the_docs_say(
     db: str, conn: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int
 ) -> None:
