@@ -65,7 +65,7 @@ INSERT = f"INSERT INTO orders AS t ({COLUMNS}) SELECT {COLUMNS} FROM s"
 
 
 @dataclass(frozen=True)
-class Strategy:
+class Way:
     """A script for psql, or pgsluice's arguments; ``rewrites``: it writes rows that do not change."""
 
     title: str
@@ -75,37 +75,37 @@ class Strategy:
 
 
 _UPSERTS = {
-    "conflict": Strategy(
+    "conflict": Way(
         "COPY, INSERT ... ON CONFLICT DO UPDATE",
         f"{TO_STAGE}{INSERT} ON CONFLICT (order_id) DO UPDATE SET {_SET};\nCOMMIT;\n",
         rewrites=True,
     ),
-    "conflict-distinct": Strategy(
+    "conflict-distinct": Way(
         "COPY, INSERT ... ON CONFLICT DO UPDATE ... WHERE it differs",
         f"{TO_STAGE}{INSERT} ON CONFLICT (order_id) DO UPDATE SET {_SET}"
         f" WHERE ({_OLD}) IS DISTINCT FROM ({_NEW.replace('s.', 'excluded.')});\nCOMMIT;\n",
     ),
-    "merge": Strategy(
+    "merge": Way(
         "COPY, MERGE",
         f"{TO_STAGE}MERGE INTO orders AS t USING s ON t.order_id = s.order_id WHEN MATCHED THEN UPDATE SET {_SET_S}"
         f" WHEN NOT MATCHED THEN INSERT ({COLUMNS}) VALUES (s.order_id, {_NEW});\nCOMMIT;\n",
         rewrites=True,
     ),
-    "merge-distinct": Strategy(
+    "merge-distinct": Way(
         "COPY, MERGE ... WHEN MATCHED AND it differs",
         f"{TO_STAGE}MERGE INTO orders AS t USING s ON t.order_id = s.order_id"
         f" WHEN MATCHED AND ({_OLD}) IS DISTINCT FROM ({_NEW}) THEN UPDATE SET {_SET_S}"
         f" WHEN NOT MATCHED THEN INSERT ({COLUMNS}) VALUES (s.order_id, {_NEW});\nCOMMIT;\n",
     ),
-    "pgsluice": Strategy("pgsluice --mode upsert", arguments=("--mode", "upsert")),
+    "pgsluice": Way("pgsluice --mode upsert", arguments=("--mode", "upsert")),
 }
-JOBS: dict[str, tuple[str, dict[str, Strategy]]] = {
+JOBS: dict[str, tuple[str, dict[str, Way]]] = {
     "append": (
         "Append: all rows new",
         {
-            "copy": Strategy("\\copy into the table", f"\\copy orders ({COLUMNS}) FROM '{{file}}' (FORMAT csv, HEADER)\n"),
-            "insert": Strategy("COPY, INSERT ... SELECT", f"{TO_STAGE}{INSERT};\nCOMMIT;\n"),
-            "pgsluice": Strategy("pgsluice"),
+            "copy": Way("\\copy into the table", f"\\copy orders ({COLUMNS}) FROM '{{file}}' (FORMAT csv, HEADER)\n"),
+            "insert": Way("COPY, INSERT ... SELECT", f"{TO_STAGE}{INSERT};\nCOMMIT;\n"),
+            "pgsluice": Way("pgsluice"),
         },
     ),
     "upsert": ("Upsert: half of the rows exist, a tenth changed", _UPSERTS),
@@ -159,7 +159,7 @@ class Deltas:
         yield uri
         self._admin.execute("DROP DATABASE delta WITH (FORCE)")
 
-    def once(self, job: str, way: Strategy) -> dict[str, float]:
+    def once(self, job: str, way: Way) -> dict[str, float]:
         """One job in one way: wall, CPU of both sides, and rows written as PostgreSQL counts them."""
         with self._copy() as uri, tempfile.TemporaryDirectory(prefix="delta-") as scratch:
             files = self._folder / job

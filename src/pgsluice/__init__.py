@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pgsluice.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from pgsluice.api import load, plan, reject_rows, rejects, replay, resume, runs, verify
 
 __all__ = ["load", "plan", "reject_rows", "rejects", "replay", "resume", "runs", "verify"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

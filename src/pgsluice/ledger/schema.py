@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from psycopg import errors, sql
 from psycopg.rows import class_row
 
-from pgsluice import __version__
 from pgsluice.errors import DatabaseError, PrivilegeError
 from pgsluice.ledger.statements import Connection, fetch_value
 from pgsluice.sql import query
+from pgsluice.version import __version__
 
 NEWEST = 2
 """The version of the ledger that this code creates and writes."""
