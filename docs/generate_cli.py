@@ -4,7 +4,7 @@ Run it after every change of options or help texts::
 
     python docs/generate_cli.py
 
-``tests/unit/test_cli_reference.py`` fails when the file is stale.
+``tests/cli/test_cli_reference.py`` fails when the file is stale.
 """
 
 from __future__ import annotations

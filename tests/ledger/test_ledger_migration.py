@@ -21,7 +21,7 @@ from pgsluice.ledger import schema
 
 Conn = psycopg.Connection[Any]
 
-DUMP = Path(__file__).parent.parent / "data" / "ledger-0.1.0.sql"
+DUMP = Path(__file__).parent / "data" / "ledger-0.1.0.sql"
 
 SHOP = """
 CREATE TABLE customers (id int PRIMARY KEY, email text NOT NULL UNIQUE, age int CHECK (age >= 18), note text);
