@@ -27,7 +27,7 @@ from pgsluice.pipeline.results import nothing_loaded, table_result, veto_reason
 from pgsluice.pipeline.run_entry import RunEntry
 from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import RunContext, TableRun
-from pgsluice.postgres.planner_hints import analyze
+from pgsluice.postgres.planner_hints import analyze_if_free
 
 _log = logging.getLogger(__name__)
 
@@ -224,4 +224,4 @@ def _analyze_if_changed(conn: psycopg.Connection, table_run: TableRun) -> None:
     counts = table_run.counts
     changed = counts.inserted + counts.updated + counts.deleted
     if row is not None and changed and changed >= 0.1 * max(row[0], 0):
-        analyze(conn, table_run.relation)
+        analyze_if_free(conn, table_run.relation)
