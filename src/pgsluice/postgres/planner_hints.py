@@ -21,13 +21,15 @@ rows, whatever the statistics say. Three rules keep the other nested loops out:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from pgsluice.model import Constraint, TableName
 from pgsluice.postgres.sqlstate import is_row_error
+from pgsluice.sql import query
 
 FENCE = sql.SQL(" OFFSET 0")
 """The end of a subquery that is executed once for each outer row, with an index lookup where an index exists."""
@@ -79,35 +81,50 @@ def analyze_if_free(conn: psycopg.Connection, relation: sql.Composable) -> bool:
     """
     try:
         with conn.transaction():
-            conn.execute(sql.SQL("LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT").format(relation))
+            conn.execute(sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT").format(relation))
     except (psycopg.errors.LockNotAvailable, psycopg.errors.InsufficientPrivilege):
         return False
+    except psycopg.errors.WrongObjectType:
+        # A foreign table cannot be locked, and has no indexes to build.
+        pass
     analyze(conn, relation)
     return True
 
 
-def scan_is_cheap(conn: psycopg.Connection, rows: int, table: sql.Composable) -> bool:
+def scan_is_cheap(conn: psycopg.Connection, rows: int, table: TableName) -> bool:
     """Whether a scan of a table takes no longer than an index lookup for each of some rows.
 
     A page has about a hundred rows, which a hash join reads in the time of one or two lookups. The size is that of the
     table's files, with its partitions. So it counts rows of this transaction, whatever the statistics say.
 
     :param rows: the number of rows.
-    :param table: the name of the table, without ONLY.
     """
-    size = sql.SQL(
-        "SELECT coalesce(sum(pg_relation_size(part)), 0) <= {rows} * current_setting('block_size')::bigint"
-        "  FROM (SELECT to_regclass({table}) UNION SELECT relid FROM pg_partition_tree(to_regclass({table}))) AS x (part)"
-    ).format(rows=sql.Literal(rows), table=sql.Literal(table.as_string(conn)))
-    return conn.execute(size).fetchone() == (True,)
+    parameters = {"schema": table.schema, "name": table.name}
+    row = conn.execute(query("capabilities", "pages"), parameters).fetchone()
+    assert row is not None
+    return int(row[0]) <= rows
 
 
-def fence(conn: psycopg.Connection, rows: int, table: sql.Composable) -> sql.SQL:
-    """Returns :data:`FENCE` if rows shall look their matches up in the table, and :data:`NO_FENCE` if a scan is cheap."""
+def fence(conn: psycopg.Connection, rows: int, table: TableName) -> sql.SQL:
+    """Returns :data:`NO_FENCE` if a scan of the table is cheap, else :data:`FENCE`: each row looks its match up."""
     return NO_FENCE if scan_is_cheap(conn, rows, table) else FENCE
 
 
-def execute_without_loops(conn: psycopg.Connection, statement: sql.Composable) -> psycopg.Cursor[Any]:
+@contextmanager
+def loops_off_if_scanned(conn: psycopg.Connection, rows: int, fk: Constraint) -> Iterator[None]:
+    """Turns nested loops off while a foreign key is added, if a scan of its parent table is cheap.
+
+    PostgreSQL checks the rows with a join that the planner plans like others (``RI_Initial_Check``, ri_triggers.c).
+
+    :param rows: the number of rows of the child table.
+    """
+    parent = fk.references
+    scans = parent is not None and scan_is_cheap(conn, rows, parent)
+    with planner_setting_off(conn, "enable_nestloop") if scans else nullcontext():
+        yield
+
+
+def execute_without_loops(conn: psycopg.Connection, statement: sql.Composed) -> psycopg.Cursor[Any]:
     """Executes a statement with nested loops off, in one round trip.
 
     The setting also holds for the queries of triggers that the statement fires, so the statement must not fire any. If
@@ -124,13 +141,13 @@ def execute_without_loops(conn: psycopg.Connection, statement: sql.Composable) -
     return cursor
 
 
-def execute_examined(conn: psycopg.Connection, statement: sql.Composable, rows: int) -> psycopg.Cursor[Any]:
+def execute_examined(conn: psycopg.Connection, statement: sql.Composed, rows: int | None = None) -> psycopg.Cursor[Any]:
     """Executes a statement, with nested loops off if its plan has a quadratic nested loop.
 
     Only this session changes the statistics of scratch tables, so their plans are the same for EXPLAIN and for the
     statement.
 
-    :param rows: an upper bound of the rows that a scratch table contributes.
+    :param rows: an upper bound of the rows that a scratch table contributes; None: it is not known.
     :returns: the cursor with the result of the statement.
     """
     explain = sql.SQL("EXPLAIN (FORMAT JSON) {}").format(_without_semicolon(conn, statement))
@@ -143,20 +160,28 @@ def execute_examined(conn: psycopg.Connection, statement: sql.Composable, rows: 
     return conn.execute(statement)
 
 
-def has_quadratic_loop(plan: Mapping[str, Any], rows: int) -> bool:
+def has_quadratic_loop(plan: Mapping[str, Any], rows: int | None) -> bool:
     """Whether a plan has a nested loop whose inner side is no lookup, so that it is read again for each outer row.
 
     :param plan: a node of ``EXPLAIN (FORMAT JSON)``.
-    :param rows: an upper bound of the rows of a scratch table. Few rows of scratch tables may be compared.
+    :param rows: an upper bound of the rows of a scratch table, or None. Few rows of scratch tables may be compared.
     """
     if plan["Node Type"] == "Nested Loop":
         inner = next(child for child in plan["Plans"] if child["Parent Relationship"] == "Inner")
-        # A LATERAL subquery with LIMIT admits no other join, and its author knows what it reads.
-        looks_up = any(n["Node Type"] == "Limit" or any(k in n for k in _LOOKUPS) for n in _nodes(inner))
-        small = rows <= _FEW and all(_is_scratch(node) for node in _nodes(plan))
-        if not (looks_up or small):
+        small = rows is not None and rows <= _FEW and all(_is_scratch(node) for node in _nodes(plan))
+        if not (small or any(map(_bounds, _nodes(inner))) or _reads_nothing(inner)):
             return True
     return any(has_quadratic_loop(child, rows) for child in plan.get("Plans", ()))
+
+
+def _bounds(node: Mapping[str, Any]) -> bool:
+    """Whether a node bounds what is read for an outer row. A LATERAL subquery with LIMIT admits no other join."""
+    return node["Node Type"] == "Limit" or any(name in node for name in _LOOKUPS)
+
+
+def _reads_nothing(plan: Mapping[str, Any]) -> bool:
+    """Whether a subplan only computes values from those of the outer row."""
+    return all(node["Node Type"] == "Result" for node in _nodes(plan) if not node.get("Plans"))
 
 
 def _nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -169,5 +194,5 @@ def _is_scratch(node: Mapping[str, Any]) -> bool:
     return str(node.get("Relation Name", "pgsluice_")).startswith("pgsluice_")
 
 
-def _without_semicolon(conn: psycopg.Connection, statement: sql.Composable) -> sql.SQL:
-    return sql.SQL(statement.as_string(conn).rstrip().removesuffix(";"))  # type: ignore[arg-type]
+def _without_semicolon(conn: psycopg.Connection, statement: sql.Composed) -> sql.SQL:
+    return sql.SQL(statement.as_string(conn).rstrip().removesuffix(";"))

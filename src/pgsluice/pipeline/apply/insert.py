@@ -139,7 +139,7 @@ def _write(conn: psycopg.Connection, group: Sequence[TableRun], statement: sql.C
     """
     rows = max(t.counts.staged for t in group)
     fires = any(only_insert_decides(t.table) for t in group)
-    if not fires and all(scan_is_cheap(conn, rows, t.relation) for t in group):
+    if not fires and all(scan_is_cheap(conn, rows, t.table.name) for t in group):
         return execute_without_loops(conn, statement)
     return execute_examined(conn, statement, rows)
 

@@ -184,7 +184,7 @@ def match_stage(conn: psycopg.Connection, table_run: TableRun) -> tuple[sql.Comp
     is_new = sql.SQL("({} IS NULL)").format(sql.Identifier("t", table_run.merge_key[0]))
     conn.execute(sql.SQL("DROP TABLE IF EXISTS {}, {}, {}").format(CHANGED, NEW, MATCHED))
     parts = {"table": table_run.relation, "match": keys_equal(table_run, "t", "s")}
-    scans = scan_is_cheap(conn, table_run.counts.staged, table_run.relation)
+    scans = scan_is_cheap(conn, table_run.counts.staged, table_run.table.name)
     statement = compose(
         "apply",
         "match",
@@ -216,7 +216,7 @@ def drop_matched(conn: psycopg.Connection, table_run: TableRun) -> None:
         stage=table_run.scratch.stage,
         table=table_run.relation,
         match=keys_equal(table_run, "t", "s"),
-        fence=fence(conn, table_run.counts.staged, table_run.relation),
+        fence=fence(conn, table_run.counts.staged, table_run.table.name),
     )
     matched = execute_without_loops(conn, statement).rowcount
     table_run.counts.staged -= matched

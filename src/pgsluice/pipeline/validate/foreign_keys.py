@@ -84,7 +84,7 @@ def _parent_table(violations: Violations, fk: Constraint) -> tuple[sql.Composabl
     if row_security:
         violations.incomplete = True
     relation = name if partitioned else sql.SQL("ONLY {}").format(name)
-    return relation, sql.SQL("true"), fence(violations.conn, violations.rows, name)
+    return relation, sql.SQL("true"), fence(violations.conn, violations.rows, fk.references)
 
 
 def _orphans(

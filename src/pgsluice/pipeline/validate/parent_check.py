@@ -91,7 +91,7 @@ def lock_parents(conn: psycopg.Connection, table_run: TableRun, rows: sql.Compos
 def _lock_parents_of(conn: psycopg.Connection, fk: Constraint, rows: sql.Composable, count: int) -> bool:
     assert fk.references is not None
     parent = sql.Identifier(fk.references.schema, fk.references.name)
-    scans = scan_is_cheap(conn, count, parent)
+    scans = scan_is_cheap(conn, count, fk.references)
     orphans = compose(
         "parent_check",
         "any_orphans" if scans else "any_orphans_by_lookup",

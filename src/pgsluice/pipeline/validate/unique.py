@@ -157,7 +157,7 @@ def _find_stored(violations: Violations, keys: _IndexKeys, priority: int) -> Non
     staged, stored = keys.rows(violations.relation, *further), keys.rows(table, *further)
     # IS NOT DISTINCT FROM knows no hash join and no index.
     joins = not index.nulls_not_distinct
-    end = fence(violations.conn, violations.rows, table_run.relation) if joins else NO_FENCE
+    end = fence(violations.conn, violations.rows, table_run.table.name) if joins else NO_FENCE
     found = violations.record(
         compose("validate", "stored_duplicates", staged=staged, stored=stored, same=same, fence=end),
         priority,
