@@ -131,7 +131,7 @@ def _insert_together(conn: psycopg.Connection, group: Sequence[TableRun]) -> lis
     return list(zip(row[::2], row[1::2], strict=True))
 
 
-def _write(conn: psycopg.Connection, group: Sequence[TableRun], statement: sql.Composable) -> psycopg.Cursor[Any]:
+def _write(conn: psycopg.Connection, group: Sequence[TableRun], statement: sql.Composed) -> psycopg.Cursor[Any]:
     """Executes a statement that joins the rows of a group with its tables and writes to them.
 
     The queries of user-defined triggers would be planned with nested loops off as well, and their plans would stay in
