@@ -13,7 +13,7 @@ from pgsluice.errors import FileError
 from pgsluice.model import DialectOptions, SourceFile
 from pgsluice.source.blocks import header_fault
 from pgsluice.source.dialect import SAMPLE_BYTES, encoding_of, sniff
-from pgsluice.source.identity import READ, await_tick, changed, check_age, difference
+from pgsluice.source.identity import READ, await_tick, changed, check_age
 from pgsluice.source.records.rules import MAX_RECORD_BYTES, LineTooLong
 from pgsluice.source.records.walker import scan
 from pgsluice.source.streams import DecodedStream, is_remote, open_decoded, translated
@@ -175,6 +175,6 @@ def _describe(path: str, stream: DecodedStream, sample: bytes, encoding: str, op
         header = tuple(value.decode() for value, _ in first.fields)
     # Dialect and header come from the bytes of this identity, or the file is not planned.
     await_tick(stream.identity)
-    if what := difference(stream.identity, stream.identity_again()):
+    if what := stream.difference_now():
         raise changed(path, READ, what)
     return SourceFile(path, stream.identity.size or 0, _stems(_bare(path)), dialect, header, identity=stream.identity)

@@ -36,6 +36,9 @@ HEAD_BYTES, TAIL_BYTES = 1 << 16, 1 << 12
 PLANNED, READ = "since it was planned", "while it was read"
 """Since when a file has changed, in the words of the message."""
 
+VANISHED = "no file has its name any more"
+"""What has changed if the path names no file, in the words of the message."""
+
 _TICK = 0.05
 """Seconds after which a clock that stamps files has moved on. A tick of Linux takes 1 to 10 ms."""
 

@@ -14,7 +14,17 @@ from dataclasses import replace
 
 from pgsluice.errors import FileError
 from pgsluice.model import FileIdentity, SourceFile
-from pgsluice.source.identity import HEAD_BYTES, PLANNED, READ, LocalFile, OpenFile, RemoteFile, changed, difference
+from pgsluice.source.identity import (
+    HEAD_BYTES,
+    PLANNED,
+    READ,
+    VANISHED,
+    LocalFile,
+    OpenFile,
+    RemoteFile,
+    changed,
+    difference,
+)
 
 GZIP_MAGIC = b"\x1f\x8b"
 """The first bytes of a gzip file (RFC 1952, section 2.3.1)."""
@@ -109,7 +119,7 @@ class DecodedStream:
                 self._file: OpenFile = RemoteFile(path) if is_remote(path) else LocalFile(path)
         except FileError as error:
             if planned is not None and isinstance(error.__cause__, FileNotFoundError):
-                raise changed(path, since, "no file has its name any more") from error
+                raise changed(path, since, VANISHED) from error
             raise
         try:
             with translated(path):
@@ -176,17 +186,20 @@ class DecodedStream:
 
         :raises FileError: the file has changed.
         """
-        if self._planned is not None:
-            with translated(self.path):
-                self._compare(self._file.by_handle(), READ)
+        if self._planned is None:
+            return
+        with translated(self.path):
+            if what := difference(self._planned, self._file.by_handle()):
+                # An open file that loses its name has another ctime; what happened to the name says more.
+                raise changed(self.path, READ, self._difference_by_path(self._planned) or what)
 
-    def identity_again(self) -> FileIdentity:
-        """The identity of the file now, with the same properties as :attr:`identity`.
+    def difference_now(self) -> str:
+        """What differs between the file that has the path now and the file that was opened, in words; '' if nothing.
 
-        :raises FileError: no file has the path, or it is unreadable.
+        :raises FileError: the file is unreadable.
         """
         with translated(self.path):
-            return replace(self._file.by_path(), ends=self._file.ends())
+            return self._difference_by_path(self.identity)
 
     def sha256(self) -> str:
         """SHA-256, in hexadecimal, of the bytes read from disk so far: of the whole file at the end of the stream."""
@@ -207,6 +220,15 @@ class DecodedStream:
         if self._planned is not None and (what := difference(self._planned, now)):
             raise changed(self.path, since, what)
 
+    def _difference_by_path(self, before: FileIdentity) -> str:
+        """What differs between an identity and the file that has the path now, in words; '' if nothing."""
+        try:
+            now = self._file.by_path()
+        except FileNotFoundError:
+            return VANISHED
+        # If the path belongs to another file, its inode differs, so the bytes of the open file may stand for its bytes.
+        return difference(before, replace(now, ends=self._file.ends()))
+
     def _check_end(self) -> None:
         """Checks at the end of the stream that exactly the planned file was read.
 
@@ -215,13 +237,8 @@ class DecodedStream:
         if self._planned is None:
             return
         self.check()
-        try:
-            # The handle of a local file and its path agree on everything, or the path belongs to another file.
-            self._compare(self.identity_again(), READ)
-        except FileError as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                raise changed(self.path, READ, "no file has its name any more") from error
-            raise
+        if what := self._difference_by_path(self._planned):
+            raise changed(self.path, READ, what)
         size = self._planned.size
         if size is not None and size != self.position and not self._moved:
             raise changed(self.path, READ, f"it had {size:,} bytes, {self.position:,} were read")
@@ -231,9 +248,9 @@ class DecodedStream:
         data = self._file.raw.read(size) or b""
         self._hash.update(data)
         self.position += len(data)
-        if self._planned is not None and data:
-            # A file that grows as fast as it is read would have no end.
-            self._compare(self._file.by_handle(), READ)
+        if data:
+            # Not only at the end: a file that grows as fast as it is read has no end.
+            self.check()
         return data
 
     def _read(self, size: int) -> bytes:
