@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from pgsluice.errors import FileError
 from pgsluice.model import DialectOptions, FileIdentity, SourceFile
@@ -20,7 +22,7 @@ from pgsluice.source import identity as identity_module
 from pgsluice.source import streams
 from pgsluice.source.blocks import BlockReader, extent
 from pgsluice.source.discover import discover
-from pgsluice.source.identity import check_age, difference, remote_identity
+from pgsluice.source.identity import await_tick, check_age, difference, remote_identity
 from pgsluice.source.locate import locate
 from pgsluice.source.streams import hash_of, open_planned
 
@@ -169,6 +171,23 @@ def test_no_rewrite_hides_in_a_tick_of_the_clock(path: Path) -> None:
             read(file)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a clock of Linux")
+def test_the_wait_for_the_next_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lasts until the clock that stamps files has passed the file's time, but no longer than a tick."""
+    clock = iter([99, 100, 100, 101])
+    slept: list[float] = []
+    monkeypatch.setattr(time, "clock_gettime_ns", lambda _: next(clock))
+    monkeypatch.setattr(time, "sleep", slept.append)
+    await_tick(FileIdentity(1, 0.0, (("ctime", "100"),)))
+    assert len(slept) == 3
+    assert list(clock) == []
+    await_tick(FileIdentity(1, 0.0, ()))
+    monkeypatch.undo()
+    before = time.monotonic()
+    await_tick(FileIdentity(1, 0.0, (("ctime", str(time.time_ns() + 10**12)),)))
+    assert time.monotonic() - before < 5
+
+
 @pytest.mark.parametrize("place", [30, -30])
 def test_first_and_last_bytes_are_compared(path: Path, place: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a file system whose times do not tell a rewrite."""
@@ -252,6 +271,19 @@ def test_a_remote_file_is_compared(remote: str, small_reads: None) -> None:
     with pytest.raises(FileError, match="no file has its name any more"):
         read(file)
     system.pipe_file("/identity/t.csv", TEXT)
+
+
+def test_a_server_that_sends_less_than_it_says(remote: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = MemoryFileSystem.info
+
+    def more(self: MemoryFileSystem, path: str, **options: object) -> dict[str, object]:
+        found: dict[str, object] = honest(self, path, **options)
+        return found | {"size": len(TEXT) + 5}
+
+    monkeypatch.setattr(MemoryFileSystem, "info", more)
+    file = planned(remote)
+    with pytest.raises(FileError, match=rf"it had {len(TEXT) + 5:,} bytes, {len(TEXT):,} were read"):
+        read(file)
 
 
 def test_what_servers_tell() -> None:

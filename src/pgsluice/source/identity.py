@@ -21,6 +21,7 @@ import hashlib
 import io
 import os
 import re
+import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -38,6 +39,9 @@ PLANNED, READ = "since it was planned", "while it was read"
 
 VANISHED = "no file has its name any more"
 """What has changed if the path names no file, in the words of the message."""
+
+_COARSE_CLOCK = 5
+"""``CLOCK_REALTIME_COARSE`` of linux/time.h, which Python's module ``time`` has no name for."""
 
 _TICK = 0.05
 """Seconds after which a clock that stamps files has moved on. A tick of Linux takes 1 to 10 ms."""
@@ -234,11 +238,10 @@ def await_tick(identity: FileIdentity) -> None:
     time. Git calls such a file racily clean (git's Documentation/technical/racy-git.txt). The wait is a tick, and only
     for a file that was written just now.
     """
-    clock = getattr(time, "CLOCK_REALTIME_COARSE", None)
     stamp = dict(identity.marks).get("ctime")
-    if clock is None or stamp is None:
+    if sys.platform != "linux" or stamp is None:
         return
     # The time of a file on another machine may lie in the future.
     until = time.monotonic() + _TICK
-    while time.clock_gettime_ns(clock) <= int(stamp) and time.monotonic() < until:
+    while time.clock_gettime_ns(_COARSE_CLOCK) <= int(stamp) and time.monotonic() < until:
         time.sleep(0.001)
