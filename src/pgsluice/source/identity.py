@@ -47,7 +47,7 @@ _TICK = 0.05
 """Seconds after which a clock that stamps files has moved on. A tick of Linux takes 1 to 10 ms."""
 
 _REMOTE_MARK = re.compile(
-    "etag|version|versionid|(meta)?generation|(content)?md5(hash)?|crc32c|digest|checksum"
+    "etag|version|versionid|(meta)?generation|(content)?md5(hash)?|crc(32c)?|digest|checksum"
     "|lastmodified|modified|updated|mtime|created|ino"
 )
 """The properties in ``info()`` of fsspec's file systems that change with the content, lower case, without - and _."""
