@@ -61,6 +61,7 @@ def load(
     no_wait: bool = False,
     lock_timeout: float = 5.0,
     resumable: bool = False,
+    settle: float = 0.0,
     listen: Listener = ignore_progress,
 ) -> RunResult:
     """Loads CSV files into the tables that their names say: publish all tables or none.
@@ -89,10 +90,12 @@ def load(
     :param no_wait: raise LockedError if another run or session has locked a table, instead of waiting.
     :param lock_timeout: seconds to wait for a lock on a table, before the run pauses and tries again.
     :param resumable: stage each file in a transaction of its own, so that :func:`resume` can continue the run.
+    :param settle: raise FileError if a file was written less than so many seconds ago; 0 refuses no file.
     :param listen: a function that receives the progress of the run.
     :returns: what was read, loaded and rejected. A vetoed run returns a result too.
     :raises CallError: an argument is wrong.
-    :raises FileError: a path is missing, unreadable or not CSV.
+    :raises FileError: a path is missing, unreadable or not CSV, or a file has changed since it was planned; nothing was
+        published.
     :raises MappingError: files and tables do not fit.
     :raises SchemaFileError: ``schema`` cannot be executed.
     :raises DatabaseError: the database cannot be reached or refuses a statement.
@@ -117,6 +120,7 @@ def load(
         no_wait=no_wait,
         lock_timeout=lock_timeout,
         resumable=resumable,
+        settle=settle,
     )
     conninfo = resolve(database_url, data_dir)
     return Run(partial(_open, conninfo), [os.fspath(p) for p in paths], options, listen).execute()

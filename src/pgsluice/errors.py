@@ -30,7 +30,9 @@ class CallError(SluiceError):
 
 
 class FileError(SluiceError):
-    """A file or folder is missing or unreadable, a folder holds no CSV file, or a file is not what its name says."""
+    """A file or folder is missing or unreadable, a folder holds no CSV file, or a file is not what its name says or has
+    changed since it was planned.
+    """
 
 
 class MappingError(SluiceError):

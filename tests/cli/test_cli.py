@@ -131,6 +131,8 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
             "--lock-timeout",
             "0.5",
             "--resumable",
+            "--settle",
+            "30",
         ),
     )
     seen.pop("listen")
@@ -152,6 +154,7 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
         "delete_missing": True,
         "lock_timeout": 0.5,
         "resumable": True,
+        "settle": 30.0,
         "dry_run": True,
         "again": True,
         "no_wait": True,

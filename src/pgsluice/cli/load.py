@@ -33,6 +33,7 @@ from pgsluice.cli.options import (
     Quote,
     Resumable,
     SchemaFile,
+    Settle,
     Tables,
     address,
     character,
@@ -65,6 +66,7 @@ def load(
     no_wait: NoWait = False,
     lock_timeout: LockTimeout = 5.0,
     resumable: Resumable = False,
+    settle: Settle = 0.0,
     as_json: Json = False,
     profile: Profile = False,
     quiet: Quiet = False,
@@ -104,6 +106,7 @@ def load(
             no_wait=no_wait,
             lock_timeout=lock_timeout,
             resumable=resumable,
+            settle=settle,
             listen=listen,
         )
         log_result(result)

@@ -13,6 +13,7 @@ from pgsluice.model.catalog import Table as Table
 from pgsluice.model.catalog import TableName as TableName
 from pgsluice.model.files import Dialect as Dialect
 from pgsluice.model.files import DialectOptions as DialectOptions
+from pgsluice.model.files import FileIdentity as FileIdentity
 from pgsluice.model.files import SourceFile as SourceFile
 from pgsluice.model.options import Limit as Limit
 from pgsluice.model.options import Limits as Limits

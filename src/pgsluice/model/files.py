@@ -35,6 +35,23 @@ class DialectOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """What tells one state of a file from another state of the file, and from another file with its path.
+
+    :mod:`pgsluice.source.identity` says where the properties come from.
+    """
+
+    size: int | None
+    """Bytes on disk; None if the server of a remote file does not say it."""
+    modified: float | None
+    """When the content was last written, in seconds since 1970; None if the server does not say it."""
+    marks: tuple[tuple[str, str], ...]
+    """Names and values of further properties: inode and times of a local file, ETag or version of a remote file."""
+    ends: str = ""
+    """SHA-256, in hexadecimal, of the first and the last bytes on disk."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFile:
     """A file found by discovery: its path, size in bytes, dialect and first record."""
 
@@ -48,3 +65,5 @@ class SourceFile:
     """The fields of the first record; they are column names if ``dialect.header`` is true."""
     feeds: TableName | None = None
     """The table that the file goes into, where the table is known and the file name does not matter: in a replay."""
+    identity: FileIdentity | None = None
+    """The state of the file that was planned. None if the records do not come from the file itself: in a replay."""

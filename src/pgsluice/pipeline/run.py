@@ -71,7 +71,10 @@ class Run:
         :raises SluiceError: something stands against the load; nothing was published.
         :raises psycopg.Error: an error of the database that does not pass; nothing was published.
         """
-        files = self._replay.files if self._replay else discover(self._paths, self._options.dialect)
+        if self._replay:
+            files = self._replay.files
+        else:
+            files = discover(self._paths, self._options.dialect, self._options.settle)
         # Imports numpy while the connections are opened and the load is planned.
         warm_up()
         self._open()

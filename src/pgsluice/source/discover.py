@@ -13,6 +13,7 @@ from pgsluice.errors import FileError
 from pgsluice.model import DialectOptions, SourceFile
 from pgsluice.source.blocks import header_fault
 from pgsluice.source.dialect import SAMPLE_BYTES, encoding_of, sniff
+from pgsluice.source.identity import READ, await_tick, changed, check_age
 from pgsluice.source.records.rules import MAX_RECORD_BYTES, LineTooLong
 from pgsluice.source.records.walker import scan
 from pgsluice.source.streams import DecodedStream, is_remote, open_decoded, translated
@@ -42,24 +43,26 @@ def _stems(bare: str) -> tuple[str, ...]:
     return tuple(map(fold, stems))
 
 
-def discover(paths: Sequence[str], options: DialectOptions) -> tuple[SourceFile, ...]:
+def discover(paths: Sequence[str], options: DialectOptions, settle: float = 0.0) -> tuple[SourceFile, ...]:
     """The files that the paths name, each once, in the order of the paths.
 
     A folder names the files directly in it that end in one of SUFFIXES and are not hidden. They are in the order of
     their names, with numbers as numbers: 2 before 10.
 
     :param options: the parts of the dialect that the user fixed, for all files.
-    :raises FileError: a path is missing or unreadable, a folder has no file to load, or a header is a fault.
+    :param settle: seconds: a file that was written less long ago is refused; 0 refuses no file.
+    :raises FileError: a path is missing or unreadable, a folder has no file to load, a header is a fault, or a file is
+        younger than ``settle`` or is being written.
     :raises CallError: an option of the dialect is not allowed.
     """
     files: list[SourceFile] = []
     seen: set[str] = set()
     for path in paths:
-        for name, identity, size in _expand(path):
-            if identity not in seen:
-                seen.add(identity)
+        for name, real in _expand(path):
+            if real not in seen:
+                seen.add(real)
                 _check_name(name)
-                files.append(_look(name, size, options))
+                files.append(_look(name, options, settle))
     return tuple(files)
 
 
@@ -86,82 +89,72 @@ def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(int(p), "") if p.isdecimal() else (-1, p) for p in parts], name
 
 
-_FoundFile = tuple[str, str, int]
-"""Path, identity, size."""
-
-_Entries = list[tuple[str, int]]
-"""The files directly in a folder: path, size."""
-
-
-def _expand(path: str) -> list[tuple[str, str, int]]:
-    """The files that a path names: path, identity (equal for two paths to the same file) and size in bytes."""
+def _expand(path: str) -> list[tuple[str, str]]:
+    """The files that a path names: path, and the real path, which is equal for two paths to the same file."""
     with translated(path):
         found = _expand_url(path) if is_remote(path) else _expand_local(path)
     if not isinstance(found, list):
         return [found]
     files = []
-    for name, size in found:
+    for name in found:
         base = PurePosixPath(name).name
         if base.lower().endswith(SUFFIXES) and not base.startswith("."):
-            identity = name if is_remote(name) else os.path.realpath(name)
-            files.append((_natural(base), name, identity, size))
+            files.append((_natural(base), name, name if is_remote(name) else os.path.realpath(name)))
     if not files:
         raise FileError(
             f"{path}: no CSV file in this folder (looked for {', '.join('*' + s for s in SUFFIXES)})",
             "Name the files themselves if they are called otherwise",
         )
-    return [(name, identity, size) for _, name, identity, size in sorted(files)]
+    return [(name, real) for _, name, real in sorted(files)]
 
 
-def _expand_url(path: str) -> _FoundFile | _Entries:
-    """The file that a URL names, or the entries of the folder that it names."""
+def _expand_url(path: str) -> tuple[str, str] | list[str]:
+    """The file that a URL names with its real path, or the paths of the files in the folder that it names."""
     from fsspec.core import url_to_fs
 
     system, inner = url_to_fs(path)
     if not system.isdir(inner):
-        return path, system.unstrip_protocol(inner), int(system.size(inner) or 0)
-    return [
-        (system.unstrip_protocol(entry["name"]), int(entry["size"] or 0))
-        for entry in system.ls(inner, detail=True)
-        if entry["type"] == "file"
-    ]
+        return path, system.unstrip_protocol(inner)
+    return [system.unstrip_protocol(e["name"]) for e in system.ls(inner, detail=True) if e["type"] == "file"]
 
 
-def _expand_local(path: str) -> _FoundFile | _Entries:
-    """The file that a local path names, or the entries of the folder that it names.
+def _expand_local(path: str) -> tuple[str, str] | list[str]:
+    """The file that a local path names with its real path, or the paths of the files in the folder that it names.
 
     :raises FileError: the path names neither a file nor a folder.
     """
-    status = os.stat(path)
-    if stat.S_ISDIR(status.st_mode):
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
         with os.scandir(path) as listing:
-            return [(e.path, e.stat().st_size) for e in listing if e.is_file()]
-    if not stat.S_ISREG(status.st_mode):
+            return [e.path for e in listing if e.is_file()]
+    if not stat.S_ISREG(mode):
         raise FileError(
             f"{path}: this is no file but a pipe or a device, and can be read only once",
             "Write it to a file first, and load that",
         )
-    return path, os.path.realpath(path), status.st_size
+    return path, os.path.realpath(path)
 
 
-def _look(path: str, size: int, options: DialectOptions) -> SourceFile:
-    """The file at this path, with its dialect and header."""
+def _look(path: str, options: DialectOptions, settle: float) -> SourceFile:
+    """The file at this path, with its dialect, header and identity.
+
+    :raises FileError: the file is younger than ``settle`` seconds, or is being written.
+    """
     with open_decoded(path, "utf-8") as stream:
+        check_age(path, stream.identity, settle)
         # The bytes are opened as UTF-8 at first, which changes none: the UTF-16 mark is looked for in them.
         sample = stream.read(SAMPLE_BYTES)
         encoding = encoding_of(sample, options)
         if encoding == "utf-8":
-            return _describe(path, size, stream, sample, encoding, options)
+            return _describe(path, stream, sample, encoding, options)
     with open_decoded(path, encoding) as stream:
-        return _describe(path, size, stream, stream.read(SAMPLE_BYTES), encoding, options)
+        return _describe(path, stream, stream.read(SAMPLE_BYTES), encoding, options)
 
 
-def _describe(
-    path: str, size: int, stream: DecodedStream, sample: bytes, encoding: str, options: DialectOptions
-) -> SourceFile:
+def _describe(path: str, stream: DecodedStream, sample: bytes, encoding: str, options: DialectOptions) -> SourceFile:
     """The file, with the dialect that its sample shows and the header, which may be longer than the sample.
 
-    :raises FileError: the header is a fault, or a line is longer than 32 MiB.
+    :raises FileError: the header is a fault, a line is longer than 32 MiB, or the file is being written.
     """
     dialect = replace(sniff(sample, path, options), encoding=encoding)
     header: tuple[str, ...] = ()
@@ -180,4 +173,8 @@ def _describe(
         if first.fault:
             raise header_fault(path, first)
         header = tuple(value.decode() for value, _ in first.fields)
-    return SourceFile(path, size, _stems(_bare(path)), dialect, header)
+    # Dialect and header come from the bytes of this identity, or the file is not planned.
+    await_tick(stream.identity)
+    if what := stream.difference_now():
+        raise changed(path, READ, what)
+    return SourceFile(path, stream.identity.size or 0, _stems(_bare(path)), dialect, header, identity=stream.identity)
