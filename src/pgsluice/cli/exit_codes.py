@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from pgsluice.errors import SluiceError
 from pgsluice.report.output import OutputInterrupted, complain, show_traceback
+from pgsluice.text import without_addresses
 
 if TYPE_CHECKING:
     from pgsluice.model import Listener, Progress
@@ -71,7 +72,9 @@ class CommandGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except SluiceError as error:
-            complain(str(error))
+            # The message may repeat an argument of the call.
+            message = without_addresses(error.message)
+            complain(f"{message}. {error.remedy}" if error.remedy else message)
             raise typer.Exit(error.exit_code) from error
         except OutputInterrupted as error:
             raise typer.Exit(INTERRUPTED) from error
@@ -80,7 +83,7 @@ class CommandGroup(TyperGroup):
             complain(unsure if tracker.committing else "interrupted; nothing was published")
             raise typer.Exit(INTERRUPTED) from error
         except OSError as error:
-            complain(f"the system refuses: {error}")
+            complain(f"the system refuses: {without_addresses(str(error))}")
             raise typer.Exit(WRONG) from error
         except (typer.Exit, typer.Abort):
             raise
@@ -89,6 +92,8 @@ class CommandGroup(TyperGroup):
                 complain(f"the database refuses: {error}")
                 raise typer.Exit(REFUSED) from error
             if type(error).__module__.startswith(("typer", "click")):
+                if isinstance(message := getattr(error, "message", None), str):
+                    error.message = without_addresses(message)  # type: ignore[attr-defined]
                 raise  # an error of usage: Typer prints it with the usage line
             show_traceback()
             complain(f"this is a defect of pgsluice: {type(error).__name__}: {error}")
