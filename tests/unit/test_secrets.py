@@ -8,10 +8,11 @@ from unittest import mock
 
 import psycopg
 import pytest
-from command import call
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
+
+from command import call
 
 FORMS = (
     "postgresql://user:{}@host:5432/db",
@@ -114,7 +115,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("files")
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(form=st.sampled_from(FORMS), password=PASSWORDS, says=st.sampled_from(SAYS))
 @example("postgresql://user:{}@host:5432/db", "1889/XQZJ", SAYS[2])
 @example("postgresql://user:{}@host:5432/db", "1889?dbname=XQZJ", SAYS[2])

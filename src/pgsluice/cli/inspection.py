@@ -10,7 +10,7 @@ import typer
 
 from pgsluice.cli.exit_codes import VETOED
 from pgsluice.cli.options import DatabaseUrl, DataDir, Into, Json, RejectsFormat, Run, address
-from pgsluice.report.output import show, show_csv, show_json, show_json_rows
+from pgsluice.report.output import OutputError, complain, show, show_csv, show_json, show_json_rows
 
 
 def verify(
@@ -34,10 +34,15 @@ def verify(
     from pgsluice.report.console import verify_parts
 
     result = verify_tables(database_url=database_url, data_dir=data_dir, into=into, sql=sql)
-    if as_json:
-        show_json(dataclasses.asdict(result))
-    else:
-        show(verify_parts(result))
+    try:
+        if as_json:
+            show_json(dataclasses.asdict(result))
+        else:
+            show(verify_parts(result))
+    except OutputError as error:
+        if result.ok:
+            raise
+        complain(str(error))
     if not result.ok:
         raise typer.Exit(VETOED)
 

@@ -94,6 +94,9 @@ def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Con
         # In autocommit mode: a rollback would undo the settings.
         conn.execute(query("session", "no_timeouts"))
         conn.autocommit = False
+    except psycopg.OperationalError as error:
+        conn.close()
+        raise explain(error, conninfo, params) from None
     except BaseException:
         conn.close()
         raise

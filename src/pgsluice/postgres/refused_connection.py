@@ -2,8 +2,8 @@
 
 A character that is not escaped moves the parts of a URL: in ``postgresql://user:pass/word@host/db`` libpq takes
 ``user`` for the host, ``pass`` for the port and ``word@host/db`` for the database. So host, port and database are shown
-only if the whole address looks as it should. Messages of libpq and of the server may quote any part of the address. They are
-recognized and told in other words. A message that is not recognized is shown without what it quotes.
+only if the whole address looks as it should. Messages of libpq and of the server may quote any part of the address.
+They are recognized and told in other words. A message that is not recognized is shown without what it quotes.
 """
 
 from __future__ import annotations
