@@ -14,8 +14,9 @@ from typing import Annotated
 import typer
 
 from pgsluice.cli.exit_codes import DEFECT, INTERRUPTED, REFUSED, UNWRITTEN, VETOED, WRONG, CommandGroup
-from pgsluice.cli.inspection import rejects, runs, verify
+from pgsluice.cli.inspection import runs, verify
 from pgsluice.cli.load import load, plan, replay, resume
+from pgsluice.cli.rejects import rejects
 from pgsluice.cli.server import server
 from pgsluice.report.output import OutputError, complain, open_closed_streams, show_line
 

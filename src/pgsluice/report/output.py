@@ -132,7 +132,7 @@ def show_json_rows(head: Mapping[str, object], rows: Iterable[Mapping[str, objec
 
 
 def show_csv(make_writer: Callable[[TextIO], Any], header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Writes a header and rows as CSV, row by row.
+    """Writes a header and rows as CSV, row by row. On a terminal, control characters are escapes.
 
     :param make_writer: returns a writer with the methods of :func:`csv.writer` for a stream.
     :raises OutputInterrupted: on Ctrl-C.
@@ -140,7 +140,11 @@ def show_csv(make_writer: Callable[[TextIO], Any], header: Sequence[str], rows: 
     with _output_guard():
         writer = make_writer(sys.stdout)
         writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerows(map(_clean_row, rows) if sys.stdout.isatty() else rows)
+
+
+def _clean_row(row: Sequence[object]) -> list[object]:
+    return [parts.clean(cell) if isinstance(cell, str) else cell for cell in row]
 
 
 def complain(text: str) -> None:
