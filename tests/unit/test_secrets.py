@@ -59,7 +59,7 @@ SAYS = (
     'connection to server at "host" (192.0.2.1), port 5432 failed: FATAL:  database "{}" does not exist',
     'FATAL:  password authentication failed for user "{}"',
     'FATAL:  no pg_hba.conf entry for host "192.0.2.1", user "{}", database "{}"',
-    "FATAL:  authentification par mot de passe échouée pour l'utilisateur « {} »",
+    "FATAL:  Passwort »{}«, « {} »",
     "FATAL:  invalid command-line argument for server process: {}",
     "FATAL:  {}",
     "Multiple connection attempts failed. All failures were:\n- host: {0}, port: {0}: is not there\n- host: {0}",
