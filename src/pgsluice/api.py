@@ -1,4 +1,4 @@
-"""The eight public functions. The command line calls them; their names are also in :mod:`pgsluice` itself.
+"""The nine public functions. The command line calls them; their names are also in :mod:`pgsluice` itself.
 
 Each function opens its own connections and closes them. Parameters that several functions share have the same meaning
 everywhere; :func:`load` describes them most completely.
@@ -20,6 +20,7 @@ from pgsluice.model import (
     Listener,
     LoadOptions,
     Plan,
+    PurgeResult,
     Reject,
     RejectsResult,
     RunResult,
@@ -30,6 +31,7 @@ from pgsluice.model import (
 from pgsluice.options import build_options
 from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
 from pgsluice.pipeline.plan.prepare import target_tables
+from pgsluice.pipeline.rejects.purge import purge
 from pgsluice.pipeline.rejects.replay import open_replay
 from pgsluice.pipeline.resume import reopen
 from pgsluice.pipeline.run import Run
@@ -320,7 +322,8 @@ def rejects(
         if table is not None and not (groups or replayed or queries.had_file(conn, run_id, table)):
             raise CallError(f"run {run_id} had no file for a table {table}", "Leave --table out to see all of them")
         path, replay_for = row
-        return run_id, RejectsResult(sum(g.count for g in groups), path, groups, replayed, replay_for)
+        count, purged = sum(g.count for g in groups), queries.purged_rejects(conn, run_id)
+        return run_id, RejectsResult(count, path, groups, replayed, replay_for, purged)
 
 
 def reject_rows(
@@ -340,6 +343,20 @@ def reject_rows(
     with _existing(database_url, data_dir) as conn:
         if schema.exists(conn):
             yield from queries.reject_rows(conn, run_id, table)
+
+
+def purge_rejects(older_than: str, *, database_url: str | None = None, data_dir: str | None = None) -> PurgeResult:
+    """Deletes old rejects from the ledger, and their reports in ``data_dir``. The counts of the runs stay.
+
+    :param older_than: ``12h``, ``30d`` or ``8w``: delete the rejects of runs that ended longer ago.
+    :param database_url: the server, as for :func:`load`; an embedded server is not created.
+    :param data_dir: the folder for the embedded server's data and for reports, as for :func:`load`.
+    :returns: what was deleted.
+    :raises CallError: ``older_than`` is no age, or a report cannot be deleted.
+    :raises DatabaseError: the database cannot be reached, or the role may not delete rejects.
+    """
+    with _existing(database_url, data_dir) as conn:
+        return purge(conn, older_than, build_options(data_dir=data_dir).reports)
 
 
 def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:

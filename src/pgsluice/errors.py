@@ -58,7 +58,14 @@ class DatabaseError(SluiceError):
 
 
 class ConnectError(DatabaseError):
-    """The connection fails: wrong address, server down, wrong password, or a database that does not exist."""
+    """The connection fails: wrong address, server down, wrong password, or a database that does not exist.
+
+    :param passes: the server is there and accepts a connection in a moment, so that a run tries again.
+    """
+
+    def __init__(self, message: str, remedy: str = "", *, passes: bool = False) -> None:
+        super().__init__(message, remedy)
+        self.passes = passes
 
 
 class PrivilegeError(DatabaseError):

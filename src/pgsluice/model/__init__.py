@@ -31,6 +31,7 @@ from pgsluice.model.progress import ignore_progress as ignore_progress
 from pgsluice.model.results import Check as Check
 from pgsluice.model.results import FileResult as FileResult
 from pgsluice.model.results import PhaseTime as PhaseTime
+from pgsluice.model.results import PurgeResult as PurgeResult
 from pgsluice.model.results import QueryResult as QueryResult
 from pgsluice.model.results import Reject as Reject
 from pgsluice.model.results import RejectGroup as RejectGroup

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -25,8 +26,16 @@ _LAST_NUMBER = re.compile(r"[-_. ]+(?:part[-_. ]?)?[0-9]+$", re.IGNORECASE)
 
 
 def fold(name: str) -> str:
-    """The name in the form in which names are compared: lower case, no outer blanks, ``_`` for ``-`` and blanks."""
-    return re.sub(r"[-\s]+", "_", name.strip().lower())
+    """The name in the form in which names are compared: lower case, no outer blanks, ``_`` for ``-`` and blanks.
+
+    A letter and its accent become one character (Unicode's form NFC). macOS may write them as two into a file name.
+    """
+    return re.sub(r"[-\s]+", "_", composed(name.strip().lower()))
+
+
+def composed(name: str) -> str:
+    """The name in Unicode's normal form NFC."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def _stems(bare: str) -> tuple[str, ...]:

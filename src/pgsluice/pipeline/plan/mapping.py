@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pgsluice.errors import MappingError
 from pgsluice.model import Column, FilePlan, Mode, SourceFile, Table, TableName
-from pgsluice.source.discover import fold
+from pgsluice.source.discover import composed, fold
 
 Pairs = Sequence[tuple[str, str]]
 """(field, column) pairs of ``--column``; the first pair that names a field decides, and '' leaves the field out."""
@@ -116,7 +116,8 @@ def _named_column(field: str, table: Table, wanted: Pairs) -> str | None:
 def _names_field(named: str, field: str, table: Table) -> bool:
     """Whether ``FIELD``, ``TABLE.FIELD`` or ``SCHEMA.TABLE.FIELD`` names a field, whose own name may contain a dot."""
     name = table.name
-    return named in (field, f"{name.name}.{field}", f"{name.schema}.{name.name}.{field}")
+    fields = (field, f"{name.name}.{field}", f"{name.schema}.{name.name}.{field}")
+    return named in fields or composed(named) in map(composed, fields)
 
 
 def check_pairs(
