@@ -9,6 +9,7 @@ is odd. (Langdale and Lemire, "Parsing Gigabytes of JSON per Second", 2019, find
 
 from __future__ import annotations
 
+import codecs
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,11 @@ from pgsluice.source.records.rules import CR, LF
 
 if TYPE_CHECKING:
     from pgsluice.source.records.rules import Mask, Octets, Positions
+
+
+_MANY_BYTES, _MOST_POSITIONS = 9 << 20, 4 << 20
+"""A buffer becomes longer than a block for a long record. Its newlines and quotes must not be too many then: each takes
+24 bytes as a position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ def clean_prefix(data: bytes, dialect: Dialect, fields: int) -> CleanPrefix | No
     if len(data) > rules.MAX_RECORD_BYTES:
         return None  # a record in the buffer may be too long
     delimiter, quote = dialect.delimiter.encode(), dialect.quote.encode()
+    if len(data) > _MANY_BYTES and data.count(b"\n") + data.count(quote) > _MOST_POSITIONS:
+        return None
     octets = np.frombuffer(data, np.uint8)
     is_end = octets == LF
     inside: Mask | None = None
@@ -116,13 +124,22 @@ def with_lf(data: bytes, dialect: Dialect) -> bytes:
 
 def is_valid_utf8(data: bytes) -> bool:
     """Whether the bytes are UTF-8; a NUL byte is valid here."""
-    if data.isascii():
-        return True
+    return data.isascii() or invalid_utf8_at(data) < 0
+
+
+def invalid_utf8_at(data: bytes) -> int:
+    """Where the first byte sequence begins that is not UTF-8; -1 if there is none.
+
+    A long text is decoded piece by piece, because a decoded text may take four times as much memory as its bytes.
+    """
+    at, size = 0, len(data)
     try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+        while at < size:
+            stop = at + rules.WINDOW_BYTES
+            at += codecs.utf_8_decode(data if at == 0 and stop >= size else data[at:stop], "strict", stop >= size)[1]
+    except UnicodeDecodeError as error:
+        return at + error.start
+    return -1
 
 
 def _prefix_xor(mask: Mask) -> Mask:
