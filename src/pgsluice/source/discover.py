@@ -14,7 +14,7 @@ from pgsluice.model import DialectOptions, SourceFile
 from pgsluice.source.blocks import header_fault
 from pgsluice.source.dialect import SAMPLE_BYTES, encoding_of, sniff
 from pgsluice.source.records.rules import MAX_RECORD_BYTES, LineTooLong
-from pgsluice.source.records.walker import scan
+from pgsluice.source.records.walker import behind_blank_lines, scan
 from pgsluice.source.streams import DecodedStream, is_remote, open_decoded, translated
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -165,12 +165,17 @@ def _describe(
     """
     dialect = replace(sniff(sample, path, options), encoding=encoding)
     header: tuple[str, ...] = ()
-    whole = False
+    whole, line = False, 1
     try:
-        while (first := next(scan(sample, dialect, fields=None, at_end=whole), None)) is None and not whole:
-            more = stream.read(max(SAMPLE_BYTES, len(sample)))
+        while (first := next(scan(sample, dialect, fields=None, first_line=line, at_end=whole), None)) is None:
+            if whole:
+                break
+            # A file may begin with any number of blank lines.
+            behind = behind_blank_lines(sample)
+            line += sample.count(b"\n", 0, behind)
+            more = stream.read(max(SAMPLE_BYTES, len(sample) - behind))
             whole = not more
-            sample += more
+            sample = sample[behind:] + more
     except LineTooLong as error:
         raise FileError(
             f"{path}: line {error.line} is longer than {MAX_RECORD_BYTES >> 20} MiB",

@@ -42,7 +42,7 @@ GENERATORS: dict[str, Callable[[int], bytes]] = {
     "quoted fields across lines": lambda n: _repeat(b'a","\n', n),
     "quoted fields across lines, in the header": lambda n: _repeat(b'a","\n', n, before=b""),
     "quoted fields across lines, then text": lambda n: _repeat(b'a","\n', n) + b'x"y\n',
-    "long quoted fields across lines": lambda n: _repeat(b"a\",\"" + b"x" * 50 + b"\n", n),
+    "long quoted fields across lines": lambda n: _repeat(b'a","' + b"x" * 50 + b"\n", n),
     "delimiters alone": lambda n: b"," * n,
     "delimiters behind a header": lambda n: _repeat(b",", n),
     "delimiters and a newline": lambda n: _repeat(b",", n) + b"\n",

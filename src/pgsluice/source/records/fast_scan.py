@@ -43,6 +43,8 @@ class CleanPrefix:
     """The positions of the LFs that end records."""
     data: bytes
     """The buffer up to ``cut`` with every record ended by LF alone."""
+    whole: bool
+    """No complete record stands behind ``cut``."""
 
 
 def warm_up() -> None:
@@ -50,11 +52,12 @@ def warm_up() -> None:
     threading.Thread(target=import_module, args=("numpy",), daemon=True).start()
 
 
-def clean_prefix(data: bytes, dialect: Dialect, fields: int) -> CleanPrefix | None:
+def clean_prefix(data: bytes, dialect: Dialect, fields: int, most: int | None = None) -> CleanPrefix | None:
     """Validates a buffer that begins where a record begins.
 
     :param data: the buffer; an incomplete record at its end is left out of the result.
     :param fields: how many fields a record must have.
+    :param most: how many records the prefix may hold.
     :returns: the prefix that holds the complete records; None when a record may be a fault, when a blank line must be
         left out, or when no record is complete. The caller then needs
         :meth:`~pgsluice.source.records.walker.Walker.spans`.
@@ -76,6 +79,9 @@ def clean_prefix(data: bytes, dialect: Dialect, fields: int) -> CleanPrefix | No
     ends = np.flatnonzero(is_end)
     if not ends.size:
         return None
+    whole = most is None or ends.size <= most
+    if not whole:
+        ends = ends[:most]
     cut = int(ends[-1]) + 1
     body = data if cut == len(data) else data[:cut]
     octets = octets[:cut]
@@ -94,7 +100,7 @@ def clean_prefix(data: bytes, dialect: Dialect, fields: int) -> CleanPrefix | No
         return None
     if (fields > 1 or loses_blanks(dialect)) and _has_blank(octets, ends):
         return None
-    return CleanPrefix(cut, ends, with_lf(body, dialect))
+    return CleanPrefix(cut, ends, with_lf(body, dialect), whole)
 
 
 def loses_blanks(dialect: Dialect) -> bool:

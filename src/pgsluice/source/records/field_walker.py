@@ -92,7 +92,8 @@ class WalkedRecord(NamedTuple):
 
     fields: tuple[Field, ...]
     """All fields; empty if there are more than the walker collects."""
-    count: int
+    width: int
+    """How many fields there are; of a record with more fields than are collected, at least one more."""
     end: int
     """Where the record ends, its line end excluded."""
     next: int
@@ -132,6 +133,11 @@ class FieldWalker:
         self._stop = stop
         self._unquoted_value = re.compile(b"[^" + re.escape(delimiter) + b"\n]*")
         self._quotes = re.compile(re.escape(quote) + b"+")
+        escaped = {b"q": re.escape(quote), b"d": re.escape(delimiter)}
+        self._run = re.compile(
+            b"(?:(?>%(q)b[^%(q)b\n]*+(?:%(q)b%(q)b[^%(q)b\n]*+)*+%(q)b|[^%(q)b%(d)b\r\n]*+)%(d)b)++" % escaped
+        )
+        """Matches well-formed fields within a line. No record begins among them, so they need no marks."""
         self._marks: bytearray | None = None
         """For each position 0, _CURRENT, or the number of the chain to which the field belongs that begins there."""
         self._chains = [_Chain(), _Chain(), *map(_Chain, (UNTERMINATED, TEXT_BEHIND_QUOTE, UNQUOTED_CR))]
@@ -189,6 +195,8 @@ class FieldWalker:
             else:
                 fields.clear()
             at, end = field.next, field.record_end
+            if count > most and end is None and (run := self._run.match(data, at, bounds.size)):
+                at = run.end()
         return WalkedRecord(tuple(fields), count, end, at, lone_cr, rewrite)
 
     def _value(self, field: _ParsedField) -> bytes:
@@ -243,7 +251,8 @@ class FieldWalker:
                 break
             if field.record_end is not None:
                 return
-            chain.at, chain.searched = field.next, 0
+            run = self._run.match(self._data, field.next, bounds.size)
+            chain.at, chain.searched = run.end() if run else field.next, 0
             other = self._marks[chain.at]
             if other > _CURRENT and self._chains[other] is not chain:
                 following = self._chains[other]

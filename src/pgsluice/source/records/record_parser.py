@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pgsluice.model import Dialect
 from pgsluice.source.records import rules
 from pgsluice.source.records.fast_scan import invalid_utf8_at, is_valid_utf8, loses_blanks
-from pgsluice.source.records.field_walker import BadStructure, FieldWalker, Incomplete, TooManyFields
+from pgsluice.source.records.field_walker import BadStructure, FieldWalker, Incomplete, TooManyFields, WalkedRecord
 from pgsluice.source.records.rules import (
     BAD_ENCODING,
     BAD_FORMAT,
     CR,
     MAX_FIELDS,
+    TOO_LONG,
     TOO_MANY,
     UNQUOTED_CR,
     CleanSpan,
@@ -42,9 +43,7 @@ class RecordParser:
         self._delimiter = dialect.delimiter.encode()
         self._quote = dialect.quote.encode()
         self._most = MAX_FIELDS if fields is None else fields
-        self._walker = FieldWalker(
-            data, self._delimiter, self._quote, at_end, self._most, stop=fields is None
-        )
+        self._walker = FieldWalker(data, self._delimiter, self._quote, at_end, self._most, stop=fields is None)
         if fields is not None:
             self._faultless = self._faultless_record(fields)
 
@@ -104,17 +103,40 @@ class RecordParser:
         """
         return self.unquoted_record(start, line) or self.quoted_record(start, line)
 
+    def _last_unquoted_record(self, start: int) -> WalkedRecord | None:
+        """The last record of the buffer, if it has no quoted field; None if it has.
+
+        :raises Incomplete: the record may continue beyond the buffer.
+        :raises BadStructure: the record is longer than MAX_RECORD_BYTES.
+        """
+        data, delimiter, quote = self._data, self._delimiter, self._quote
+        stop = min(len(data), start + rules.MAX_RECORD_BYTES)
+        if data.startswith(quote, start) or data.find(b"\n", start, stop) >= 0:
+            return None
+        if data.find(delimiter + quote, start, stop) >= 0:
+            return None
+        count = data.count(delimiter, start, stop) + 1
+        if count > self._most and self._fields is None:
+            return None
+        if stop < len(data):
+            raise BadStructure(TOO_LONG)
+        if not self._at_end:
+            raise Incomplete
+        fields = tuple((v, False) for v in data[start:].split(delimiter)) if count <= self._most else ()
+        lone_cr, rewrite = data.find(b"\r", start) >= 0, data.find(quote, start) >= 0
+        return WalkedRecord(fields, count, stop, stop, lone_cr, rewrite)
+
     def quoted_record(self, start: int, line: int) -> Record | None:
         """What :meth:`record` returns for a record that :meth:`unquoted_record` does not return."""
         try:
-            found = self._walker.record(start)
+            found = self._last_unquoted_record(start) or self._walker.record(start)
         except Incomplete:
             return None
         except TooManyFields as fault:
             return self._too_many_fields(start, line, fault)
         except BadStructure as fault:
             return self._first_line(start, line, fault.message)
-        reason = self.content_fault(self._data[start : found.end], found.count, found.lone_cr)
+        reason = self.content_fault(self._data[start : found.end], found.width, found.lone_cr)
         return Record(start, found.end, found.next, line, found.fields, reason, found.rewrite)
 
     def _too_many_fields(self, start: int, line: int, fault: TooManyFields) -> Record:

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 _BLANK_LINES = re.compile(rb"(?:\r?\n)+")
 
 
+def behind_blank_lines(data: bytes, start: int = 0, stop: int | None = None) -> int:
+    """The position behind the blank lines that begin at ``start`` and end before ``stop``."""
+    blanks = _BLANK_LINES.match(data, start, len(data) if stop is None else stop)
+    return blanks.end() if blanks else start
+
+
 def scan(
     data: bytes,
     dialect: Dialect,
@@ -97,8 +103,7 @@ class Walker:
 
         A file may hold nothing but blank lines, so they are not parsed one by one.
         """
-        blanks = None if self._fields == 1 else _BLANK_LINES.match(self._data, start, stop)
-        return blanks.end() if blanks else start
+        return start if self._fields == 1 else behind_blank_lines(self._data, start, stop)
 
     def spans(self, first_line: int) -> Iterator[CleanSpan | Record]:
         """Yields the records of the whole buffer, neighbouring faultless records as one span.
