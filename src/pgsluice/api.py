@@ -61,6 +61,7 @@ def load(
     no_wait: bool = False,
     lock_timeout: float = 5.0,
     resumable: bool = False,
+    max_bytes: int | None = None,
     listen: Listener = ignore_progress,
 ) -> RunResult:
     """Loads CSV files into the tables that their names say: publish all tables or none.
@@ -89,6 +90,7 @@ def load(
     :param no_wait: raise LockedError if another run or session has locked a table, instead of waiting.
     :param lock_timeout: seconds to wait for a lock on a table, before the run pauses and tries again.
     :param resumable: stage each file in a transaction of its own, so that :func:`resume` can continue the run.
+    :param max_bytes: how many bytes each compressed file may hold unpacked; None sets no limit.
     :param listen: a function that receives the progress of the run.
     :returns: what was read, loaded and rejected. A vetoed run returns a result too.
     :raises CallError: an argument is wrong.
@@ -117,6 +119,7 @@ def load(
         no_wait=no_wait,
         lock_timeout=lock_timeout,
         resumable=resumable,
+        max_bytes=max_bytes,
     )
     conninfo = resolve(database_url, data_dir)
     return Run(partial(_open, conninfo), [os.fspath(p) for p in paths], options, listen).execute()

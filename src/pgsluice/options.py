@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ def build_options(
     no_wait: bool = False,
     lock_timeout: float = 5.0,
     resumable: bool = False,
+    max_bytes: str | int | None = None,
 ) -> LoadOptions:
     """Validates the arguments of a public function and return them as options.
 
@@ -57,6 +59,7 @@ def build_options(
         no_wait=no_wait,
         lock_timeout=parse_seconds(lock_timeout),
         resumable=resumable,
+        max_bytes=parse_size(max_bytes),
         reports=os.path.join(data_dir or ".pgsluice", "rejects"),
     )
 
@@ -69,6 +72,27 @@ def parse_seconds(seconds: float) -> float:
     if not 0.001 <= seconds <= (2**31 - 1) / 1000:
         raise CallError(f"--lock-timeout {seconds:g} is no time to wait", "Say seconds, from 0.001 to 2147483")
     return seconds
+
+
+_UNITS = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
+_UNITS |= {f"{unit}B": factor for unit, factor in _UNITS.items()}
+_UNITS |= {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+
+
+def parse_size(given: str | int | None) -> int | None:
+    """Returns ``--max-bytes`` as a number of bytes; None stays None.
+
+    :param given: a whole number of bytes above 0, as a text also with a unit: ``10GB``, ``512MiB``, ``64k``.
+    :raises CallError: the size is none of these.
+    """
+    if given is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,18}) ?([A-Za-z]*)", str(given).strip(), re.ASCII)
+    if found is None or isinstance(given, bool) or found[2] not in _UNITS or not int(found[1]):
+        raise CallError(
+            f"--max-bytes {given!r} is not a size", "Give a whole number of bytes, or one with k, M, G, kB, MB, GB, GiB"
+        )
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def parse_modes(given: str | Sequence[str], keys: Sequence[tuple[str, str]], delete_missing: bool) -> Modes:
@@ -165,6 +189,8 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
         again=stored["again"],
         resumable=True,
         lock_timeout=stored["lock_timeout"],
+        # A run of version 0.2 or older has no such option.
+        max_bytes=stored.get("max_bytes"),
         reports=stored["reports"],
     )
 

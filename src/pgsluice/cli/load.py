@@ -23,6 +23,7 @@ from pgsluice.cli.options import (
     LockTimeout,
     LogFile,
     LogLevelOption,
+    MaxBytes,
     MaxRejects,
     Mode,
     NoWait,
@@ -40,6 +41,7 @@ from pgsluice.cli.options import (
     pairs,
 )
 from pgsluice.cli.running import conclude, follow_run
+from pgsluice.options import parse_size
 from pgsluice.report.output import show, show_json
 
 
@@ -65,6 +67,7 @@ def load(
     no_wait: NoWait = False,
     lock_timeout: LockTimeout = 5.0,
     resumable: Resumable = False,
+    max_bytes: MaxBytes = None,
     as_json: Json = False,
     profile: Profile = False,
     quiet: Quiet = False,
@@ -104,6 +107,7 @@ def load(
             no_wait=no_wait,
             lock_timeout=lock_timeout,
             resumable=resumable,
+            max_bytes=parse_size(max_bytes),
             listen=listen,
         )
         log_result(result)

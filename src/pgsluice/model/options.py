@@ -58,5 +58,7 @@ class LoadOptions:
     no_wait: bool = False
     lock_timeout: float = 5.0
     """Seconds to wait for the lock on a table, before the run pauses and tries again."""
+    max_bytes: int | None = None
+    """How many bytes each compressed file may hold unpacked; None sets no limit."""
     reports: str = ".pgsluice/rejects"
     """Folder for the CSV reports of rejects."""

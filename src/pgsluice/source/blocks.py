@@ -100,7 +100,7 @@ class BlockReader:
         self._columns = tuple(columns)
         self._most_bytes = block_bytes
         self._block_bytes = min(block_bytes, _FIRST_BYTES)
-        self._stream = open_decoded(file.path, file.dialect.encoding)
+        self._stream = open_decoded(file.path, file.dialect.encoding, file.max_bytes)
         self._buffer = b""
         self._at_end = False
         self._quote_faults = QuoteFaults()

@@ -42,13 +42,14 @@ def _stems(bare: str) -> tuple[str, ...]:
     return tuple(map(fold, stems))
 
 
-def discover(paths: Sequence[str], options: DialectOptions) -> tuple[SourceFile, ...]:
+def discover(paths: Sequence[str], options: DialectOptions, max_bytes: int | None = None) -> tuple[SourceFile, ...]:
     """The files that the paths name, each once, in the order of the paths.
 
     A folder names the files directly in it that end in one of SUFFIXES and are not hidden. They are in the order of
     their names, with numbers as numbers: 2 before 10.
 
     :param options: the parts of the dialect that the user fixed, for all files.
+    :param max_bytes: how many bytes each compressed file may hold unpacked; None sets no limit.
     :raises FileError: a path is missing or unreadable, a folder has no file to load, or a header is a fault.
     :raises CallError: an option of the dialect is not allowed.
     """
@@ -59,7 +60,7 @@ def discover(paths: Sequence[str], options: DialectOptions) -> tuple[SourceFile,
             if identity not in seen:
                 seen.add(identity)
                 _check_name(name)
-                files.append(_look(name, size, options))
+                files.append(replace(_look(name, size, options, max_bytes), max_bytes=max_bytes))
     return tuple(files)
 
 
@@ -144,15 +145,15 @@ def _expand_local(path: str) -> _FoundFile | _Entries:
     return path, os.path.realpath(path), status.st_size
 
 
-def _look(path: str, size: int, options: DialectOptions) -> SourceFile:
+def _look(path: str, size: int, options: DialectOptions, max_bytes: int | None) -> SourceFile:
     """The file at this path, with its dialect and header."""
-    with open_decoded(path, "utf-8") as stream:
+    with open_decoded(path, "utf-8", max_bytes) as stream:
         # The bytes are opened as UTF-8 at first, which changes none: the UTF-16 mark is looked for in them.
         sample = stream.read(SAMPLE_BYTES)
         encoding = encoding_of(sample, options)
         if encoding == "utf-8":
             return _describe(path, size, stream, sample, encoding, options)
-    with open_decoded(path, encoding) as stream:
+    with open_decoded(path, encoding, max_bytes) as stream:
         return _describe(path, size, stream, stream.read(SAMPLE_BYTES), encoding, options)
 
 

@@ -56,7 +56,7 @@ def locate(
     following = iter(extents)
     current = None
     at = 0
-    with open_decoded(file.path, file.dialect.encoding) as stream:
+    with open_decoded(file.path, file.dialect.encoding, file.max_bytes) as stream:
         for ordinals in wanted:
             while ordinals.size:
                 while current is None or ordinals[0] >= current.first_ordinal + current.count:

@@ -35,15 +35,16 @@ def is_utf8(encoding: str) -> bool:
     return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 
-def open_decoded(path: str, encoding: str) -> DecodedStream:
+def open_decoded(path: str, encoding: str, max_bytes: int | None = None) -> DecodedStream:
     """Opens a file for one pass from its beginning.
 
     :param path: a local path or a URL.
     :param encoding: the name of a codec of Python.
+    :param max_bytes: how many bytes a compressed file may hold unpacked; None sets no limit.
     :returns: the stream; the caller closes it.
     :raises FileError: the file is missing, unreadable or a folder, or is named ``.gz`` without being gzip.
     """
-    return DecodedStream(path, encoding)
+    return DecodedStream(path, encoding, max_bytes)
 
 
 @contextmanager
@@ -73,8 +74,9 @@ def translated(path: str) -> Iterator[None]:
 class DecodedStream:
     """The bytes of a file as UTF-8, unpacked and without a byte order mark; opened by :func:`open_decoded`."""
 
-    def __init__(self, path: str, encoding: str) -> None:
+    def __init__(self, path: str, encoding: str, max_bytes: int | None = None) -> None:
         self.path = path
+        self._max_bytes = max_bytes
         self.position = 0
         """How many bytes of the file on disk have been consumed."""
         self.seekable = False
@@ -173,7 +175,11 @@ class DecodedStream:
             head = self._take(CHUNK_BYTES)
 
     def _unzipped(self, head: bytes) -> Iterator[bytes]:
-        """Yields the content of all members of a gzip file; zeros behind the last member are padding."""
+        """Yields the content of all members of a gzip file; zeros behind the last member are padding.
+
+        :raises FileError: the gzip file is truncated, or holds more than ``max_bytes``.
+        """
+        unpacked = 0
         inflate = zlib.decompressobj(wbits=31)
         for chunk in self._chunks(head):
             # After a full chunk of output there may be more output, even if all input is consumed.
@@ -185,6 +191,13 @@ class DecodedStream:
                         break
                     inflate = zlib.decompressobj(wbits=31)
                 plain = inflate.decompress(data, CHUNK_BYTES)
+                unpacked += len(plain)
+                if self._max_bytes is not None and unpacked > self._max_bytes:
+                    raise FileError(
+                        f"{self.path}: the file unpacks to more than {self._max_bytes:,} bytes (--max-bytes);"
+                        f" {self.position:,} bytes of the packed file were read",
+                        "Check what the file holds. If it is right, allow more with --max-bytes",
+                    )
                 if plain:
                     yield plain
                 data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
@@ -233,7 +246,8 @@ def hash_of(path: str) -> str:
 
     :raises FileError: the file cannot be read.
     """
-    with open_decoded(path, "utf-8") as stream:
-        while stream.read(CHUNK_BYTES):
-            pass
-        return stream.sha256()
+    digest = hashlib.sha256()
+    with translated(path), _open(path) as file:
+        while data := file.read(CHUNK_BYTES):
+            digest.update(data)
+    return digest.hexdigest()

@@ -29,6 +29,10 @@ _MANY_BYTES, _MOST_POSITIONS = 9 << 20, 4 << 20
 24 bytes as a position."""
 
 
+_DECODED_BYTES = 1 << 20
+"""How many bytes of a text are decoded at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class CleanPrefix:
     """The part of a buffer up to ``cut``, in which no record is a fault as far as sums of fields tell.
@@ -141,7 +145,7 @@ def invalid_utf8_at(data: bytes) -> int:
     at, size = 0, len(data)
     try:
         while at < size:
-            stop = at + rules.WINDOW_BYTES
+            stop = at + _DECODED_BYTES
             at += codecs.utf_8_decode(data if at == 0 and stop >= size else data[at:stop], "strict", stop >= size)[1]
     except UnicodeDecodeError as error:
         return at + error.start
