@@ -125,7 +125,8 @@ class Walker:
                 span = self._peculiar(start, line)
                 if span is None:
                     return
-                yield span
+                if isinstance(span, CleanSpan) or not self._parser.is_blank(span):
+                    yield span
                 line += self._data.count(b"\n", start, span.next)
                 self.consumed = start = span.next
                 continue
