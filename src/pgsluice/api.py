@@ -64,6 +64,7 @@ def load(
     lock_timeout: float = 5.0,
     resumable: bool = False,
     settle: float = 0.0,
+    max_bytes: int | None = None,
     listen: Listener = ignore_progress,
 ) -> RunResult:
     """Loads CSV files into the tables that their names say: publish all tables or none.
@@ -93,6 +94,7 @@ def load(
     :param lock_timeout: seconds to wait for a lock on a table, before the run pauses and tries again.
     :param resumable: stage each file in a transaction of its own, so that :func:`resume` can continue the run.
     :param settle: raise FileError if a file was written less than so many seconds ago; 0 refuses no file.
+    :param max_bytes: how many bytes each compressed file may hold unpacked; None sets no limit.
     :param listen: a function that receives the progress of the run.
     :returns: what was read, loaded and rejected. A vetoed run returns a result too.
     :raises CallError: an argument is wrong.
@@ -123,6 +125,7 @@ def load(
         lock_timeout=lock_timeout,
         resumable=resumable,
         settle=settle,
+        max_bytes=max_bytes,
     )
     conninfo = resolve(database_url, data_dir)
     return Run(partial(_open, conninfo), [os.fspath(p) for p in paths], options, listen).execute()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,6 +39,7 @@ def build_options(
     lock_timeout: float = 5.0,
     resumable: bool = False,
     settle: float = 0.0,
+    max_bytes: str | int | None = None,
 ) -> LoadOptions:
     """Validates the arguments of a public function and return them as options.
 
@@ -59,6 +61,7 @@ def build_options(
         lock_timeout=parse_seconds(lock_timeout),
         resumable=resumable,
         settle=parse_settle(settle),
+        max_bytes=parse_size(max_bytes),
         reports=os.path.join(data_dir or ".pgsluice", "rejects"),
     )
 
@@ -81,6 +84,27 @@ def parse_settle(seconds: float) -> float:
     if not 0 <= seconds < float("inf"):
         raise CallError(f"--settle {seconds:g} is no age of a file", "Say seconds, 0 or more")
     return seconds
+
+
+_UNITS = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
+_UNITS |= {f"{unit}B": factor for unit, factor in _UNITS.items()}
+_UNITS |= {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+
+
+def parse_size(given: str | int | None) -> int | None:
+    """Returns ``--max-bytes`` as a number of bytes; None stays None.
+
+    :param given: a whole number of bytes above 0, as a text also with a unit: ``10GB``, ``512MiB``, ``64k``.
+    :raises CallError: the size is none of these.
+    """
+    if given is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,18}) ?([A-Za-z]*)", str(given).strip(), re.ASCII)
+    if found is None or isinstance(given, bool) or found[2] not in _UNITS or not int(found[1]):
+        raise CallError(
+            f"--max-bytes {given!r} is not a size", "Give a whole number of bytes, or one with k, M, G, kB, MB, GB, GiB"
+        )
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def parse_modes(given: str | Sequence[str], keys: Sequence[tuple[str, str]], delete_missing: bool) -> Modes:
@@ -179,6 +203,8 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
         lock_timeout=stored["lock_timeout"],
         # Runs of pgsluice 0.2 and before have no such option.
         settle=stored.get("settle", 0.0),
+        # A run of version 0.2 or older has no such option.
+        max_bytes=stored.get("max_bytes"),
         reports=stored["reports"],
     )
 

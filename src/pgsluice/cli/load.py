@@ -23,6 +23,7 @@ from pgsluice.cli.options import (
     LockTimeout,
     LogFile,
     LogLevelOption,
+    MaxBytes,
     MaxRejects,
     Mode,
     NoWait,
@@ -41,6 +42,7 @@ from pgsluice.cli.options import (
     pairs,
 )
 from pgsluice.cli.running import conclude, follow_run
+from pgsluice.options import parse_size
 from pgsluice.report.output import show, show_json
 
 
@@ -67,6 +69,7 @@ def load(
     lock_timeout: LockTimeout = 5.0,
     resumable: Resumable = False,
     settle: Settle = 0.0,
+    max_bytes: MaxBytes = None,
     as_json: Json = False,
     profile: Profile = False,
     quiet: Quiet = False,
@@ -107,6 +110,7 @@ def load(
             lock_timeout=lock_timeout,
             resumable=resumable,
             settle=settle,
+            max_bytes=parse_size(max_bytes),
             listen=listen,
         )
         log_result(result)

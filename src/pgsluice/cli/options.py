@@ -158,6 +158,14 @@ Resumable = Annotated[
         " for empty tables.",
     ),
 ]
+MaxBytes = Annotated[
+    str | None,
+    typer.Option(
+        "--max-bytes",
+        metavar="SIZE",
+        help="How many bytes each compressed file may hold unpacked, 500MB or 10GB for example.  [default: no limit]",
+    ),
+]
 Profile = Annotated[
     bool, typer.Option("--profile", help="Print where the time went, by table and phase (--json always does).")
 ]

@@ -63,6 +63,8 @@ class SourceFile:
     dialect: Dialect
     header: tuple[str, ...]
     """The fields of the first record; they are column names if ``dialect.header`` is true."""
+    max_bytes: int | None = None
+    """How many bytes the file may hold unpacked, if it is compressed; None sets no limit."""
     feeds: TableName | None = None
     """The table that the file goes into, where the table is known and the file name does not matter: in a replay."""
     identity: FileIdentity | None = None

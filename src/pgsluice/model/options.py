@@ -60,5 +60,7 @@ class LoadOptions:
     """Seconds to wait for the lock on a table, before the run pauses and tries again."""
     settle: float = 0.0
     """Seconds: a file that was written less long ago is refused. 0 refuses no file."""
+    max_bytes: int | None = None
+    """How many bytes each compressed file may hold unpacked; None sets no limit."""
     reports: str = ".pgsluice/rejects"
     """Folder for the CSV reports of rejects."""

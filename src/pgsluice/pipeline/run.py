@@ -72,6 +72,9 @@ class Run:
         self._lessons = Lessons()
         self._attempt: Attempt | None = None
 
+    def _discover(self) -> tuple[SourceFile, ...]:
+        return discover(self._paths, self._options.dialect, self._options.settle, self._options.max_bytes)
+
     def execute(self) -> RunResult:
         """Runs the load; errors that pass are tried again (:mod:`pgsluice.pipeline.retry`).
 
@@ -79,10 +82,7 @@ class Run:
         :raises SluiceError: something stands against the load; nothing was published.
         :raises psycopg.Error: an error of the database that does not pass; nothing was published.
         """
-        if self._replay:
-            files = self._replay.files
-        else:
-            files = discover(self._paths, self._options.dialect, self._options.settle)
+        files = self._replay.files if self._replay else self._discover()
         # Imports numpy while the connections are opened and the load is planned.
         warm_up()
         try:

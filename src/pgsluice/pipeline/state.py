@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -58,12 +59,23 @@ class FileRun:
 class RowMap:
     """Which ordinal the n-th row in the heap of a table filled in place has.
 
-    COPY writes rows in the order of their ordinals, so the heap is a sequence of ranges. A range is (rank of its first
-    row in the heap from 1, ordinal of that row, number of rows).
+    COPY writes rows in the order of their ordinals, so the heap is a sequence of ranges. A range ends where a record is
+    a reject, so there may be millions; each takes 16 bytes.
     """
 
-    ranges: list[tuple[int, int, int]] = field(default_factory=list)
+    _ranks: array[int] = field(default_factory=lambda: array("q"))
+    """The rank in the heap of the first row of each range, from 1."""
+    _ordinals: array[int] = field(default_factory=lambda: array("q"))
+    """The ordinal of the first row of each range."""
     rows: int = 0
+
+    def __len__(self) -> int:
+        """How many ranges there are."""
+        return len(self._ranks)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Yields the ranges: the rank in the heap of the first row, from 1, and its ordinal."""
+        return zip(self._ranks, self._ordinals, strict=True)
 
     def add(self, added: OrdinalRanges, base: int) -> None:
         """Appends rows that were written behind all others.
@@ -72,13 +84,10 @@ class RowMap:
         """
         for first, count in added.ranges:
             ordinal = base + first
-            if self.ranges:
-                rank, start, length = self.ranges[-1]
-                if start + length == ordinal and rank + length == self.rows + 1:
-                    self.ranges[-1] = (rank, start, length + count)
-                    self.rows += count
-                    continue
-            self.ranges.append((self.rows + 1, ordinal, count))
+            rank = self.rows + 1
+            if not self._ranks or ordinal - self._ordinals[-1] != rank - self._ranks[-1]:
+                self._ranks.append(rank)
+                self._ordinals.append(ordinal)
             self.rows += count
 
 

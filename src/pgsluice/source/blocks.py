@@ -9,26 +9,16 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from pgsluice.errors import FileError
-from pgsluice.model import Dialect, RejectKind, SourceFile, Verdict
+from pgsluice.model import Dialect, SourceFile
+from pgsluice.source.faults import Fault as Fault
+from pgsluice.source.faults import Faults, NotCsv, QuoteFaults
 from pgsluice.source.identity import PLANNED, changed
 from pgsluice.source.records.fast_scan import clean_prefix, with_lf
-from pgsluice.source.records.rules import LF, CleanSpan, LineTooLong, Record
-from pgsluice.source.records.walker import Walker, scan
+from pgsluice.source.records.rules import LF, MAX_RECORD_BYTES, TOO_MANY, CleanSpan, LineTooLong, Record
+from pgsluice.source.records.walker import Walker, behind_blank_lines, scan
 from pgsluice.source.streams import BOM, open_planned
-
-
-class Fault(NamedTuple):
-    """A record that cannot be parsed, with its verdict."""
-
-    ordinal: int
-    line: int
-    """The physical line on which the record begins, from 1."""
-    raw: bytes
-    """The bytes of the record without its line end."""
-    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +43,7 @@ class Block:
     """Where the block begins in the decoded stream, in bytes."""
     length: int
     """How long the block is in the decoded stream, in bytes."""
-    faults: tuple[Fault, ...]
+    faults: Sequence[Fault]
     position: int
     """How many bytes of the file on disk have been consumed so far."""
     exact: bool
@@ -83,6 +73,15 @@ def extent(block: Block) -> Extent:
     return Extent(block.first_ordinal, block.count, block.first_line, block.offset, block.length, block.crc)
 
 
+_MOST_RECORDS = 1 << 19
+"""How many records a block holds at most. Records of a few bytes take many times their bytes once they are parsed."""
+
+_MOST_PARTS = 1 << 17
+"""How many faults, and runs of faultless records between them, a block holds at most when it is parsed exactly."""
+
+_LEAST_BYTES = 1 << 16
+"""The least size of a window of the buffer that is searched for a block."""
+
 _FIRST_BYTES = 1 << 20
 """Size of the first block. It is small, so that the server has work while the next blocks are read; each further
 block is twice as large as the block before, up to the usual size."""
@@ -105,6 +104,7 @@ class BlockReader:
         self._stream = open_planned(file)
         self._buffer = b""
         self._at_end = False
+        self._quote_faults = QuoteFaults()
 
     @property
     def sha256(self) -> str:
@@ -118,8 +118,8 @@ class BlockReader:
     def __iter__(self) -> Iterator[Block]:
         """Yields the blocks that hold a record.
 
-        :raises FileError: the file has changed since it was planned, is corrupt, its header is a fault, or a line is
-            longer than 32 MiB.
+        :raises FileError: the file has changed since it was planned, is corrupt, its header is a fault, a line is
+            longer than 32 MiB, or the quotes of too many records in a row do not pair.
         """
         try:
             yield from self._blocks()
@@ -128,6 +128,13 @@ class BlockReader:
             raise FileError(
                 f"{self._file.path}: line {error.line} is longer than 32 MiB",
                 "Check that this is a CSV file and that its lines end with LF or CRLF",
+            ) from error
+        except NotCsv as error:
+            raise FileError(
+                f"{self._file.path}: the quotes of more than {error.count:,} records in a row do not pair, from line"
+                f" {error.line} on",
+                "Check that this is a CSV file. If another character than"
+                f" {self._file.dialect.quote} encloses its fields, name it with --quote",
             ) from error
 
     def _more(self) -> None:
@@ -149,18 +156,31 @@ class BlockReader:
                 if self._at_end:
                     return
                 continue
-            block = self._block(ordinal, line, offset)
+            window, at_end = self._window()
+            block = self._block(window, at_end, ordinal, line, offset)
             if not block.length:
-                self._more()
+                if len(window) < len(self._buffer):
+                    self._block_bytes *= 2
+                else:
+                    self._more()
                 continue
-            block = replace(block, crc=zlib.crc32(memoryview(self._buffer)[: block.length]))
+            block = replace(block, crc=zlib.crc32(memoryview(window)[: block.length]))
             ordinal += block.count
             offset += block.length
-            line += int(np.count_nonzero(np.frombuffer(self._buffer, np.uint8, block.length) == LF))
+            line += int(np.count_nonzero(np.frombuffer(window, np.uint8, block.length) == LF))
             self._buffer = self._buffer[block.length :]
             self._block_bytes = min(self._most_bytes, 2 * self._block_bytes)
+            if block.length < len(window) // 2:
+                # The block has as many records as a block may have. The next window need not hold many more.
+                self._block_bytes = min(self._block_bytes, max(_LEAST_BYTES, block.length))
             if block.count:
                 yield block
+
+    def _window(self) -> tuple[bytes, bool]:
+        """The part of the buffer that becomes the next block, and whether the file ends with this part."""
+        if len(self._buffer) < 2 * self._block_bytes:
+            return self._buffer, self._at_end
+        return self._buffer[: self._block_bytes], False
 
     def _skip_header(self) -> tuple[int, int]:
         """Removes the header from the buffer.
@@ -168,20 +188,22 @@ class BlockReader:
         :returns: the offset and the line of the first byte behind the header.
         :raises FileError: the header is a fault, or is not the header that was planned.
         """
+        offset, line = 0, 1
         while True:
             self._more()
+            # A file may begin with any number of blank lines.
+            blanks = behind_blank_lines(self._buffer)
             header = next(scan(self._buffer, self._file.dialect, fields=None, at_end=self._at_end), None)
-            if header is not None:
-                if header.fault:
-                    raise header_fault(self._file.path, header)
-                self._check_header(tuple(value.decode() for value, _ in header.fields))
-                line = 1 + self._buffer.count(b"\n", 0, header.next)
-                self._buffer = self._buffer[header.next :]
-                return header.next, line
-            if self._at_end:
-                self._check_header(())
-                self._buffer = b""
-                return 0, 1
+            if header is not None and header.fault:
+                raise header_fault(self._file.path, header._replace(line=header.line + line - 1))
+            behind = blanks if header is None else header.next
+            line += self._buffer.count(b"\n", 0, behind)
+            offset += behind
+            self._buffer = b"" if header is None and self._at_end else self._buffer[behind:]
+            if header is not None or self._at_end:
+                fields = () if header is None else header.fields
+                self._check_header(tuple(value.decode() for value, _ in fields))
+                return offset, line
 
     def _check_header(self, header: tuple[str, ...]) -> None:
         """Checks that the header is the planned header: its fields decide which values go into which columns."""
@@ -189,16 +211,21 @@ class BlockReader:
             before, now = (",".join(fields) for fields in (self._file.header, header))
             raise changed(self._file.path, PLANNED, f"its header was {before}, now {now}")
 
-    def _block(self, ordinal: int, line: int, offset: int) -> Block:
-        """The block at the beginning of the buffer; its length is 0 if its first record is incomplete."""
-        buffer, dialect = self._buffer, self._file.dialect
+    def _block(self, buffer: bytes, at_end: bool, ordinal: int, line: int, offset: int) -> Block:
+        """The block at the beginning of a buffer; its length is 0 if its first record is incomplete.
+
+        :param at_end: the file ends with the buffer.
+        """
+        dialect = self._file.dialect
         # A missing newline at the file's end alone must not cost an exact scan.
-        ended = buffer + b"\n" if self._at_end and not buffer.endswith((b"\n", b"\r")) else buffer
+        unended = at_end and len(buffer) < MAX_RECORD_BYTES and not buffer.endswith((b"\n", b"\r"))
+        ended = buffer + b"\n" if unended else buffer
         # DuckDB removes a BOM at the beginning of any block, not only of the file's first block.
-        prefix = None if buffer.startswith(BOM) else clean_prefix(ended, dialect, len(self._columns))
+        prefix = None if buffer.startswith(BOM) else clean_prefix(ended, dialect, len(self._columns), _MOST_RECORDS)
         position = self._stream.position
         # An incomplete record at the file's end is a fault.
-        if prefix is not None and not (self._at_end and prefix.cut < len(ended)):
+        if prefix is not None and not (at_end and prefix.whole and prefix.cut < len(ended)):
+            self._quote_faults.add(line, None)
             rows = int(prefix.ends.size)
             return Block(
                 data=prefix.data,
@@ -213,7 +240,7 @@ class BlockReader:
                 position=position,
                 exact=False,
             )
-        return _exact(buffer, dialect, self._columns, ordinal, line, offset, position, self._at_end)
+        return _exact(buffer, dialect, self._columns, ordinal, line, offset, position, at_end, self._quote_faults)
 
 
 def recheck(block: Block, dialect: Dialect, columns: Sequence[str]) -> Block:
@@ -251,22 +278,31 @@ def _exact(
     offset: int,
     position: int,
     at_end: bool,
+    quote_faults: QuoteFaults | None = None,
 ) -> Block:
     """The block that holds all complete records of a buffer; every record is parsed.
 
     :param position: how many bytes of the file on disk have been consumed.
     :param at_end: the file ends with the buffer.
+    :param quote_faults: counts the records of the file. The block may then end before the buffer does.
+    :raises NotCsv: too many records in a row have quotes that do not pair.
     """
     first = ordinal
     parts: list[bytes] = []
-    faults: list[Fault] = []
+    faults = Faults()
+    length = len(buffer) if at_end else -1
     ranges: list[tuple[int, int]] = []
     begin = first  # where the current range of faultless records begins
     walker = Walker(buffer, dialect, len(columns), columns, at_end)
     for span in walker.spans(line):
-        if isinstance(span, Record) and span.fault:
-            verdict = Verdict(RejectKind.STRUCTURE, sqlstate=span.fault.sqlstate, message=span.fault.message)
-            faults.append(Fault(ordinal, span.line, buffer[span.start : span.end], verdict))
+        fault = span if isinstance(span, Record) and span.fault else None
+        if quote_faults is not None:
+            if len(faults) + len(parts) >= _MOST_PARTS:
+                length = span.start
+                break
+            quote_faults.add(span.line, fault and fault.fault)
+        if fault is not None and fault.fault is not None:
+            faults.add(ordinal, fault.line, buffer[fault.start : fault.end], fault.fault)
             if ordinal > begin:
                 ranges.append((begin, ordinal - begin))
             ordinal += 1
@@ -284,8 +320,8 @@ def _exact(
         count=ordinal - first,
         first_line=line,
         offset=offset,
-        length=len(buffer) if at_end else walker.consumed,
-        faults=tuple(faults),
+        length=walker.consumed if length < 0 else length,
+        faults=faults or (),
         position=position,
         exact=True,
     )
@@ -326,7 +362,9 @@ def header_fault(path: str, header: Record) -> FileError:
     assert header.fault is not None
     message = header.fault.message
     remedy = "Correct the header"
-    if "byte sequence" in message:
+    if message == TOO_MANY:
+        remedy = "A table has at most 1,600 columns. Check that this is a CSV file, and its delimiter (--delimiter)"
+    elif "byte sequence" in message:
         remedy = "Name the file's encoding with --encoding"
     elif "carriage return" in message:
         remedy = "Make its lines end with LF or CRLF"

@@ -16,7 +16,7 @@ from pgsluice.source.blocks import header_fault
 from pgsluice.source.dialect import SAMPLE_BYTES, encoding_of, sniff
 from pgsluice.source.identity import READ, await_tick, changed, check_age
 from pgsluice.source.records.rules import MAX_RECORD_BYTES, LineTooLong
-from pgsluice.source.records.walker import scan
+from pgsluice.source.records.walker import behind_blank_lines, scan
 from pgsluice.source.streams import DecodedStream, is_remote, open_decoded, translated
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -52,7 +52,9 @@ def _stems(bare: str) -> tuple[str, ...]:
     return tuple(map(fold, stems))
 
 
-def discover(paths: Sequence[str], options: DialectOptions, settle: float = 0.0) -> tuple[SourceFile, ...]:
+def discover(
+    paths: Sequence[str], options: DialectOptions, settle: float = 0.0, max_bytes: int | None = None
+) -> tuple[SourceFile, ...]:
     """The files that the paths name, each once, in the order of the paths.
 
     A folder names the files directly in it that end in one of SUFFIXES and are not hidden. They are in the order of
@@ -60,6 +62,7 @@ def discover(paths: Sequence[str], options: DialectOptions, settle: float = 0.0)
 
     :param options: the parts of the dialect that the user fixed, for all files.
     :param settle: seconds: a file that was written less long ago is refused; 0 refuses no file.
+    :param max_bytes: how many bytes each compressed file may hold unpacked; None sets no limit.
     :raises FileError: a path is missing or unreadable, a folder has no file to load, a header is a fault, or a file is
         younger than ``settle`` or is being written.
     :raises CallError: an option of the dialect is not allowed.
@@ -71,7 +74,7 @@ def discover(paths: Sequence[str], options: DialectOptions, settle: float = 0.0)
             if real not in seen:
                 seen.add(real)
                 _check_name(name)
-                files.append(_look(name, options, settle))
+                files.append(replace(_look(name, options, settle, max_bytes), max_bytes=max_bytes))
     return tuple(files)
 
 
@@ -144,19 +147,19 @@ def _expand_local(path: str) -> tuple[str, str] | list[str]:
     return path, os.path.realpath(path)
 
 
-def _look(path: str, options: DialectOptions, settle: float) -> SourceFile:
+def _look(path: str, options: DialectOptions, settle: float, max_bytes: int | None) -> SourceFile:
     """The file at this path, with its dialect, header and identity.
 
     :raises FileError: the file is younger than ``settle`` seconds, or is being written.
     """
-    with open_decoded(path, "utf-8") as stream:
+    with open_decoded(path, "utf-8", max_bytes) as stream:
         check_age(path, stream.identity, settle)
         # The bytes are opened as UTF-8 at first, which changes none: the UTF-16 mark is looked for in them.
         sample = stream.read(SAMPLE_BYTES)
         encoding = encoding_of(sample, options)
         if encoding == "utf-8":
             return _describe(path, stream, sample, encoding, options)
-    with open_decoded(path, encoding) as stream:
+    with open_decoded(path, encoding, max_bytes) as stream:
         return _describe(path, stream, stream.read(SAMPLE_BYTES), encoding, options)
 
 
@@ -167,12 +170,17 @@ def _describe(path: str, stream: DecodedStream, sample: bytes, encoding: str, op
     """
     dialect = replace(sniff(sample, path, options), encoding=encoding)
     header: tuple[str, ...] = ()
-    whole = False
+    whole, line = False, 1
     try:
-        while (first := next(scan(sample, dialect, fields=None, at_end=whole), None)) is None and not whole:
-            more = stream.read(max(SAMPLE_BYTES, len(sample)))
+        while (first := next(scan(sample, dialect, fields=None, first_line=line, at_end=whole), None)) is None:
+            if whole:
+                break
+            # A file may begin with any number of blank lines.
+            behind = behind_blank_lines(sample)
+            line += sample.count(b"\n", 0, behind)
+            more = stream.read(max(SAMPLE_BYTES, len(sample) - behind))
             whole = not more
-            sample += more
+            sample = sample[behind:] + more
     except LineTooLong as error:
         raise FileError(
             f"{path}: line {error.line} is longer than {MAX_RECORD_BYTES >> 20} MiB",

@@ -48,15 +48,16 @@ def is_utf8(encoding: str) -> bool:
     return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 
-def open_decoded(path: str, encoding: str) -> DecodedStream:
+def open_decoded(path: str, encoding: str, max_bytes: int | None = None) -> DecodedStream:
     """Opens a file for one pass from its beginning.
 
     :param path: a local path or a URL.
     :param encoding: the name of a codec of Python.
+    :param max_bytes: how many bytes a compressed file may hold unpacked; None sets no limit.
     :returns: the stream; the caller closes it.
     :raises FileError: the file is missing, unreadable or a folder, or is named ``.gz`` without being gzip.
     """
-    return DecodedStream(path, encoding)
+    return DecodedStream(path, encoding, max_bytes=max_bytes)
 
 
 def open_planned(file: SourceFile, *, encoding: str | None = None, again: bool = False) -> DecodedStream:
@@ -69,7 +70,8 @@ def open_planned(file: SourceFile, *, encoding: str | None = None, again: bool =
     :returns: the stream; the caller closes it.
     :raises FileError: the file has changed; and as :func:`open_decoded`.
     """
-    return DecodedStream(file.path, encoding or file.dialect.encoding, file.identity, READ if again else PLANNED)
+    since = READ if again else PLANNED
+    return DecodedStream(file.path, encoding or file.dialect.encoding, file.identity, since, file.max_bytes)
 
 
 @contextmanager
@@ -99,11 +101,20 @@ def translated(path: str) -> Iterator[None]:
 class DecodedStream:
     """The bytes of a file as UTF-8, unpacked and without a byte order mark; opened by :func:`open_decoded`."""
 
-    def __init__(self, path: str, encoding: str, planned: FileIdentity | None = None, since: str = PLANNED) -> None:
+    def __init__(
+        self,
+        path: str,
+        encoding: str,
+        planned: FileIdentity | None = None,
+        since: str = PLANNED,
+        max_bytes: int | None = None,
+    ) -> None:
         """:param planned: the identity that the file must have; None: any.
         :param since: since when the file would have changed, for the message: PLANNED or READ.
+        :param max_bytes: how many bytes the file may hold unpacked, if it is compressed; None sets no limit.
         """
         self.path = path
+        self._max_bytes = max_bytes
         self.position = 0
         """How many bytes of the file on disk have been consumed."""
         self.seekable = False
@@ -278,7 +289,11 @@ class DecodedStream:
             head = self._take(CHUNK_BYTES)
 
     def _unzipped(self, head: bytes) -> Iterator[bytes]:
-        """Yields the content of all members of a gzip file; zeros behind the last member are padding."""
+        """Yields the content of all members of a gzip file; zeros behind the last member are padding.
+
+        :raises FileError: the gzip file is truncated, or holds more than ``max_bytes``.
+        """
+        unpacked = 0
         inflate = zlib.decompressobj(wbits=31)
         for chunk in self._chunks(head):
             # After a full chunk of output there may be more output, even if all input is consumed.
@@ -290,6 +305,13 @@ class DecodedStream:
                         break
                     inflate = zlib.decompressobj(wbits=31)
                 plain = inflate.decompress(data, CHUNK_BYTES)
+                unpacked += len(plain)
+                if self._max_bytes is not None and unpacked > self._max_bytes:
+                    raise FileError(
+                        f"{self.path}: the file unpacks to more than {self._max_bytes:,} bytes (--max-bytes);"
+                        f" {self.position:,} bytes of the packed file were read",
+                        "Check what the file holds. If it is right, allow more with --max-bytes",
+                    )
                 if plain:
                     yield plain
                 data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -30,6 +31,10 @@ from pgsluice.source.typed.ordinals import OrdinalRanges, split_ordinals
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_FAULTS_AT_ONCE = 10_000
+"""How many faults are in memory at once as objects; a block may have a hundred thousand."""
 
 
 class CopySender:
@@ -255,15 +260,17 @@ class CopySender:
             reason = f"a record is refused: {faults[0].verdict.message}"
             raise FallBack(table_run.table.name, reason, Retreat.NO_SWAP)
         texts = ("kind", "column", "constraint", "sqlstate", "message")
-        rows = pa.table(
-            [pa.repeat(table_run.number, len(faults)), pa.array([base + f.ordinal for f in faults])]
-            + [pa.array([getattr(f.verdict, name) for f in faults]) for name in texts],
-            names=["table_no", "ordinal", *texts],
-        )
         statement = sql.SQL(
             "COPY {} (table_no, ordinal, kind, column_name, constraint_name, sqlstate, message) FROM STDIN (FORMAT csv)"
-        )
-        copy_in(self._conn, statement.format(self._faults), csv_bytes(rows))
+        ).format(self._faults)
+        following = iter(faults)
+        while some := tuple(islice(following, _FAULTS_AT_ONCE)):
+            rows = pa.table(
+                [pa.repeat(table_run.number, len(some)), pa.array([base + f.ordinal for f in some])]
+                + [pa.array([getattr(f.verdict, name) for f in some]) for name in texts],
+                names=["table_no", "ordinal", *texts],
+            )
+            copy_in(self._conn, statement, csv_bytes(rows))
 
     def _count(self, batch: Batch, count: int, ordinals: OrdinalRanges) -> None:
         table_run, counts = batch.table_run, batch.table_run.counts

@@ -45,12 +45,13 @@ def rank(conn: psycopg.Connection, table_run: TableRun, staged: bool) -> Rank:
         return Rank(sql.SQL("{} AS rank").format(table_run.ordinal), sql.SQL("rank"), sql.SQL(""))
     conn.execute("SET LOCAL synchronize_seqscans = off")
     column = sql.SQL("row_number() OVER () AS rank")
-    ranges = table_run.row_map.ranges
+    ranges = table_run.row_map
     if len(ranges) == 1:
-        return Rank(column, sql.SQL("rank + {}").format(sql.Literal(ranges[0][1] - ranges[0][0])), sql.SQL(""))
+        first, ordinal = next(iter(ranges))
+        return Rank(column, sql.SQL("rank + {}").format(sql.Literal(ordinal - first)), sql.SQL(""))
     conn.execute(query("scratch", "create_row_map"))
     with conn.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(ROW_MAP)) as copy:
-        for first, ordinal, _ in ranges:
+        for first, ordinal in ranges:
             copy.write_row((first, ordinal))
     conn.execute(query("scratch", "index_row_map"))
     return Rank(

@@ -9,6 +9,7 @@ is odd. (Langdale and Lemire, "Parsing Gigabytes of JSON per Second", 2019, find
 
 from __future__ import annotations
 
+import codecs
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,15 @@ from pgsluice.source.records.rules import CR, LF
 
 if TYPE_CHECKING:
     from pgsluice.source.records.rules import Mask, Octets, Positions
+
+
+_MANY_BYTES, _MOST_POSITIONS = 9 << 20, 4 << 20
+"""A buffer becomes longer than a block for a long record. Its newlines and quotes must not be too many then: each takes
+24 bytes as a position."""
+
+
+_DECODED_BYTES = 1 << 20
+"""How many bytes of a text are decoded at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,8 @@ class CleanPrefix:
     """The positions of the LFs that end records."""
     data: bytes
     """The buffer up to ``cut`` with every record ended by LF alone."""
+    whole: bool
+    """No complete record stands behind ``cut``."""
 
 
 def warm_up() -> None:
@@ -44,11 +56,12 @@ def warm_up() -> None:
     threading.Thread(target=import_module, args=("numpy",), daemon=True).start()
 
 
-def clean_prefix(data: bytes, dialect: Dialect, fields: int) -> CleanPrefix | None:
+def clean_prefix(data: bytes, dialect: Dialect, fields: int, most: int | None = None) -> CleanPrefix | None:
     """Validates a buffer that begins where a record begins.
 
     :param data: the buffer; an incomplete record at its end is left out of the result.
     :param fields: how many fields a record must have.
+    :param most: how many records the prefix may hold.
     :returns: the prefix that holds the complete records; None when a record may be a fault, when a blank line must be
         left out, or when no record is complete. The caller then needs
         :meth:`~pgsluice.source.records.walker.Walker.spans`.
@@ -58,6 +71,8 @@ def clean_prefix(data: bytes, dialect: Dialect, fields: int) -> CleanPrefix | No
     if len(data) > rules.MAX_RECORD_BYTES:
         return None  # a record in the buffer may be too long
     delimiter, quote = dialect.delimiter.encode(), dialect.quote.encode()
+    if len(data) > _MANY_BYTES and data.count(b"\n") + data.count(quote) > _MOST_POSITIONS:
+        return None
     octets = np.frombuffer(data, np.uint8)
     is_end = octets == LF
     inside: Mask | None = None
@@ -68,6 +83,9 @@ def clean_prefix(data: bytes, dialect: Dialect, fields: int) -> CleanPrefix | No
     ends = np.flatnonzero(is_end)
     if not ends.size:
         return None
+    whole = most is None or ends.size <= most
+    if not whole:
+        ends = ends[:most]
     cut = int(ends[-1]) + 1
     body = data if cut == len(data) else data[:cut]
     octets = octets[:cut]
@@ -86,7 +104,7 @@ def clean_prefix(data: bytes, dialect: Dialect, fields: int) -> CleanPrefix | No
         return None
     if (fields > 1 or loses_blanks(dialect)) and _has_blank(octets, ends):
         return None
-    return CleanPrefix(cut, ends, with_lf(body, dialect))
+    return CleanPrefix(cut, ends, with_lf(body, dialect), whole)
 
 
 def loses_blanks(dialect: Dialect) -> bool:
@@ -116,13 +134,22 @@ def with_lf(data: bytes, dialect: Dialect) -> bytes:
 
 def is_valid_utf8(data: bytes) -> bool:
     """Whether the bytes are UTF-8; a NUL byte is valid here."""
-    if data.isascii():
-        return True
+    return data.isascii() or invalid_utf8_at(data) < 0
+
+
+def invalid_utf8_at(data: bytes) -> int:
+    """Where the first byte sequence begins that is not UTF-8; -1 if there is none.
+
+    A long text is decoded piece by piece, because a decoded text may take four times as much memory as its bytes.
+    """
+    at, size = 0, len(data)
     try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+        while at < size:
+            stop = at + _DECODED_BYTES
+            at += codecs.utf_8_decode(data if at == 0 and stop >= size else data[at:stop], "strict", stop >= size)[1]
+    except UnicodeDecodeError as error:
+        return at + error.start
+    return -1
 
 
 def _prefix_xor(mask: Mask) -> Mask:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from pgsluice.model import Dialect
 from pgsluice.source.records import rules
-from pgsluice.source.records.fast_scan import is_valid_utf8, loses_blanks
+from pgsluice.source.records.fast_scan import invalid_utf8_at, is_valid_utf8, loses_blanks
+from pgsluice.source.records.field_walker import BadStructure, FieldWalker, Incomplete, TooManyFields, WalkedRecord
 from pgsluice.source.records.rules import (
     BAD_ENCODING,
     BAD_FORMAT,
     CR,
+    MAX_FIELDS,
+    TOO_LONG,
+    TOO_MANY,
+    UNQUOTED_CR,
     CleanSpan,
     FaultReason,
-    Field,
     LineTooLong,
     Record,
 )
@@ -24,46 +26,6 @@ from pgsluice.source.records.rules import (
 _SPAN_RECORDS = 16
 """How many records :meth:`RecordParser.clean_span` matches at most. Its caller then asks the classified lines again,
 which find a long span of plain lines faster."""
-
-
-class _Edge(enum.Enum):
-    """What a record meets at the position where parsing must stop."""
-
-    FILE_END = enum.auto()
-    DATA_END = enum.auto()
-    """The buffer ends and the file goes on."""
-    LENGTH_LIMIT = enum.auto()
-    """The record is longer than MAX_RECORD_BYTES."""
-
-
-class _Bounds(NamedTuple):
-    """Where parsing of a record must stop, and why."""
-
-    size: int
-    edge: _Edge
-
-
-class _ParsedField(NamedTuple):
-    """A field and what stands behind it."""
-
-    value: bytes
-    quoted: bool
-    next: int
-    """Where the next field begins, or, behind the last field, the next record."""
-    record_end: int | None
-    """Where the record ends, its line end excluded; None if another field follows."""
-
-
-class _Incomplete(Exception):
-    """The record may continue beyond the buffer."""
-
-
-class _BadStructure(Exception):
-    """The record cannot be divided into fields."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
 
 
 class RecordParser:
@@ -80,8 +42,8 @@ class RecordParser:
         """Whether a blank line is a record: the file has one field, and the dialect lets DuckDB read blank lines."""
         self._delimiter = dialect.delimiter.encode()
         self._quote = dialect.quote.encode()
-        self._unquoted_value = re.compile(b"[^" + re.escape(self._delimiter) + b"\n]*")
-        self._quotes = re.compile(re.escape(self._quote) + b"+")
+        self._most = MAX_FIELDS if fields is None else fields
+        self._walker = FieldWalker(data, self._delimiter, self._quote, at_end, self._most, stop=fields is None)
         if fields is not None:
             self._faultless = self._faultless_record(fields)
 
@@ -127,9 +89,11 @@ class RecordParser:
         text = text.removesuffix(b"\r")
         end = start + len(text)
         fault = self.content_fault(text, text.count(delimiter) + 1, b"\r" in text)
-        if fault is not None:
+        if fault is not None and fault.message != TOO_MANY:
             return Record(start, end, newline + 1, line, (), fault)
-        plain = tuple((value, False) for value in text.split(delimiter))
+        plain = tuple((value, False) for value in text.split(delimiter, MAX_FIELDS)[:MAX_FIELDS])
+        if fault is not None:
+            return Record(start, end, newline + 1, line, plain, fault)
         return Record(start, end, newline + 1, line, plain, None, quote in text or not (text or self.keeps_blanks))
 
     def record(self, start: int, line: int) -> Record | None:
@@ -137,87 +101,49 @@ class RecordParser:
 
         :raises LineTooLong: the record's first line is longer than MAX_RECORD_BYTES.
         """
-        if (unquoted := self.unquoted_record(start, line)) is not None:
-            return unquoted
-        bounds = self._bounds(start)
-        fields: list[Field] = []
-        lone_cr = rewrite = False
-        at = start
-        end: int | None = None
-        try:
-            while end is None:
-                if at < bounds.size and self._data.startswith(self._quote, at):
-                    field = self._quoted_field(at, bounds)
-                else:
-                    field = self._unquoted_field(at, bounds)
-                    lone_cr = lone_cr or b"\r" in field.value
-                    rewrite = rewrite or self._quote in field.value
-                fields.append((field.value, field.quoted))
-                at, end = field.next, field.record_end
-        except _Incomplete:
-            return None
-        except _BadStructure as fault:
-            return self._first_line(start, line, fault.message)
-        reason = self.content_fault(self._data[start:end], len(fields), lone_cr)
-        return Record(start, end, at, line, tuple(fields), reason, rewrite)
+        return self.unquoted_record(start, line) or self.quoted_record(start, line)
 
-    def _bounds(self, start: int) -> _Bounds:
-        limit = start + rules.MAX_RECORD_BYTES
-        if len(self._data) > limit:
-            return _Bounds(limit, _Edge.LENGTH_LIMIT)
-        return _Bounds(len(self._data), _Edge.FILE_END if self._at_end else _Edge.DATA_END)
+    def _last_unquoted_record(self, start: int) -> WalkedRecord | None:
+        """The last record of the buffer, if it has no quoted field; None if it has.
 
-    def _quoted_field(self, at: int, bounds: _Bounds) -> _ParsedField:
-        """The field whose opening quote is at ``at``."""
-        data, quote, (size, edge) = self._data, self._quote, bounds
-        close = self._closing_quote(at + 1, size)
-        if close < 0 or (close + 1 == size and edge is not _Edge.FILE_END):
-            raise _stopped(edge, "unterminated CSV quoted field")
-        value = data[at + 1 : close]
-        if quote in value:
-            value = value.replace(quote * 2, quote)
-        behind = close + 1
-        if data.startswith(self._delimiter, behind):
-            return _ParsedField(value, True, behind + 1, None)
-        if behind == size:
-            return _ParsedField(value, True, behind, behind)
-        if data.startswith(b"\n", behind):
-            return _ParsedField(value, True, behind + 1, behind)
-        if data.startswith(b"\r\n", behind):
-            return _ParsedField(value, True, behind + 2, behind)
-        if data.startswith(b"\r", behind):
-            if behind + 1 == size and edge is _Edge.DATA_END:
-                raise _Incomplete
-            raise _BadStructure("unquoted carriage return found in data")
-        raise _BadStructure("text after a closing quote")
-
-    def _unquoted_field(self, at: int, bounds: _Bounds) -> _ParsedField:
-        """The field without quotes that begins at ``at``."""
-        data, (size, edge) = self._data, bounds
-        match = self._unquoted_value.match(data, at, size)
-        assert match is not None  # the pattern matches the empty string
-        close = match.end()
-        if close == size:
-            if edge is not _Edge.FILE_END:
-                raise _stopped(edge, "record is longer than 32 MiB")
-            return _ParsedField(data[at:close], False, close, close)
-        if data.startswith(b"\n", close):
-            end = close - 1 if close > at and data[close - 1] == CR else close
-            return _ParsedField(data[at:end], False, close + 1, end)
-        return _ParsedField(data[at:close], False, close + 1, None)
-
-    def _closing_quote(self, at: int, size: int) -> int:
-        """The position of the quote that closes the field whose content begins at ``at``; -1 if no quote before
-        ``size`` closes the field.
+        :raises Incomplete: the record may continue beyond the buffer.
+        :raises BadStructure: the record is longer than MAX_RECORD_BYTES.
         """
-        while (first := self._data.find(self._quote, at, size)) >= 0:
-            neighbours = self._quotes.match(self._data, first, size)
-            assert neighbours is not None
-            # An even number of neighbouring quotes is doubled quotes only; the last of an odd number closes the field.
-            at = neighbours.end()
-            if (at - first) % 2:
-                return at - 1
-        return -1
+        data, delimiter, quote = self._data, self._delimiter, self._quote
+        stop = min(len(data), start + rules.MAX_RECORD_BYTES)
+        if data.startswith(quote, start) or data.find(b"\n", start, stop) >= 0:
+            return None
+        if data.find(delimiter + quote, start, stop) >= 0:
+            return None
+        count = data.count(delimiter, start, stop) + 1
+        if count > self._most and self._fields is None:
+            return None
+        if stop < len(data):
+            raise BadStructure(TOO_LONG)
+        if not self._at_end:
+            raise Incomplete
+        fields = tuple((v, False) for v in data[start:].split(delimiter)) if count <= self._most else ()
+        lone_cr, rewrite = data.find(b"\r", start) >= 0, data.find(quote, start) >= 0
+        return WalkedRecord(fields, count, stop, stop, lone_cr, rewrite)
+
+    def quoted_record(self, start: int, line: int) -> Record | None:
+        """What :meth:`record` returns for a record that :meth:`unquoted_record` does not return."""
+        try:
+            found = self._last_unquoted_record(start) or self._walker.record(start)
+        except Incomplete:
+            return None
+        except TooManyFields as fault:
+            return self._too_many_fields(start, line, fault)
+        except BadStructure as fault:
+            return self._first_line(start, line, fault.message)
+        reason = self.content_fault(self._data[start : found.end], found.width, found.lone_cr)
+        return Record(start, found.end, found.next, line, found.fields, reason, found.rewrite)
+
+    def _too_many_fields(self, start: int, line: int, fault: TooManyFields) -> Record:
+        """The first physical line of a record with too many fields, as far as the buffer holds the line."""
+        newline = self._data.find(b"\n", start, start + rules.MAX_RECORD_BYTES)
+        end = len(self._data) if newline < 0 else newline
+        return Record(start, end, end + (newline >= 0), line, fault.fields, FaultReason(BAD_FORMAT, fault.message))
 
     def _first_line(self, start: int, line: int, message: str) -> Record | None:
         """The first physical line of a record of bad structure, as a fault; None if the line may continue beyond
@@ -244,25 +170,19 @@ class RecordParser:
         if (invalid := _invalid_utf8(raw)) is not None:
             return FaultReason(BAD_ENCODING, f'invalid byte sequence for encoding "UTF8": {invalid}')
         if lone_cr:
-            return FaultReason(BAD_FORMAT, "unquoted carriage return found in data")
+            return FaultReason(BAD_FORMAT, UNQUOTED_CR)
         return self.count_fault(count)
 
     def count_fault(self, count: int) -> FaultReason | None:
         """The fault of a record with ``count`` fields; None if the number of fields is right."""
-        if self._fields is None or count == self._fields:
+        if count == self._fields or (self._fields is None and count <= MAX_FIELDS):
             return None
+        if self._fields is None:
+            return FaultReason(BAD_FORMAT, TOO_MANY)
         if count > self._fields:
             return FaultReason(BAD_FORMAT, "extra data after last expected column")
         name = self._column_names[count] if count < len(self._column_names) else str(count + 1)
         return FaultReason(BAD_FORMAT, f'missing data for column "{name}"')
-
-
-def _stopped(edge: _Edge, message: str) -> Exception:
-    """The exception for a record that does not end before the edge.
-
-    :param message: the fault of a record that more bytes could not complete.
-    """
-    return _Incomplete() if edge is _Edge.DATA_END else _BadStructure(message)
 
 
 _LEAD_BYTES = ((2, 0xC0, 0xDF), (3, 0xE0, 0xEF), (4, 0xF0, 0xF7))
@@ -271,15 +191,11 @@ _LEAD_BYTES = ((2, 0xC0, 0xDF), (3, 0xE0, 0xEF), (4, 0xF0, 0xF7))
 
 def _invalid_utf8(raw: bytes) -> str | None:
     """The first byte sequence that is not UTF-8 (or is NUL), in the format of PostgreSQL's messages: ``0xc3 0x28``."""
-    if b"\0" not in raw and raw.isascii():
-        return None
     nul = raw.find(b"\0")
-    try:
-        raw.decode()
-    except UnicodeDecodeError as error:
-        if nul < 0 or error.start < nul:
-            lead = raw[error.start]
-            # PostgreSQL's pg_utf_mblen() takes as many bytes as the first byte announces, whatever they are.
-            length = next((n for n, low, high in _LEAD_BYTES if low <= lead <= high), 1)
-            return " ".join(f"0x{byte:02x}" for byte in raw[error.start : error.start + length])
+    at = invalid_utf8_at(raw)
+    if at >= 0 and (nul < 0 or at < nul):
+        lead = raw[at]
+        # PostgreSQL's pg_utf_mblen() takes as many bytes as the first byte announces, whatever they are.
+        length = next((n for n, low, high in _LEAD_BYTES if low <= lead <= high), 1)
+        return " ".join(f"0x{byte:02x}" for byte in raw[at : at + length])
     return "0x00" if nul >= 0 else None

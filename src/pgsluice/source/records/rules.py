@@ -11,6 +11,7 @@ The rules:
   alone and parsing resumes on the next line, so that one missing quote does not consume the file. A
   record that is not complete within ``MAX_RECORD_BYTES`` counts as unterminated.
 * A fault has one reason, the first of: structure, encoding (also NUL), lone CR, number of fields.
+* A header has at most ``MAX_FIELDS`` fields, so that a record with more fields is always a fault.
 
 The reasons have the messages and SQLSTATEs of PostgreSQL's COPY wherever COPY refuses the record as well.
 """
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 MAX_RECORD_BYTES = 32 << 20
 """A longer record is a fault; a longer line ends the run (:class:`LineTooLong`)."""
 
+MAX_FIELDS = 1600
+"""How many columns a table can have (MaxHeapAttributeNumber in htup_details.h)."""
+
 WINDOW_BYTES = 1 << 20
 """How many bytes are classified at a time: small enough that the arrays of positions stay in the CPU cache."""
 
@@ -40,6 +44,15 @@ BAD_FORMAT = "22P04"
 
 BAD_ENCODING = "22021"
 """SQLSTATE character_not_in_repertoire (PostgreSQL manual, appendix A)."""
+
+UNTERMINATED = "unterminated CSV quoted field"
+TEXT_BEHIND_QUOTE = "text after a closing quote"
+TOO_LONG = "record is longer than 32 MiB"
+TOO_MANY = f"more than {MAX_FIELDS:,} fields"
+UNQUOTED_CR = "unquoted carriage return found in data"
+
+QUOTE_FAULTS = frozenset({UNTERMINATED, TEXT_BEHIND_QUOTE, TOO_LONG})
+"""The messages of records whose quotes do not pair."""
 
 LF, CR = 10, 13
 

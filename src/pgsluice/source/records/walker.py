@@ -6,6 +6,7 @@ peculiar: where a record is a fault, is blank or spans lines. :func:`scan` yield
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,15 @@ from pgsluice.source.records.rules import CleanSpan, FaultReason, Record
 
 if TYPE_CHECKING:
     from pgsluice.source.records.rules import Positions
+
+
+_BLANK_LINES = re.compile(rb"(?:\r?\n)+")
+
+
+def behind_blank_lines(data: bytes, start: int = 0, stop: int | None = None) -> int:
+    """The position behind the blank lines that begin at ``start`` and end before ``stop``."""
+    blanks = _BLANK_LINES.match(data, start, len(data) if stop is None else stop)
+    return blanks.end() if blanks else start
 
 
 def scan(
@@ -76,6 +86,10 @@ class Walker:
         """
         end = len(self._data) if stop is None else stop
         while start < end:
+            if (after := self._behind_blanks(start, end)) > start:
+                line += self._data.count(b"\n", start, after)
+                start = after
+                continue
             record = self._parser.record(start, line)
             if record is None:
                 return
@@ -83,6 +97,13 @@ class Walker:
                 yield record
             line += self._data.count(b"\n", start, record.next)
             start = record.next
+
+    def _behind_blanks(self, start: int, stop: int) -> int:
+        """The position behind the blank lines that begin at ``start`` and end before ``stop``, if they are no records.
+
+        A file may hold nothing but blank lines, so they are not parsed one by one.
+        """
+        return start if self._fields == 1 else behind_blank_lines(self._data, start, stop)
 
     def spans(self, first_line: int) -> Iterator[CleanSpan | Record]:
         """Yields the records of the whole buffer, neighbouring faultless records as one span.
@@ -99,6 +120,16 @@ class Walker:
                     self.consumed = last.next
                     yield last
                 return
+            if stop - start > rules.WINDOW_BYTES:
+                # One long line. The positions of its delimiters would take many times its memory.
+                span = self._peculiar(start, line)
+                if span is None:
+                    return
+                if isinstance(span, CleanSpan) or not self._parser.is_blank(span):
+                    yield span
+                line += self._data.count(b"\n", start, span.next)
+                self.consumed = start = span.next
+                continue
             lines = classify_lines(
                 self._data[start:stop],
                 self._dialect.delimiter.encode()[0],
@@ -146,6 +177,11 @@ class Walker:
                 self.consumed = start = following
                 at = peculiar[turn]
                 continue
+            if (after_blanks := self._behind_blanks(start, stop)) > start:
+                self.consumed = start = after_blanks
+                blanks = int(ends.searchsorted(start - window)) - at
+                at, line = at + blanks, line + blanks
+                continue
             span = self._peculiar(start, line)
             if span is None:
                 return None
@@ -166,7 +202,9 @@ class Walker:
     def _peculiar(self, start: int, line: int) -> CleanSpan | Record | None:
         """The record, or the faultless records, that begin on a peculiar line; None if the record is incomplete."""
         parser = self._parser
-        return parser.unquoted_record(start, line) or parser.clean_span(start, line) or parser.record(start, line)
+        return (
+            parser.unquoted_record(start, line) or parser.clean_span(start, line) or parser.quoted_record(start, line)
+        )
 
     def _unquoted_window(
         self, window: int, line: int, lines: ClassifiedLines, fields: Positions

@@ -49,7 +49,7 @@ class Chunk:
     text: pa.Table | None
     text_ordinals: OrdinalRanges
     """The ordinals of the rows in ``text``."""
-    faults: tuple[Fault, ...]
+    faults: Sequence[Fault]
 
 
 class DuckDBReader:

@@ -1,0 +1,127 @@
+"""Generators of files that are hard to parse: each makes a file of about a given number of bytes.
+
+``python nasty_files.py NAME SIZE FOLDER`` writes a file, reads it as a load does, and prints CPU time and peak memory.
+"""
+
+from __future__ import annotations
+
+import gzip
+import random
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+_HEADER = b"a,b\n"
+
+
+def _repeat(text: bytes, size: int, *, before: bytes = _HEADER) -> bytes:
+    return before + text * max(1, (size - len(before)) // len(text))
+
+
+def _random_bytes(size: int) -> bytes:
+    return random.Random(size).randbytes(size)
+
+
+def _random_special(size: int) -> bytes:
+    return _HEADER + bytes(random.Random(size).choices(b'",\n\r"a\0', k=size))
+
+
+def _utf16_halves(size: int) -> bytes:
+    # An odd number of bytes: the last character is half of one.
+    return b"\xff\xfe" + "a,b\n".encode("utf-16-le") + ("1,\u2028\n".encode("utf-16-le") * (size // 8)) + b"1"
+
+
+GENERATORS: dict[str, Callable[[int], bytes]] = {
+    "endless quote": lambda n: _repeat(b"2,y\n", n, before=b'a,b\n1,"x\n'),
+    "endless quote in the header": lambda n: _repeat(b"2,y\n", n, before=b'a,"b\n'),
+    "quote on each line": lambda n: _repeat(b'1,"x\n', n),
+    "quote ends each line": lambda n: _repeat(b'1,"\n', n),
+    "quote begins each line": lambda n: _repeat(b'"\n', n),
+    "quoted fields across lines": lambda n: _repeat(b'a","\n', n),
+    "quoted fields across lines, in the header": lambda n: _repeat(b'a","\n', n, before=b""),
+    "quoted fields across lines, then text": lambda n: _repeat(b'a","\n', n) + b'x"y\n',
+    "long quoted fields across lines": lambda n: _repeat(b'a","' + b"x" * 50 + b"\n", n),
+    "delimiters alone": lambda n: b"," * n,
+    "delimiters behind a header": lambda n: _repeat(b",", n),
+    "delimiters and a newline": lambda n: _repeat(b",", n) + b"\n",
+    "two delimiters": lambda n: _repeat(b",;", n, before=b""),
+    "quotes alone": lambda n: b'"' * n,
+    "quotes behind a header": lambda n: _repeat(b'"', n),
+    "quoted fields alone": lambda n: _repeat(b'"",', n, before=b""),
+    "quoted fields behind a header": lambda n: _repeat(b'"",', n),
+    "quoted newlines": lambda n: _repeat(b'"\n",', n),
+    "apostrophes": lambda n: _repeat(b"a','\n", n, before=b""),
+    "CR alone": lambda n: b"\r" * n,
+    "CR lines": lambda n: _repeat(b"1,2\r", n, before=b"a,b\r"),
+    "CR behind a header": lambda n: _repeat(b"1,2\r", n),
+    "newlines alone": lambda n: b"\n" * n,
+    "NULs": bytes,
+    "NUL lines": lambda n: _repeat(b"\0,\0\n", n),
+    "long line": lambda n: _repeat(b"x", n),
+    "long header": lambda n: b"h" * n,
+    "wide header": lambda n: b",".join(b"c%d" % i for i in range(n // 8)) + b"\n1,2\n",
+    "short rows": lambda n: _repeat(b"1\n", n),
+    "long rows": lambda n: _repeat(b"1,2,3\n", n),
+    "good and short rows": lambda n: _repeat(b"1,2\n1\n", n),
+    "short, good and long rows": lambda n: _repeat(b"1\n1,2\n1,2,3\n", n),
+    "blank and good rows": lambda n: _repeat(b"\n1,2\n", n),
+    "rows that are not UTF-8": lambda n: _repeat(b"1,\xff\n", n),
+    "doubled quotes": lambda n: _repeat(b'"' + b'""' * 1000 + b'",1\n', n),
+    "doubled quotes in one field": lambda n: _repeat(b'""', n, before=b'a,b\n1,"'),
+    "doubled quotes on each line": lambda n: _repeat(b'1,"""x\n', n),
+    "two lines a record": lambda n: _repeat(b'1,"x\ny"\n', n),
+    "random bytes": _random_bytes,
+    "random quotes and delimiters": _random_special,
+    "utf-16 halves": _utf16_halves,
+}
+
+
+def read(path: Path, *, encoding: str | None = None) -> tuple[int, int, str]:
+    """Discovers the file, reads it block by block as a load does, and finds all its records again.
+
+    :returns: how many records and faults there are, and the message of the FileError that ended the reading.
+    """
+    import numpy as np
+
+    from pgsluice.errors import FileError
+    from pgsluice.model import DialectOptions
+    from pgsluice.source.blocks import BlockReader, extent, recheck
+    from pgsluice.source.discover import discover
+    from pgsluice.source.locate import locate
+
+    records = faults = 0
+    try:
+        (file,) = discover([str(path)], DialectOptions(encoding=encoding))
+        columns = file.header if 1 < len(file.header) < 100 else ("a", "b")
+        reader = BlockReader(file, columns)
+        extents = []
+        for block in reader:
+            block = recheck(block, file.dialect, columns)
+            records, faults = records + block.count, faults + len(block.faults)
+            extents.append(extent(block))
+        reader.close()
+        portions = (np.arange(e.first_ordinal, e.first_ordinal + e.count)[:1000] for e in extents)
+        for _ in locate(file, columns, extents, portions):
+            pass
+    except FileError as error:
+        return records, faults, str(error)
+    return records, faults, ""
+
+
+def main() -> None:
+    """Writes one file and reads it."""
+    name, size, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    path = folder / ("nasty.csv.gz" if "--gzip" in sys.argv else "nasty.csv")
+    if "--read" not in sys.argv:
+        data = GENERATORS[name](size)
+        path.write_bytes(gzip.compress(data, 1) if path.suffix == ".gz" else data)
+        return
+    start = time.process_time()
+    found = read(path)
+    print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, *found, sep="\t")
+
+
+if __name__ == "__main__":
+    main()
