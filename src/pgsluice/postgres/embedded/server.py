@@ -29,11 +29,11 @@ from pgsluice.postgres.embedded.installs import (
     DEFAULT_VERSION,
     OTHER_SERVER,
     SQL_EXTENSIONS_SINCE,
-    program,
     psql_program,
     sql_extensions,
 )
 from pgsluice.postgres.embedded.processes import (
+    binary,
     data_folder,
     folder_error,
     make_accessible,
@@ -126,7 +126,7 @@ def stop(data_dir: str | Path = DEFAULT_DATA_DIR) -> bool:
             pgdata = data_folder(base)
             socket_dir = Path(_postmaster_lines(base)[4])
             args = ["-D", str(pgdata), "-m", "fast", "-w", "-t", str(_STOP_SECONDS), "stop"]
-            failure = run_program(program("pg_ctl", found.version), args, pgdata, owner_of(pgdata))
+            failure = run_program(binary("pg_ctl", found.version), args, pgdata, owner_of(pgdata))
     except OSError as error:
         raise folder_error(base, error) from error
     if failure:
@@ -231,7 +231,7 @@ def _pg_ctl_start(pgdata: Path, version: int, uid: int | None) -> str:
     if version >= SQL_EXTENSIONS_SINCE:
         options += f" -c extension_control_path={shlex.quote(_extension_folders())}"
     args = ["-D", ".", "-l", "log", "-o", options, "-w", "-t", str(_START_SECONDS), "start"]
-    return run_program(program("pg_ctl", version), args, pgdata, uid)
+    return run_program(binary("pg_ctl", version), args, pgdata, uid)
 
 
 def _extension_folders() -> str:
@@ -287,7 +287,7 @@ def _init(base: Path, version: int, uid: int | None) -> None:
     if version >= 17:
         locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     args = ["-D", str(fresh), "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", *locale]
-    failure = run_program(program("initdb", version), args, fresh, uid)
+    failure = run_program(binary("initdb", version), args, fresh, uid)
     if failure:
         shutil.rmtree(fresh, ignore_errors=True)
         raise ServerError(f"the embedded server in {base} cannot be made: {failure}", OTHER_SERVER)
