@@ -71,7 +71,7 @@ class CommandGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except SluiceError as error:
-            complain(str(error))
+            complain(error.line, error.details)
             raise typer.Exit(error.exit_code) from error
         except OutputInterrupted as error:
             raise typer.Exit(INTERRUPTED) from error

@@ -111,9 +111,14 @@ def show_csv(make_writer: Callable[[TextIO], Any], header: Sequence[str], rows: 
         writer.writerows(rows)
 
 
-def complain(text: str) -> None:
-    """Writes a complaint as one line, ``pgsluice: text``, to standard error, with control characters as escapes."""
+def complain(text: str, details: Sequence[str] = ()) -> None:
+    """Writes a complaint as one line, ``pgsluice: text``, to standard error, with control characters as escapes.
+
+    :param details: further lines, which are indented.
+    """
     print(f"pgsluice: {parts.clean(' '.join(text.split()))}", file=sys.stderr)
+    for line in details:
+        print(f"  {parts.clean(' '.join(line.split()))}", file=sys.stderr)
 
 
 def show_traceback() -> None:

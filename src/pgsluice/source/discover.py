@@ -20,12 +20,8 @@ from pgsluice.source.streams import DecodedStream, is_remote, open_decoded, tran
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 """How the files of a folder end that are loaded."""
 
-_LAST_NUMBER = re.compile(r"[-_. ]+(?:part[-_. ]?)?[0-9]+$", re.IGNORECASE)
-
-
-def fold(name: str) -> str:
-    """The name in the form in which names are compared: lower case, no outer blanks, ``_`` for ``-`` and blanks."""
-    return re.sub(r"[-\s]+", "_", name.strip().lower())
+_LAST_NUMBER = re.compile(r"(?:[-_. ]+(?:part[-_. ]?)?[0-9]+|\s*[(\[][0-9]+[)\]])$", re.IGNORECASE)
+"""The number of a part or a day at the end of a file name, or of a copy: ``customers (1)``."""
 
 
 def _stems(bare: str) -> tuple[str, ...]:
@@ -39,7 +35,7 @@ def _stems(bare: str) -> tuple[str, ...]:
     stems = [bare]
     while (shorter := _LAST_NUMBER.sub("", stems[-1])) and shorter != stems[-1]:
         stems.append(shorter)
-    return tuple(map(fold, stems))
+    return tuple(stems)
 
 
 def discover(paths: Sequence[str], options: DialectOptions) -> tuple[SourceFile, ...]:

@@ -122,8 +122,8 @@ def test_mistakes(
 ) -> None:
     with pytest.raises(MappingError) as caught:
         pgsluice.load(tmp_path, database_url=db, columns=columns)
-    assert message in caught.value.message
-    assert remedy in caught.value.remedy
+    assert message in str(caught.value)
+    assert remedy in str(caught.value)
 
 
 @pytest.mark.parametrize(

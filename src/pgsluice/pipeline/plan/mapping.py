@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pgsluice.errors import MappingError
-from pgsluice.model import Column, FilePlan, Mode, SourceFile, Table, TableName
-from pgsluice.source.discover import fold
+from pgsluice.model import FilePlan, Mode, SourceFile, Table, TableName
+from pgsluice.pipeline.plan.names import Names
 
 Pairs = Sequence[tuple[str, str]]
 """(field, column) pairs of ``--column``; the first pair that names a field decides, and '' leaves the field out."""
@@ -23,7 +23,8 @@ def map_fields(file: SourceFile, table: Table, mode: Mode, wanted: Pairs) -> Fil
     if not file.header:
         # An empty file has no columns and no rows.
         return FilePlan(file, ())
-    columns, unknown = _find_columns(file, table, wanted)
+    names = Names(c.name for c in table.columns)
+    columns, unknown = _find_columns(file, table, wanted, names)
     if not any(columns):
         # check_pairs() refuses a pair that names a field of a file without field names.
         if _looks_like_data(file.header) and len(file.header) == len(loadable):
@@ -36,44 +37,54 @@ def map_fields(file: SourceFile, table: Table, mode: Mode, wanted: Pairs) -> Fil
             " columns with --column FIELD=COLUMN",
         )
     if unknown:
-        leave, name = shlex.quote(f"{unknown[0]}="), shlex.quote(f"{unknown[0]}=COLUMN")
-        raise MappingError(
-            f"{file.path}: {table.name} has no column {', '.join(repr(f) if f else 'without a name' for f in unknown)}",
-            f"Leave it out with --column {leave}, or name its column with --column {name}: {', '.join(loadable)}",
-        )
+        raise _unknown_fields(file, table, unknown, names)
     _check_unique(file, table, columns, wanted)
     _check_loadable(file, table, columns, mode)
     return FilePlan(file, tuple(columns))
 
 
-def _find_columns(file: SourceFile, table: Table, wanted: Pairs) -> tuple[list[str], list[str]]:
-    """The column of each field ('' for none), and the fields that are not left out and have no column."""
-    by_exact = {c.name: c for c in table.columns}
-    by_fold: dict[str, list[Column]] = {}
-    for c in table.columns:
-        by_fold.setdefault(fold(c.name), []).append(c)
-
-    def find(field: str) -> Column | None:
-        if field in by_exact:
-            return by_exact[field]
-        near = by_fold.get(fold(field), [])
-        return near[0] if len(near) == 1 else None
-
+def _find_columns(
+    file: SourceFile, table: Table, wanted: Pairs, names: Names
+) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """The column of each field ('' for none), and the fields without a column, each with the columns it could mean."""
     columns: list[str] = []
-    unknown: list[str] = []
+    unknown: list[tuple[str, list[str]]] = []
     for field in file.header:
         # In a replay a field without a name is a field that the run left out.
         named = "" if file.feeds is not None and not field else _named_column(field, table, wanted)
-        column = find(field if named is None else named)
-        if column is None and named:
+        found = names.find(field if named is None else named)
+        if named and len(found) != 1:
             raise MappingError(
                 f"--column {field}={named}: {table.name} has no column {named!r}",
                 f"Its columns are {', '.join(c.name for c in table.columns if not c.generated)}",
             )
-        columns.append(column.name if column else "")
-        if column is None and named is None:
-            unknown.append(field)
+        columns.append(found[0] if len(found) == 1 else "")
+        if len(found) != 1 and named is None:
+            unknown.append((field, found))
     return columns, unknown
+
+
+def _unknown_fields(
+    file: SourceFile, table: Table, unknown: Sequence[tuple[str, list[str]]], names: Names
+) -> MappingError:
+    """The error for fields without a column: each with its nearest column, and the options to copy."""
+    described, options = [], []
+    for field, candidates in unknown:
+        if len(candidates) > 1:
+            described.append(f"{field!r} (could be {' or '.join(candidates)})")
+            options.append(f"--column {shlex.quote(f'{field}={candidates[0]}')}")
+        elif near := names.nearest(field) if field else "":
+            described.append(f"{field!r} (nearest: {near})")
+            options.append(f"--column {shlex.quote(f'{field}={near}')}")
+        else:
+            described.append(repr(field) if field else "without a name")
+            options.append(f"--column {shlex.quote(f'{field}=')}")
+    first = shlex.quote(f"{unknown[0][0]}=")
+    return MappingError(
+        f"{file.path}: {table.name} has no column {', '.join(described)}",
+        f"Name the columns, for example {' '.join(options)}, or leave a field out with --column {first};"
+        f" columns of {table.name}: {', '.join(c.name for c in table.columns if not c.generated)}",
+    )
 
 
 def _check_unique(file: SourceFile, table: Table, columns: Sequence[str], wanted: Pairs) -> None:

@@ -70,18 +70,43 @@ def _map_files(
     columns: Sequence[tuple[str, str]],
     modes: Modes,
 ) -> dict[TableName, tuple[FilePlan, ...]]:
-    """The files of each table with their columns."""
+    """The files of each table with their columns.
+
+    :raises MappingError: as :func:`make_plan`; all files without a table or with unknown fields are named at once.
+    """
     feeds: dict[TableName, list[SourceFile]] = {}
+    mapped: dict[TableName, tuple[FilePlan, ...]] = {}
+    problems: list[MappingError] = []
     for file in files:
-        feeds.setdefault(table_of(file, tables, wanted).name, []).append(file)
-    mapped = {
-        name: tuple(map_fields(file, by_name[name], modes.of(name), columns) for file in group)
-        for name, group in feeds.items()
-    }
-    for name, group in mapped.items():
-        check_same_columns(by_name[name], group)
+        with _collected(problems):
+            feeds.setdefault(table_of(file, tables, wanted).name, []).append(file)
+    for name, group in feeds.items():
+        plans: list[FilePlan] = []
+        for file in group:
+            with _collected(problems):
+                plans.append(map_fields(file, by_name[name], modes.of(name), columns))
+        mapped[name] = tuple(plans)
+    if problems:
+        raise _one_error(problems)
+    for name, group_plans in mapped.items():
+        check_same_columns(by_name[name], group_plans)
     check_pairs(columns, mapped, by_name)
     return mapped
+
+
+@contextmanager
+def _collected(problems: list[MappingError]) -> Iterator[None]:
+    """Collects the MappingError of a block, so that the next files are looked at as well."""
+    try:
+        yield
+    except MappingError as error:
+        problems.append(error)
+
+
+def _one_error(problems: Sequence[MappingError]) -> MappingError:
+    if len(problems) == 1:
+        return problems[0]
+    return MappingError(f"{len(problems)} files do not fit the tables", details=[str(problem) for problem in problems])
 
 
 def _table_plan(
