@@ -1,6 +1,6 @@
-"""An attempt: one try to load everything in one transaction. The only place that dispatches on the strategy.
+"""An attempt: one try to load every table in one transaction. It chooses, by the strategy, who finishes a table.
 
-The stages of an attempt: :mod:`~pgsluice.pipeline.plan` (schema file, plan, locks), :mod:`~pgsluice.pipeline.ingest`
+The steps of an attempt: :mod:`~pgsluice.pipeline.plan` (schema file, plan, locks), :mod:`~pgsluice.pipeline.ingest`
 (rows reach PostgreSQL), :mod:`~pgsluice.pipeline.apply` or :mod:`~pgsluice.pipeline.publish.shadow_tables` (constraints
 are in force, rows that violate them are rejects), :mod:`~pgsluice.pipeline.settle` (balance, limits, commit).
 """
@@ -75,7 +75,7 @@ class Attempt:
 
     @property
     def committing(self) -> RunResult | None:
-        """The complete result, if the attempt has begun to publish; else None."""
+        """The complete result as soon as the COMMIT was sent; None before. Whether it is true, the ledger knows."""
         if self._settlement is None or self._settlement.committing is None:
             return None
         return self._settlement.complete(self._settlement.committing)
@@ -90,7 +90,7 @@ class Attempt:
 
         :param connect: opens a further connection with the given application name.
         :raises FallBack: a table needs a safer strategy.
-        :raises SluiceError: something stands against the load.
+        :raises SluiceError: the load cannot go on, for a reason that the user can act on.
         :raises psycopg.Error: an error that does not concern a row.
         """
         main = self._main
@@ -179,7 +179,7 @@ class Attempt:
 
 
 def _may_go_direct(conn: psycopg.Connection, table_run: TableRun) -> bool:
-    """Whether rows may go past the stage into a table that holds rows.
+    """Whether COPY may write straight into a table that holds rows, without a stage.
 
     That requires the mode append, in which no row is matched with another, and that only constraints decide which rows
     stay. It does not pay if foreign keys can be checked in bulk: checking them row by row takes longer than a stage.

@@ -22,7 +22,7 @@ def drop_keys(conn: psycopg.Connection, tables: Sequence[Table]) -> None:
 
     - COPY fills page after page. In a table that was not truncated in the same transaction, COPY puts short rows into
       an earlier page that has room left (``CopyFrom`` and ``TABLE_INSERT_SKIP_FSM``, copyfrom.c). The position of a
-      row would then no longer tell its ordinal, and :class:`~pgsluice.pipeline.row_map.RowMap` relies on that.
+      row would then no longer tell its ordinal, and :class:`~pgsluice.pipeline.state.RowMap` relies on that.
     - COPY skips the write-ahead log where ``wal_level`` is minimal.
     """
     # Every foreign key is dropped before the first unique key, because PostgreSQL does not drop a referenced key.

@@ -1,17 +1,17 @@
 """Memory and workers of a session, set by rules so that the user need not set them.
 
-Memory: an index build gets an eighth of the server's ``effective_cache_size``, at most 512 MB and at least the
-server's ``maintenance_work_mem``. One index is built at a time, and PostgreSQL divides the amount among the workers of
-that build. A sort or a hash gets an eighth of the amount (``work_mem``), because several of them run at once and a
-hash takes twice its share (``hash_mem_multiplier``). The buffers for temporary tables get the same
-(``temp_buffers``). No setting becomes smaller than the server has it. With PostgreSQL's defaults (4 MB, 8 MB) every
-query over a million rejects wrote temporary files.
+Memory: an index build gets an eighth of the server's ``effective_cache_size``, at most 512 MB and at least the server's
+``maintenance_work_mem``. One index is built at a time, and PostgreSQL divides the amount among the workers of that
+build. A sort or a hash gets an eighth of that amount (``work_mem``), because several of them run at once and a hash
+takes twice its share (``hash_mem_multiplier``). The buffers for temporary tables (``temp_buffers``) are as large as
+``work_mem``. No setting becomes smaller than the server has it. With PostgreSQL's defaults (4 MB, 8 MB) every query
+over a million rejects wrote temporary files.
 
-Workers: an index build gets one process for each core. PostgreSQL's default is two workers beside the leader, and
-the leader sorts as well. That is one process too many on two cores: four indexes of three million rows took 4.9 s
-instead of 4.5 s, and a load 5.0 s instead of 4.3 s (medians of seven and five runs). On eight cores it is too few. The
-setting changes only if it has its default and if the server is on this machine, because only then the number of cores
-is known. PostgreSQL takes fewer workers for a small table.
+Workers: an index build gets one process for each core. PostgreSQL's default is two workers beside the leader, and the
+leader sorts as well. On two cores that is one process too many: four indexes of three million rows took 4.9 s instead
+of 4.5 s, and a load 5.0 s instead of 4.3 s (medians of seven and five runs). On eight cores it is too few. The setting
+changes only if it has its default and if the server is on this machine, because only then pgsluice knows the number of
+cores. PostgreSQL takes fewer workers for a small table.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """The sender: copies batches to PostgreSQL by COPY, into the table itself, its stage or its shadow table.
 
-Each COPY runs in a savepoint, so a COPY that PostgreSQL refuses leaves nothing behind. The rows of a refused COPY go,
-as texts, into the table's text stage, where PostgreSQL's input functions find the bad rows
+A COPY runs in a savepoint, so a COPY that PostgreSQL refuses leaves nothing behind. A frozen COPY is the exception: all
+frozen COPYs of a table share the savepoint of :mod:`pgsluice.pipeline.ingest.loop`. The rows of a refused block are
+parsed and sent again in two parts: certain rows in binary, the others as text. If PostgreSQL refuses a part as well,
+its rows go, as texts, into the table's text stage, where PostgreSQL's input functions find the bad rows
 (:mod:`pgsluice.pipeline.validate.values`).
 """
 
@@ -87,7 +89,7 @@ class CopySender:
     def _copy_raw(self, batch: RawBatch) -> int | None:
         block, table_run, conn = batch.block, batch.table_run, self._conn
         if _goes_to_stage(batch):
-            # A sequence numbers the staged rows, so their ordinals must be one range.
+            # A sequence numbers the staged rows, so the ordinals of the block must be consecutive.
             if len(block.ordinals) > 1:
                 return None
             table_run.scratch.ensure_stage(conn)
@@ -179,7 +181,7 @@ class CopySender:
                 return
         rows = table
         if table_run.strategy is Strategy.STAGE:
-            # A stage accepts a forbidden NULL; it is found when the rows leave the stage.
+            # A stage has no NOT NULL. A validation finds a forbidden NULL before the rows leave the stage.
             table_run.findings.suspect = True
             rows, names = with_ordinals(table, ordinals, batch.file.base), [table_run.scratch.ordinal, *names]
         frozen = table_run.strategy is Strategy.SWAP
@@ -217,14 +219,14 @@ class CopySender:
             except psycopg.Error as error:
                 if not is_row_error(error):
                     raise
-                # At most once more, because dropped CHECKs cannot be violated again.
+                # The COPY is tried at most once more, because the second COPY cannot violate a dropped CHECK.
                 if not self._drop_violated_checks(table_run, error):
                     return None
 
     def _drop_violated_checks(self, table_run: TableRun, error: psycopg.Error) -> bool:
         """Drops the CHECKs of an empty table after the first row that violates a CHECK; False if nothing is dropped.
 
-        They are validated when all rows are in, in one scan, instead of ending one COPY after another.
+        When all rows are in the table, one scan validates the CHECKs. Otherwise each bad row would end a COPY.
         """
         checks = {c.name for c in table_run.table.checks}
         findings = table_run.findings

@@ -38,9 +38,10 @@ def eliminate(
 ) -> None:
     """Decides which rows of a group are excluded.
 
-    Rows that can have no parent within the group are excluded first, to any depth. Then each key that several rows
-    have goes to the first row in file order. If that excludes the parent of a row, the child is excluded for good. The
-    child may have kept other rows from a key, so the duplicates are decided again without it.
+    Rows that can have no parent within the group are excluded first, to any depth. Then the first row in file order
+    keeps each key that several rows have, and the others are excluded. If that excludes the parent of a row, the child
+    is excluded for good. The child may have been the first row of another key, so the duplicates are decided again
+    without the child.
 
     :param keys: foreign keys within the group, by the relation that they belong to.
     """
@@ -59,14 +60,14 @@ def _stored_duplicate() -> sql.SQL:
 
 
 def _exclude_duplicates(conn: psycopg.Connection, *, listed: bool) -> None:
-    """Excludes rows that share a unique key with an earlier row, as if the rows came one by one.
+    """Excludes rows that share a unique key with an earlier row, as if PostgreSQL inserted the rows one by one.
 
     A row that is rejected for another reason was never in the index and excludes no other row. With several unique
     indexes a row may be later in one group and first in another. So each round excludes only duplicates whose group
     leader is the first in all of its groups, until every group has one row. The rest of a long chain is decided row by
     row.
 
-    :param listed: list the excluded rows of a single index as well; those of several indexes are always listed.
+    :param listed: also list the rows that a single index excludes. Rows that several indexes exclude are always listed.
     """
     conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(CONTENDER))
     conn.execute(compose("validate", "exclude_stored_duplicates", stored_duplicate=_stored_duplicate()))

@@ -22,8 +22,8 @@ from pgsluice.source.records.rules import (
 )
 
 _SPAN_RECORDS = 16
-"""How many records :meth:`RecordParser.clean_span` matches at most. The classified lines are then consulted again,
-because a long span of plain lines is found faster there."""
+"""How many records :meth:`RecordParser.clean_span` matches at most. Its caller then asks the classified lines again,
+which find a long span of plain lines faster."""
 
 
 class _Edge(enum.Enum):
@@ -77,7 +77,7 @@ class RecordParser:
         self._column_names = column_names
         self._at_end = at_end
         self.keeps_blanks = fields == 1 and not loses_blanks(dialect)
-        """A blank line is a record, and DuckDB reads the line as it stands."""
+        """Whether a blank line is a record: the file has one field, and the dialect lets DuckDB read blank lines."""
         self._delimiter = dialect.delimiter.encode()
         self._quote = dialect.quote.encode()
         self._unquoted_value = re.compile(b"[^" + re.escape(self._delimiter) + b"\n]*")
@@ -99,7 +99,7 @@ class RecordParser:
         return record.end == record.start and self._fields != 1
 
     def clean_span(self, start: int, line: int) -> CleanSpan | None:
-        """The faultless records from ``start`` on, up to the first record that is a fault or may be incomplete.
+        """The faultless records from ``start`` on, up to the first record that has a fault or may be incomplete.
 
         :returns: None when the first record is not faultless.
         """
@@ -260,7 +260,7 @@ class RecordParser:
 def _stopped(edge: _Edge, message: str) -> Exception:
     """The exception for a record that does not end before the edge.
 
-    :param message: for a record that cannot end behind the edge either.
+    :param message: the fault of a record that more bytes could not complete.
     """
     return _Incomplete() if edge is _Edge.DATA_END else _BadStructure(message)
 
