@@ -23,7 +23,7 @@ def write(folder: Path, *names: str, data: bytes = b"a,b\n1,2\n") -> None:
 
 
 def found(*paths: Path | str) -> list[str]:
-    return [Path(f.path).name for f in discover([str(p) for p in paths], NONE)]
+    return [Path(f.path).name for f in discover([str(p) for p in paths], NONE).files if not f.optional]
 
 
 def test_a_folder(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_files_of_any_suffix_in_the_order_given_each_once(tmp_path: Path) -> Non
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    write(tmp_path, "notes.txt")
+    write(tmp_path, "notes.md")
     with pytest.raises(FileError, match=r"no CSV file in this folder \(looked for \*\.csv, "):
         found(tmp_path)
     with pytest.raises(FileError, match="no such file or folder"):
@@ -79,7 +79,7 @@ def folded(stems: tuple[str, ...]) -> tuple[str, ...]:
 )
 def test_stems(tmp_path: Path, name: str, stem: str, full: str) -> None:
     write(tmp_path, name)
-    (file,) = discover([str(tmp_path / name)], NONE)
+    (file,) = discover([str(tmp_path / name)], NONE).files
     assert folded(file.stems) == ((full,) if stem == full else (full, stem))
 
 
@@ -93,7 +93,7 @@ def test_stems(tmp_path: Path, name: str, stem: str, full: str) -> None:
 )
 def test_numbers_go_one_by_one(tmp_path: Path, name: str, stems: tuple[str, ...]) -> None:
     write(tmp_path, name)
-    (file,) = discover([str(tmp_path / name)], NONE)
+    (file,) = discover([str(tmp_path / name)], NONE).files
     assert folded(file.stems) == stems
 
 
@@ -116,17 +116,17 @@ def test_numbers_go_one_by_one(tmp_path: Path, name: str, stems: tuple[str, ...]
 def test_headers(tmp_path: Path, data: bytes, header: tuple[str, ...]) -> None:
     for name in ("x.csv", "x.csv.gz"):
         write(tmp_path, name, data=data)
-        (file,) = discover([str(tmp_path / name)], NONE)
+        (file,) = discover([str(tmp_path / name)], NONE).files
         assert file.header == header
         assert file.bytes == (tmp_path / name).stat().st_size
 
 
 def test_dialect_and_encoding(tmp_path: Path) -> None:
     write(tmp_path, "u.csv", data="a\tb\n1\t2\n".encode("utf-16"))
-    (file,) = discover([str(tmp_path / "u.csv")], NONE)
+    (file,) = discover([str(tmp_path / "u.csv")], NONE).files
     assert (file.dialect.encoding, file.dialect.delimiter) == ("utf-16", "\t")
     write(tmp_path, "l.csv", data="é,b\n".encode("latin-1"))
-    (file,) = discover([str(tmp_path / "l.csv")], DialectOptions(encoding="latin-1"))
+    (file,) = discover([str(tmp_path / "l.csv")], DialectOptions(encoding="latin-1")).files
     assert file.header == ("é", "b")
     with pytest.raises(CallError):
         discover([str(tmp_path / "l.csv")], DialectOptions(delimiter="ab"))
@@ -151,7 +151,7 @@ def test_urls() -> None:
     system = fsspec.filesystem("memory")
     system.pipe_file("/test-discover/b.csv", b"a,b\n1,2\n")
     system.pipe_file("/test-discover/a_1.csv", b"a;b\n")
-    files = discover(["memory://test-discover", "memory://test-discover/b.csv"], NONE)
+    files = discover(["memory://test-discover", "memory://test-discover/b.csv"], NONE).files
     assert [(f.stems, f.bytes, f.header) for f in files] == [(("a_1", "a"), 4, ("a", "b")), (("b",), 8, ("a", "b"))]
     with pytest.raises(FileError, match=r"none\.csv"):
         discover(["memory://test-discover/none.csv"], NONE)

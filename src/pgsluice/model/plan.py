@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from pgsluice.model.catalog import Table, TableName
-from pgsluice.model.files import SourceFile
+from pgsluice.model.files import IgnoredFile, SourceFile
 
 
 class Strategy(enum.StrEnum):
@@ -102,3 +102,5 @@ class Plan:
     tables: tuple[TablePlan, ...]
     cycles: tuple[tuple[str, ...], ...] = ()
     """Groups of tables whose foreign keys form a cycle, each group in load order."""
+    ignored: tuple[IgnoredFile, ...] = ()
+    """Files of the folders that are not loaded."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from pgsluice.model.files import IgnoredFile
+
 
 class RunStatus(enum.StrEnum):
     """How a run ended. ``running``, ``failed`` and ``interrupted`` occur in the ledger only."""
@@ -140,6 +142,8 @@ class RunResult:
     """Why nothing was published: the limit that was exceeded, or that every file was loaded before."""
     replay_of: int | None = None
     """The run whose corrected rejects were loaded."""
+    ignored: tuple[IgnoredFile, ...] = ()
+    """Files of the folders that were not loaded."""
 
 
 @dataclass(frozen=True, slots=True)

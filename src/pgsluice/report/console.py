@@ -19,6 +19,7 @@ from pgsluice.model import (
 )
 from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size
 from pgsluice.report.parts import height as lines_of
+from pgsluice.report.plan_text import ignored_parts
 from pgsluice.text import pluralize
 
 GROUPS_SHOWN = 6
@@ -59,6 +60,7 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
         rows = pluralize(sum(f.read for f in before), "row")
         held = size(sum(f.bytes for f in before))
         parts.append(Line(f"Resumed: {pluralize(len(before), 'file')} ({rows}, {held}) had been staged before."))
+    parts += ignored_parts(result.ignored)
     low = height is not None and height < LOW_TERMINAL
     ending = _run_ending(result, GROUPS_SHOWN // 2 if low else GROUPS_SHOWN, address)
     if owed := _left_to_vacuum(result):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import enum
+import fnmatch
 import os
 import re
+import shlex
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any, NamedTuple
 
-from pgsluice.errors import FileError
-from pgsluice.model import DialectOptions, SourceFile
+from pgsluice.errors import CallError, FileError
+from pgsluice.model import DialectOptions, IgnoredFile, SourceFile
 from pgsluice.source.blocks import header_fault
 from pgsluice.source.dialect import SAMPLE_BYTES, encoding_of, sniff
 from pgsluice.source.records.rules import MAX_RECORD_BYTES, LineTooLong
@@ -19,6 +23,9 @@ from pgsluice.source.streams import DecodedStream, is_remote, open_decoded, tran
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 """How the files of a folder end that are loaded."""
+
+_OPTIONAL = re.compile(r"\.(?:txt|tab|dat|psv|tbl|data|asc|out)(?:\.gz)?$", re.IGNORECASE)
+"""How the files of a folder end that are loaded if their name is that of a table."""
 
 _LAST_NUMBER = re.compile(r"(?:[-_. ]+(?:part[-_. ]?)?[0-9]+|\s*[(\[][0-9]+[)\]])$", re.IGNORECASE)
 """The number of a part or a day at the end of a file name, or of a copy: ``customers (1)``."""
@@ -38,25 +45,54 @@ def _stems(bare: str) -> tuple[str, ...]:
     return tuple(stems)
 
 
-def discover(paths: Sequence[str], options: DialectOptions) -> tuple[SourceFile, ...]:
+class Discovery(NamedTuple):
+    """What the paths name."""
+
+    files: tuple[SourceFile, ...]
+    ignored: tuple[IgnoredFile, ...]
+    """Files of the folders that are not loaded. Hidden files are not mentioned."""
+
+
+def discover(
+    paths: Sequence[str], options: DialectOptions, skip: Sequence[str] = (), *, recursive: bool = False
+) -> Discovery:
     """The files that the paths name, each once, in the order of the paths.
 
     A folder names the files directly in it that end in one of SUFFIXES and are not hidden. They are in the order of
-    their names, with numbers as numbers: 2 before 10.
+    their names, with numbers as numbers: 2 before 10. Files with the suffix of a text file are optional.
 
     :param options: the parts of the dialect that the user fixed, for all files.
+    :param skip: globs; a file whose path or name matches is not loaded.
+    :param recursive: a folder names the files in its subfolders as well.
     :raises FileError: a path is missing or unreadable, a folder has no file to load, or a header is a fault.
-    :raises CallError: an option of the dialect is not allowed.
+    :raises CallError: an option of the dialect is not allowed, or a glob of ``skip`` matches no file.
     """
     files: list[SourceFile] = []
+    ignored: list[IgnoredFile] = []
     seen: set[str] = set()
+    unused = set(skip)
     for path in paths:
-        for name, identity, size in _expand(path):
-            if identity not in seen:
-                seen.add(identity)
+        for name, identity, size, suffix in _expand(path, recursive):
+            if identity in seen:
+                continue
+            seen.add(identity)
+            base = PurePosixPath(name).name
+            if globs := {glob for glob in skip if fnmatch.fnmatch(base, glob) or fnmatch.fnmatch(name, glob)}:
+                unused -= globs
+                ignored.append(IgnoredFile(name, f"--skip {shlex.quote(min(globs))}"))
+            elif suffix is _Suffix.OTHER:
+                ignored.append(IgnoredFile(name, "its suffix is not that of a CSV file; name the file to load it"))
+            else:
                 _check_name(name)
-                files.append(_look(name, size, options))
-    return tuple(files)
+                try:
+                    files.append(replace(_look(name, size, options), optional=suffix is _Suffix.OPTIONAL))
+                except FileError as error:
+                    if suffix is not _Suffix.OPTIONAL:
+                        raise
+                    ignored.append(IgnoredFile(name, error.message.removeprefix(f"{name}: ")))
+    if unused:
+        raise CallError(f"--skip {shlex.quote(min(unused))} matches no file", "Write it as the folder names the file")
+    return Discovery(tuple(files), tuple(ignored))
 
 
 def _check_name(path: str) -> None:
@@ -82,53 +118,76 @@ def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(int(p), "") if p.isdecimal() else (-1, p) for p in parts], name
 
 
+class _Suffix(enum.Enum):
+    """What the suffix of a file in a folder says."""
+
+    CSV = enum.auto()
+    OPTIONAL = enum.auto()
+    OTHER = enum.auto()
+
+
 _FoundFile = tuple[str, str, int]
 """Path, identity, size."""
 
 _Entries = list[tuple[str, int]]
-"""The files directly in a folder: path, size."""
+"""The files of a folder: path, size."""
 
 
-def _expand(path: str) -> list[tuple[str, str, int]]:
-    """The files that a path names: path, identity (equal for two paths to the same file) and size in bytes."""
+def _expand(path: str, recursive: bool) -> list[tuple[str, str, int, _Suffix]]:
+    """The files that a path names: path, identity (equal for two paths to the same file), size in bytes, suffix."""
     with translated(path):
-        found = _expand_url(path) if is_remote(path) else _expand_local(path)
+        found = _expand_url(path, recursive) if is_remote(path) else _expand_local(path, recursive)
     if not isinstance(found, list):
-        return [found]
+        return [(*found, _Suffix.CSV)]
     files = []
     for name, size in found:
-        base = PurePosixPath(name).name
-        if base.lower().endswith(SUFFIXES) and not base.startswith("."):
+        folder, base = os.path.split(name)
+        if not base.startswith("."):
             identity = name if is_remote(name) else os.path.realpath(name)
-            files.append((_natural(base), name, identity, size))
-    if not files:
+            files.append((_natural(folder), _natural(base), name, identity, size, _suffix(base)))
+    if all(suffix is _Suffix.OTHER for *_, suffix in files):
         raise FileError(
             f"{path}: no CSV file in this folder (looked for {', '.join('*' + s for s in SUFFIXES)})",
-            "Name the files themselves if they are called otherwise",
+            "Name the files themselves if they are called otherwise"
+            + ("" if recursive else ", or look into subfolders with --recursive"),
         )
-    return [(name, identity, size) for _, name, identity, size in sorted(files)]
+    return [(name, identity, size, suffix) for _, _, name, identity, size, suffix in sorted(files, key=_in_order)]
 
 
-def _expand_url(path: str) -> _FoundFile | _Entries:
+def _in_order(found: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The sort key of a file of a folder: the folder, then the name."""
+    return found[:2]
+
+
+def _suffix(base: str) -> _Suffix:
+    if base.lower().endswith(SUFFIXES):
+        return _Suffix.CSV
+    return _Suffix.OPTIONAL if _OPTIONAL.search(base) else _Suffix.OTHER
+
+
+def _expand_url(path: str, recursive: bool) -> _FoundFile | _Entries:
     """The file that a URL names, or the entries of the folder that it names."""
     from fsspec.core import url_to_fs
 
     system, inner = url_to_fs(path)
     if not system.isdir(inner):
         return path, system.unstrip_protocol(inner), int(system.size(inner) or 0)
+    entries = system.find(inner, detail=True).values() if recursive else system.ls(inner, detail=True)
     return [
         (system.unstrip_protocol(entry["name"]), int(entry["size"] or 0))
-        for entry in system.ls(inner, detail=True)
+        for entry in entries
         if entry["type"] == "file"
     ]
 
 
-def _expand_local(path: str) -> _FoundFile | _Entries:
+def _expand_local(path: str, recursive: bool) -> _FoundFile | _Entries:
     """The file that a local path names, or the entries of the folder that it names.
 
     :raises FileError: the path names neither a file nor a folder.
     """
     status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode) and recursive:
+        return [(name, os.stat(name).st_size) for name in _walk(path) if os.path.isfile(name)]
     if stat.S_ISDIR(status.st_mode):
         with os.scandir(path) as listing:
             return [(e.path, e.stat().st_size) for e in listing if e.is_file()]
@@ -138,6 +197,13 @@ def _expand_local(path: str) -> _FoundFile | _Entries:
             "Write it to a file first, and load that",
         )
     return path, os.path.realpath(path), status.st_size
+
+
+def _walk(folder: str) -> Iterator[str]:
+    """The paths of all files below a folder, except in hidden folders."""
+    for inner, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (os.path.join(inner, name) for name in names)
 
 
 def _look(path: str, size: int, options: DialectOptions) -> SourceFile:

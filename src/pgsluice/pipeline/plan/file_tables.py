@@ -66,7 +66,7 @@ def fed_tables(
         try:
             oids.add(table_of(file, tables, wanted).oid)
         except MappingError:
-            complete = False
+            complete = complete and file.optional
     return oids, complete
 
 

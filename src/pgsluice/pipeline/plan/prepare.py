@@ -195,7 +195,7 @@ class Preparation:
                 tables,
                 files,
                 self._options.tables,
-                columns=self._options.columns,
+                fields=self._options.fields,
                 modes=self._options.modes,
                 database=where(self._main),
                 no_swap=self._lessons.no_swap,
