@@ -47,7 +47,8 @@ def table_of(file: SourceFile, tables: Sequence[Table], wanted: Sequence[tuple[s
     option = shlex.quote(f"{nearest or 'TABLE'}={_literal_glob(base)}")
     raise MappingError(
         f"{file.path}: no table is called {file.stems[-1]!r} (tables here: {shown or 'none'})",
-        f"Name its table with --table {option}, or create it first (--schema FILE.sql)",
+        f"Name its table with --table {option}, create it first (--schema FILE.sql), or leave the file out with --skip"
+        f" {shlex.quote(_literal_glob(base))}",
     )
 
 
