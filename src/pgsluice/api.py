@@ -355,7 +355,7 @@ def rejects(
         if table is not None and not (groups or replayed or queries.had_file(conn, run_id, table)):
             raise CallError(f"run {run_id} had no file for a table {table}", "Leave --table out to see all of them")
         path, replay_for = row
-        return run_id, RejectsResult(sum(g.count for g in groups), path, groups, replayed, replay_for)
+        return run_id, RejectsResult(sum(g.count for g in groups), path, groups, replayed, replay=replay_for)
 
 
 def reject_rows(

@@ -168,6 +168,7 @@ def _run_ending(result: RunResult, groups: int, address: str) -> list[Part]:
     if rejects.path:
         parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
     parts.append(Line(f"Next: pgsluice rejects {result.run_id}{address}"))
+    parts += [Line(clean(remedy)) for remedy in rejects.remedies[:3]]
     if any((g.kind, g.sqlstate) == ("structure", _BAD_BYTES) for g in rejects.groups):
         parts.append(Line("If the files are not in UTF-8, name their encoding: --encoding cp1252, latin-1, ..."))
     if result.replay_of is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,22 @@ def test_null_adds_to_the_empty_field(load: Load, conn: Connection, tmp_path: Pa
     put(tmp_path, "items.csv", 'id,name,price\n1,NA,NA\n2,"NA",1\n3,,\\N\n4,"",1\n')
     assert books(load("items.csv", "--null", "NA", "--null", "\\N")) == [(4, 4, 0)]
     assert items(conn) == [(1, None, None), (2, "NA", "1.00"), (3, None, None), (4, "", "1.00")]
+
+
+def test_the_summary_names_the_option_that_cures_the_rejects(db: str, conn: Connection, tmp_path: Path) -> None:
+    conn.execute(ITEMS)
+    rows = "".join(f"{i},a,\\N\n" for i in range(1, 4)) + '4,b,""\n5,c,x\n'
+    put(tmp_path, "items.csv", "id,name,price\n" + rows)
+    ended = call("load", "items.csv", cwd=tmp_path, url=db)
+    assert ended.code == 1
+    assert r"3 rejected values: \N. If it means NULL: --null '\N'" in ended.out
+    assert '1 rejected value: "", an empty field in quotes. If it means NULL: --empty-as-null' in ended.out
+    remedies = [remedy.rpartition("NULL: ")[2] for remedy in ended.out.splitlines() if "If it means NULL" in remedy]
+    options = [word for remedy in remedies for word in shlex.split(remedy)]
+    assert books(call("load", "items.csv", "--max-rejects", "1", "--json", *options, cwd=tmp_path, url=db)) == [
+        (5, 4, 1)
+    ]
+    assert [price for _, _, price in items(conn)] == [None] * 4
 
 
 @pytest.mark.parametrize("many", [False, True])
