@@ -9,7 +9,7 @@ CHECKED := src tests tools $(EXAMPLE)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo check format lint types imports spelling picture picture-check test test-slow \
-  exactness verdicts faults bench
+  exactness verdicts faults storms bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,10 @@ verdicts: venv ## compare verdicts with row-by-row INSERT (SEED, COUNT, VERSION)
 # Each fault in each phase of each mode, at random moments; `make faults CASES=300 SEED=7` for others.
 faults: venv ## each fault in each phase of each mode (SEED, CASES)
 	$(BIN)/python tests/faults/matrix.py $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
+
+# Loads while other sessions change statistics and build indexes; `make storms ROUNDS=50 SEED=7` for others.
+storms: venv ## loads in every mode in a storm of DDL (SEED, ROUNDS)
+	$(BIN)/python tests/acceptance/ddl_storm.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
 # --------------------------------------------------------------------------- benchmark
 

@@ -1,4 +1,4 @@
-"""The eight public functions. The command line calls them; their names are also in :mod:`pgsluice` itself.
+"""The nine public functions. The command line calls them; their names are also in :mod:`pgsluice` itself.
 
 Each function opens its own connections and closes them. Parameters that several functions share have the same meaning
 everywhere; :func:`load` describes them most completely.
@@ -21,6 +21,7 @@ from pgsluice.model import (
     Listener,
     LoadOptions,
     Plan,
+    PurgeResult,
     Reject,
     RejectsResult,
     RunResult,
@@ -31,6 +32,7 @@ from pgsluice.model import (
 from pgsluice.options import build_options
 from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
 from pgsluice.pipeline.plan.prepare import target_tables
+from pgsluice.pipeline.rejects.purge import purge
 from pgsluice.pipeline.rejects.replay import open_replay
 from pgsluice.pipeline.resume import reopen
 from pgsluice.pipeline.run import Run
@@ -68,6 +70,7 @@ def load(
     no_wait: bool = False,
     lock_timeout: float = 5.0,
     resumable: bool = False,
+    settle: float = 0.0,
     listen: Listener = ignore_progress,
 ) -> RunResult:
     """Loads CSV files into the tables that their names say: publish all tables or none.
@@ -104,10 +107,12 @@ def load(
     :param no_wait: raise LockedError if another run or session has locked a table, instead of waiting.
     :param lock_timeout: seconds to wait for a lock on a table, before the run pauses and tries again.
     :param resumable: stage each file in a transaction of its own, so that :func:`resume` can continue the run.
+    :param settle: raise FileError if a file was written less than so many seconds ago; 0 refuses no file.
     :param listen: a function that receives the progress of the run.
     :returns: what was read, loaded and rejected. A vetoed run returns a result too.
     :raises CallError: an argument is wrong.
-    :raises FileError: a path is missing, unreadable or not CSV.
+    :raises FileError: a path is missing, unreadable or not CSV, or a file has changed since it was planned; nothing was
+        published.
     :raises MappingError: files and tables do not fit.
     :raises SchemaFileError: ``schema`` cannot be executed.
     :raises DatabaseError: the database cannot be reached or refuses a statement.
@@ -138,6 +143,7 @@ def load(
         no_wait=no_wait,
         lock_timeout=lock_timeout,
         resumable=resumable,
+        settle=settle,
     )
     conninfo = resolve(database_url, data_dir)
     return Run(partial(_open, conninfo), [os.fspath(p) for p in paths], options, listen).execute()
@@ -355,7 +361,8 @@ def rejects(
         if table is not None and not (groups or replayed or queries.had_file(conn, run_id, table)):
             raise CallError(f"run {run_id} had no file for a table {table}", "Leave --table out to see all of them")
         path, replay_for = row
-        return run_id, RejectsResult(sum(g.count for g in groups), path, groups, replayed, replay=replay_for)
+        count, purged = sum(g.count for g in groups), queries.purged_rejects(conn, run_id)
+        return run_id, RejectsResult(count, path, groups, replayed, replay=replay_for, purged=purged)
 
 
 def reject_rows(
@@ -377,6 +384,20 @@ def reject_rows(
             yield from queries.reject_rows(conn, run_id, table)
 
 
+def purge_rejects(older_than: str, *, database_url: str | None = None, data_dir: str | None = None) -> PurgeResult:
+    """Deletes old rejects from the ledger, and their reports in ``data_dir``. The counts of the runs stay.
+
+    :param older_than: ``12h``, ``30d`` or ``8w``: delete the rejects of runs that ended longer ago.
+    :param database_url: the server, as for :func:`load`; an embedded server is not created.
+    :param data_dir: the folder for the embedded server's data and for reports, as for :func:`load`.
+    :returns: what was deleted.
+    :raises CallError: ``older_than`` is no age, or a report cannot be deleted.
+    :raises DatabaseError: the database cannot be reached, or the role may not delete rejects.
+    """
+    with _existing(database_url, data_dir) as conn:
+        return purge(conn, older_than, build_options(data_dir=data_dir).reports)
+
+
 def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
     """Plans a load in a transaction that is rolled back."""
     with connect(conninfo) as conn:
@@ -386,7 +407,7 @@ def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
             applied = (
                 schema_file.apply_missing(conn, options.schema_file, options.into) if options.schema_file else None
             )
-            found = discover(paths, options.dialect, options.skip, recursive=options.recursive)
+            found = discover(paths, options.dialect, skip=options.skip, recursive=options.recursive)
             with mention_schema_file(applied, options.schema_file):
                 plan = make_plan(
                     conn,

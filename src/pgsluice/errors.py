@@ -39,7 +39,9 @@ class CallError(SluiceError):
 
 
 class FileError(SluiceError):
-    """A file or folder is missing or unreadable, a folder holds no CSV file, or a file is not what its name says."""
+    """A file or folder is missing or unreadable, a folder holds no CSV file, or a file is not what its name says or has
+    changed since it was planned.
+    """
 
 
 class MappingError(SluiceError):
@@ -65,7 +67,14 @@ class DatabaseError(SluiceError):
 
 
 class ConnectError(DatabaseError):
-    """The connection fails: wrong address, server down, wrong password, or a database that does not exist."""
+    """The connection fails: wrong address, server down, wrong password, or a database that does not exist.
+
+    :param passes: the server is there and accepts a connection in a moment, so that a run tries again.
+    """
+
+    def __init__(self, message: str, remedy: str = "", *, passes: bool = False) -> None:
+        super().__init__(message, remedy)
+        self.passes = passes
 
 
 class PrivilegeError(DatabaseError):

@@ -43,6 +43,7 @@ def build_options(
     no_wait: bool = False,
     lock_timeout: float = 5.0,
     resumable: bool = False,
+    settle: float = 0.0,
 ) -> LoadOptions:
     """Validates the arguments of a public function and return them as options.
 
@@ -73,6 +74,7 @@ def build_options(
         no_wait=no_wait,
         lock_timeout=parse_seconds(lock_timeout),
         resumable=resumable,
+        settle=parse_settle(settle),
         reports=os.path.join(data_dir or ".pgsluice", "rejects"),
     )
 
@@ -110,6 +112,16 @@ def parse_seconds(seconds: float) -> float:
     """
     if not 0.001 <= seconds <= (2**31 - 1) / 1000:
         raise CallError(f"--lock-timeout {seconds:g} is no time to wait", "Say seconds, from 0.001 to 2147483")
+    return seconds
+
+
+def parse_settle(seconds: float) -> float:
+    """Returns ``--settle`` in seconds.
+
+    :raises CallError: the number is negative or no number.
+    """
+    if not 0 <= seconds < float("inf"):
+        raise CallError(f"--settle {seconds:g} is no age of a file", "Say seconds, 0 or more")
     return seconds
 
 
@@ -210,6 +222,8 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
         again=stored["again"],
         resumable=True,
         lock_timeout=stored["lock_timeout"],
+        # Runs of pgsluice 0.2 and before have no such option.
+        settle=stored.get("settle", 0.0),
         reports=stored["reports"],
     )
 

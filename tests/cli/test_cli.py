@@ -133,6 +133,8 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
             "--lock-timeout",
             "0.5",
             "--resumable",
+            "--settle",
+            "30",
         ),
     )
     seen.pop("listen")
@@ -160,6 +162,7 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
         "delete_missing": True,
         "lock_timeout": 0.5,
         "resumable": True,
+        "settle": 30.0,
         "dry_run": True,
         "again": True,
         "no_wait": True,
@@ -246,6 +249,7 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
             "replayed": 0,
             "remedies": [],
             "replay": None,
+            "purged": 0,
         },
         "profile": [],
         "reason": "",

@@ -111,7 +111,9 @@ def test_no_such_database(server: str) -> None:
 
 
 def test_no_such_role(server: str) -> None:
-    assert 'no role "nobody-knows"' in refusal(make_conninfo(server, user="nobody-knows")).message
+    error = refusal(make_conninfo(server, user="nobody-knows"))
+    assert "no such role at socket" in error.message
+    assert "nobody-knows" not in str(error)
 
 
 def test_server_down() -> None:
@@ -171,7 +173,7 @@ def test_passwords(guarded: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with target.connect(make_conninfo(guarded, user="mia", password=SECRET)) as conn:
         assert SECRET not in target.where(conn)
     wrong = refusal(make_conninfo(guarded, user="mia", password=f"{SECRET}!"))
-    assert wrong.message.startswith('wrong password for user "mia" at socket')
+    assert wrong.message.startswith("wrong password for the user at socket")
     monkeypatch.setenv("PGPASSFILE", "/nowhere")
     assert "asks for a password" in refusal(make_conninfo(guarded, user="mia")).message
 

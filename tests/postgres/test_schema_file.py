@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from pgsluice.errors import FileError, SchemaFileError
 from pgsluice.postgres.schema_file import SchemaApplied, apply_missing
+from pgsluice.verification import verify
 
 Conn = psycopg.Connection[Any]
 
@@ -148,6 +150,80 @@ def test_refused(work: Conn, tmp_path: Path, text: str, message: str) -> None:
         apply(work, tmp_path, text)
     assert message in caught.value.message
     assert caught.value.remedy
+
+
+REFUSED = [
+    "DELETE FROM t",
+    "update t SET a = 1",
+    "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE",
+    "DO $$ BEGIN DELETE FROM t; END $$",
+    "CALL p()",
+    "LOAD 'auto_explain'",
+    "PREPARE x AS DELETE FROM t",
+    "EXECUTE x",
+    "WITH x AS (DELETE FROM t RETURNING a) SELECT * FROM x",
+    "WITH x AS MATERIALIZED (\n UPDATE t SET a = 2 RETURNING a) SELECT * FROM x",
+    "WITH x AS (SELECT 1) DELETE FROM ONLY t USING x",
+    "WITH x AS (SELECT 1) UPDATE t SET a = 3",
+    'INSERT INTO u WITH x AS (UPDATE "t" SET a = 1 RETURNING a) SELECT a FROM x',
+    "EXPLAIN ANALYZE DELETE FROM t",
+    "EXPLAIN (ANALYZE, VERBOSE) UPDATE t SET a = 4",
+    "CREATE ROLE r SUPERUSER",
+    "CREATE USER r",
+    "ALTER ROLE postgres SET work_mem = '1GB'",
+    "ALTER USER postgres PASSWORD 'x'",
+    "DROP ROLE r",
+    "GRANT postgres TO public",
+    "GRANT SUPERUSER TO r",
+    "REVOKE pg_read_all_data FROM r",
+    "GRANT SET ON PARAMETER work_mem TO public",
+    "ALTER SYSTEM SET work_mem = '1GB'",
+    "ALTER DATABASE postgres SET work_mem = '1GB'",
+    "CREATE DATABASE d",
+    "CREATE TABLESPACE s LOCATION '/tmp'",
+    "CREATE SUBSCRIPTION s CONNECTION '' PUBLICATION p",
+]
+
+
+@pytest.mark.parametrize("statement", REFUSED)
+def test_statements_that_change_more_than_they_define(work: Conn, tmp_path: Path, statement: str) -> None:
+    before = "CREATE TABLE t (a int);\nCREATE TABLE u (a int);\nINSERT INTO t VALUES (1);\n"
+    with pytest.raises(SchemaFileError, match=r"s\.sql:4: .* in a schema file") as caught:
+        apply(work, tmp_path, f"{before}{statement};")
+    assert caught.value.remedy
+
+
+def test_statements_that_look_alike(work: Conn, tmp_path: Path) -> None:
+    text = """
+CREATE TABLE lookup (id int PRIMARY KEY, "do" text, update text, delete text);
+INSERT INTO lookup (id, update) VALUES (1, 'update t'), (2, 'delete from t');
+INSERT INTO lookup (update, id) VALUES ('a', 3) ON CONFLICT (id) DO UPDATE SET update = 'b';
+INSERT INTO lookup WITH x AS (SELECT 4) SELECT * FROM x FOR UPDATE;
+SELECT * FROM (SELECT id FROM lookup) AS x FOR UPDATE;
+CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM lookup; RETURN NULL; END $$;
+CREATE FUNCTION g() RETURNS void BEGIN ATOMIC DELETE FROM lookup; END;
+CREATE TRIGGER tr AFTER DELETE OR UPDATE ON lookup EXECUTE FUNCTION f();
+CREATE RULE r AS ON DELETE TO lookup DO ALSO (UPDATE lookup SET id = 1);
+ALTER TABLE lookup ADD FOREIGN KEY (id) REFERENCES lookup ON DELETE CASCADE;
+GRANT UPDATE, DELETE ON lookup TO public;
+CREATE POLICY p ON lookup FOR UPDATE USING (true);
+"""
+    applied = apply(work, tmp_path, text)
+    assert (applied.executed, applied.skipped) == (12, 0)
+    assert work.execute("SELECT count(*) FROM lookup").fetchone() == (4,)
+
+
+@pytest.mark.parametrize("what", ["fifo", "device"])
+def test_a_pipe_or_a_device(work: Conn, tmp_path: Path, what: str) -> None:
+    path = tmp_path / "s.sql"
+    if what == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(FileError, match="no file but a pipe or a device"):
+        apply_missing(work, str(path))
+    with pytest.raises(FileError, match="no file but a pipe or a device"):
+        verify(work, None, str(path))
 
 
 def test_missing_file(work: Conn) -> None:

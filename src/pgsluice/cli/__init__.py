@@ -13,13 +13,14 @@ from typing import Annotated
 
 import typer
 
-from pgsluice.cli.exit_codes import DEFECT, INTERRUPTED, REFUSED, VETOED, WRONG, CommandGroup
-from pgsluice.cli.inspection import rejects, runs, verify
+from pgsluice.cli.exit_codes import DEFECT, INTERRUPTED, REFUSED, UNWRITTEN, VETOED, WRONG, CommandGroup
+from pgsluice.cli.inspection import runs, verify
 from pgsluice.cli.load import load, plan, replay, resume
+from pgsluice.cli.rejects import rejects
 from pgsluice.cli.server import server
-from pgsluice.report.output import show_line
+from pgsluice.report.output import OutputError, complain, open_closed_streams, show_line
 
-__all__ = ["DEFECT", "INTERRUPTED", "REFUSED", "VETOED", "WRONG", "app", "main", "run"]
+__all__ = ["DEFECT", "INTERRUPTED", "REFUSED", "UNWRITTEN", "VETOED", "WRONG", "app", "main", "run"]
 
 app = typer.Typer(
     cls=CommandGroup,
@@ -62,10 +63,19 @@ def main() -> None:
 
     :raises SystemExit: always, with the exit code.
     """
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # The encoding of the terminal may lack characters of file names and data. They are written as escapes.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    app(prog_name="pgsluice")
+    try:
+        app(prog_name="pgsluice")
+    except OutputError as error:  # --version writes before a command begins
+        complain(str(error))
+        raise SystemExit(UNWRITTEN) from error
+    except OSError as error:
+        # Typer writes --help and the errors of usage itself.
+        complain(f"the system refuses: {error}")
+        raise SystemExit(WRONG) from error
 
 
 def run() -> None:

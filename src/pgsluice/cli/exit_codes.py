@@ -12,7 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from pgsluice.errors import SluiceError
-from pgsluice.report.output import OutputInterrupted, complain, show_traceback
+from pgsluice.report.output import OutputError, OutputInterrupted, complain, show_traceback
+from pgsluice.text import without_addresses
 
 if TYPE_CHECKING:
     from pgsluice.model import Listener, Progress
@@ -23,6 +24,8 @@ WRONG = 2
 """The call, the files or the mapping are wrong, or the operating system refuses."""
 REFUSED = 3
 """The database cannot be reached or refuses."""
+UNWRITTEN = 4
+"""As 0, but the result could not be written to standard output."""
 DEFECT = 70
 """A defect of pgsluice (EX_SOFTWARE of sysexits.h)."""
 INTERRUPTED = 130
@@ -71,16 +74,20 @@ class CommandGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except SluiceError as error:
-            complain(error.line, error.details)
+            # The message may repeat an argument of the call.
+            complain(without_addresses(error.line), [without_addresses(detail) for detail in error.details])
             raise typer.Exit(error.exit_code) from error
         except OutputInterrupted as error:
             raise typer.Exit(INTERRUPTED) from error
+        except OutputError as error:
+            complain(str(error))
+            raise typer.Exit(UNWRITTEN) from error
         except KeyboardInterrupt as error:
             unsure = "interrupted while it was publishing; pgsluice runs says whether it was"
             complain(unsure if tracker.committing else "interrupted; nothing was published")
             raise typer.Exit(INTERRUPTED) from error
         except OSError as error:
-            complain(f"the system refuses: {error}")
+            complain(f"the system refuses: {without_addresses(str(error))}")
             raise typer.Exit(WRONG) from error
         except (typer.Exit, typer.Abort):
             raise
@@ -89,6 +96,8 @@ class CommandGroup(TyperGroup):
                 complain(f"the database refuses: {error}")
                 raise typer.Exit(REFUSED) from error
             if type(error).__module__.startswith(("typer", "click")):
+                if isinstance(usage := getattr(error, "message", None), str):
+                    error.message = without_addresses(usage)  # type: ignore[attr-defined]
                 raise  # an error of usage: Typer prints it with the usage line
             show_traceback()
             complain(f"this is a defect of pgsluice: {type(error).__name__}: {error}")

@@ -38,6 +38,7 @@ from pgsluice.cli.options import (
     Recursive,
     Resumable,
     SchemaFile,
+    Settle,
     Skip,
     Tables,
     address,
@@ -78,6 +79,7 @@ def load(
     no_wait: NoWait = False,
     lock_timeout: LockTimeout = 5.0,
     resumable: Resumable = False,
+    settle: Settle = 0.0,
     as_json: Json = False,
     profile: Profile = False,
     quiet: Quiet = False,
@@ -123,6 +125,7 @@ def load(
             no_wait=no_wait,
             lock_timeout=lock_timeout,
             resumable=resumable,
+            settle=settle,
             listen=listen,
         )
         log_result(result)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pgsluice.model import Listener, Progress, RunResult
 
 _SECRET = (
-    r"(?P<before>://[^/@\s:]*:)\S+(?=@)"  # postgresql://user:secret@host
+    r"(?P<before>://[^/@\s:]*:).+(?=@)"  # postgresql://user:secret@host
     r"|(?P<name>password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s'&]+)"  # password=secret, sslpassword='a secret'
 )
 """What stands before a password in an address of libpq, and the password."""

@@ -159,6 +159,14 @@ LockTimeout = Annotated[
         help="Seconds to wait for locked tables, before the run lets other sessions pass and tries again.",
     ),
 ]
+Settle = Annotated[
+    float,
+    typer.Option(
+        "--settle",
+        metavar="SECONDS",
+        help="Refuse files that were written less than SECONDS ago: they may not be complete. 0 refuses none.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
 Run = Annotated[int | None, typer.Argument(metavar="RUN", hidden=True)]
 ServerVersion = Annotated[

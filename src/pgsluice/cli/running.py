@@ -11,7 +11,7 @@ import typer
 
 from pgsluice.cli.exit_codes import VETOED, CommitTracker
 from pgsluice.cli.logs import log_steps, log_to
-from pgsluice.report.output import show, show_json, show_run
+from pgsluice.report.output import OutputError, complain, show, show_json, show_run
 
 if TYPE_CHECKING:
     from pgsluice.cli.options import LogLevel
@@ -45,7 +45,24 @@ def conclude(result: RunResult, address: str, *, as_json: bool, quiet: bool, pro
     :param quiet: no summary unless rows were rejected.
     :param profile: show in addition where the time went.
     :raises typer.Exit: the run was vetoed.
+    :raises OutputError: standard output cannot be written, and the run was not vetoed. The message says how the run
+        ended.
     """
+    vetoed = result.status == "vetoed"
+    try:
+        _show(result, address, as_json=as_json, quiet=quiet, profile=profile)
+    except OutputError as error:
+        ended = f"{error}; run {result.run_id} ended all the same: {result.status}"
+        if not vetoed:
+            raise OutputError(ended) from error
+        # A script has to learn of the veto first.
+        complain(ended)
+    if vetoed:
+        raise typer.Exit(VETOED)
+
+
+def _show(result: RunResult, address: str, *, as_json: bool, quiet: bool, profile: bool) -> None:
+    """Shows the result, with the parameters of :func:`conclude`."""
     if as_json:
         show_json(dataclasses.asdict(result))
     elif not quiet or result.rejects.count:
@@ -54,5 +71,3 @@ def conclude(result: RunResult, address: str, *, as_json: bool, quiet: bool, pro
         from pgsluice.report.console import profile_parts
 
         show(profile_parts(result))
-    if result.status == "vetoed":
-        raise typer.Exit(VETOED)

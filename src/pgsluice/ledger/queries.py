@@ -37,6 +37,11 @@ def replayed_rows(conn: Connection, run_id: int, table: str | None = None) -> in
     return int(fetch_value(conn, "replayed_rows", run_id=run_id, table=table))
 
 
+def purged_rejects(conn: Connection, run_id: int) -> int:
+    """Counts the rejects of a run that a purge has deleted; 0 if they are there, or if the run had none."""
+    return int(fetch_value(conn, "purged_rejects", run_id=run_id))
+
+
 def had_file(conn: Connection, run_id: int, table: str) -> bool:
     """Says whether a run had a file for a table."""
     return bool(fetch_value(conn, "had_file", run_id=run_id, table=table))

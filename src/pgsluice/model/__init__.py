@@ -13,6 +13,7 @@ from pgsluice.model.catalog import Table as Table
 from pgsluice.model.catalog import TableName as TableName
 from pgsluice.model.files import Dialect as Dialect
 from pgsluice.model.files import DialectOptions as DialectOptions
+from pgsluice.model.files import FileIdentity as FileIdentity
 from pgsluice.model.files import IgnoredFile as IgnoredFile
 from pgsluice.model.files import SourceFile as SourceFile
 from pgsluice.model.options import FieldOptions as FieldOptions
@@ -32,6 +33,7 @@ from pgsluice.model.progress import ignore_progress as ignore_progress
 from pgsluice.model.results import Check as Check
 from pgsluice.model.results import FileResult as FileResult
 from pgsluice.model.results import PhaseTime as PhaseTime
+from pgsluice.model.results import PurgeResult as PurgeResult
 from pgsluice.model.results import QueryResult as QueryResult
 from pgsluice.model.results import Reject as Reject
 from pgsluice.model.results import RejectGroup as RejectGroup

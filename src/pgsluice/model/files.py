@@ -53,6 +53,23 @@ class IgnoredFile:
 
 
 @dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """What tells one state of a file from another state of the file, and from another file with its path.
+
+    :mod:`pgsluice.source.identity` says where the properties come from.
+    """
+
+    size: int | None
+    """Bytes on disk; None if the server of a remote file does not say it."""
+    modified: float | None
+    """When the content was last written, in seconds since 1970; None if the server does not say it."""
+    marks: tuple[tuple[str, str], ...]
+    """Names and values of further properties: inode and times of a local file, ETag or version of a remote file."""
+    ends: str = ""
+    """SHA-256, in hexadecimal, of the first and the last bytes on disk."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFile:
     """A file found by discovery: its path, size in bytes, dialect and first record."""
 
@@ -64,8 +81,17 @@ class SourceFile:
     dialect: Dialect
     header: tuple[str, ...]
     """The fields of the first record; they are column names if ``dialect.header`` is true."""
+    names: tuple[str, ...] = ()
+    """The names of the fields that the user gave; () where the header names them."""
     optional: bool = False
     """The file is loaded only if its name is that of a table: it was found in a folder, and its suffix does not say
     that it is a CSV file."""
     feeds: TableName | None = None
     """The table that the file goes into, where the table is known and the file name does not matter: in a replay."""
+    identity: FileIdentity | None = None
+    """The state of the file that was planned. None if the records do not come from the file itself: in a replay."""
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """A name for each field: the user's, otherwise the header's."""
+        return self.names or self.header

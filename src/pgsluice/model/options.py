@@ -82,6 +82,8 @@ class LoadOptions:
     no_wait: bool = False
     lock_timeout: float = 5.0
     """Seconds to wait for the lock on a table, before the run pauses and tries again."""
+    settle: float = 0.0
+    """Seconds: a file that was written less long ago is refused. 0 refuses no file."""
     reports: str = ".pgsluice/rejects"
     """Folder for the CSV reports of rejects."""
 

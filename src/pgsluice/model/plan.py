@@ -67,7 +67,7 @@ class FilePlan:
     @property
     def names(self) -> tuple[str, ...]:
         """A name for each field, for messages: the column, or the header's name of a field that is left out."""
-        return tuple(column or self.file.header[i] for i, column in enumerate(self.columns))
+        return tuple(column or self.file.field_names[i] for i, column in enumerate(self.columns))
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,24 @@ class RejectsResult:
     replay: int | None = None
     """The run to name in ``pgsluice replay``: the run itself or the run that it replays; None if the run was not
     published."""
+    purged: int = 0
+    """Rejects that were deleted from the ledger since; ``count`` does not include them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeResult:
+    """What a purge deleted: the rejects of runs that ended before a moment, and their reports."""
+
+    before: str
+    """The moment as an ISO timestamp."""
+    rejects: int
+    runs: int
+    """How many runs the rejects were of."""
+    reports: int
+    folder: str
+    """The folder whose reports were deleted."""
+    elsewhere: tuple[str, ...] = ()
+    """Paths of reports that are not in the folder, and were not deleted."""
 
 
 @dataclass(frozen=True, slots=True)

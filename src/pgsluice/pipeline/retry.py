@@ -26,13 +26,14 @@ TRANSIENT = {
 LOCKED = "55P03"
 
 
-def transient_reason(error: BaseException, *connections: psycopg.Connection) -> str:
+def transient_reason(error: BaseException, *connections: psycopg.Connection, were_open: bool) -> str:
     """What happened, in words, if the error is a reason to try again; else ''.
 
     :param connections: the connections that may have broken.
+    :param were_open: the run had its connections already. Before, an address that leads nowhere is no reason to wait.
     """
     if isinstance(error, ConnectError):
-        return error.message
+        return error.message if were_open or error.passes else ""
     if not isinstance(error, psycopg.Error):
         return ""
     if error.sqlstate is None:

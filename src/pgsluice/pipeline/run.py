@@ -35,6 +35,9 @@ from pgsluice.source.records.fast_scan import warm_up
 
 _log = logging.getLogger(__name__)
 
+_CONNECTIONS = 2
+"""How many connections a run has: the main connection and the ledger connection."""
+
 
 class Run:
     """One load. Made for one call of :meth:`execute`."""
@@ -56,6 +59,11 @@ class Run:
         self._connect = connect
         self._main: psycopg.Connection
         self._ledger_conn: psycopg.Connection
+        self._connections: list[psycopg.Connection] = []
+        """The main connection and the ledger connection, once they are open."""
+        self._were_open = False
+        """Both connections were open at some time."""
+        self._ledger_ready = False
         self._paths = paths
         self._options = options
         self._listen = listen
@@ -76,16 +84,12 @@ class Run:
         if self._replay:
             found = Discovery(tuple(self._replay.files), ())
         else:
-            found = discover(self._paths, options.dialect, options.skip, recursive=options.recursive)
+            found = discover(
+                self._paths, options.dialect, options.settle, skip=options.skip, recursive=options.recursive
+            )
         # Imports numpy while the connections are opened and the load is planned.
         warm_up()
-        self._open()
         try:
-            ensure(self._ledger_conn)
-            if self._entry.run_id:
-                hold_run(self._ledger_conn, self._entry.run_id)
-            mark_interrupted(self._ledger_conn)
-            drop_left_behind(self._ledger_conn, self._entry.run_id)
             result = self._attempts(found.files)
         except BaseException as error:
             if (after_all := self._fail(error)) is None:
@@ -93,16 +97,35 @@ class Run:
             result = after_all
         finally:
             self._close_checkpoints()
-            self._main.close()
-            self._ledger_conn.close()
+            self._close()
         without_table = self._attempt.plan.ignored if self._attempt and self._attempt.plan else ()
         return replace(result, ignored=(*found.ignored, *without_table))
 
     def _open(self) -> None:
+        """Opens the connections."""
+        # A connection that is open belongs to the list at once: the next one may fail.
         self._main = self._connect("pgsluice")
+        self._connections.append(self._main)
         configure_session(self._main)
         self._ledger_conn = self._connect("pgsluice ledger")
+        self._connections.append(self._ledger_conn)
         self._ledger_conn.autocommit = True
+        if self._entry.run_id:
+            hold_run(self._ledger_conn, self._entry.run_id)
+        self._were_open = True
+
+    def _close(self) -> None:
+        """Closes the connections."""
+        for conn in self._connections:
+            conn.close()
+        self._connections.clear()
+
+    def _prepare_ledger(self) -> None:
+        """Creates or migrates the ledger, and cleans up after interrupted runs."""
+        ensure(self._ledger_conn)
+        mark_interrupted(self._ledger_conn)
+        drop_left_behind(self._ledger_conn, self._entry.run_id)
+        self._ledger_ready = True
 
     def _attempts(self, files: Sequence[SourceFile]) -> RunResult:
         """Attempts to load until an attempt succeeds, or fails with an error that does not pass."""
@@ -111,17 +134,18 @@ class Run:
         while True:
             try:
                 self._close_checkpoints()
-                if again:
-                    self._reopen()
-                    if (result := self._committed_after_all()) is not None:
-                        return result
+                self._reopen()
+                if again and (result := self._committed_after_all()) is not None:
+                    return result
+                if not self._ledger_ready:
+                    self._prepare_ledger()
                 self._attempt = self._new_attempt()
                 return self._attempt.execute(files, self._connect)
             except FallBack as fallback:
                 self._fall_back(fallback)
             except (psycopg.Error, ConnectError) as error:
-                what = transient_reason(error, self._main, self._ledger_conn)
-                locked = getattr(error, "sqlstate", None) == LOCKED
+                what = transient_reason(error, *self._connections, were_open=self._were_open)
+                locked = self._attempt is not None and getattr(error, "sqlstate", None) == LOCKED
                 if locked:
                     what = f"the tables are in use by {self._preparation.lock_holders()}"
                 pause = next(pauses, None)
@@ -161,14 +185,16 @@ class Run:
         self._listen(Progress(Phase.PLAN, str(fallback.table), f"starting again: {fallback.reason}"))
 
     def _reopen(self) -> None:
-        """Rolls back, or opens new connections in place of broken ones."""
-        try:
-            self._main.rollback()
-            self._ledger_conn.execute("SELECT 1")
-        except psycopg.Error:
-            self._main.close()
-            self._ledger_conn.close()
-            self._open()
+        """Opens the connections, or rolls back, or opens new connections in place of broken ones."""
+        if len(self._connections) == _CONNECTIONS:
+            try:
+                self._main.rollback()
+                self._ledger_conn.execute("SELECT 1")
+                return
+            except psycopg.Error:
+                pass
+        self._close()
+        self._open()
 
     def _close_checkpoints(self) -> None:
         if self._attempt is not None and self._attempt.checkpoints is not None:
@@ -194,6 +220,8 @@ class Run:
         if committing is not None:
             with suppress(psycopg.Error, ConnectError):
                 self._reopen()
+        if len(self._connections) < _CONNECTIONS:
+            return None
         with suppress(psycopg.Error):
             self._main.rollback()
         if not self._entry.run_id:

@@ -27,9 +27,12 @@ from pgsluice.pipeline.results import nothing_loaded, table_result, veto_reason
 from pgsluice.pipeline.run_entry import RunEntry
 from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import RunContext, TableRun
-from pgsluice.postgres.planner_hints import analyze
+from pgsluice.postgres.planner_hints import analyze, analyze_if_free
 
 _log = logging.getLogger(__name__)
+
+_LATE_WAIT = "500ms"
+"""How long the end of a published run waits for the lock of a table whose statistics are due."""
 
 _REPORT = "Please report this as a defect of pgsluice"
 
@@ -121,12 +124,14 @@ class Settlement:
     def _publish(self, todo: Sequence[TableRun], result: RunResult) -> None:
         main, clock = self.context.conn, self.context.clock
         self._tell("commit")
+        late: list[TableRun] = []
         for table_run in todo:
             if table_run.strategy is not Strategy.SWAP:
                 move_sequences(main, table_run)
             if table_run.strategy is Strategy.STAGE and table_run.table.owner_is_me:
                 with clock.phase("analyze", table_run.name):
-                    _analyze_if_changed(main, table_run)
+                    if not _analyze_if_changed(main, table_run):
+                        late.append(table_run)
         swap = Swap(main, self.shadows, self.context.listen, self.lock_holders)
         if self.shadows.made:
             with clock.phase("write out"):
@@ -137,6 +142,9 @@ class Settlement:
                 self.checkpoints.drop(main, todo)
             swap.perform(self.options.lock_timeout, no_wait=self.options.no_wait)
             main.commit()
+        for table_run in late:
+            with clock.phase("analyze", table_run.name):
+                _analyze_late(main, table_run)
 
     def _record(self, conn: psycopg.Connection, result: RunResult) -> None:
         """Records the files and the end of the run in the ledger."""
@@ -220,10 +228,27 @@ def check_balance(todo: Sequence[TableRun], rejected: Mapping[int, int]) -> None
             )
 
 
-def _analyze_if_changed(conn: psycopg.Connection, table_run: TableRun) -> None:
-    """Collects statistics if a tenth or more of the table changed, as autovacuum would by default."""
+def _analyze_if_changed(conn: psycopg.Connection, table_run: TableRun) -> bool:
+    """Collects statistics if a tenth or more of the table changed, as autovacuum would by default.
+
+    :returns: False if the statistics are due and another session stands against it, for example one that builds an
+        index concurrently. It waits for this transaction, so this transaction must not wait for it.
+    """
     row = conn.execute("SELECT reltuples FROM pg_class WHERE oid = %s", (table_run.table.oid,)).fetchone()
     counts = table_run.counts
     changed = counts.inserted + counts.updated + counts.deleted
-    if row is not None and changed and changed >= 0.1 * max(row[0], 0):
-        analyze(conn, table_run.relation)
+    due = row is not None and changed > 0 and changed >= 0.1 * max(row[0], 0)
+    return not due or analyze_if_free(conn, table_run.relation)
+
+
+def _analyze_late(conn: psycopg.Connection, table_run: TableRun) -> None:
+    """Collects statistics after the commit, if the other session ends soon. Otherwise autovacuum will do it.
+
+    The rows are published. So no error counts.
+    """
+    try:
+        with conn.transaction():
+            conn.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(_LATE_WAIT)))
+            analyze(conn, table_run.relation)
+    except psycopg.Error as error:
+        _log.info("%s: no statistics after the commit: %s", table_run.name, error)

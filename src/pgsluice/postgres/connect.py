@@ -1,18 +1,19 @@
 """Finds the address of the database and connects to it.
 
-No message of this module contains a password. A message of libpq may quote the address, so this module writes messages
-of its own. Only for an unknown reason it repeats the last line of libpq's message, without the password.
+Why a connection fails is explained in :mod:`pgsluice.postgres.refused_connection`, without a part of the address that
+may be a password.
 """
 
 from __future__ import annotations
 
 import os
-import re
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pgsluice.errors import CallError, ConnectError, DatabaseError, ServerError
+from pgsluice.errors import CallError, DatabaseError, ServerError
+from pgsluice.postgres.refused_connection import FORMS, LIBPQ_VARIABLES, explain, unreadable
+from pgsluice.sql import query
 
 OLDEST_SERVER = 15
 """The oldest major version of PostgreSQL that pgsluice works with."""
@@ -24,12 +25,6 @@ _CONNECT_SECONDS = 10
 # A load may wait minutes for one statement. With keepalives a firewall does not drop the idle connection, and a dead
 # server is noticed after a minute instead of the two hours that operating systems wait by default.
 _KEEPALIVES = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-
-
-_PG_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
-
-
-_FORMS = "Write postgresql://user:password@host:5432/database or 'host=... dbname=...'"
 
 
 def resolve(database_url: str | None, data_dir: str | None, *, make: bool = True) -> str:
@@ -55,7 +50,7 @@ def resolve(database_url: str | None, data_dir: str | None, *, make: bool = True
     if data_dir is None:
         if from_environment := os.environ.get("DATABASE_URL"):
             return _libpq_form(from_environment, "DATABASE_URL")
-        if any(os.environ.get(name) for name in _PG_VARIABLES):
+        if any(os.environ.get(name) for name in LIBPQ_VARIABLES):
             return ""
     from pgsluice.postgres.embedded import server  # only here: a call with an address need not wait for this import
 
@@ -71,7 +66,8 @@ def resolve(database_url: str | None, data_dir: str | None, *, make: bool = True
 def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Connection[tuple[object, ...]]:
     """Opens a connection: not in autocommit mode, with client encoding UTF-8 and isolation level READ COMMITTED.
 
-    Connect timeout, keepalives and application name are set only where the address does not set them.
+    Connect timeout, keepalives and application name are set only where the address does not set them. The timeouts
+    that end statements, transactions and idle sessions are off.
 
     :param conninfo: a URL or keywords and values, as libpq reads them.
     :raises ConnectError: the address cannot be read, no server answers, or the server refuses the connection.
@@ -79,22 +75,31 @@ def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Con
     """
     try:
         given = conninfo_to_dict(conninfo)
-    except psycopg.Error:
-        # libpq quotes the part that it cannot read. That part may be the password, so the message repeats nothing.
-        raise ConnectError(
-            "the address of the database cannot be read", f"{_FORMS}; in a URL write % as %25, @ as %40"
-        ) from None
+    except (psycopg.Error, ValueError):
+        raise unreadable() from None
     params: dict[str, str | int | None] = {"application_name": application_name, **_KEEPALIVES}
     if "PGCONNECT_TIMEOUT" not in os.environ:
         params["connect_timeout"] = _CONNECT_SECONDS
     params |= given
     params["client_encoding"] = "UTF8"
     try:
-        conn: psycopg.Connection[tuple[object, ...]] = psycopg.connect(make_conninfo("", **params))
+        conn: psycopg.Connection[tuple[object, ...]] = psycopg.connect(make_conninfo("", **params), autocommit=True)
     except psycopg.OperationalError as error:
-        raise _explain(error, params) from None  # the text of the cause may quote the address
+        raise explain(error, conninfo, params) from None  # the text of the cause may quote the address
+    except (psycopg.Error, ValueError):
+        raise unreadable() from None  # a number that is no number, or hosts and ports that do not match
     # The role or the database may have another default. A run must see what its other connection has committed.
     conn.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+    try:
+        # In autocommit mode: a rollback would undo the settings.
+        conn.execute(query("session", "no_timeouts"))
+        conn.autocommit = False
+    except psycopg.OperationalError as error:
+        conn.close()
+        raise explain(error, conninfo, params) from None
+    except BaseException:
+        conn.close()
+        raise
     version = conn.info.server_version
     if version < OLDEST_SERVER * 10000:
         conn.close()
@@ -124,82 +129,9 @@ def _libpq_form(address: str, origin: str) -> str:
         # The address has no scheme, or the "://" is part of a value.
         if "=" in address:
             return address
-        raise CallError(f"{origin} is not the address of a database", _FORMS)
+        raise CallError(f"{origin} is not the address of a database", FORMS)
     dialect = scheme.lower().partition("+")[0]
     if dialect not in ("postgres", "postgresql"):
-        raise CallError(f"{origin} begins with {scheme}:// and not with postgresql://", _FORMS)
+        # The scheme is not shown: a password may stand before the first "://".
+        raise CallError(f"{origin} does not begin with postgresql://", FORMS)
     return f"postgresql://{rest}"
-
-
-def _explain(error: psycopg.OperationalError, params: dict[str, str | int | None]) -> ConnectError:
-    """Returns an error with what failed and what to do, in one line each.
-
-    libpq gives no SQLSTATE for a failed connection, so the cause is found in its text. A text that is not in English
-    matches no case, and the last line of the text becomes the message.
-    """
-    text = str(error)
-    lower = text.lower()
-    host = _host(params)
-    user = _param(params, "user", "PGUSER")
-    as_user = f' for user "{user}"' if user else ""
-    if isinstance(error, psycopg.errors.ConnectionTimeout) or "timeout expired" in lower:
-        return ConnectError(
-            f"no answer from {host} in {params.get('connect_timeout') or os.environ['PGCONNECT_TIMEOUT']} s",
-            "Check address, network and firewall, or wait longer with connect_timeout=... in the address",
-        )
-    if "could not translate host name" in lower or "resol" in lower or "name or service not known" in lower:
-        # If a password contains an @ that is not escaped, libpq takes the text behind it for a part of the host.
-        return ConnectError(
-            f"the host {host.rpartition('@')[2]} is not known",
-            "Check its spelling; in a URL, write an @ in the password as %40",
-        )
-    if "password authentication failed" in lower:
-        return ConnectError(f"wrong password{as_user} at {host}", "Check user and password of the address")
-    if "no password supplied" in lower:
-        return ConnectError(f"{host} asks for a password{as_user}", "Put it into the address, PGPASSWORD or ~/.pgpass")
-    if missing := re.search(r'database "([^"]*)" does not exist', text):
-        return ConnectError(f'there is no database "{missing[1]}" at {host}', f"Create it first: createdb {missing[1]}")
-    if missing := re.search(r'role "([^"]*)" does not exist', text):
-        return ConnectError(
-            f'there is no role "{missing[1]}" at {host}', "Name a user in the address: postgresql://user@..."
-        )
-    if "starting up" in lower or "shutting down" in lower:
-        return ConnectError(f"the server at {host} is just starting or stopping", "Try again in a moment")
-    if "connection refused" in lower or "no such file or directory" in lower:
-        return ConnectError(
-            f"no server listens at {host}",
-            f"Start it, or check host and port; without {_named_by()} an embedded server is used",
-        )
-    if "too many clients" in lower or "remaining connection slots" in lower:
-        return ConnectError(f"{host} has no connection left", "Close others or raise max_connections")
-    if "pg_hba.conf" in lower:
-        return ConnectError(
-            f"the server at {host} does not admit this client{as_user}",
-            "Have its pg_hba.conf extended, or check sslmode",
-        )
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    reason = lines[-1] if lines else "no reason given"
-    if password := params.get("password") or os.environ.get("PGPASSWORD"):
-        reason = reason.replace(str(password), "***")
-    return ConnectError(f"no connection to {host}: {reason}", "Check the address of the database")
-
-
-def _named_by() -> str:
-    """Returns the option and the variables without which an embedded server would be used."""
-    given = [name for name in ("DATABASE_URL", *_PG_VARIABLES) if os.environ.get(name)]
-    return " and ".join(["--database-url", *given])
-
-
-def _param(params: dict[str, str | int | None], key: str, variable: str) -> str:
-    return str(params.get(key) or os.environ.get(variable) or "")
-
-
-def _host(params: dict[str, str | int | None]) -> str:
-    """Returns host and port of the address or of libpq's variables, for messages."""
-    host = _param(params, "host", "PGHOST") or _param(params, "hostaddr", "PGHOSTADDR")
-    if not host:
-        service = _param(params, "service", "PGSERVICE")
-        return f"service {service}" if service else "the local socket"
-    if host.startswith("/"):
-        return f"socket {host}"
-    return f"{host}:{_param(params, 'port', 'PGPORT') or 5432}"

@@ -2,6 +2,7 @@
 
 :mod:`pgsluice.postgres.sql_lexer` cuts the file into statements. The first words of a statement tell what it makes or
 changes, and the catalog tells whether that exists. Nothing that existed before the file is altered or dropped.
+:mod:`pgsluice.postgres.refused_statements` says which statements are refused.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from psycopg import errors
 from psycopg.rows import tuple_row
 
 from pgsluice.errors import SchemaFileError
+from pgsluice.postgres.refused_statements import refuse
 from pgsluice.postgres.sql_lexer import Statement, Token, is_transaction_statement, read_sql, split
 
 _DUPLICATE = (
@@ -166,14 +168,10 @@ class _Application:
     def take(self, statement: Statement) -> None:
         """Executes or skips the statement.
 
-        :raises SchemaFileError: the statement would drop or empty something, or PostgreSQL refuses it.
+        :raises SchemaFileError: a schema file may not hold the statement, or PostgreSQL refuses it.
         """
+        refuse(statement, self.path)
         first = statement.tokens[0].key
-        if first in ("drop", "truncate"):
-            raise SchemaFileError(
-                f"{self.path}:{statement.line}: {first.upper()} in a schema file; a load destroys nothing",
-                "Take the statement out; what exists already is skipped anyway",
-            )
         if is_transaction_statement(statement) or self._exists(statement):
             self.skipped += 1
         elif first == "set":
@@ -202,15 +200,8 @@ class _Application:
                 if reader.key() in ("table", "sequence"):
                     reader.word()
                 return self._was_there(reader.name())
-            case "insert" | "merge":
+            case "insert":
                 reader.word()
-                return self._was_there(reader.name())
-            case "update":
-                reader.skip()
-                return self._was_there(reader.name())
-            case "delete":
-                reader.word()
-                reader.skip()
                 return self._was_there(reader.name())
             case "select":
                 # pg_dump empties the search_path of the session with this SELECT. It qualifies all names, so its files

@@ -206,9 +206,14 @@ def _unfinished(text: str, path: str, start: int, what: str) -> SchemaFileError:
 def read_sql(path: str) -> str:
     """Returns the text of a file in UTF-8, with or without a BOM. Every line end becomes ``\\n``.
 
-    :raises FileError: the file does not exist, cannot be read or is not UTF-8.
+    :raises FileError: the file does not exist, is a pipe or a device, cannot be read or is not UTF-8.
     """
     try:
+        if not Path(path).is_file() and not Path(path).is_dir() and Path(path).exists():
+            # Reading a pipe may wait for ever, and a run that tries again would find the pipe empty.
+            raise FileError(
+                f"{path} is no file but a pipe or a device", "Write its text to a file first, and name that"
+            )
         return Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(f"{path} is not UTF-8 (byte {error.start})", "Save it as UTF-8") from error

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pgsluice.model import (
     Check,
+    PurgeResult,
     QueryResult,
     Reject,
     RejectGroup,
@@ -228,6 +229,8 @@ def rejects_parts(
     since = f" ({number(rejects.replayed)} corrected and replayed since)" if rejects.replayed else ""
     if not run_id:
         return [Line("No run has rejects.")]
+    if rejects.purged:
+        return [Line(f"The {pluralize(rejects.purged, 'reject')} of run {run_id} were purged from the ledger.")]
     if not rejects.count:
         return [Line(f"Run {run_id} has no {'further ' if since else ''}rejects{since}.")]
     parts: list[Part] = [Line(f"Run {run_id}: {pluralize(rejects.count, 'reject')}{since}."), Line()]
@@ -253,6 +256,22 @@ def rejects_parts(
         parts.append(Line(f"pgsluice replay {some[0].original}{address} again."))
     else:
         parts.append(Line("Nothing of that run was published: correct the files themselves and load them again."))
+    return parts
+
+
+def purge_parts(result: PurgeResult, age: str) -> list[Part]:
+    """What a purge deleted.
+
+    :param age: the age as the user wrote it.
+    """
+    if not (result.rejects or result.reports or result.elsewhere):
+        return [Line(f"No run that ended more than {clean(age)} ago has rejects.")]
+    reports = f"{pluralize(result.reports, 'report')} in {clean(result.folder)}"
+    deleted = f"{pluralize(result.rejects, 'reject')} of {pluralize(result.runs, 'run')}, and {reports}"
+    parts: list[Part] = [Line(f"Purged, from before {result.before}: {deleted}.")]
+    if result.elsewhere:
+        parts.append(Line("These reports are not there, and were not deleted:"))
+        parts += [Line(clean(path)) for path in result.elsewhere]
     return parts
 
 

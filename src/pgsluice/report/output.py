@@ -1,8 +1,8 @@
 """Writes results to standard output and complaints to standard error. No other package prints.
 
 A command shows its result after its work is done. A reader that leaves early (``| head``) changes neither the work nor
-the exit code. Ctrl-C during the output raises :class:`OutputInterrupted`, because "nothing was published" could be
-false then.
+the exit code. Standard output that cannot be written, on a full disk for example, raises :class:`OutputError`. Ctrl-C
+during the output raises :class:`OutputInterrupted`, because "nothing was published" could be false then.
 """
 
 from __future__ import annotations
@@ -25,20 +25,52 @@ class OutputInterrupted(Exception):
     """Ctrl-C came while a command was showing its result."""
 
 
+class OutputError(Exception):
+    """Standard output cannot be written."""
+
+
 @contextlib.contextmanager
 def _output_guard() -> Iterator[None]:
     """Guards statements that write to standard output, and flushes at their end.
 
+    :raises OutputError: standard output cannot be written.
     :raises OutputInterrupted: on Ctrl-C.
     """
     try:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes standard output again when it ends. A closed pipe would make that flush fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
+    except OSError as error:
+        _discard_output()
+        raise OutputError(f"the result cannot be written to standard output: {error.strerror}") from error
     except KeyboardInterrupt as error:
         raise OutputInterrupted from error
+
+
+def _discard_output() -> None:
+    """Sends standard output to nowhere.
+
+    Python flushes standard output again when the process ends. A closed pipe or a full disk would make that flush fail.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def open_closed_streams() -> None:
+    """Opens standard streams that the caller of the process has closed (``>&-``).
+
+    Python has None in place of such a stream, and the next file or connection that is opened would get its number.
+    Writing to the new standard output fails as writing to a closed file does. Complaints go nowhere.
+    """
+    for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)  # gets the lowest number that is free, which is this one
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 (open until the process ends)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 (open until the process ends)
 
 
 def show(report: Iterable[parts.Part]) -> None:
@@ -100,7 +132,7 @@ def show_json_rows(head: Mapping[str, object], rows: Iterable[Mapping[str, objec
 
 
 def show_csv(make_writer: Callable[[TextIO], Any], header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Writes a header and rows as CSV, row by row.
+    """Writes a header and rows as CSV, row by row. On a terminal, control characters are escapes.
 
     :param make_writer: returns a writer with the methods of :func:`csv.writer` for a stream.
     :raises OutputInterrupted: on Ctrl-C.
@@ -108,7 +140,11 @@ def show_csv(make_writer: Callable[[TextIO], Any], header: Sequence[str], rows: 
     with _output_guard():
         writer = make_writer(sys.stdout)
         writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerows(map(_clean_row, rows) if sys.stdout.isatty() else rows)
+
+
+def _clean_row(row: Sequence[object]) -> list[object]:
+    return [parts.clean(cell) if isinstance(cell, str) else cell for cell in row]
 
 
 def complain(text: str, details: Sequence[str] = ()) -> None:
@@ -116,11 +152,13 @@ def complain(text: str, details: Sequence[str] = ()) -> None:
 
     :param details: further lines, which are indented.
     """
-    print(f"pgsluice: {parts.clean(' '.join(text.split()))}", file=sys.stderr)
-    for line in details:
-        print(f"  {parts.clean(' '.join(line.split()))}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # nowhere is left to complain to, and the exit code still tells
+        print(f"pgsluice: {parts.clean(' '.join(text.split()))}", file=sys.stderr, flush=True)
+        for line in details:
+            print(f"  {parts.clean(' '.join(line.split()))}", file=sys.stderr, flush=True)
 
 
 def show_traceback() -> None:
     """Writes the traceback of the exception that is handled to standard error."""
-    traceback.print_exc()
+    with contextlib.suppress(OSError):
+        traceback.print_exc()

@@ -121,7 +121,7 @@ def _match(file: FilePlan) -> tuple[str, ...]:
     """For each field its column as text: ``column``, or ``field -> column`` if the header has another name for it."""
     if not file.file.dialect.header:
         return tuple(clean(column) for column in file.columns)
-    pairs = zip(file.file.header, file.columns, strict=True)
+    pairs = zip(file.file.field_names, file.columns, strict=True)
     return tuple(
         clean(column) if field == column != "" else f"{clean(field) or repr('')} -> {clean(column) or 'left out'}"
         for field, column in pairs

@@ -3,6 +3,7 @@
 The package reads files and knows the types of the target columns. It opens no connection to PostgreSQL.
 
 * ``discover``, ``dialect``, ``streams``: which files a path names, how they are written, their bytes as UTF-8.
+* ``identity``: whether a file is still the file that was planned.
 * ``records``: the rules that say where records begin and end.
 * ``blocks``: a file as a sequence of blocks; ``locate`` finds records of a block again for the report.
 * ``typed``: a block as columns whose values PostgreSQL stores unchanged.

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from pgsluice.errors import FileError
 from pgsluice.model import Dialect, RejectKind, SourceFile, Verdict
+from pgsluice.source.identity import PLANNED, changed
 from pgsluice.source.records.fast_scan import clean_prefix, with_lf
 from pgsluice.source.records.rules import LF, CleanSpan, LineTooLong, Record
 from pgsluice.source.records.walker import Walker, scan
-from pgsluice.source.streams import BOM, open_decoded
+from pgsluice.source.streams import BOM, open_planned
 
 
 class Fault(NamedTuple):
@@ -93,7 +94,7 @@ class BlockReader:
     :param columns: names for the fields of a record, in order; their number is how many fields a record must have.
     :param block_bytes: how many bytes to read at a time, after the first blocks; a block becomes larger only for a
         longer record.
-    :raises FileError: the file is missing or unreadable.
+    :raises FileError: the file is missing or unreadable, or has changed since it was planned.
     """
 
     def __init__(self, file: SourceFile, columns: Sequence[str], block_bytes: int = 8 << 20) -> None:
@@ -101,7 +102,7 @@ class BlockReader:
         self._columns = tuple(columns)
         self._most_bytes = block_bytes
         self._block_bytes = min(block_bytes, _FIRST_BYTES)
-        self._stream = open_decoded(file.path, file.dialect.encoding)
+        self._stream = open_planned(file)
         self._buffer = b""
         self._at_end = False
 
@@ -117,11 +118,13 @@ class BlockReader:
     def __iter__(self) -> Iterator[Block]:
         """Yields the blocks that hold a record.
 
-        :raises FileError: the file is corrupt, its header is a fault, or a line is longer than 32 MiB.
+        :raises FileError: the file has changed since it was planned, is corrupt, its header is a fault, or a line is
+            longer than 32 MiB.
         """
         try:
             yield from self._blocks()
         except LineTooLong as error:
+            self._stream.check()
             raise FileError(
                 f"{self._file.path}: line {error.line} is longer than 32 MiB",
                 "Check that this is a CSV file and that its lines end with LF or CRLF",
@@ -163,7 +166,7 @@ class BlockReader:
         """Removes the header from the buffer.
 
         :returns: the offset and the line of the first byte behind the header.
-        :raises FileError: the header is a fault.
+        :raises FileError: the header is a fault, or is not the header that was planned.
         """
         while True:
             self._more()
@@ -171,12 +174,20 @@ class BlockReader:
             if header is not None:
                 if header.fault:
                     raise header_fault(self._file.path, header)
+                self._check_header(tuple(value.decode() for value, _ in header.fields))
                 line = 1 + self._buffer.count(b"\n", 0, header.next)
                 self._buffer = self._buffer[header.next :]
                 return header.next, line
             if self._at_end:
+                self._check_header(())
                 self._buffer = b""
                 return 0, 1
+
+    def _check_header(self, header: tuple[str, ...]) -> None:
+        """Checks that the header is the planned header: its fields decide which values go into which columns."""
+        if self._file.identity is not None and header != self._file.header:
+            before, now = (",".join(fields) for fields in (self._file.header, header))
+            raise changed(self._file.path, PLANNED, f"its header was {before}, now {now}")
 
     def _block(self, ordinal: int, line: int, offset: int) -> Block:
         """The block at the beginning of the buffer; its length is 0 if its first record is incomplete."""

@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING
 from pgsluice.errors import CallError, FileError
 from pgsluice.model import Dialect, RejectKind, Verdict
 from pgsluice.source.blocks import Block, Fault, block_of
+from pgsluice.source.formulas import GUARDED_RAW, undo_guard
 from pgsluice.source.locate import Places
 from pgsluice.source.records.fast_scan import clean_prefix
 from pgsluice.source.records.rules import BAD_ENCODING, BAD_FORMAT, LineTooLong
@@ -157,8 +158,11 @@ def _rows(path: str, text: Iterable[str], run_id: int) -> Iterator[tuple[int, in
     # Spreadsheets write the list separator of the user's locale.
     delimiter = max(",;\t", key=head.count)
     names = next(csv.reader([head], delimiter=delimiter), [])
+    guarded = GUARDED_RAW in names
+    if guarded and "raw" in names:
+        raise FileError(f"{path}: the columns raw and {GUARDED_RAW}", "Keep the column that you have corrected")
     places = []
-    for name in ("run", "reject", "raw"):
+    for name in ("run", "reject", GUARDED_RAW if guarded else "raw"):
         if name not in names:
             raise FileError(
                 f"{path}: no column {name!r} in its first line",
@@ -178,7 +182,7 @@ def _rows(path: str, text: Iterable[str], run_id: int) -> Iterator[tuple[int, in
                 raise CallError(f"{path}:{line}: this is a reject of run {int(run)}, not of run {run_id}", "Remove it")
             if int(reject) > sys.maxsize:
                 raise CallError(f"{path}:{line}: run {run_id} has no reject {int(reject)}", "Remove the line")
-            yield line, int(reject), raw
+            yield line, int(reject), undo_guard(raw) if guarded else raw
         line = reader.line_num + 2
 
 

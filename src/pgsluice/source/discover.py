@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import stat
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -17,6 +18,7 @@ from pgsluice.errors import CallError, FileError
 from pgsluice.model import DialectOptions, IgnoredFile, SourceFile
 from pgsluice.source.blocks import header_fault
 from pgsluice.source.dialect import SAMPLE_BYTES, encoding_of, sniff
+from pgsluice.source.identity import READ, await_tick, changed, check_age
 from pgsluice.source.records.rules import MAX_RECORD_BYTES, LineTooLong
 from pgsluice.source.records.walker import scan
 from pgsluice.source.streams import DecodedStream, is_remote, open_decoded, translated
@@ -29,6 +31,14 @@ _OPTIONAL = re.compile(r"\.(?:txt|tab|dat|psv|tbl|data|asc|out)(?:\.gz)?$", re.I
 
 _LAST_NUMBER = re.compile(r"(?:[-_. ]+(?:part[-_. ]?)?[0-9]+|\s*[(\[][0-9]+[)\]])$", re.IGNORECASE)
 """The number of a part or a day at the end of a file name, or of a copy: ``customers (1)``."""
+
+
+def composed(name: str) -> str:
+    """The name in Unicode's normal form NFC: a letter and its accent become one character.
+
+    macOS may write them as two into a file name.
+    """
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def _stems(bare: str) -> tuple[str, ...]:
@@ -54,7 +64,12 @@ class Discovery(NamedTuple):
 
 
 def discover(
-    paths: Sequence[str], options: DialectOptions, skip: Sequence[str] = (), *, recursive: bool = False
+    paths: Sequence[str],
+    options: DialectOptions,
+    settle: float = 0.0,
+    *,
+    skip: Sequence[str] = (),
+    recursive: bool = False,
 ) -> Discovery:
     """The files that the paths name, each once, in the order of the paths.
 
@@ -62,9 +77,11 @@ def discover(
     their names, with numbers as numbers: 2 before 10. Files with the suffix of a text file are optional.
 
     :param options: the parts of the dialect that the user fixed, for all files.
+    :param settle: seconds: a file that was written less long ago is refused; 0 refuses no file.
     :param skip: globs; a file whose path or name matches is not loaded.
     :param recursive: a folder names the files in its subfolders as well.
-    :raises FileError: a path is missing or unreadable, a folder has no file to load, or a header is a fault.
+    :raises FileError: a path is missing or unreadable, a folder has no file to load, a header is a fault, or a file is
+        younger than ``settle`` or is being written.
     :raises CallError: an option of the dialect is not allowed, or a glob of ``skip`` matches no file.
     """
     files: list[SourceFile] = []
@@ -72,12 +89,11 @@ def discover(
     seen: set[str] = set()
     unused = set(skip)
     for path in paths:
-        for name, identity, size, suffix in _expand(path, recursive):
-            if identity in seen:
+        for name, real, suffix in _expand(path, recursive):
+            if real in seen:
                 continue
-            seen.add(identity)
-            base = PurePosixPath(name).name
-            if globs := {glob for glob in skip if fnmatch.fnmatch(base, glob) or fnmatch.fnmatch(name, glob)}:
+            seen.add(real)
+            if globs := _matching(skip, name):
                 unused -= globs
                 ignored.append(IgnoredFile(name, f"--skip {shlex.quote(min(globs))}"))
             elif suffix is _Suffix.OTHER:
@@ -85,7 +101,7 @@ def discover(
             else:
                 _check_name(name)
                 try:
-                    files.append(replace(_look(name, size, options), optional=suffix is _Suffix.OPTIONAL))
+                    files.append(replace(_look(name, options, settle), optional=suffix is _Suffix.OPTIONAL))
                 except FileError as error:
                     if suffix is not _Suffix.OPTIONAL:
                         raise
@@ -93,6 +109,12 @@ def discover(
     if unused:
         raise CallError(f"--skip {shlex.quote(min(unused))} matches no file", "Write it as the folder names the file")
     return Discovery(tuple(files), tuple(ignored))
+
+
+def _matching(globs: Sequence[str], path: str) -> set[str]:
+    """The globs that match a path or the name in it."""
+    names = composed(path), composed(PurePosixPath(path).name)
+    return {glob for glob in globs if any(fnmatch.fnmatch(name, composed(glob)) for name in names)}
 
 
 def _check_name(path: str) -> None:
@@ -126,32 +148,25 @@ class _Suffix(enum.Enum):
     OTHER = enum.auto()
 
 
-_FoundFile = tuple[str, str, int]
-"""Path, identity, size."""
-
-_Entries = list[tuple[str, int]]
-"""The files of a folder: path, size."""
-
-
-def _expand(path: str, recursive: bool) -> list[tuple[str, str, int, _Suffix]]:
-    """The files that a path names: path, identity (equal for two paths to the same file), size in bytes, suffix."""
+def _expand(path: str, recursive: bool) -> list[tuple[str, str, _Suffix]]:
+    """The files that a path names: path, real path (equal for two paths to the same file), suffix."""
     with translated(path):
         found = _expand_url(path, recursive) if is_remote(path) else _expand_local(path, recursive)
     if not isinstance(found, list):
         return [(*found, _Suffix.CSV)]
     files = []
-    for name, size in found:
+    for name in found:
         folder, base = os.path.split(name)
         if not base.startswith("."):
-            identity = name if is_remote(name) else os.path.realpath(name)
-            files.append((_natural(folder), _natural(base), name, identity, size, _suffix(base)))
+            real = name if is_remote(name) else os.path.realpath(name)
+            files.append((_natural(folder), _natural(base), name, real, _suffix(base)))
     if all(suffix is _Suffix.OTHER for *_, suffix in files):
         raise FileError(
             f"{path}: no CSV file in this folder (looked for {', '.join('*' + s for s in SUFFIXES)})",
             "Name the files themselves if they are called otherwise"
             + ("" if recursive else ", or look into subfolders with --recursive"),
         )
-    return [(name, identity, size, suffix) for _, _, name, identity, size, suffix in sorted(files, key=_in_order)]
+    return [(name, real, suffix) for _, _, name, real, suffix in sorted(files, key=_in_order)]
 
 
 def _in_order(found: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -165,38 +180,34 @@ def _suffix(base: str) -> _Suffix:
     return _Suffix.OPTIONAL if _OPTIONAL.search(base) else _Suffix.OTHER
 
 
-def _expand_url(path: str, recursive: bool) -> _FoundFile | _Entries:
-    """The file that a URL names, or the entries of the folder that it names."""
+def _expand_url(path: str, recursive: bool) -> tuple[str, str] | list[str]:
+    """The file that a URL names with its real path, or the paths of the files in the folder that it names."""
     from fsspec.core import url_to_fs
 
     system, inner = url_to_fs(path)
     if not system.isdir(inner):
-        return path, system.unstrip_protocol(inner), int(system.size(inner) or 0)
+        return path, system.unstrip_protocol(inner)
     entries = system.find(inner, detail=True).values() if recursive else system.ls(inner, detail=True)
-    return [
-        (system.unstrip_protocol(entry["name"]), int(entry["size"] or 0))
-        for entry in entries
-        if entry["type"] == "file"
-    ]
+    return [system.unstrip_protocol(e["name"]) for e in entries if e["type"] == "file"]
 
 
-def _expand_local(path: str, recursive: bool) -> _FoundFile | _Entries:
-    """The file that a local path names, or the entries of the folder that it names.
+def _expand_local(path: str, recursive: bool) -> tuple[str, str] | list[str]:
+    """The file that a local path names with its real path, or the paths of the files in the folder that it names.
 
     :raises FileError: the path names neither a file nor a folder.
     """
-    status = os.stat(path)
-    if stat.S_ISDIR(status.st_mode) and recursive:
-        return [(name, os.stat(name).st_size) for name in _walk(path) if os.path.isfile(name)]
-    if stat.S_ISDIR(status.st_mode):
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode) and recursive:
+        return [name for name in _walk(path) if os.path.isfile(name)]
+    if stat.S_ISDIR(mode):
         with os.scandir(path) as listing:
-            return [(e.path, e.stat().st_size) for e in listing if e.is_file()]
-    if not stat.S_ISREG(status.st_mode):
+            return [e.path for e in listing if e.is_file()]
+    if not stat.S_ISREG(mode):
         raise FileError(
             f"{path}: this is no file but a pipe or a device, and can be read only once",
             "Write it to a file first, and load that",
         )
-    return path, os.path.realpath(path), status.st_size
+    return path, os.path.realpath(path)
 
 
 def _walk(folder: str) -> Iterator[str]:
@@ -206,24 +217,26 @@ def _walk(folder: str) -> Iterator[str]:
         yield from (os.path.join(inner, name) for name in names)
 
 
-def _look(path: str, size: int, options: DialectOptions) -> SourceFile:
-    """The file at this path, with its dialect and header."""
+def _look(path: str, options: DialectOptions, settle: float) -> SourceFile:
+    """The file at this path, with its dialect, header and identity.
+
+    :raises FileError: the file is younger than ``settle`` seconds, or is being written.
+    """
     with open_decoded(path, "utf-8") as stream:
+        check_age(path, stream.identity, settle)
         # The bytes are opened as UTF-8 at first, which changes none: the UTF-16 mark is looked for in them.
         sample = stream.read(SAMPLE_BYTES)
         encoding = encoding_of(sample, options)
         if encoding == "utf-8":
-            return _describe(path, size, stream, sample, encoding, options)
+            return _describe(path, stream, sample, encoding, options)
     with open_decoded(path, encoding) as stream:
-        return _describe(path, size, stream, stream.read(SAMPLE_BYTES), encoding, options)
+        return _describe(path, stream, stream.read(SAMPLE_BYTES), encoding, options)
 
 
-def _describe(
-    path: str, size: int, stream: DecodedStream, sample: bytes, encoding: str, options: DialectOptions
-) -> SourceFile:
+def _describe(path: str, stream: DecodedStream, sample: bytes, encoding: str, options: DialectOptions) -> SourceFile:
     """The file, with the dialect that its sample shows and the header, which may be longer than the sample.
 
-    :raises FileError: the header is a fault, or a line is longer than 32 MiB.
+    :raises FileError: the header is a fault, a line is longer than 32 MiB, or the file is being written.
     """
     dialect = replace(sniff(sample, path, options), encoding=encoding)
     header: tuple[str, ...] = ()
@@ -242,4 +255,8 @@ def _describe(
         if first.fault:
             raise header_fault(path, first)
         header = tuple(value.decode() for value, _ in first.fields)
-    return SourceFile(path, size, _stems(_bare(path)), dialect, header)
+    # Dialect and header come from the bytes of this identity, or the file is not planned.
+    await_tick(stream.identity)
+    if what := stream.difference_now():
+        raise changed(path, READ, what)
+    return SourceFile(path, stream.identity.size or 0, _stems(_bare(path)), dialect, header, identity=stream.identity)

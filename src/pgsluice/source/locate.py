@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from pgsluice.errors import FileError
 from pgsluice.model import Dialect, SourceFile
 from pgsluice.source.blocks import Extent
+from pgsluice.source.identity import READ, changed
 from pgsluice.source.records.fast_scan import clean_prefix
 from pgsluice.source.records.rules import CR, LF, Record
 from pgsluice.source.records.walker import Walker
-from pgsluice.source.streams import DecodedStream, open_decoded
+from pgsluice.source.streams import DecodedStream, open_planned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +57,7 @@ def locate(
     following = iter(extents)
     current = None
     at = 0
-    with open_decoded(file.path, file.dialect.encoding) as stream:
+    with open_planned(file, again=True) as stream:
         for ordinals in wanted:
             while ordinals.size:
                 while current is None or ordinals[0] >= current.first_ordinal + current.count:
@@ -74,10 +75,11 @@ def locate(
                     raise _changed(file)
                 yield found
                 ordinals = ordinals[here:]
+        stream.check()
 
 
 def _changed(file: SourceFile) -> FileError:
-    return FileError(f"{file.path}: the file has changed while it was read", "Load it again")
+    return changed(file.path, READ, "its records are not where they were")
 
 
 def _forward(stream: DecodedStream, at: int, offset: int) -> None:

@@ -1,17 +1,30 @@
-"""A file as a stream of UTF-8 bytes: decompressed, transcoded, without its byte order mark, and hashed."""
+"""A file as a stream of UTF-8 bytes: decompressed, transcoded, without its byte order mark, and hashed.
+
+A stream of a planned file raises an error if the file is not, or is no longer, the file that was planned.
+"""
 
 from __future__ import annotations
 
 import codecs
 import hashlib
-import io
-import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from dataclasses import replace
 
 from pgsluice.errors import FileError
+from pgsluice.model import FileIdentity, SourceFile
+from pgsluice.source.identity import (
+    HEAD_BYTES,
+    PLANNED,
+    READ,
+    VANISHED,
+    LocalFile,
+    OpenFile,
+    RemoteFile,
+    changed,
+    difference,
+)
 
 GZIP_MAGIC = b"\x1f\x8b"
 """The first bytes of a gzip file (RFC 1952, section 2.3.1)."""
@@ -46,6 +59,19 @@ def open_decoded(path: str, encoding: str) -> DecodedStream:
     return DecodedStream(path, encoding)
 
 
+def open_planned(file: SourceFile, *, encoding: str | None = None, again: bool = False) -> DecodedStream:
+    """Opens a planned file for one pass from its beginning, and checks that it is the file that was planned.
+
+    The stream checks the same with every read, and at its end that it has read as many bytes as were planned.
+
+    :param encoding: the name of a codec of Python; None stands for the encoding of the file's dialect.
+    :param again: the file was read before, for the words of a message.
+    :returns: the stream; the caller closes it.
+    :raises FileError: the file has changed; and as :func:`open_decoded`.
+    """
+    return DecodedStream(file.path, encoding or file.dialect.encoding, file.identity, READ if again else PLANNED)
+
+
 @contextmanager
 def translated(path: str) -> Iterator[None]:
     """Converts the exceptions of opening, listing or reading ``path`` into a :class:`FileError`."""
@@ -73,27 +99,49 @@ def translated(path: str) -> Iterator[None]:
 class DecodedStream:
     """The bytes of a file as UTF-8, unpacked and without a byte order mark; opened by :func:`open_decoded`."""
 
-    def __init__(self, path: str, encoding: str) -> None:
+    def __init__(self, path: str, encoding: str, planned: FileIdentity | None = None, since: str = PLANNED) -> None:
+        """:param planned: the identity that the file must have; None: any.
+        :param since: since when the file would have changed, for the message: PLANNED or READ.
+        """
         self.path = path
         self.position = 0
         """How many bytes of the file on disk have been consumed."""
         self.seekable = False
         """Whether :meth:`seek` works: the file is local, not packed, and UTF-8."""
+        self._planned = planned
         self._hash = hashlib.sha256()
         self._pending = b""
         self._source: Iterator[bytes] | None = None
         self._ended = False
-        with translated(path):
-            self._raw = _open(path)
-            try:
-                self._begin(encoding)
-            except BaseException:
-                self._raw.close()
-                raise
+        self._moved = False
+        try:
+            with translated(path):
+                self._file: OpenFile = RemoteFile(path) if is_remote(path) else LocalFile(path)
+        except FileError as error:
+            if planned is not None and isinstance(error.__cause__, FileNotFoundError):
+                raise changed(path, since, VANISHED) from error
+            raise
+        try:
+            with translated(path):
+                self._begin(encoding, since)
+        except BaseException:
+            self.close()
+            raise
 
-    def _begin(self, encoding: str) -> None:
-        """Reads the first bytes, and chains what the file needs: unpacking, transcoding, removing the mark."""
+    def _begin(self, encoding: str, since: str) -> None:
+        """Reads the first bytes, and chains what the file needs: unpacking, transcoding, removing the mark.
+
+        :raises FileError: the file is not the planned file, is corrupt, or is named ``.gz`` without being gzip.
+        """
+        # Before the first byte is read: a file that changes from here on has another identity afterwards.
+        opened = self._file.by_handle()
+        self._compare(opened, since)
         head = self._take(CHUNK_BYTES)
+        while len(head) < HEAD_BYTES and (more := self._take(CHUNK_BYTES)):
+            head += more
+        self.identity = replace(opened, ends=self._file.ends(head[:HEAD_BYTES]))
+        """The identity of the file when it was opened."""
+        self._compare(self.identity, since)
         self._bom = head.startswith(BOM)
         if head.startswith(GZIP_MAGIC):
             self._source = self._unzipped(head)
@@ -117,16 +165,41 @@ class DecodedStream:
     def read(self, size: int) -> bytes:
         """Reads ``size`` bytes of the decoded stream, or fewer at its end.
 
-        :raises FileError: the file is corrupt, or its encoding cannot decode a byte.
+        :raises FileError: the file has changed since it was planned, is corrupt, or its encoding cannot decode a byte.
         """
-        with translated(self.path):
-            return self._read(size)
+        try:
+            with translated(self.path):
+                return self._read(size)
+        except FileError:
+            # If the file has changed, this explains the error.
+            self.check()
+            raise
 
     def seek(self, offset: int) -> None:
         """Continues at this offset of the decoded stream. The stream must be ``seekable``; its hash becomes wrong."""
         with translated(self.path):
-            self._raw.seek(offset + (len(BOM) if self._bom else 0))
-        self._pending, self._ended = b"", False
+            self._file.raw.seek(offset + (len(BOM) if self._bom else 0))
+        self._pending, self._ended, self._moved = b"", False, True
+
+    def check(self) -> None:
+        """Checks that the open file is still the planned file. A stream of no planned file has nothing to check.
+
+        :raises FileError: the file has changed.
+        """
+        if self._planned is None:
+            return
+        with translated(self.path):
+            if what := difference(self._planned, self._file.by_handle()):
+                # An open file that loses its name has another ctime; what happened to the name says more.
+                raise changed(self.path, READ, self._difference_by_path(self._planned) or what)
+
+    def difference_now(self) -> str:
+        """What differs between the file that has the path now and the file that was opened, in words; '' if nothing.
+
+        :raises FileError: the file is unreadable.
+        """
+        with translated(self.path):
+            return self._difference_by_path(self.identity)
 
     def sha256(self) -> str:
         """SHA-256, in hexadecimal, of the bytes read from disk so far: of the whole file at the end of the stream."""
@@ -134,7 +207,7 @@ class DecodedStream:
 
     def close(self) -> None:
         """Closes the file."""
-        self._raw.close()
+        self._file.raw.close()
 
     def __enter__(self) -> DecodedStream:
         return self
@@ -142,11 +215,42 @@ class DecodedStream:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _compare(self, now: FileIdentity, since: str) -> None:
+        """Raises FileError if an identity is not that of the planned file."""
+        if self._planned is not None and (what := difference(self._planned, now)):
+            raise changed(self.path, since, what)
+
+    def _difference_by_path(self, before: FileIdentity) -> str:
+        """What differs between an identity and the file that has the path now, in words; '' if nothing."""
+        try:
+            now = self._file.by_path()
+        except FileNotFoundError:
+            return VANISHED
+        # If the path belongs to another file, its inode differs, so the bytes of the open file may stand for its bytes.
+        return difference(before, replace(now, ends=self._file.ends()))
+
+    def _check_end(self) -> None:
+        """Checks at the end of the stream that exactly the planned file was read.
+
+        :raises FileError: the file has changed, or another file has its path.
+        """
+        if self._planned is None:
+            return
+        self.check()
+        if what := self._difference_by_path(self._planned):
+            raise changed(self.path, READ, what)
+        size = self._planned.size
+        if size is not None and size != self.position and not self._moved:
+            raise changed(self.path, READ, f"it had {size:,} bytes, {self.position:,} were read")
+
     def _take(self, size: int) -> bytes:
         """The next bytes of the file on disk, hashed and counted."""
-        data = self._raw.read(size) or b""
+        data = self._file.raw.read(size) or b""
         self._hash.update(data)
         self.position += len(data)
+        if data:
+            # Not only at the end: a file that grows as fast as it is read has no end.
+            self.check()
         return data
 
     def _read(self, size: int) -> bytes:
@@ -160,6 +264,7 @@ class DecodedStream:
             data = self._take(missing) if self._source is None else next(self._source, b"")
             if not data:
                 self._ended = True
+                self._check_end()
             elif len(data) > missing:
                 data, self._pending = data[:missing], data[missing:]
             parts.append(data)
@@ -219,21 +324,12 @@ class DecodedStream:
             ) from error
 
 
-def _open(path: str) -> BinaryIO:
-    if is_remote(path):
-        import fsspec
+def hash_of(file: SourceFile) -> str:
+    """SHA-256, in hexadecimal, of a planned file's bytes on disk.
 
-        return cast(BinaryIO, fsspec.open(path, "rb").open())
-    # Unbuffered: reads are large, and a buffer would only copy the bytes.
-    return cast(BinaryIO, io.FileIO(os.fspath(path), "r"))
-
-
-def hash_of(path: str) -> str:
-    """SHA-256, in hexadecimal, of a file's bytes on disk.
-
-    :raises FileError: the file cannot be read.
+    :raises FileError: the file cannot be read, or has changed since it was planned.
     """
-    with open_decoded(path, "utf-8") as stream:
+    with open_planned(file, encoding="utf-8") as stream:
         while stream.read(CHUNK_BYTES):
             pass
         return stream.sha256()

@@ -34,8 +34,20 @@ SELECT {values} FROM {rows} AS s WHERE true{new}{condition} ORDER BY {ordinal}
 -- Staged rows that change the table: new rows, and rows that differ from their match.
 CREATE TEMP TABLE pgsluice_matched ON COMMIT DROP AS
 SELECT s.ctid AS row_id, {is_new} AS is_new
-  FROM {stage} AS s LEFT JOIN {table} AS t ON {match}
+  FROM {stage} AS s LEFT JOIN {matches}
  WHERE {is_new}{differs};
+
+-- name: matches_by_scan
+-- A part of match: the table, to be joined.
+{table} AS t ON {match}
+
+-- name: matches_by_lookup
+-- A part of match for a large table: the row of the table that a staged row looks up.
+LATERAL (SELECT * FROM {table} AS t WHERE {match} OFFSET 0) AS t ON true
+
+-- name: drop_matched
+-- Staged rows whose merge key the table contains leave the stage.
+DELETE FROM {stage} AS s WHERE EXISTS (SELECT FROM {table} AS t WHERE {match}{fence});
 
 -- name: matched_rows
 -- The new rows, or the rows that differ from their match.
@@ -44,7 +56,7 @@ SELECT s.* FROM pg_temp.pgsluice_matched AS m JOIN {stage} AS s ON s.ctid = m.ro
 
 -- name: swallowed
 -- Whether a trigger or rule kept a staged row out of the table although its INSERT succeeded.
-SELECT EXISTS (SELECT FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {match}){condition})
+SELECT EXISTS (SELECT FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {match}{fence}){condition})
 
 -- name: ordinal_ranges
 -- The ordinals of the stage as ranges: first ordinal, number of rows.

@@ -24,3 +24,12 @@ SELECT EXISTS (
             WHERE a.attrelid = ANY (%(oids)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
               AND (t.typtype NOT IN ('b', 'e') OR e.typtype NOT IN ('b', 'e'))
        );
+
+-- name: pages
+-- The present size of a table with its partitions in pages; 0 if there is no such table. Names are looked up in the
+-- catalog, because regclass needs a privilege on the schema.
+SELECT coalesce(sum(pg_relation_size(x.part)), 0)::bigint / current_setting('block_size')::bigint
+  FROM pg_catalog.pg_class AS c
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+ CROSS JOIN LATERAL (SELECT c.oid::regclass UNION SELECT relid FROM pg_partition_tree(c.oid)) AS x (part)
+ WHERE n.nspname = %(schema)s AND c.relname = %(name)s;

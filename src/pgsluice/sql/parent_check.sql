@@ -35,3 +35,10 @@ WITH held AS MATERIALIZED (
     SELECT {keys} FROM ONLY {parent} AS p WHERE EXISTS (SELECT FROM {rows} AS s WHERE {same}) FOR KEY SHARE OF p
 )
 SELECT EXISTS (SELECT FROM {rows} AS s WHERE {whole} AND NOT EXISTS (SELECT FROM held AS p WHERE {same}));
+
+-- name: any_orphans_by_lookup
+-- The same for a parent table that is large beside the rows: each row looks its parent up and locks it, as the trigger
+-- does.
+SELECT EXISTS (
+    SELECT FROM {rows} AS s
+     WHERE {whole} AND NOT EXISTS (SELECT FROM ONLY {parent} AS p WHERE {same} OFFSET 0 FOR KEY SHARE OF p));

@@ -39,7 +39,7 @@ SELECT {table_no}, {index_no}, b.group_no, a.row_id, {ordinal}
 
 -- name: stored_duplicates
 -- Staged rows whose key the table contains.
-SELECT a.row_id FROM {staged} AS a WHERE EXISTS (SELECT FROM {stored} AS b WHERE {same});
+SELECT a.row_id FROM {staged} AS a WHERE EXISTS (SELECT FROM {stored} AS b WHERE {same}{fence});
 
 -- name: key_moves_away
 -- Whether a stored row that has the key of a staged row will itself be updated and give the key up.

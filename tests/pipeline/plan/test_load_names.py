@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -217,3 +219,25 @@ def test_search_path_does_not_decide_over_operators(db: str, conn: Connection, t
     write(tmp_path / "parents.csv", [["id"], [1], [2], [2]])
     write(tmp_path / "children.csv", [["id", "p"], [1, 1], [2, 9]])
     assert [row[1:] for row in books(load(db, tmp_path, "parents.csv", "children.csv"))] == [(3, 2, 1), (2, 1, 1)]
+
+
+@pytest.mark.parametrize("file_form", ["NFC", "NFD"])
+@pytest.mark.parametrize("table_form", ["NFC", "NFD"])
+def test_letters_with_accents_in_either_form(
+    db: str, conn: Connection, tmp_path: Path, file_form: str, table_form: str
+) -> None:
+    """macOS may write a letter and its accent as two characters."""
+    in_table, in_file = (partial(unicodedata.normalize, form) for form in (table_form, file_form))
+    table, column, other = in_table("bestände"), in_table("größe"), in_table("preis_übrig")
+    conn.execute(
+        sql.SQL("CREATE TABLE {} ({} int, {} int)").format(*(sql.Identifier(n) for n in (table, column, other)))
+    )
+    (tmp_path / f"{in_file('Bestände')}_01.csv").write_text(f"{in_file('Größe')},x{in_file('é')}\n1,2\n")
+    result = api.load(tmp_path, database_url=db, columns=[("xé", other)], data_dir=str(tmp_path / "d"))
+    assert result.tables[0].loaded == 1
+    odd = tmp_path / f"{in_file('müll')}.csv"
+    odd.write_text(f"{in_file('Größe')}\n3\n")
+    api.load(
+        odd, database_url=db, tables=[(unicodedata.normalize("NFC", "bestände"), "mü*")], data_dir=str(tmp_path / "d")
+    )
+    assert conn.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone() == (2,)

@@ -17,7 +17,7 @@ from pgsluice.pipeline.validate.bans import RefusedRow, create_bans
 from pgsluice.pipeline.validate.reject_rows import reject_refused
 from pgsluice.pipeline.validate.unique import duplicate_verdict
 from pgsluice.postgres.capabilities import key_indexes, unique_indexes
-from pgsluice.postgres.planner_hints import analyze
+from pgsluice.postgres.planner_hints import analyze, execute_examined
 from pgsluice.postgres.sqlstate import not_row_error_sql
 from pgsluice.sql import compose
 
@@ -37,14 +37,16 @@ class Bisected:
         """The refused rows."""
         if not self.rejected:
             return []
-        rows = self.conn.execute(
+        rows = execute_examined(
+            self.conn,
             sql.SQL("SELECT s.{}, q.kind FROM {} AS s JOIN {} AS q ON s.{} = q.ordinal WHERE q.table_no = {}").format(
                 self.table_run.ordinal,
                 self.table_run.scratch.stage,
                 REJECT,
                 self.table_run.ordinal,
                 self.table_run.table_no,
-            )
+            ),
+            self.table_run.counts.staged,
         )
         # A row that was refused because of an earlier row may stay if the earlier row does not.
         duplicate = (RejectKind.UNIQUE, RejectKind.EXCLUSION)

@@ -13,6 +13,7 @@ from pgsluice.model import Constraint, Strategy, TableName
 from pgsluice.pipeline.apply.merge_sql import ACTIONS, keys_equal
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.capabilities import has_triggers_or_rules, key_indexes
+from pgsluice.postgres.planner_hints import execute_examined
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.sql import compose
 from pgsluice.text import pluralize
@@ -92,8 +93,8 @@ class MissingRows:
             for child, fk in referrers
         )
         scratch = table_run.scratch
-        found = self._conn.execute(
-            compose("apply", "deferred_deletes", deferred_deletes=scratch.deferred_deletes, held=held)
+        found = execute_examined(
+            self._conn, compose("apply", "deferred_deletes", deferred_deletes=scratch.deferred_deletes, held=held)
         ).rowcount
         self._deferred[table_run.number] = Deferred.LISTED if found else Deferred.NONE
         return bool(found)
@@ -238,14 +239,16 @@ def _references(referrer: Referrer, parents: sql.Identifier, *, arriving: bool =
 def _exist(conn: psycopg.Connection, rows: sql.Composed) -> bool:
     # Not EXISTS: for EXISTS the planner expects a row soon and takes a nested loop; where no row exists among three
     # million, that loop visits all pairs.
-    return conn.execute(sql.SQL("SELECT count(*) > 0 FROM ({}) AS x").format(rows)).fetchone() == (True,)
+    statement = sql.SQL("SELECT count(*) > 0 FROM ({}) AS x").format(rows)
+    return execute_examined(conn, statement).fetchone() == (True,)
 
 
 def _delete(conn: psycopg.Connection, table_run: TableRun, condition: sql.Composable) -> None:
     table, name = table_run.relation, table_run.name
     try:
         with conn.transaction():
-            deleted = conn.execute(sql.SQL("DELETE FROM {} AS t WHERE {}").format(table, condition)).rowcount
+            deletion = sql.SQL("DELETE FROM {} AS t WHERE {}").format(table, condition)
+            deleted = execute_examined(conn, deletion).rowcount
             table_run.counts.deleted += deleted
             rows = sql.SQL("SELECT FROM {} AS t WHERE {}").format(table, condition)
             if has_triggers_or_rules(conn, table_run.table.oid) and _exist(conn, rows):

@@ -19,7 +19,7 @@ from pgsluice.pipeline.validate.validator import Scope, validate
 from pgsluice.pipeline.validate.values import convert_texts
 from pgsluice.postgres.capabilities import firing_order, only_insert_decides, unique_indexes
 from pgsluice.postgres.ddl import add_constraints, build_index
-from pgsluice.postgres.planner_hints import analyze
+from pgsluice.postgres.planner_hints import analyze, loops_off_if_scanned
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.text import pluralize
 
@@ -163,7 +163,8 @@ class InPlace:
                     with self._context.clock.phase("foreign key", table_run.name):
                         for fk in firing_order(table_run.table):
                             self._tell(Phase.BUILD, table_run, f"foreign key {fk.name}")
-                            add_constraints(self._conn, table_run.relation, [fk])
+                            with loops_off_if_scanned(self._conn, table_run.counts.landed, fk):
+                                add_constraints(self._conn, table_run.relation, [fk])
         except psycopg.errors.ForeignKeyViolation:
             return False
         except psycopg.Error as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -19,7 +20,8 @@ from pgsluice.pipeline.apply.merge_sql import (
 )
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.parent_check import lock_parents, triggers_disabled
-from pgsluice.postgres.capabilities import may_swallow_rows
+from pgsluice.postgres.capabilities import may_swallow_rows, only_insert_decides
+from pgsluice.postgres.planner_hints import FENCE, execute_examined, execute_without_loops, scan_is_cheap
 from pgsluice.postgres.sqlstate import is_row_error
 from pgsluice.source.typed.ordinals import OrdinalRanges
 from pgsluice.sql import compose
@@ -55,7 +57,7 @@ def insert_rewriting(conn: psycopg.Connection, table_run: TableRun) -> bool:
 
     def insert() -> list[tuple[int, int]]:
         statement = rewrite_statement(table_run)
-        rewritten = 0 if statement is None else conn.execute(statement).rowcount
+        rewritten = 0 if statement is None else _write(conn, [table_run], statement).rowcount
         updated, inserted = _insert_one(conn, table_run, bulk_keys=False, validated=False)
         return [(rewritten + updated, inserted)]
 
@@ -96,10 +98,10 @@ def _insert_one(conn: psycopg.Connection, table_run: TableRun, bulk_keys: bool, 
     updated = 0
     changed, new = match_stage(conn, table_run)
     if changed is not None and (statement := update_statement(table_run, ALL_ROWS, changed)) is not None:
-        updated = conn.execute(statement).rowcount
+        updated = _write(conn, [table_run], statement).rowcount
     if new is None:
         return updated, 0
-    have_parents = lock_parents(conn, table_run, new) if bulk_keys else None
+    have_parents = lock_parents(conn, table_run, new, table_run.counts.staged) if bulk_keys else None
     if have_parents is False and not validated:
         raise psycopg.errors.ForeignKeyViolation
     with triggers_disabled(conn) if have_parents else nullcontext():
@@ -123,9 +125,23 @@ def _insert_together(conn: psycopg.Connection, group: Sequence[TableRun]) -> lis
             parts.append(sql.SQL("{} AS ({} RETURNING 1)").format(name, statement))
             counts.append(sql.SQL("(SELECT count(*) FROM {})").format(name))
     comma = sql.SQL(", ")
-    row = conn.execute(sql.SQL("WITH {} SELECT {}").format(comma.join(parts), comma.join(counts))).fetchone()
+    statement = sql.SQL("WITH {} SELECT {}").format(comma.join(parts), comma.join(counts))
+    row = _write(conn, group, statement).fetchone()
     assert row is not None
     return list(zip(row[::2], row[1::2], strict=True))
+
+
+def _write(conn: psycopg.Connection, group: Sequence[TableRun], statement: sql.Composed) -> psycopg.Cursor[Any]:
+    """Executes a statement that joins the rows of a group with its tables and writes to them.
+
+    The queries of user-defined triggers would be planned with nested loops off as well, and their plans would stay in
+    the session. So nested loops are off for a table with triggers only if the plan shows that they must be.
+    """
+    rows = max(t.counts.staged for t in group)
+    fires = any(only_insert_decides(t.table) for t in group)
+    if not fires and all(scan_is_cheap(conn, rows, t.table.name) for t in group):
+        return execute_without_loops(conn, statement)
+    return execute_examined(conn, statement, rows)
 
 
 def _complete(conn: psycopg.Connection, table_run: TableRun, inserted: int) -> bool:
@@ -150,6 +166,7 @@ def swallowed(table_run: TableRun, condition: sql.Composable) -> sql.Composed | 
         stage=table_run.scratch.stage,
         table=table_run.relation,
         match=keys_equal(table_run, "t", "s"),
+        fence=FENCE,
         condition=condition,
     )
 

@@ -17,7 +17,14 @@ from pgsluice.model import Mode
 from pgsluice.pipeline.scratch import CHANGED, MATCHED, NEW
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.capabilities import has_triggers_or_rules, key_indexes
-from pgsluice.postgres.planner_hints import planner_setting_off
+from pgsluice.postgres.planner_hints import (
+    FENCE,
+    execute_examined,
+    execute_without_loops,
+    fence,
+    planner_setting_off,
+    scan_is_cheap,
+)
 from pgsluice.sql import compose
 
 ACTIONS = re.compile(r" ON DELETE (CASCADE|SET NULL|SET DEFAULT)")
@@ -160,8 +167,8 @@ def _is_new(table_run: TableRun) -> sql.Composable:
     """The condition that the table lacks the merge key of ``s``; without a merge key, nothing."""
     if not table_run.merge_key:
         return sql.SQL("")
-    return sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS t WHERE {})").format(
-        table_run.relation, keys_equal(table_run, "t", "s")
+    return sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS t WHERE {}{})").format(
+        table_run.relation, keys_equal(table_run, "t", "s"), FENCE
     )
 
 
@@ -176,24 +183,26 @@ def match_stage(conn: psycopg.Connection, table_run: TableRun) -> tuple[sql.Comp
     columns = _updatable(table_run)
     is_new = sql.SQL("({} IS NULL)").format(sql.Identifier("t", table_run.merge_key[0]))
     conn.execute(sql.SQL("DROP TABLE IF EXISTS {}, {}, {}").format(CHANGED, NEW, MATCHED))
-    count = conn.execute(
-        compose(
-            "apply",
-            "match",
-            is_new=is_new,
-            stage=table_run.scratch.stage,
-            table=table_run.relation,
-            match=keys_equal(table_run, "t", "s"),
-            differs=sql.SQL(" OR {}").format(_differs(columns)) if columns else sql.SQL(""),
-        )
-    ).rowcount
+    parts = {"table": table_run.relation, "match": keys_equal(table_run, "t", "s")}
+    scans = scan_is_cheap(conn, table_run.counts.staged, table_run.table.name)
+    statement = compose(
+        "apply",
+        "match",
+        is_new=is_new,
+        stage=table_run.scratch.stage,
+        matches=compose("apply", "matches_by_scan" if scans else "matches_by_lookup", **parts),
+        differs=sql.SQL(" OR {}").format(_differs(columns)) if columns else sql.SQL(""),
+    )
+    count = (execute_without_loops(conn, statement) if scans else conn.execute(statement)).rowcount
     if not count:
         return None, None
     conn.execute(sql.SQL("ANALYZE {}").format(MATCHED))
     found: list[sql.Composable | None] = []
     for relation, which in ((CHANGED, "NOT m.is_new"), (NEW, "m.is_new")):
-        made = conn.execute(
-            compose("apply", "matched_rows", name=relation, stage=table_run.scratch.stage, which=sql.SQL(which))
+        made = execute_examined(
+            conn,
+            compose("apply", "matched_rows", name=relation, stage=table_run.scratch.stage, which=sql.SQL(which)),
+            table_run.counts.staged,
         ).rowcount
         found.append(relation if made else None)
     return found[0], found[1]
@@ -201,10 +210,14 @@ def match_stage(conn: psycopg.Connection, table_run: TableRun) -> tuple[sql.Comp
 
 def drop_matched(conn: psycopg.Connection, table_run: TableRun) -> None:
     """In the mode insert-missing: deletes staged rows whose merge key the table contains and counts them as landed."""
-    matched = conn.execute(
-        sql.SQL("DELETE FROM {} AS s USING {} AS t WHERE {}").format(
-            table_run.scratch.stage, table_run.relation, keys_equal(table_run, "t", "s")
-        )
-    ).rowcount
+    statement = compose(
+        "apply",
+        "drop_matched",
+        stage=table_run.scratch.stage,
+        table=table_run.relation,
+        match=keys_equal(table_run, "t", "s"),
+        fence=fence(conn, table_run.counts.staged, table_run.table.name),
+    )
+    matched = execute_without_loops(conn, statement).rowcount
     table_run.counts.staged -= matched
     table_run.counts.landed += matched

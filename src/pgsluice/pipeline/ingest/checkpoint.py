@@ -113,7 +113,7 @@ class Checkpoints:
         for path, sha256, first, read, staged, in_doubt, extents, number in rows:
             file = by_path.get(path)
             # Rejects of unparsable records are stored under the number of the table run.
-            if file is None or number != table_run.number or hash_of(path) != sha256:
+            if file is None or number != table_run.number or hash_of(file.plan.file) != sha256:
                 raise FileError(
                     f"{path}: the files have changed since run {self._run_id} staged them",
                     "Load them anew instead of resuming",

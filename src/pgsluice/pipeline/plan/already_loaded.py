@@ -19,7 +19,7 @@ def skip_loaded(main: psycopg.Connection, ledger_conn: psycopg.Connection, table
     Only the mode append would double the rows of such a file; the other modes may run again. A file is hashed before
     its load only if another file of its size is known.
 
-    :raises FileError: a file cannot be read.
+    :raises FileError: a file cannot be read, or has changed since it was planned.
     """
     known = sizes_loaded(ledger_conn, [t.table.oid for t in table_runs])
     for table_run in (t for t in table_runs if t.plan.mode is Mode.APPEND):
@@ -31,7 +31,7 @@ def skip_loaded(main: psycopg.Connection, ledger_conn: psycopg.Connection, table
             size = file.plan.file.bytes
             if (oid, size) not in known and sizes.count(size) == 1:
                 continue
-            file.sha256 = hash_of(file.plan.file.path)
+            file.sha256 = hash_of(file.plan.file)
             if loaded_before(ledger_conn, oid, file.sha256) is not None:
                 if emptied is None:
                     # If the table was emptied since, its rows are wanted again.

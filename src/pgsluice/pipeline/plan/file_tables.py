@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pgsluice.errors import MappingError
 from pgsluice.model import SourceFile, Table
 from pgsluice.pipeline.plan.names import Names
+from pgsluice.source.discover import composed
 
 
 def table_of(file: SourceFile, tables: Sequence[Table], wanted: Sequence[tuple[str, str]]) -> Table:
@@ -26,8 +27,10 @@ def table_of(file: SourceFile, tables: Sequence[Table], wanted: Sequence[tuple[s
             raise MappingError(f"{file.path} was loaded into {file.feeds}, which is no table any more", "Create it")
         return known
     base = os.path.basename(file.path)
-    for name, pattern in wanted:
-        if fnmatch.fnmatch(file.path, pattern) or fnmatch.fnmatch(base, pattern) or _matches_end(file.path, pattern):
+    path = composed(file.path)
+    for name, given in wanted:
+        pattern = composed(given)
+        if fnmatch.fnmatch(path, pattern) or fnmatch.fnmatch(composed(base), pattern) or _matches_end(path, pattern):
             return _named(name, tables)
     by_name: dict[str, list[Table]] = {}
     for table in tables:

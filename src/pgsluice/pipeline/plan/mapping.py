@@ -10,6 +10,7 @@ from dataclasses import replace
 from pgsluice.errors import MappingError
 from pgsluice.model import Column, FieldOptions, FilePlan, Mode, SourceFile, Table, TableName
 from pgsluice.pipeline.plan.names import Names
+from pgsluice.source.discover import composed
 from pgsluice.text import pluralize
 
 _VALUE = re.compile(r"[-+]?[0-9.]|(?:t|f|true|false|yes|no|y|n)$|[\\[{(]", re.IGNORECASE)
@@ -73,7 +74,7 @@ def _with_names(file: SourceFile, names: Sequence[str]) -> SourceFile:
             f" --columns names {len(names)}",
             "Name each field, in order; a name may be empty, which leaves the field out (--columns id,,name)",
         )
-    return replace(file, header=tuple(names))
+    return replace(file, names=tuple(names))
 
 
 def _by_position(file: SourceFile, table: Table, loadable: Sequence[str]) -> Sequence[str]:
@@ -98,7 +99,7 @@ def _find_columns(
     columns: list[str] = []
     left_out = file.feeds is not None or bool(options.names_for(table.name))
     unknown: list[tuple[str, list[str]]] = []
-    for field in file.header:
+    for field in file.field_names:
         # In a replay, and in --columns, a field without a name is a field that is left out.
         named = "" if not field and left_out else _named_column(field, table, options.columns)
         found = names.find(field if named is None else named)
@@ -140,7 +141,7 @@ def _check_unique(file: SourceFile, table: Table, columns: Sequence[str], wanted
     twice = sorted({c for c in columns if c and columns.count(c) > 1})
     if not twice:
         return
-    fields = [field for field, column in zip(file.header, columns, strict=True) if column == twice[0]]
+    fields = [field for field, column in zip(file.field_names, columns, strict=True) if column == twice[0]]
     if len(set(fields)) < len(fields):
         remedy = "Give them names of their own in the file, or remove one"
     else:
@@ -156,7 +157,7 @@ def _check_loadable(file: SourceFile, table: Table, columns: Sequence[str], mode
     if computed is not None:
         raise MappingError(
             f"{file.path}: {table.name}.{computed} is a generated column and takes no values",
-            f"Leave it out with --column {shlex.quote(file.header[columns.index(computed)] + '=')}",
+            f"Leave it out with --column {shlex.quote(file.field_names[columns.index(computed)] + '=')}",
         )
     missing = [c.name for c in table.columns if c.required and c.name not in columns]
     # The files of an upsert may contain the changed columns alone; a new row that lacks a required column is rejected.
@@ -176,7 +177,8 @@ def _named_column(field: str, table: Table, wanted: Pairs) -> str | None:
 def _names_field(named: str, field: str, table: Table) -> bool:
     """Whether ``FIELD``, ``TABLE.FIELD`` or ``SCHEMA.TABLE.FIELD`` names a field, whose own name may contain a dot."""
     name = table.name
-    return named in (field, f"{name.name}.{field}", f"{name.schema}.{name.name}.{field}")
+    fields = (field, f"{name.name}.{field}", f"{name.schema}.{name.name}.{field}")
+    return named in fields or composed(named) in map(composed, fields)
 
 
 def check_pairs(
@@ -193,7 +195,7 @@ def check_pairs(
         if f.file.dialect.header or options.header is False
     ]
     for named, column in options.columns:
-        if not any(_names_field(named, field, table) for file, table in files for field in file.header):
+        if not any(_names_field(named, field, table) for file, table in files for field in file.field_names):
             raise MappingError(
                 f"--column {named}={column} names a field that no file has",
                 "Write it as the first line of the file does",

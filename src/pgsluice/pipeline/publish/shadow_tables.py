@@ -22,7 +22,7 @@ from pgsluice.model import Constraint, Index, Phase, Progress, Table, TableName
 from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.state import RunContext, TableRun
 from pgsluice.postgres.ddl import add_constraints, build_index
-from pgsluice.postgres.planner_hints import analyze
+from pgsluice.postgres.planner_hints import analyze, loops_off_if_scanned
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.sql import query
 
@@ -123,7 +123,8 @@ class ShadowTables:
         with self._context.clock.phase("foreign key", table_run.name):
             for fk in sorted(shadow.old.foreign_keys, key=lambda c: c.oid):
                 self._tell(table_run, f"foreign key {fk.name}")
-                add_constraints(self._conn, shadow.relation, [self._pointed(fk, fk.name)])
+                with loops_off_if_scanned(self._conn, table_run.counts.landed, fk):
+                    add_constraints(self._conn, shadow.relation, [self._pointed(fk, fk.name)])
             for fk, name in shadow.incoming:
                 assert fk.table is not None
                 self._tell(table_run, f"foreign key {fk.name} of {fk.table}")

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NULL_WORDS = frozenset(
-    ("\\N", "null", "NULL", "Null", "(null)", "na", "NA", "N/A", "n/a", "#N/A", "nil", "none", "None")
-    + ("-", "--", "?", ".")
+    {"\\N", "null", "NULL", "Null", "(null)", "na", "NA", "N/A", "n/a", "#N/A", "nil", "none", "None", "-", "?", "."}
 )
 """Texts by which programs write a missing value: PostgreSQL and MySQL dumps, pandas, R, Excel, Ruby, Python."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import psycopg
 
 from pgsluice.errors import CallError, MappingError, PrivilegeError
+from pgsluice.ledger.queries import purged_rejects
 from pgsluice.ledger.rejects import RejectRow, restore_lacking
 from pgsluice.ledger.replays import (
     FileToReplay,
@@ -110,6 +111,11 @@ def _run(conn: psycopg.Connection, run_id: int) -> RunToReplay:
         raise CallError(
             f"run {run_id} was not published ({run.status}), so none of its rows are loaded",
             "Correct the files themselves and load them again",
+        )
+    if purged := purged_rejects(conn, run_id):
+        raise CallError(
+            f"the rejects of run {run_id} ({purged:,}) were purged from the ledger, so they cannot be replayed",
+            "Load the corrected rows from a file of their own: pgsluice load",
         )
     if not may_replay(conn):
         raise PrivilegeError(

@@ -24,7 +24,9 @@ from pgsluice.pipeline.prefetch import Prefetch
 from pgsluice.pipeline.rejects.causes import Causes
 from pgsluice.pipeline.rejects.reasons import fetch_rejects, locate_related
 from pgsluice.pipeline.rejects.report_file import HEADER, PLACEHOLDERS
+from pgsluice.pipeline.rejects.report_folder import make_report_folder
 from pgsluice.pipeline.state import FileRun, TableRun
+from pgsluice.private_files import create_file
 from pgsluice.source.records.rules import BAD_ENCODING
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def write_report(
     # The two threads may share a connection; one waits while the other has a statement under way.
     busy = threading.Lock()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_report_folder(folder)
         with _create(folder, name) as out:
             path = Path(out.name)
             try:
@@ -117,11 +119,11 @@ def _pieces(
 
 
 def _create(folder: Path, name: str) -> BufferedWriter:
-    """A new file of this name, or of this name with a number behind it."""
+    """A new file of this name, or of this name with a number behind it. Only its owner can read the file."""
     for number in itertools.count(1):
         path = folder / (f"{name}.csv" if number == 1 else f"{name}_{number}.csv")
         with suppress(FileExistsError):
-            return path.open("xb")
+            return create_file(path)
     raise AssertionError
 
 

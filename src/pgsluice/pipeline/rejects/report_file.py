@@ -10,12 +10,16 @@ from typing import Any, TextIO
 from pgsluice.ledger.rejects import RejectRow
 from pgsluice.model import Reject, Verdict
 from pgsluice.source.corrections import raise_field_limit
+from pgsluice.source.formulas import GUARDED_RAW, guard
 
 HEADER = (
     "run", "reject", "table", "file", "line", "record", "kind", "column", "constraint", "sqlstate", "message",
     "parent_file", "parent_line", "raw",
 )  # fmt: skip
 """The columns of a report. A replay reads ``run``, ``reject`` and ``raw`` of a corrected report."""
+
+GUARDED_HEADER = (*HEADER[:-1], GUARDED_RAW)
+"""The columns of a report whose texts are guarded against spreadsheet programs."""
 
 PLACEHOLDERS = " (each \\xNN stands for a byte that cannot be read)"
 """The end of a reject's message if ``raw`` holds undecodable bytes, but another fault is the reason to reject."""
@@ -35,6 +39,11 @@ def csv_row(r: Reject) -> tuple[object, ...]:
         r.original, r.number, r.table, r.file, r.line, r.record, r.kind, r.column, r.constraint, r.sqlstate, r.message,
         r.parent_file, "" if r.parent_line is None else str(r.parent_line), r.raw,
     )  # fmt: skip
+
+
+def guarded_row(r: Reject) -> tuple[object, ...]:
+    """Returns a reject as a row of a guarded report, in the order of :data:`GUARDED_HEADER`."""
+    return tuple(guard(cell) if isinstance(cell, str) else cell for cell in csv_row(r))
 
 
 def read_report(path: Path) -> Iterator[RejectRow]:

@@ -20,6 +20,7 @@ from pgsluice.pipeline.validate.elimination import exclude_violations
 from pgsluice.pipeline.validate.foreign_keys import find_inner_orphans, find_orphans
 from pgsluice.pipeline.validate.violations import Violations
 from pgsluice.postgres.capabilities import foreign_keys_to
+from pgsluice.postgres.planner_hints import execute_without_loops
 from pgsluice.sql import compose, query
 
 
@@ -55,14 +56,15 @@ def ban_orphans(
         for row in refused:
             copy.write_row(row)
     for table_run in group:
-        conn.execute(
+        execute_without_loops(
+            conn,
             compose(
                 "validate",
                 "exclude_refused",
                 stage=table_run.scratch.stage,
                 ordinal=table_run.ordinal,
                 table_no=table_run.table_no,
-            )
+            ),
         )
     relations = [Violations(conn, t, staged=True) for t in group]
     for violations in relations:
@@ -81,14 +83,15 @@ def ban_orphans(
 def _ban_violations(conn: psycopg.Connection, group: Sequence[TableRun]) -> int:
     """Bans the staged rows that have violations; returns how many were not banned before."""
     return sum(
-        conn.execute(
+        execute_without_loops(
+            conn,
             compose(
                 "validate",
                 "ban",
                 ordinal=table_run.ordinal,
                 stage=table_run.scratch.stage,
                 table_no=table_run.table_no,
-            )
+            ),
         ).rowcount
         for table_run in group
     )

@@ -18,7 +18,7 @@ from pgsluice.pipeline.validate.foreign_keys import find_inner_orphans
 from pgsluice.pipeline.validate.unique import unique_priority
 from pgsluice.pipeline.validate.violations import Violations
 from pgsluice.postgres.capabilities import unique_indexes
-from pgsluice.postgres.planner_hints import planner_setting_off
+from pgsluice.postgres.planner_hints import execute_without_loops
 from pgsluice.sql import compose, query
 
 _ROUNDS = 8
@@ -30,7 +30,8 @@ def exclude_violations(conn: psycopg.Connection) -> int:
 
     A duplicate of a stored row is treated like a duplicate within the files.
     """
-    return conn.execute(compose("validate", "exclude_violations", stored_duplicate=_stored_duplicate())).rowcount
+    statement = compose("validate", "exclude_violations", stored_duplicate=_stored_duplicate())
+    return execute_without_loops(conn, statement).rowcount
 
 
 def eliminate(
@@ -70,46 +71,48 @@ def _exclude_duplicates(conn: psycopg.Connection, *, listed: bool) -> None:
     :param listed: also list the rows that a single index excludes. Rows that several indexes exclude are always listed.
     """
     conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(CONTENDER))
-    conn.execute(compose("validate", "exclude_stored_duplicates", stored_duplicate=_stored_duplicate()))
+    execute_without_loops(conn, compose("validate", "exclude_stored_duplicates", stored_duplicate=_stored_duplicate()))
     several = conn.execute(query("validate", "several_indexes")).fetchone() == (True,)
     # The condition costs half of the time of this statement for a million rows, even if no row is excluded.
     condition = sql.SQL("WHERE NOT EXISTS (SELECT FROM {} AS e WHERE e.table_no = d.table_no AND e.row_id = d.row_id)")
-    conn.execute(
+    execute_without_loops(
+        conn,
         compose(
             "validate",
             "contenders",
             columns=sql.SQL("*" if several else "table_no, index_no, group_no, min(ordinal) AS ordinal"),
             condition=condition.format(EXCLUDED) if has_rows(conn, EXCLUDED) else sql.SQL(""),
             group=sql.SQL("" if several else "GROUP BY table_no, index_no, group_no"),
-        )
+        ),
     )
     conn.execute(sql.SQL("ANALYZE {}").format(CONTENDER))
     if not several:
         if listed:
-            conn.execute(query("validate", "exclude_later"))
+            execute_without_loops(conn, compose("validate", "exclude_later"))
         return
     # The planner takes the result of a WITH query for a few rows: 30,000 rows took half a minute in nested loops.
     conn.execute(sql.SQL("ANALYZE {}").format(EXCLUDED))
+    exclude, drop = compose("validate", "exclude_round"), compose("validate", "drop_excluded_contenders")
     rounds = _ROUNDS
-    with planner_setting_off(conn, "enable_nestloop"):
-        while rounds and conn.execute(query("validate", "exclude_round")).rowcount:
-            conn.execute(query("validate", "drop_excluded_contenders"))
-            rounds -= 1
+    while rounds and execute_without_loops(conn, exclude).rowcount:
+        execute_without_loops(conn, drop)
+        rounds -= 1
     if not rounds:
         conn.execute(sql.SQL("DO {}").format(sql.Literal(query("validate", "exclude_one_by_one"))))
-        conn.execute(query("validate", "drop_excluded_contenders"))
+        execute_without_loops(conn, drop)
 
 
 def record_duplicates(conn: psycopg.Connection, violations: Violations) -> None:
     """Records a violation for each excluded row that has the key of an earlier row which stays."""
     table_run = violations.table_run
     for index_no, index in enumerate(unique_indexes(table_run.table)):
-        conn.execute(
+        execute_without_loops(
+            conn,
             compose(
                 "validate",
                 "duplicate_violations",
                 priority=sql.Literal(unique_priority(violations, index_no, index)),
                 table_no=table_run.table_no,
                 index_no=sql.Literal(index_no),
-            )
+            ),
         )

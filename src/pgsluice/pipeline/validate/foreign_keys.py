@@ -12,11 +12,13 @@ from pgsluice.pipeline.scratch import EXCLUDED
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.row_numbers import validated_relation
 from pgsluice.pipeline.validate.violations import INNER_KEY, TRIGGER, Violations
+from pgsluice.postgres.planner_hints import NO_FENCE, execute_without_loops, fence
 from pgsluice.postgres.sql_fragments import keys_match
 from pgsluice.sql import query
 
-Parents = Sequence[tuple[sql.Composable, sql.Composable]]
-"""Relations that may hold the parent of a row, each with a condition on its rows ``p``."""
+Parents = Sequence[tuple[sql.Composable, sql.Composable, sql.SQL]]
+"""Relations that may hold the parent of a row, each with a condition on its rows ``p`` and the end of the subquery for
+them (:data:`~pgsluice.postgres.planner_hints.FENCE` or nothing)."""
 
 
 def find_orphans(violations: Violations, keys: Sequence[Constraint]) -> None:
@@ -24,7 +26,7 @@ def find_orphans(violations: Violations, keys: Sequence[Constraint]) -> None:
     for fk in keys:
         if _can_validate(violations, fk):
             priority = TRIGGER + violations.trigger_order[fk.name]
-            violations.record(_orphans(violations, fk, [_parent_table(violations, fk)]), priority, _verdict(fk))
+            _record(violations, fk, priority, [_parent_table(violations, fk)])
 
 
 def find_inner_orphans(
@@ -44,11 +46,19 @@ def find_inner_orphans(
         parents = [_parent_table(violations, fk)] if violations.staged else []
         for other in group:
             if other.table.name == fk.references and (other.scratch.stage_made or not violations.staged):
-                parents.append((validated_relation(other, violations.staged), _stays("p", other, without_duplicates)))
+                stay = _stays("p", other, without_duplicates)
+                parents.append((validated_relation(other, violations.staged), stay, NO_FENCE))
         stays = _stays("r", violations.table_run, without_duplicates)
         priority = INNER_KEY + violations.trigger_order[fk.name]
-        found += violations.record(_orphans(violations, fk, parents, stays), priority, _verdict(fk))
+        found += _record(violations, fk, priority, parents, stays)
     return found
+
+
+def _record(
+    violations: Violations, fk: Constraint, priority: int, parents: Parents, stays: sql.Composable | None = None
+) -> int:
+    orphans = _orphans(violations, fk, parents, stays)
+    return violations.record(orphans, priority, _verdict(fk), execute=execute_without_loops)
 
 
 def _can_validate(violations: Violations, fk: Constraint) -> bool:
@@ -62,7 +72,7 @@ def _can_validate(violations: Violations, fk: Constraint) -> bool:
     return True
 
 
-def _parent_table(violations: Violations, fk: Constraint) -> tuple[sql.Composable, sql.Composable]:
+def _parent_table(violations: Violations, fk: Constraint) -> tuple[sql.Composable, sql.Composable, sql.SQL]:
     """The referenced table as the key's trigger reads it: all of its rows, without tables that inherit from it."""
     assert fk.references is not None
     name = sql.Identifier(fk.references.schema, fk.references.name)
@@ -73,7 +83,8 @@ def _parent_table(violations: Violations, fk: Constraint) -> tuple[sql.Composabl
     partitioned, row_security = row
     if row_security:
         violations.incomplete = True
-    return (name if partitioned else sql.SQL("ONLY {}").format(name)), sql.SQL("true")
+    relation = name if partitioned else sql.SQL("ONLY {}").format(name)
+    return relation, sql.SQL("true"), fence(violations.conn, violations.rows, fk.references)
 
 
 def _orphans(
@@ -86,8 +97,8 @@ def _orphans(
     child = [sql.Identifier("r", c) for c in fk.columns]
     match = keys_match(fk, "p", "r")
     absent = sql.SQL("").join(
-        sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS p WHERE {} AND {})").format(parent, match, condition)
-        for parent, condition in parents
+        sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS p WHERE {} AND {}{})").format(parent, match, condition, end)
+        for parent, condition, end in parents
     )
     stays = stays or sql.SQL("true")
     whole = sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(c) for c in child)

@@ -18,7 +18,7 @@ from psycopg import sql
 from pgsluice.model import Constraint, Strategy
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.capabilities import runs_user_functions
-from pgsluice.postgres.planner_hints import analyze
+from pgsluice.postgres.planner_hints import analyze, execute_without_loops, scan_is_cheap
 from pgsluice.postgres.sql_fragments import keys_match
 from pgsluice.postgres.sqlstate import is_row_error
 from pgsluice.sql import compose, query
@@ -69,10 +69,11 @@ def _has_one_parent(fk: Constraint) -> bool:
     return fk.enforced and "PERIOD" not in fk.definition and (not fk.match_full or len(fk.columns) == 1)
 
 
-def lock_parents(conn: psycopg.Connection, table_run: TableRun, rows: sql.Composable) -> bool | None:
+def lock_parents(conn: psycopg.Connection, table_run: TableRun, rows: sql.Composable, count: int) -> bool | None:
     """Locks the parents of all rows; returns whether every row has its parents.
 
     :param rows: the relation that holds the rows.
+    :param count: the number of rows.
     :returns: None if PostgreSQL raised an error for a row, as the trigger may not.
     """
     keys = table_run.table.foreign_keys
@@ -80,25 +81,28 @@ def lock_parents(conn: psycopg.Connection, table_run: TableRun, rows: sql.Compos
     analyze(conn, rows, tuple(dict.fromkeys(c for fk in keys for c in fk.columns)))
     try:
         with conn.transaction():
-            return all(_lock_parents_of(conn, fk, rows) for fk in keys)
+            return all(_lock_parents_of(conn, fk, rows, count) for fk in keys)
     except psycopg.Error as error:
         if not is_row_error(error):
             raise
         return None
 
 
-def _lock_parents_of(conn: psycopg.Connection, fk: Constraint, rows: sql.Composable) -> bool:
+def _lock_parents_of(conn: psycopg.Connection, fk: Constraint, rows: sql.Composable, count: int) -> bool:
     assert fk.references is not None
+    parent = sql.Identifier(fk.references.schema, fk.references.name)
+    scans = scan_is_cheap(conn, count, fk.references)
     orphans = compose(
         "parent_check",
-        "any_orphans",
+        "any_orphans" if scans else "any_orphans_by_lookup",
         keys=sql.SQL(", ").join(sql.Identifier("p", c) for c in fk.referenced_columns),
-        parent=sql.Identifier(fk.references.schema, fk.references.name),
+        parent=parent,
         rows=rows,
         same=keys_match(fk, "p", "s"),
         whole=sql.SQL(" AND ").join(sql.SQL("{} IS NOT NULL").format(sql.Identifier("s", c)) for c in fk.columns),
     )
-    return conn.execute(orphans).fetchone() == (False,)
+    cursor = execute_without_loops(conn, orphans) if scans else conn.execute(orphans)
+    return cursor.fetchone() == (False,)
 
 
 @contextmanager

@@ -8,11 +8,12 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.model import TableName
-from pgsluice.pipeline.scratch import REJECTED_ROW, REMAINING, VIOLATION
+from pgsluice.pipeline.scratch import REJECT, REJECTED_ROW, REMAINING, VIOLATION
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.rejected_keys import key_texts, name_parents, needs_ordinals, store_keys
 from pgsluice.pipeline.validate.row_numbers import lack_ordinals, numbered, validated_relation
 from pgsluice.pipeline.validate.violations import Violations
+from pgsluice.postgres.planner_hints import execute_examined, execute_without_loops
 from pgsluice.sql import compose, query
 
 
@@ -31,12 +32,16 @@ def reject_violations(
     for violations in relations:
         table_run = violations.table_run
         rows, rejected[table_run.number] = _rejected_rows(conn, violations, others)
-        counts[table_run.number] = conn.execute(
-            compose("validate", "reject_violations", rows=rows, table_no=table_run.table_no)
+        # Each constraint may have found each row.
+        most = violations.rows * violations.found
+        counts[table_run.number] = execute_examined(
+            conn, compose("validate", "reject_violations", rows=rows, table_no=table_run.table_no), most
         ).rowcount
+    # The statements below remove or read few rows of a large relation by their ctid: nested loops are the right plan.
     conn.execute(sql.SQL("ANALYZE {}, {}").format(VIOLATION, REJECTED_ROW))
     for violations in relations:
-        _store_keys(conn, violations.table_run, violations.relation, rejected[violations.table_run.number])
+        number = violations.table_run.number
+        _store_keys(conn, violations.table_run, violations.relation, rejected[number], counts[number])
     for violations in relations:
         table_run = violations.table_run
         name_parents(
@@ -50,7 +55,7 @@ def reject_violations(
         table_run = violations.table_run
         rows = rejected[table_run.number]
         if violations.staged:
-            table_run.counts.staged -= _delete(conn, table_run.scratch.stage, rows)
+            table_run.counts.staged -= _delete(conn, table_run.scratch.stage, rows, table_run.counts.staged)
         else:
             table_run.counts.landed -= _remove(conn, table_run, rows, counts[table_run.number])
 
@@ -63,12 +68,16 @@ def reject_refused(conn: psycopg.Connection, group: Sequence[TableRun], others: 
         )
         for t in group
     }
+    # The statistics of an earlier table of the run know none of these rejects.
+    conn.execute(sql.SQL("ANALYZE {}").format(REJECT))
     for table_run in group:
-        _store_keys(conn, table_run, table_run.scratch.stage, rejected[table_run.number])
+        stage, staged = table_run.scratch.stage, table_run.counts.staged
+        _store_keys(conn, table_run, stage, rejected[table_run.number], staged)
     for table_run in group:
         name_parents(conn, table_run, others, table_run.scratch.stage, rejected[table_run.number])
     for table_run in group:
-        table_run.counts.staged -= _delete(conn, table_run.scratch.stage, rejected[table_run.number])
+        rows = rejected[table_run.number]
+        table_run.counts.staged -= _delete(conn, table_run.scratch.stage, rows, table_run.counts.staged)
 
 
 def _rejected_rows(
@@ -102,12 +111,11 @@ def _rejected_rows(
 
 
 def _store_keys(
-    conn: psycopg.Connection, table_run: TableRun, relation: sql.Composable, rejected: sql.Composable
+    conn: psycopg.Connection, table_run: TableRun, relation: sql.Composable, rejected: sql.Composable, most: int
 ) -> None:
     keys = key_texts(table_run.scratch.watched, "r")
-    store_keys(
-        conn, table_run, compose("validate", "keys_of_rejected", keys=keys, relation=relation, rejected=rejected)
-    )
+    rows = compose("validate", "keys_of_rejected", keys=keys, relation=relation, rejected=rejected)
+    store_keys(conn, table_run, rows, most)
 
 
 def _remove(conn: psycopg.Connection, table_run: TableRun, rejected: sql.Composable, count: int) -> int:
@@ -122,23 +130,23 @@ def _remove(conn: psycopg.Connection, table_run: TableRun, rejected: sql.Composa
     stay = landed - count
     relation = validated_relation(table_run, staged=False)
     if stay >= count:
-        return _delete(conn, relation, rejected)
+        return _delete(conn, relation, rejected, landed)
     columns = sql.SQL(", ").join(sql.Identifier(c.name) for c in table_run.table.columns if not c.generated)
     if stay:
-        conn.execute(compose("validate", "remaining_rows", columns=columns, relation=relation, rejected=rejected))
+        remaining = compose("validate", "remaining_rows", columns=columns, relation=relation, rejected=rejected)
+        execute_without_loops(conn, remaining)
     conn.execute(sql.SQL("TRUNCATE ONLY {}").format(table_run.relation))
     if not stay:
         return landed
-    remaining = conn.execute(
+    kept = conn.execute(
         sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}").format(
             table_run.relation, columns, columns, REMAINING
         )
     ).rowcount
     conn.execute(sql.SQL("DROP TABLE {}").format(REMAINING))
-    return landed - remaining
+    return landed - kept
 
 
-def _delete(conn: psycopg.Connection, relation: sql.Composable, rejected: sql.Composable) -> int:
-    return conn.execute(
-        sql.SQL("DELETE FROM {} AS r USING ({}) AS o WHERE r.ctid = o.row_id").format(relation, rejected)
-    ).rowcount
+def _delete(conn: psycopg.Connection, relation: sql.Composable, rejected: sql.Composable, most: int) -> int:
+    statement = sql.SQL("DELETE FROM {} AS r USING ({}) AS o WHERE r.ctid = o.row_id").format(relation, rejected)
+    return execute_examined(conn, statement, most).rowcount

@@ -10,6 +10,7 @@ from psycopg import sql
 from pgsluice.model import TableName
 from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import TableRun
+from pgsluice.postgres.planner_hints import execute_examined
 from pgsluice.sql import compose
 
 
@@ -20,13 +21,16 @@ def key_texts(names: Sequence[str], alias: str) -> sql.Composable:
     return sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(alias, n)) for n in names)
 
 
-def store_keys(conn: psycopg.Connection, table_run: TableRun, rows: sql.Composable) -> None:
-    """Stores the ordinals and watched columns that the query ``rows`` returns."""
+def store_keys(conn: psycopg.Connection, table_run: TableRun, rows: sql.Composable, most: int) -> None:
+    """Stores the ordinals and watched columns that the query ``rows`` returns.
+
+    :param most: an upper bound of the number of rejected rows.
+    """
     scratch = table_run.scratch
     if not scratch.watched:
         return
     scratch.ensure_rejected_keys(conn)
-    conn.execute(sql.SQL("INSERT INTO {} {}").format(scratch.rejected_keys, rows))
+    execute_examined(conn, sql.SQL("INSERT INTO {} {}").format(scratch.rejected_keys, rows), most)
 
 
 def needs_ordinals(table_run: TableRun, others: Mapping[TableName, TableRun]) -> bool:
@@ -55,7 +59,11 @@ def name_parents(
             continue
         # Without statistics the planner took ten thousand rows for a handful and spent nine seconds in nested loops.
         conn.execute(sql.SQL("ANALYZE {}, {}").format(REJECT, parent.scratch.rejected_keys))
-        conn.execute(
+        # Each reject may have a parent, and each rejected parent may have several rejected keys.
+        row = conn.execute(sql.SQL("SELECT count(*) FROM {}").format(REJECT)).fetchone()
+        assert row is not None
+        execute_examined(
+            conn,
             compose(
                 "validate",
                 "name_parents",
@@ -71,5 +79,6 @@ def name_parents(
                 ),
                 table_no=table_run.table_no,
                 constraint=sql.Literal(fk.name),
-            )
+            ),
+            row[0],
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+import psycopg
 from psycopg import sql
 
 from pgsluice.model import Index, RejectKind, Verdict
@@ -15,7 +16,14 @@ from pgsluice.pipeline.scratch import DUPLICATE, KEY_GROUP
 from pgsluice.pipeline.validate.row_numbers import rank
 from pgsluice.pipeline.validate.violations import TRIGGER, UNIQUE, Violations
 from pgsluice.postgres.capabilities import unique_indexes
-from pgsluice.postgres.planner_hints import analyze, planner_setting_off
+from pgsluice.postgres.planner_hints import (
+    NO_FENCE,
+    analyze,
+    execute_examined,
+    execute_without_loops,
+    fence,
+    planner_setting_off,
+)
 from pgsluice.sql import compose
 
 
@@ -125,7 +133,8 @@ def _find_groups(violations: Violations, index_no: int, keys: _IndexKeys) -> boo
             relation=violations.relation,
             same=keys.same,
             row_map=by.row_map,
-        )
+        ),
+        execute=lambda conn, statement: execute_examined(conn, statement, violations.rows),
     )
     conn.execute(sql.SQL("ANALYZE {}").format(DUPLICATE))
     return bool(found)
@@ -146,10 +155,14 @@ def _find_stored(violations: Violations, keys: _IndexKeys, priority: int) -> Non
         same = sql.SQL("{} AND NOT ({})").format(same, own)
     table = table_run.relation if table_run.table.kind != "r" else sql.SQL("ONLY {}").format(table_run.relation)
     staged, stored = keys.rows(violations.relation, *further), keys.rows(table, *further)
+    # IS NOT DISTINCT FROM knows no hash join and no index.
+    joins = not index.nulls_not_distinct
+    end = fence(violations.conn, violations.rows, table_run.table.name) if joins else NO_FENCE
     found = violations.record(
-        compose("validate", "stored_duplicates", staged=staged, stored=stored, same=same),
+        compose("validate", "stored_duplicates", staged=staged, stored=stored, same=same, fence=end),
         priority,
         duplicate_verdict(index),
+        execute=execute_without_loops if joins else psycopg.Connection.execute,
     )
     if not (found and match):
         return
@@ -164,6 +177,6 @@ def _find_stored(violations: Violations, keys: _IndexKeys, priority: int) -> Non
         own=own,
         alike=sql.SQL(" AND ").join(sql.SQL("a.{0} IS NOT DISTINCT FROM b.{0}").format(n) for n in keys.names),
     )
-    if violations.conn.execute(moves_away).fetchone() == (True,):
+    if execute_examined(violations.conn, moves_away, violations.rows).fetchone() == (True,):
         # The order of the rows decides whether the stored row gives its key up in time.
         violations.incomplete = True

@@ -11,6 +11,7 @@ from pgsluice.model import Column
 from pgsluice.pipeline.scratch import BAD_VALUE
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.rejected_keys import key_texts, store_keys
+from pgsluice.postgres.planner_hints import execute_examined
 from pgsluice.postgres.sqlstate import is_row_error, not_row_error_sql
 from pgsluice.sql import compose
 
@@ -50,6 +51,7 @@ def convert_texts(conn: psycopg.Connection, table_run: TableRun) -> None:
             text_stage=scratch.text_stage,
             table_no=table_run.table_no,
         ),
+        table_run.counts.in_doubt,
     )
     scratch.drop_text_stage(conn)
 
@@ -99,17 +101,17 @@ def _reject_in_sets(conn: psycopg.Connection, table_run: TableRun) -> None:
 
 
 def _move_to_stage(conn: psycopg.Connection, table_run: TableRun) -> int:
-    return conn.execute(
-        compose(
-            "values",
-            "move_to_stage",
-            stage=table_run.scratch.stage,
-            text_stage=table_run.scratch.text_stage,
-            record=_record(table_run, table_run.columns),
-            table_no=table_run.table_no,
-            ordinal=table_run.ordinal,
-        )
-    ).rowcount
+    statement = compose(
+        "values",
+        "move_to_stage",
+        stage=table_run.scratch.stage,
+        text_stage=table_run.scratch.text_stage,
+        record=_record(table_run, table_run.columns),
+        table_no=table_run.table_no,
+        ordinal=table_run.ordinal,
+    )
+    # The statistics of the rejects are those of an earlier table of the run, or none.
+    return execute_examined(conn, statement, table_run.counts.in_doubt).rowcount
 
 
 def _record(table_run: TableRun, columns: Sequence[Column]) -> sql.Composable:

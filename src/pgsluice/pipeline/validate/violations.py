@@ -8,7 +8,8 @@ comes from the stage or from the row map.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -25,6 +26,10 @@ NOT_NULL, CHECK, UNIQUE, TRIGGER, INNER_KEY = 0, 100_000, 200_000, 300_000, 400_
 indexes by oid, then the triggers of deferrable unique keys and of foreign keys by trigger name (ExecConstraints in
 execMain.c, execIndexing.c, trigger.c). Foreign keys within a group are validated when all rows of the group are there,
 so they come last."""
+
+
+Execute = Callable[[psycopg.Connection, sql.Composed], psycopg.Cursor[Any]]
+"""A function that executes a statement."""
 
 
 class Violations:
@@ -47,7 +52,15 @@ class Violations:
         self.found = 0
         """How many constraints rows violate. A query finds a row once, so one constraint gives no row twice."""
 
-    def record(self, rows: sql.Composable, priority: int, verdict: Verdict) -> int:
+    @property
+    def rows(self) -> int:
+        """The number of rows of the relation."""
+        counts = self.table_run.counts
+        return counts.staged if self.staged else counts.landed
+
+    def record(
+        self, rows: sql.Composable, priority: int, verdict: Verdict, *, execute: Execute = psycopg.Connection.execute
+    ) -> int:
         """Records the rows whose ctid the query ``rows`` returns as violations; returns how many."""
         count = self.run(
             compose(
@@ -56,7 +69,8 @@ class Violations:
                 table_no=self.table_run.table_no,
                 priority=sql.Literal(priority),
                 rows=rows,
-            )
+            ),
+            execute=execute,
         )
         if count:
             self.add_verdict(priority, verdict)
@@ -80,14 +94,17 @@ class Violations:
             )
         )
 
-    def run(self, statement: sql.Composed, *, last: bool = True) -> int | None:
+    def run(
+        self, statement: sql.Composed, *, last: bool = True, execute: Execute = psycopg.Connection.execute
+    ) -> int | None:
         """Executes a statement in a savepoint; returns its row count, or None if a row made it fail.
 
+        :param execute: executes the statement; see :mod:`pgsluice.postgres.planner_hints`.
         :param last: there is no other way to find these violations, so a failure makes the validation incomplete.
         """
         try:
             with self.conn.transaction():
-                return self.conn.execute(statement).rowcount
+                return execute(self.conn, statement).rowcount
         except psycopg.Error as error:
             if not is_row_error(error):
                 raise

@@ -16,8 +16,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pgsluice.errors import ServerError
+from pgsluice.private_files import FILE_MODE, close_folder, make_folder
 
 DEFAULT_VERSION = 18
+
+
+DEFAULT_DATA_DIR = ".pgsluice"
+
+
+_ENTRIES = frozenset({"server", "server.new", "server.lock", "rejects"})
+"""What pgsluice puts into the folder of the embedded server."""
 
 
 SYSTEM_USER = "pgserver"
@@ -30,6 +38,19 @@ OTHER_SERVER = "Use another --data-dir, or a server of your own with --database-
 def data_folder(base: Path) -> Path:
     """Returns the data folder of PostgreSQL within the folder of the embedded server."""
     return base / "server"
+
+
+def make_private(base: Path) -> None:
+    """Makes the folder of the embedded server if it does not exist, or closes a folder of an older version to others.
+
+    Only its owner can enter the folder. If root runs the server, :func:`make_accessible` lets the system user through.
+
+    :raises OSError: the folder cannot be made.
+    """
+    make_folder(base)
+    if base.name == DEFAULT_DATA_DIR or (base / "server.lock").exists():
+        passable = hasattr(os, "geteuid") and os.geteuid() == 0 and data_folder(base).exists()
+        close_folder(base, _ENTRIES.__contains__, passable=passable)
 
 
 def version_on_disk(base: Path) -> int | None:
@@ -59,7 +80,8 @@ def server_lock(base: Path) -> Iterator[None]:
     """Holds the lock that lets one process at a time start or stop the server of a folder."""
     import fcntl
 
-    with (base / "server.lock").open("a") as file:
+    # Whoever can open the file could lock it.
+    with open(base / "server.lock", "a", opener=lambda path, flags: os.open(path, flags, FILE_MODE)) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -10,6 +10,9 @@ All files are in one folder (``.pgsluice`` by default)::
     .pgsluice/server        the data folder of PostgreSQL, with its socket and its log
     .pgsluice/server.lock   locked while a process starts or stops the server
 
+Only the user who made the folder can enter it. PostgreSQL does not run as root: if root made the folder, others may
+pass through it to the data folder, which belongs to the system user and is closed to them, and cannot list it.
+
 Only the user of the operating system who started the server, and root, can connect to the socket.
 """
 
@@ -26,12 +29,16 @@ from pathlib import Path
 
 from pgsluice.errors import ServerError
 from pgsluice.postgres.embedded.processes import (
+    DEFAULT_DATA_DIR as DEFAULT_DATA_DIR,  # callers find this name here, too
+)
+from pgsluice.postgres.embedded.processes import (
     DEFAULT_VERSION,
     OTHER_SERVER,
     binary,
     data_folder,
     folder_error,
     make_accessible,
+    make_private,
     owner_of,
     require_posix,
     run_program,
@@ -40,9 +47,6 @@ from pgsluice.postgres.embedded.processes import (
 )
 from pgsluice.postgres.embedded.settings import SETTINGS, SMALL_SHM, shm_is_small
 from pgsluice.postgres.embedded.sockets import PORT, SUPERUSER, find_server, socket_folder, socket_uri
-
-DEFAULT_DATA_DIR = ".pgsluice"
-
 
 _START_SECONDS = 120
 """How long to wait for a start. The start includes the recovery after a crash."""
@@ -97,7 +101,7 @@ def start(data_dir: str | Path = DEFAULT_DATA_DIR, version: int | None = None) -
         return found.uri  # the lock and the import of the library take time
     require_posix()
     try:
-        base.mkdir(parents=True, exist_ok=True)
+        make_private(base)
         with server_lock(base):
             return _start(base, version)
     except OSError as error:
