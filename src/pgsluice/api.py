@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 
 import psycopg
@@ -54,7 +55,13 @@ def load(
     delimiter: str | None = None,
     quote: str | None = None,
     encoding: str | None = None,
+    header: bool | None = None,
+    names: Sequence[tuple[str, Sequence[str]]] = (),
+    skip: Sequence[str] = (),
+    recursive: bool = False,
     null: Sequence[str] = (),
+    null_only: Sequence[str] = (),
+    empty_as_null: bool = False,
     mode: str | Sequence[str] = "append",
     key: Sequence[tuple[str, str]] = (),
     delete_missing: bool = False,
@@ -83,7 +90,15 @@ def load(
     :param delimiter: the delimiter of all files; None detects the delimiter of each file.
     :param quote: the quote character of all files; None detects the quote character.
     :param encoding: the encoding of all files; None detects the encoding.
-    :param null: the texts that mean NULL when they are not quoted; none means COPY's rule for CSV.
+    :param header: whether the first record of each file names its fields; None: pgsluice finds out, or raises
+        MappingError if that is not certain.
+    :param names: (table, names) pairs: a name for each field of the table's files, in order; ``""`` as the table stands
+        for every table, ``""`` as a name leaves the field out. They take the place of the header, if there is one.
+    :param skip: globs of files that are not loaded.
+    :param recursive: a folder names the files in its subfolders as well.
+    :param null: further texts that mean NULL when they are not quoted, as the empty field does.
+    :param null_only: the texts that mean NULL when they are not quoted, in place of the empty field.
+    :param empty_as_null: in columns that are not text, a quoted empty field is NULL too.
     :param mode: what happens to rows that a table already holds: ``append``, ``upsert``, ``insert-missing`` or
         ``replace``; a list for single tables, as in ``max_rejects``.
     :param key: (table, unique constraint or columns) pairs: the merge keys (default: the primary keys).
@@ -115,7 +130,13 @@ def load(
         delimiter=delimiter,
         quote=quote,
         encoding=encoding,
+        header=header,
+        names=names,
+        skip=skip,
+        recursive=recursive,
         null=null,
+        null_only=null_only,
+        empty_as_null=empty_as_null,
         mode=mode,
         key=key,
         delete_missing=delete_missing,
@@ -214,7 +235,13 @@ def plan(
     delimiter: str | None = None,
     quote: str | None = None,
     encoding: str | None = None,
+    header: bool | None = None,
+    names: Sequence[tuple[str, Sequence[str]]] = (),
+    skip: Sequence[str] = (),
+    recursive: bool = False,
     null: Sequence[str] = (),
+    null_only: Sequence[str] = (),
+    empty_as_null: bool = False,
     mode: str | Sequence[str] = "append",
     key: Sequence[tuple[str, str]] = (),
     delete_missing: bool = False,
@@ -231,7 +258,13 @@ def plan(
     :param delimiter: the delimiter of all files; None detects the delimiter of each file.
     :param quote: the quote character of all files; None detects the quote character.
     :param encoding: the encoding of all files; None detects the encoding.
-    :param null: the texts that mean NULL when they are not quoted.
+    :param header: whether the first record of each file names its fields, as for :func:`load`.
+    :param names: (table, names of the fields) pairs, as for :func:`load`.
+    :param skip: globs of files that are not loaded.
+    :param recursive: a folder names the files in its subfolders as well.
+    :param null: further texts that mean NULL when they are not quoted.
+    :param null_only: the texts that mean NULL when they are not quoted, in place of the empty field.
+    :param empty_as_null: in columns that are not text, a quoted empty field is NULL too.
     :param mode: the mode of the run or of single tables, as for :func:`load`.
     :param key: (table, unique constraint or columns) pairs, as for :func:`load`.
     :param delete_missing: with ``upsert``: plan to delete rows whose merge keys are not in the files.
@@ -250,7 +283,13 @@ def plan(
         delimiter=delimiter,
         quote=quote,
         encoding=encoding,
+        header=header,
+        names=names,
+        skip=skip,
+        recursive=recursive,
         null=null,
+        null_only=null_only,
+        empty_as_null=empty_as_null,
         mode=mode,
         key=key,
         delete_missing=delete_missing,
@@ -326,7 +365,7 @@ def rejects(
             raise CallError(f"run {run_id} had no file for a table {table}", "Leave --table out to see all of them")
         path, replay_for = row
         count, purged = sum(g.count for g in groups), queries.purged_rejects(conn, run_id)
-        return run_id, RejectsResult(count, path, groups, replayed, replay_for, purged)
+        return run_id, RejectsResult(count, path, groups, replayed, replay=replay_for, purged=purged)
 
 
 def reject_rows(
@@ -371,17 +410,18 @@ def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
             applied = (
                 schema_file.apply_missing(conn, options.schema_file, options.into) if options.schema_file else None
             )
-            files = discover(paths, options.dialect)
+            found = discover(paths, options.dialect, skip=options.skip, recursive=options.recursive)
             with mention_schema_file(applied, options.schema_file):
-                return make_plan(
+                plan = make_plan(
                     conn,
-                    target_tables(conn, options, files),
-                    files,
+                    target_tables(conn, options, found.files),
+                    found.files,
                     options.tables,
-                    columns=options.columns,
+                    fields=options.fields,
                     modes=options.modes,
                     database=where(conn),
                 )
+                return replace(plan, ignored=(*found.ignored, *plan.ignored))
         finally:
             conn.rollback()
 

@@ -6,23 +6,32 @@ with the error's ``exit_code``. The table of exit codes in ``docs/reference/exit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class SluiceError(Exception):
     """The base class of all errors that pgsluice raises on purpose.
 
     :param message: what happened and where, on one line, without a final stop.
     :param remedy: what the reader can do, on one line.
+    :param details: further lines where one error has several causes, each with its own remedy.
     """
 
     exit_code = 2
 
-    def __init__(self, message: str, remedy: str = "") -> None:
+    def __init__(self, message: str, remedy: str = "", details: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+        self.details = tuple(details)
+
+    @property
+    def line(self) -> str:
+        """Message and remedy, without the details."""
+        return f"{self.message}. {self.remedy}" if self.remedy else self.message
 
     def __str__(self) -> str:
-        return f"{self.message}. {self.remedy}" if self.remedy else self.message
+        return "\n".join((self.line, *self.details))
 
 
 class CallError(SluiceError):

@@ -24,12 +24,18 @@ def build_options(
     schema: str | os.PathLike[str] | None = None,
     tables: Sequence[tuple[str, str]] = (),
     columns: Sequence[tuple[str, str]] = (),
+    names: Sequence[tuple[str, Sequence[str]]] = (),
+    skip: Sequence[str] = (),
+    recursive: bool = False,
     into: str | None = None,
     max_rejects: str | int | Sequence[str] = 0,
     delimiter: str | None = None,
     quote: str | None = None,
     encoding: str | None = None,
+    header: bool | None = None,
     null: Sequence[str] = (),
+    null_only: Sequence[str] = (),
+    empty_as_null: bool = False,
     mode: str | Sequence[str] = "append",
     key: Sequence[tuple[str, str]] = (),
     delete_missing: bool = False,
@@ -51,9 +57,19 @@ def build_options(
         schema_file=None if schema is None else os.fspath(schema),
         tables=parse_pairs("tables", tables, ("orders", "orders_*.csv")),
         columns=parse_pairs("columns", columns, ("cust_no", "customer_id")),
+        names=parse_names(names, header),
+        skip=tuple(skip),
+        recursive=recursive,
         into=into,
         limits=parse_limits(max_rejects),
-        dialect=DialectOptions(delimiter=delimiter, quote=quote, encoding=encoding, null=tuple(null)),
+        dialect=DialectOptions(
+            delimiter=delimiter,
+            quote=quote,
+            encoding=encoding,
+            header=header,
+            null=parse_null(null, null_only),
+            empty_as_null=empty_as_null,
+        ),
         modes=parse_modes(mode, key, delete_missing),
         dry_run=dry_run,
         again=again,
@@ -64,6 +80,32 @@ def build_options(
         max_bytes=parse_size(max_bytes),
         reports=os.path.join(data_dir or ".pgsluice", "rejects"),
     )
+
+
+def parse_names(
+    given: Sequence[tuple[str, Sequence[str]]], header: bool | None
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Returns the names of fields for tables, ``--columns``.
+
+    :param header: whether the files have a header, if the user says so.
+    :raises CallError: the user does not say whether the files have a header.
+    """
+    if given and header is None:
+        raise CallError(
+            "--columns needs to know what the first line is",
+            "Add --no-header if it is data, or --header if the names take its place",
+        )
+    return tuple((table, tuple(names)) for table, names in given)
+
+
+def parse_null(null: Sequence[str], null_only: Sequence[str]) -> tuple[str, ...]:
+    """Returns the texts that mean NULL: ``--null`` adds texts to the empty field, ``--null-only`` takes its place.
+
+    :raises CallError: both are given.
+    """
+    if null and null_only:
+        raise CallError("--null and --null-only exclude each other", "Give all texts with one of them")
+    return tuple(null_only) or (("", *(text for text in null if text)) if null else ())
 
 
 def parse_seconds(seconds: float) -> float:
@@ -194,6 +236,9 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
         schema_file=stored["schema_file"],
         tables=tuple((table, glob) for table, glob in stored["tables"]),
         columns=tuple((field, column) for field, column in stored["columns"]),
+        names=tuple((table, tuple(names)) for table, names in stored.get("names", ())),
+        skip=tuple(stored.get("skip", ())),
+        recursive=stored.get("recursive", False),
         into=stored["into"],
         limits=Limits(Limit(**limits["run"]), tuple((name, Limit(**limit)) for name, limit in limits["tables"])),
         dialect=DialectOptions(**{**stored["dialect"], "null": tuple(stored["dialect"]["null"])}),

@@ -120,6 +120,8 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
         ),
         *("--max-rejects", "1%", "--max-rejects", "a=all", "--delimiter", "\\t", "--quote", "'"),
         *("--encoding", "latin-1", "--null", "NULL", "--null", "", "--dry-run", "--again", "--no-wait"),
+        *("--null-only", "-", "--empty-as-null", "--no-header", "--columns", "a=b=x, y", "--columns", "z"),
+        *("--skip", "*.bak", "--recursive"),
         *(
             "--mode",
             "upsert",
@@ -149,6 +151,12 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
         "quote": "'",
         "encoding": "latin-1",
         "null": ["NULL", ""],
+        "null_only": ["-"],
+        "empty_as_null": True,
+        "header": False,
+        "names": [("a=b", ["x", "y"]), ("", ["z"])],
+        "skip": ["*.bak"],
+        "recursive": True,
         "mode": ["upsert", "b=replace"],
         "key": [("a", "x,y")],
         "delete_missing": True,
@@ -239,11 +247,14 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
                 }
             ],
             "replayed": 0,
+            "remedies": [],
             "replay": None,
+            "purged": 0,
         },
         "profile": [],
         "reason": "",
         "replay_of": None,
+        "ignored": [],
     }
 
 

@@ -311,7 +311,7 @@ def test_plan_says_everything_before_anything_is_written() -> None:
     assert "in place  the table is empty" in out
     assert "4.0 MB" in out
     assert "Foreign keys in a cycle: a -> b -> a" in out
-    assert "d/orders_1.csv  shop.orders  tab        double  latin-1   yes     'NULL', ''" in out
+    assert "d/orders_1.csv  shop.orders  tab        double  latin-1   yes     empty, 'NULL', unquoted" in out
     assert out.count("shop.orders: id, Customer ID -> customer_id\n") == 1, "files that match alike, once"
     assert "  not in the files: note\n" in out
 

@@ -33,7 +33,7 @@ Change = Callable[[Path], object]
 
 
 def planned(path: Path | str) -> SourceFile:
-    (file,) = discover([str(path)], DialectOptions())
+    (file,) = discover([str(path)], DialectOptions()).files
     return file
 
 
@@ -309,11 +309,11 @@ def test_a_young_file_is_refused(path: Path) -> None:
     with pytest.raises(FileError, match=r"was written 0\.\d s ago, and --settle refuses files of less than 60 s"):
         discover([str(path)], DialectOptions(), settle=60)
     os.utime(path, (0, time.time() - 61))
-    assert len(discover([str(path)], DialectOptions(), settle=60)) == 1
+    assert len(discover([str(path)], DialectOptions(), settle=60).files) == 1
     os.utime(path, (0, time.time() + 100))
     with pytest.raises(FileError, match=r"s in the future"):
         discover([str(path)], DialectOptions(), settle=60)
-    assert len(discover([str(path)], DialectOptions())) == 1
+    assert len(discover([str(path)], DialectOptions()).files) == 1
 
 
 def test_an_unknown_age_is_refused() -> None:

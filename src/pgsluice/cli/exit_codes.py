@@ -75,8 +75,7 @@ class CommandGroup(TyperGroup):
             return super().invoke(ctx)
         except SluiceError as error:
             # The message may repeat an argument of the call.
-            message = without_addresses(error.message)
-            complain(f"{message}. {error.remedy}" if error.remedy else message)
+            complain(without_addresses(error.line), [without_addresses(detail) for detail in error.details])
             raise typer.Exit(error.exit_code) from error
         except OutputInterrupted as error:
             raise typer.Exit(INTERRUPTED) from error

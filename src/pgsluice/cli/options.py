@@ -78,13 +78,46 @@ Encoding = Annotated[
         " byte order mark, else UTF-8]",
     ),
 ]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        help="Whether the first line names the fields.  [default: found out, or refused where that is not certain]",
+    ),
+]
+FieldNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="[TABLE=]NAMES",
+        help="Names of the fields in order, with commas (id,,name leaves the second field out), for all files or those"
+        " of TABLE. Goes with --no-header, or with --header to replace the first line. Repeatable.",
+    ),
+]
+Skip = Annotated[
+    list[str] | None,
+    typer.Option("--skip", metavar="GLOB", help="Files that match GLOB are not loaded. Repeatable."),
+]
+Recursive = Annotated[bool, typer.Option("--recursive", help="Take the files of subfolders as well.")]
 Null = Annotated[
     list[str] | None,
     typer.Option(
         "--null",
         metavar="TEXT",
-        help="Text that means NULL when it is not quoted. Repeatable.  [default: an empty field]",
+        help="Text that means NULL when it is not quoted, as an empty field does. Repeatable.",
     ),
+]
+NullOnly = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--null-only",
+        metavar="TEXT",
+        help="Text that means NULL when it is not quoted, in place of the empty field. Repeatable.",
+    ),
+]
+EmptyAsNull = Annotated[
+    bool,
+    typer.Option("--empty-as-null", help='A quoted empty field ("") is NULL too, in all columns that are not text.'),
 ]
 MaxRejects = Annotated[
     list[str] | None,
@@ -218,6 +251,12 @@ def pairs(options: list[str] | None, option: str = "--table", what: str = "GLOB"
             example = "orders=ord_*.csv" if what == "GLOB" else "orders=orders_number_key"
             raise CallError(f"{option} {table}{sign}{rest} is not TABLE={what}", f"Write it as {option} '{example}'")
     return [(table, rest) for table, _, rest in pairs]
+
+
+def field_names(options: list[str] | None) -> list[tuple[str, list[str]]]:
+    """``[TABLE=]NAMES`` options as (table, names) pairs; the table is '' if it is not given."""
+    pairs = [given.rpartition("=") for given in options or ()]
+    return [(table, [name.strip() for name in names.split(",")]) for table, _, names in pairs]
 
 
 def fields(options: list[str] | None) -> list[tuple[str, str]]:

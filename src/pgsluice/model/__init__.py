@@ -14,7 +14,9 @@ from pgsluice.model.catalog import TableName as TableName
 from pgsluice.model.files import Dialect as Dialect
 from pgsluice.model.files import DialectOptions as DialectOptions
 from pgsluice.model.files import FileIdentity as FileIdentity
+from pgsluice.model.files import IgnoredFile as IgnoredFile
 from pgsluice.model.files import SourceFile as SourceFile
+from pgsluice.model.options import FieldOptions as FieldOptions
 from pgsluice.model.options import Limit as Limit
 from pgsluice.model.options import Limits as Limits
 from pgsluice.model.options import LoadOptions as LoadOptions

@@ -50,6 +50,11 @@ class Column:
     """The sequence that the column owns (serial, identity), qualified and quoted; '' if it owns none."""
 
     @property
+    def is_text(self) -> bool:
+        """Whether the column stores any text, so that an empty text is a value."""
+        return self.base in ("text", "varchar", "bpchar", "name", "citext")
+
+    @property
     def required(self) -> bool:
         """Whether a file must contain the column: it is NOT NULL and has no default, identity or expression."""
         return self.not_null and not self.has_default and not self.identity and not self.generated

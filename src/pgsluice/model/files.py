@@ -15,6 +15,8 @@ class Dialect:
 
     ``null`` holds the texts that mean NULL when they are not quoted. An empty tuple stands for COPY's CSV rule: an
     empty field without quotes is NULL, an empty field in quotes is the empty string.
+
+    ``empty_as_null`` is COPY's FORCE_NULL for the columns that are not text: there a quoted empty field is NULL.
     """
 
     delimiter: str = ","
@@ -22,6 +24,12 @@ class Dialect:
     encoding: str = "utf-8"
     header: bool = True
     null: tuple[str, ...] = ()
+    empty_as_null: bool = False
+
+    @property
+    def null_texts(self) -> tuple[str, ...]:
+        """The texts that mean NULL when they are not quoted, the empty text first."""
+        return tuple(sorted(self.null or ("",), key=bool))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +39,17 @@ class DialectOptions:
     delimiter: str | None = None
     quote: str | None = None
     encoding: str | None = None
+    header: bool | None = None
     null: tuple[str, ...] = ()
+    empty_as_null: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredFile:
+    """A file of a folder that is not loaded, and why."""
+
+    path: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +83,19 @@ class SourceFile:
     """The fields of the first record; they are column names if ``dialect.header`` is true."""
     max_bytes: int | None = None
     """How many bytes the file may hold unpacked, if it is compressed; None sets no limit."""
+    names: tuple[str, ...] = ()
+    """The names of the fields that the user gave; () where the header names them."""
+    optional: bool = False
+    """The file is loaded only if its name is that of a table: it was found in a folder, and its suffix does not say
+    that it is a CSV file."""
+    fault: str = ""
+    """Why an optional file cannot be read; an error if the name of the file is that of a table."""
     feeds: TableName | None = None
     """The table that the file goes into, where the table is known and the file name does not matter: in a replay."""
     identity: FileIdentity | None = None
     """The state of the file that was planned. None if the records do not come from the file itself: in a replay."""
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """A name for each field: the user's, otherwise the header's."""
+        return self.names or self.header

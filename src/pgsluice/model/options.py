@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pgsluice.model.catalog import TableName
 from pgsluice.model.files import DialectOptions
 from pgsluice.model.plan import Modes
 
@@ -36,6 +37,23 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldOptions:
+    """What the user says about the fields of the files."""
+
+    columns: tuple[tuple[str, str], ...] = ()
+    """(field, column) pairs of ``--column``; the first pair that names a field decides, '' leaves the field out."""
+    names: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(table, names) pairs of ``--columns``: a name for each field, in order; '' stands for every table."""
+    header: bool | None = None
+    """Whether the first record names the fields; None if that is to be found out."""
+
+    def names_for(self, table: TableName) -> tuple[str, ...]:
+        """The names of ``--columns`` for the files of a table; () if there are none."""
+        named = [names for name, names in self.names if name and table.called(name)]
+        return next(iter(named), next((names for name, names in self.names if not name), ()))
+
+
+@dataclass(frozen=True, slots=True)
 class LoadOptions:
     """Everything about a load except its paths. The defaults are those of the command line.
 
@@ -47,6 +65,12 @@ class LoadOptions:
     """(table, glob) pairs of ``--table``; the first match decides."""
     columns: tuple[tuple[str, str], ...] = ()
     """(field, column) pairs of ``--column``; '' as the column leaves the field out."""
+    names: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(table, names of the fields) pairs of ``--columns``; '' stands for every table."""
+    skip: tuple[str, ...] = ()
+    """Globs of ``--skip``: files that are not loaded."""
+    recursive: bool = False
+    """A folder names the files in its subfolders as well."""
     into: str | None = None
     limits: Limits = field(default_factory=Limits)
     dialect: DialectOptions = field(default_factory=DialectOptions)
@@ -64,3 +88,8 @@ class LoadOptions:
     """How many bytes each compressed file may hold unpacked; None sets no limit."""
     reports: str = ".pgsluice/rejects"
     """Folder for the CSV reports of rejects."""
+
+    @property
+    def fields(self) -> FieldOptions:
+        """What the options say about the fields of the files."""
+        return FieldOptions(self.columns, self.names, self.dialect.header)

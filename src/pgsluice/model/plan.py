@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from pgsluice.model.catalog import Table, TableName
-from pgsluice.model.files import SourceFile
+from pgsluice.model.files import IgnoredFile, SourceFile
 
 
 class Strategy(enum.StrEnum):
@@ -67,7 +67,7 @@ class FilePlan:
     @property
     def names(self) -> tuple[str, ...]:
         """A name for each field, for messages: the column, or the header's name of a field that is left out."""
-        return tuple(column or self.file.header[i] for i, column in enumerate(self.columns))
+        return tuple(column or self.file.field_names[i] for i, column in enumerate(self.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +102,5 @@ class Plan:
     tables: tuple[TablePlan, ...]
     cycles: tuple[tuple[str, ...], ...] = ()
     """Groups of tables whose foreign keys form a cycle, each group in load order."""
+    ignored: tuple[IgnoredFile, ...] = ()
+    """Files of the folders that are not loaded."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from pgsluice.model.files import IgnoredFile
+
 
 class RunStatus(enum.StrEnum):
     """How a run ended. ``running``, ``failed`` and ``interrupted`` occur in the ledger only."""
@@ -111,6 +113,8 @@ class RejectsResult:
     groups: tuple[RejectGroup, ...] = ()
     replayed: int = 0
     """Rejects that a replay has loaded since; ``count`` does not include them."""
+    remedies: tuple[str, ...] = ()
+    """What many rejects have in common, and the option that cures it. The ledger does not keep remedies."""
     replay: int | None = None
     """The run to name in ``pgsluice replay``: the run itself or the run that it replays; None if the run was not
     published."""
@@ -158,6 +162,8 @@ class RunResult:
     """Why nothing was published: the limit that was exceeded, or that every file was loaded before."""
     replay_of: int | None = None
     """The run whose corrected rejects were loaded."""
+    ignored: tuple[IgnoredFile, ...] = ()
+    """Files of the folders that were not loaded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ class Attempt:
         self._listen = listen
         self._replay = replay
         self._settlement: Settlement | None = None
+        self.plan: Plan | None = None
+        """The plan, as soon as it is made."""
         self.checkpoints: Checkpoints | None = None
         """The lasting stages of a resumable run; the run closes their connection."""
 
@@ -96,7 +98,7 @@ class Attempt:
         main = self._main
         with self._clock.phase("plan"):
             self._listen(Progress(Phase.PLAN))
-            plan = self._preparation.prepare(files)
+            self.plan = plan = self._preparation.prepare(files)
         table_runs = self._preparation.table_runs
         todo = [t for t in table_runs if any(not f.skipped for f in t.files)]
         if not todo:

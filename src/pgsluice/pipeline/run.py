@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import psycopg
 
@@ -29,7 +30,7 @@ from pgsluice.pipeline.retry import LOCKED, PAUSES, transient_reason
 from pgsluice.pipeline.run_entry import RunEntry
 from pgsluice.pipeline.timing import Clock
 from pgsluice.postgres.session import configure_session
-from pgsluice.source.discover import discover
+from pgsluice.source.discover import Discovery, discover
 from pgsluice.source.records.fast_scan import warm_up
 
 _log = logging.getLogger(__name__)
@@ -72,8 +73,16 @@ class Run:
         self._lessons = Lessons()
         self._attempt: Attempt | None = None
 
-    def _discover(self) -> tuple[SourceFile, ...]:
-        return discover(self._paths, self._options.dialect, self._options.settle, self._options.max_bytes)
+    def _discover(self) -> Discovery:
+        options = self._options
+        return discover(
+            self._paths,
+            options.dialect,
+            options.settle,
+            options.max_bytes,
+            skip=options.skip,
+            recursive=options.recursive,
+        )
 
     def execute(self) -> RunResult:
         """Runs the load; errors that pass are tried again (:mod:`pgsluice.pipeline.retry`).
@@ -82,18 +91,20 @@ class Run:
         :raises SluiceError: something stands against the load; nothing was published.
         :raises psycopg.Error: an error of the database that does not pass; nothing was published.
         """
-        files = self._replay.files if self._replay else self._discover()
+        found = Discovery(tuple(self._replay.files), ()) if self._replay else self._discover()
         # Imports numpy while the connections are opened and the load is planned.
         warm_up()
         try:
-            return self._attempts(files)
+            result = self._attempts(found.files)
         except BaseException as error:
-            if (result := self._fail(error)) is None:
+            if (after_all := self._fail(error)) is None:
                 raise
-            return result
+            result = after_all
         finally:
             self._close_checkpoints()
             self._close()
+        without_table = self._attempt.plan.ignored if self._attempt and self._attempt.plan else ()
+        return replace(result, ignored=(*found.ignored, *without_table))
 
     def _open(self) -> None:
         """Opens the connections."""

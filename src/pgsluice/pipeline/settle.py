@@ -115,9 +115,11 @@ class Settlement:
                 # The report of a replay has the number of the run that is replayed.
                 run_id = self.entry.replay_of or self.entry.run_id
                 report = write_report(self.context.conn, todo, folder, name, run_id)
-                copy_rejects(ledger_conn, self.entry.run_id, read_report(report[0]))
-        path, groups = report
-        return replace(result, rejects=replace(result.rejects, path=str(path), groups=groups))
+                assert report.path is not None
+                copy_rejects(ledger_conn, self.entry.run_id, read_report(Path(report.path)))
+        return replace(
+            result, rejects=replace(result.rejects, path=report.path, groups=report.groups, remedies=report.remedies)
+        )
 
     def _publish(self, todo: Sequence[TableRun], result: RunResult) -> None:
         main, clock = self.context.conn, self.context.clock

@@ -48,17 +48,28 @@ def copy_statement(
 
 
 def reads_as_is(dialect: Dialect) -> bool:
-    """Whether COPY has options for this dialect: delimiter and quote of one byte each, one text for NULL.
+    """Whether COPY has options for this dialect: delimiter and quote of one byte each, a text for NULL without them.
+
+    COPY has one text for NULL. Where the dialect has several, :func:`block_reads_as_is` decides for each block.
 
     Source: PostgreSQL manual, COPY.
     """
     marks = dialect.delimiter, dialect.quote
-    null = (dialect.null or ("",))[0]
+    null = dialect.null_texts[0]
     return (
-        len(dialect.null) < 2
-        and all(len(m.encode()) == 1 for m in marks)
+        all(len(m.encode()) == 1 for m in marks)
         and not any(c in null for c in (*marks, "\r", "\n"))
+        # FORCE_NULL compares a quoted field with the text for NULL.
+        and not (null and dialect.empty_as_null)
     )
+
+
+def block_reads_as_is(dialect: Dialect, data: bytes) -> bool:
+    """Whether COPY reads these records as the dialect says: they contain no further text for NULL.
+
+    :param dialect: a dialect for which :func:`reads_as_is` is true.
+    """
+    return not any(text.encode() in data for text in dialect.null_texts[1:])
 
 
 # Characters that COPY accepts as delimiter in CSV and not in the text format (``ProcessCopyOptions``, copy.c).
@@ -66,7 +77,13 @@ _NO_DELIMITERS = frozenset(b"\\.abcdefghijklmnopqrstuvwxyz0123456789")
 
 
 def copy_as_is(
-    relation: sql.Composable, columns: Sequence[str], dialect: Dialect, data: bytes, *, freeze: bool
+    relation: sql.Composable,
+    columns: Sequence[str],
+    dialect: Dialect,
+    data: bytes,
+    *,
+    force_null: Sequence[str] = (),
+    freeze: bool,
 ) -> sql.Composed:
     """Returns ``COPY relation (columns) FROM STDIN`` for records as a file of this dialect contains them.
 
@@ -74,10 +91,11 @@ def copy_as_is(
     less time, because COPY does not look for quotes (medians of 32 loads of three million orders).
 
     :param data: the records; they decide whether the text format is possible.
+    :param force_null: the columns in which a quoted empty field is NULL.
     :param freeze: as for :func:`copy_statement`.
     """
     delimiter, quote = dialect.delimiter.encode(), dialect.quote.encode()
-    null = (dialect.null or ("",))[0]
+    null = dialect.null_texts[0]
     options: list[sql.Composable] = [
         sql.SQL("DELIMITER {}, NULL {}").format(sql.Literal(dialect.delimiter), sql.Literal(null))
     ]
@@ -87,6 +105,9 @@ def copy_as_is(
             *options,
             sql.SQL("QUOTE {}").format(sql.Literal(dialect.quote)),
         ]
+        if force_null:
+            forced = sql.SQL(", ").join(map(sql.Identifier, force_null))
+            options.append(sql.SQL("FORCE_NULL ({})").format(forced))
     if freeze:
         options.append(sql.SQL("FREEZE"))
     names = sql.SQL(", ").join(map(sql.Identifier, columns))

@@ -20,6 +20,7 @@ from pgsluice.model import (
 )
 from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size
 from pgsluice.report.parts import height as lines_of
+from pgsluice.report.plan_text import ignored_parts
 from pgsluice.text import pluralize
 
 GROUPS_SHOWN = 6
@@ -60,6 +61,7 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
         rows = pluralize(sum(f.read for f in before), "row")
         held = size(sum(f.bytes for f in before))
         parts.append(Line(f"Resumed: {pluralize(len(before), 'file')} ({rows}, {held}) had been staged before."))
+    parts += ignored_parts(result.ignored)
     low = height is not None and height < LOW_TERMINAL
     ending = _run_ending(result, GROUPS_SHOWN // 2 if low else GROUPS_SHOWN, address)
     if owed := _left_to_vacuum(result):
@@ -167,6 +169,7 @@ def _run_ending(result: RunResult, groups: int, address: str) -> list[Part]:
     if rejects.path:
         parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
     parts.append(Line(f"Next: pgsluice rejects {result.run_id}{address}"))
+    parts += [Line(clean(remedy)) for remedy in rejects.remedies[:3]]
     if any((g.kind, g.sqlstate) == ("structure", _BAD_BYTES) for g in rejects.groups):
         parts.append(Line("If the files are not in UTF-8, name their encoding: --encoding cp1252, latin-1, ..."))
     if result.replay_of is not None:

@@ -147,10 +147,15 @@ def _clean_row(row: Sequence[object]) -> list[object]:
     return [parts.clean(cell) if isinstance(cell, str) else cell for cell in row]
 
 
-def complain(text: str) -> None:
-    """Writes a complaint as one line, ``pgsluice: text``, to standard error, with control characters as escapes."""
+def complain(text: str, details: Sequence[str] = ()) -> None:
+    """Writes a complaint as one line, ``pgsluice: text``, to standard error, with control characters as escapes.
+
+    :param details: further lines, which are indented.
+    """
     with contextlib.suppress(OSError):  # nowhere is left to complain to, and the exit code still tells
         print(f"pgsluice: {parts.clean(' '.join(text.split()))}", file=sys.stderr, flush=True)
+        for line in details:
+            print(f"  {parts.clean(' '.join(line.split()))}", file=sys.stderr, flush=True)
 
 
 def show_traceback() -> None:

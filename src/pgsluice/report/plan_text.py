@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from pgsluice.model import Dialect, FilePlan, Plan, TablePlan
+from collections.abc import Sequence
+
+from pgsluice.model import Dialect, FilePlan, IgnoredFile, Plan, TablePlan
 from pgsluice.report.parts import Grid, Line, Part, clean, number, size
 from pgsluice.text import pluralize
+
+IGNORED_SHOWN = 5
+"""Files with one reason that are named when they are not loaded."""
 
 NAMES = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "bar", '"': "double", "'": "single"}
 
@@ -27,8 +32,23 @@ def plan_parts(plan: Plan) -> list[Part]:
     parts += [Line(), _files(plan.tables), Line()]
     for table in plan.tables:
         parts += _columns(table)
+    if plan.ignored:
+        parts += [Line(), *ignored_parts(plan.ignored)]
     parts += [Line(), Line("Nothing was written. To load: pgsluice load with the same arguments.")]
     return parts
+
+
+def ignored_parts(ignored: Sequence[IgnoredFile]) -> list[Part]:
+    """The files that are not loaded, by reason."""
+    reasons: dict[str, list[str]] = {}
+    for file in ignored:
+        reasons.setdefault(file.why, []).append(clean(file.path))
+    lines: list[Part] = []
+    for why, paths in reasons.items():
+        rest = len(paths) - IGNORED_SHOWN
+        shown = ", ".join(paths[:IGNORED_SHOWN]) + (f" and {number(rest)} more" if rest > 0 else "")
+        lines.append(Line(f"Not loaded: {shown} ({clean(why)})."))
+    return lines
 
 
 def _order(plan: Plan) -> Grid:
@@ -68,8 +88,14 @@ def _dialect(dialect: Dialect) -> tuple[str, ...]:
         NAMES.get(dialect.quote, clean(dialect.quote)) or "none",
         clean(dialect.encoding),
         "yes" if dialect.header else "no",
-        ", ".join(repr(text) for text in dialect.null) or "empty, unquoted",
+        _null_is(dialect),
     )
+
+
+def _null_is(dialect: Dialect) -> str:
+    """What means NULL, in words."""
+    texts = ", ".join("empty" if not text else clean(repr(text)) for text in dialect.null_texts) + ", unquoted"
+    return f"{texts}; empty, quoted, unless text" if dialect.empty_as_null else texts
 
 
 def _columns(table: TablePlan) -> list[Part]:
@@ -95,7 +121,7 @@ def _match(file: FilePlan) -> tuple[str, ...]:
     """For each field its column as text: ``column``, or ``field -> column`` if the header has another name for it."""
     if not file.file.dialect.header:
         return tuple(clean(column) for column in file.columns)
-    pairs = zip(file.file.header, file.columns, strict=True)
+    pairs = zip(file.file.field_names, file.columns, strict=True)
     return tuple(
         clean(column) if field == column != "" else f"{clean(field) or repr('')} -> {clean(column) or 'left out'}"
         for field, column in pairs

@@ -52,6 +52,7 @@ def sniff(sample: bytes, path: str, options: DialectOptions) -> Dialect:
     :returns: the dialect; its encoding is the one that the user fixed, or UTF-8.
     :raises CallError: the delimiter or the quote that the user fixed is not allowed.
     """
+    _check_null_texts(options)
     delimiter = _single("delimiter", _SPELLED.get(options.delimiter or "", options.delimiter))
     quote = _single("quote", options.quote)
     if delimiter is not None and delimiter == (quote or '"'):
@@ -64,7 +65,38 @@ def sniff(sample: bytes, path: str, options: DialectOptions) -> Dialect:
         found = delimiter or _delimiter(sample, candidate, tsv)
         if candidate == quotes[-1] or _wrapped(_first_records(sample, Dialect(found, candidate))):
             break
-    return Dialect(delimiter=found, quote=candidate, encoding=encoding_of(b"", options), header=True, null=options.null)
+    for text in options.null:
+        if mark := next((mark for mark in (found, candidate) if mark in text), None):
+            raise CallError(
+                f"{path}: the text {text!r} for NULL contains {mark!r}, the delimiter or the quote of the file",
+                "Give the text of the field as it is without quotes",
+            )
+    return Dialect(
+        delimiter=found,
+        quote=candidate,
+        encoding=encoding_of(b"", options),
+        header=options.header is not False,
+        null=options.null,
+        empty_as_null=options.empty_as_null,
+    )
+
+
+def _check_null_texts(options: DialectOptions) -> None:
+    """Checks that a field can contain the texts for NULL without quotes.
+
+    :raises CallError: a text contains a quote or the end of a line.
+    """
+    for text in options.null:
+        if text == '""':
+            raise CallError(
+                "--null '\"\"': a field in quotes is never NULL",
+                "For empty fields in quotes, use --empty-as-null: they are NULL in all columns that are not text",
+            )
+        if any(mark in text for mark in '"\r\n\0'):
+            raise CallError(
+                f"--null {text!r} contains a quote or the end of a line",
+                "A text for NULL is a field without quotes",
+            )
 
 
 def _single(what: str, value: str | None) -> str | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import enum
+import fnmatch
 import os
 import re
+import shlex
 import stat
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any, NamedTuple
 
-from pgsluice.errors import FileError
-from pgsluice.model import DialectOptions, SourceFile
+from pgsluice.errors import CallError, FileError
+from pgsluice.model import Dialect, DialectOptions, IgnoredFile, SourceFile
 from pgsluice.source.blocks import header_fault
 from pgsluice.source.dialect import SAMPLE_BYTES, encoding_of, sniff
 from pgsluice.source.identity import READ, await_tick, changed, check_age
@@ -22,19 +26,18 @@ from pgsluice.source.streams import DecodedStream, is_remote, open_decoded, tran
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 """How the files of a folder end that are loaded."""
 
-_LAST_NUMBER = re.compile(r"[-_. ]+(?:part[-_. ]?)?[0-9]+$", re.IGNORECASE)
+_OPTIONAL = re.compile(r"\.(?:txt|tab|dat|psv|tbl|data|asc|out)(?:\.gz)?$", re.IGNORECASE)
+"""How the files of a folder end that are loaded if their name is that of a table."""
 
-
-def fold(name: str) -> str:
-    """The name in the form in which names are compared: lower case, no outer blanks, ``_`` for ``-`` and blanks.
-
-    A letter and its accent become one character (Unicode's form NFC). macOS may write them as two into a file name.
-    """
-    return re.sub(r"[-\s]+", "_", composed(name.strip().lower()))
+_LAST_NUMBER = re.compile(r"(?:[-_. ]+(?:part[-_. ]?)?[0-9]+|\s*[(\[][0-9]+[)\]])$", re.IGNORECASE)
+"""The number of a part or a day at the end of a file name, or of a copy: ``customers (1)``."""
 
 
 def composed(name: str) -> str:
-    """The name in Unicode's normal form NFC."""
+    """The name in Unicode's normal form NFC: a letter and its accent become one character.
+
+    macOS may write them as two into a file name.
+    """
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
@@ -49,33 +52,79 @@ def _stems(bare: str) -> tuple[str, ...]:
     stems = [bare]
     while (shorter := _LAST_NUMBER.sub("", stems[-1])) and shorter != stems[-1]:
         stems.append(shorter)
-    return tuple(map(fold, stems))
+    return tuple(stems)
+
+
+class Discovery(NamedTuple):
+    """What the paths name."""
+
+    files: tuple[SourceFile, ...]
+    ignored: tuple[IgnoredFile, ...]
+    """Files of the folders that are not loaded. Hidden files are not mentioned."""
 
 
 def discover(
-    paths: Sequence[str], options: DialectOptions, settle: float = 0.0, max_bytes: int | None = None
-) -> tuple[SourceFile, ...]:
+    paths: Sequence[str],
+    options: DialectOptions,
+    settle: float = 0.0,
+    max_bytes: int | None = None,
+    *,
+    skip: Sequence[str] = (),
+    recursive: bool = False,
+) -> Discovery:
     """The files that the paths name, each once, in the order of the paths.
 
     A folder names the files directly in it that end in one of SUFFIXES and are not hidden. They are in the order of
-    their names, with numbers as numbers: 2 before 10.
+    their names, with numbers as numbers: 2 before 10. Files with the suffix of a text file are optional.
 
     :param options: the parts of the dialect that the user fixed, for all files.
     :param settle: seconds: a file that was written less long ago is refused; 0 refuses no file.
     :param max_bytes: how many bytes each compressed file may hold unpacked; None sets no limit.
+    :param skip: globs; a file whose path or name matches is not loaded.
+    :param recursive: a folder names the files in its subfolders as well.
     :raises FileError: a path is missing or unreadable, a folder has no file to load, a header is a fault, or a file is
         younger than ``settle`` or is being written.
-    :raises CallError: an option of the dialect is not allowed.
+    :raises CallError: an option of the dialect is not allowed, or a glob of ``skip`` matches no file.
     """
     files: list[SourceFile] = []
+    ignored: list[IgnoredFile] = []
     seen: set[str] = set()
+    unused = set(skip)
     for path in paths:
-        for name, real in _expand(path):
-            if real not in seen:
-                seen.add(real)
+        for name, real, suffix in _expand(path, recursive):
+            if real in seen:
+                continue
+            seen.add(real)
+            if globs := _matching(skip, name):
+                unused -= globs
+                ignored.append(IgnoredFile(name, f"--skip {shlex.quote(min(globs))}"))
+            elif suffix is _Suffix.OTHER:
+                ignored.append(IgnoredFile(name, "its suffix is not that of a CSV file; name the file to load it"))
+            else:
                 _check_name(name)
-                files.append(replace(_look(name, options, settle, max_bytes), max_bytes=max_bytes))
-    return tuple(files)
+                files.append(_look_or_fault(name, suffix, options, settle, max_bytes))
+    if unused:
+        raise CallError(f"--skip {shlex.quote(min(unused))} matches no file", "Write it as the folder names the file")
+    return Discovery(tuple(files), tuple(ignored))
+
+
+def _matching(globs: Sequence[str], path: str) -> set[str]:
+    """The globs that match a path or the name in it."""
+    names = composed(path), composed(PurePosixPath(path).name)
+    return {glob for glob in globs if any(fnmatch.fnmatch(name, composed(glob)) for name in names)}
+
+
+def _look_or_fault(
+    path: str, suffix: _Suffix, options: DialectOptions, settle: float, max_bytes: int | None
+) -> SourceFile:
+    """The file at this path. An optional file that cannot be read has a fault instead of a header."""
+    try:
+        file = _look(path, options, settle, max_bytes)
+    except FileError as error:
+        if suffix is not _Suffix.OPTIONAL:
+            raise
+        file = SourceFile(path, 0, _stems(_bare(path)), Dialect(), (), fault=str(error))
+    return replace(file, optional=suffix is _Suffix.OPTIONAL, max_bytes=max_bytes)
 
 
 def _check_name(path: str) -> None:
@@ -101,41 +150,65 @@ def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(int(p), "") if p.isdecimal() else (-1, p) for p in parts], name
 
 
-def _expand(path: str) -> list[tuple[str, str]]:
-    """The files that a path names: path, and the real path, which is equal for two paths to the same file."""
+class _Suffix(enum.Enum):
+    """What the suffix of a file in a folder says."""
+
+    CSV = enum.auto()
+    OPTIONAL = enum.auto()
+    OTHER = enum.auto()
+
+
+def _expand(path: str, recursive: bool) -> list[tuple[str, str, _Suffix]]:
+    """The files that a path names: path, real path (equal for two paths to the same file), suffix."""
     with translated(path):
-        found = _expand_url(path) if is_remote(path) else _expand_local(path)
+        found = _expand_url(path, recursive) if is_remote(path) else _expand_local(path, recursive)
     if not isinstance(found, list):
-        return [found]
+        return [(*found, _Suffix.CSV)]
     files = []
     for name in found:
-        base = PurePosixPath(name).name
-        if base.lower().endswith(SUFFIXES) and not base.startswith("."):
-            files.append((_natural(base), name, name if is_remote(name) else os.path.realpath(name)))
-    if not files:
+        folder, base = os.path.split(name)
+        if not base.startswith("."):
+            real = name if is_remote(name) else os.path.realpath(name)
+            files.append((_natural(folder), _natural(base), name, real, _suffix(base)))
+    if all(suffix is _Suffix.OTHER for *_, suffix in files):
         raise FileError(
             f"{path}: no CSV file in this folder (looked for {', '.join('*' + s for s in SUFFIXES)})",
-            "Name the files themselves if they are called otherwise",
+            "Name the files themselves if they are called otherwise"
+            + ("" if recursive else ", or look into subfolders with --recursive"),
         )
-    return [(name, real) for _, name, real in sorted(files)]
+    return [(name, real, suffix) for _, _, name, real, suffix in sorted(files, key=_in_order)]
 
 
-def _expand_url(path: str) -> tuple[str, str] | list[str]:
+def _in_order(found: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The sort key of a file of a folder: the folder, then the name."""
+    return found[:2]
+
+
+def _suffix(base: str) -> _Suffix:
+    if base.lower().endswith(SUFFIXES):
+        return _Suffix.CSV
+    return _Suffix.OPTIONAL if _OPTIONAL.search(base) else _Suffix.OTHER
+
+
+def _expand_url(path: str, recursive: bool) -> tuple[str, str] | list[str]:
     """The file that a URL names with its real path, or the paths of the files in the folder that it names."""
     from fsspec.core import url_to_fs
 
     system, inner = url_to_fs(path)
     if not system.isdir(inner):
         return path, system.unstrip_protocol(inner)
-    return [system.unstrip_protocol(e["name"]) for e in system.ls(inner, detail=True) if e["type"] == "file"]
+    entries = system.find(inner, detail=True).values() if recursive else system.ls(inner, detail=True)
+    return [system.unstrip_protocol(e["name"]) for e in entries if e["type"] == "file"]
 
 
-def _expand_local(path: str) -> tuple[str, str] | list[str]:
+def _expand_local(path: str, recursive: bool) -> tuple[str, str] | list[str]:
     """The file that a local path names with its real path, or the paths of the files in the folder that it names.
 
     :raises FileError: the path names neither a file nor a folder.
     """
     mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode) and recursive:
+        return [name for name in _walk(path) if os.path.isfile(name)]
     if stat.S_ISDIR(mode):
         with os.scandir(path) as listing:
             return [e.path for e in listing if e.is_file()]
@@ -145,6 +218,13 @@ def _expand_local(path: str) -> tuple[str, str] | list[str]:
             "Write it to a file first, and load that",
         )
     return path, os.path.realpath(path)
+
+
+def _walk(folder: str) -> Iterator[str]:
+    """The paths of all files below a folder, except in hidden folders."""
+    for inner, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (os.path.join(inner, name) for name in names)
 
 
 def _look(path: str, options: DialectOptions, settle: float, max_bytes: int | None) -> SourceFile:

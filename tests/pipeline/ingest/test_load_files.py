@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -123,8 +124,123 @@ def test_core_set_on_every_version(any_db: str, any_conn: Connection, tmp_path: 
 def test_null_text_leaves_the_empty_field_empty(load: Load, conn: Connection, tmp_path: Path) -> None:
     conn.execute(ITEMS)
     put(tmp_path, "items.csv", 'id,name,price\n1,NA,NA\n2,"NA",1\n3,,1\n4,"",1\n')
-    assert books(load("items.csv", "--null", "NA")) == [(4, 4, 0)]
+    assert books(load("items.csv", "--null-only", "NA")) == [(4, 4, 0)]
     assert items(conn) == [(1, None, None), (2, "NA", "1.00"), (3, "", "1.00"), (4, "", "1.00")]
+
+
+def test_null_adds_to_the_empty_field(load: Load, conn: Connection, tmp_path: Path) -> None:
+    conn.execute(ITEMS)
+    put(tmp_path, "items.csv", 'id,name,price\n1,NA,NA\n2,"NA",1\n3,,\\N\n4,"",1\n')
+    assert books(load("items.csv", "--null", "NA", "--null", "\\N")) == [(4, 4, 0)]
+    assert items(conn) == [(1, None, None), (2, "NA", "1.00"), (3, None, None), (4, "", "1.00")]
+
+
+def test_the_summary_names_the_option_that_cures_the_rejects(db: str, conn: Connection, tmp_path: Path) -> None:
+    conn.execute(ITEMS)
+    rows = "".join(f"{i},a,\\N\n" for i in range(1, 4)) + '4,b,""\n5,c,x\n'
+    put(tmp_path, "items.csv", "id,name,price\n" + rows)
+    ended = call("load", "items.csv", cwd=tmp_path, url=db)
+    assert ended.code == 1
+    assert r"3 rejected values: \N. If it means NULL: --null '\N'" in ended.out
+    assert '1 rejected value: "", an empty field in quotes. If it means NULL: --empty-as-null' in ended.out
+    remedies = [remedy.rpartition("NULL: ")[2] for remedy in ended.out.splitlines() if "If it means NULL" in remedy]
+    options = [word for remedy in remedies for word in shlex.split(remedy)]
+    assert books(call("load", "items.csv", "--max-rejects", "1", "--json", *options, cwd=tmp_path, url=db)) == [
+        (5, 4, 1)
+    ]
+    assert [price for _, _, price in items(conn)] == [None] * 4
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_null_texts_in_some_blocks_only(many: bool, load: Load, conn: Connection, tmp_path: Path) -> None:
+    """A block without the text is sent as it stands, a block with the text is parsed: the rows are the same."""
+    conn.execute(ITEMS)
+    rows = [(i, "NA" if many and i % 3 == 0 else f"n{i}", "" if i % 5 == 0 else f"{i}.25") for i in range(200_000)]
+    rows[150_000] = (150_000, "NA", "NA")
+    put(tmp_path, "items.csv", "id,name,price\n" + "".join(f"{i},{n},{p}\n" for i, n, p in rows))
+    assert books(load("items.csv", "--null", "NA")) == [(200_000, 200_000, 0)]
+    assert items(conn) == [(i, None if n == "NA" else n, None if p in ("", "NA") else p) for i, n, p in rows]
+
+
+STAFF = "CREATE TABLE staff (id int PRIMARY KEY, boss int REFERENCES staff, left_on date, pay numeric(10,2), nick text)"
+
+
+@pytest.mark.parametrize("bad", [False, True])
+@pytest.mark.parametrize("held", [False, True])
+def test_quoted_empty_fields_as_null(held: bool, bad: bool, load: Load, conn: Connection, tmp_path: Path) -> None:
+    conn.execute(STAFF)
+    if held:
+        conn.execute("INSERT INTO staff VALUES (9)")
+    rows = '"1","3","","100.00",""\n"2","3","2024-12-31","","dee"\n"3","","","250.50",""\n'
+    put(tmp_path, "staff.csv", '"id","boss","left_on","pay","nick"\n' + rows + ('"4","x","","",""\n' if bad else ""))
+    assert books(load("staff.csv")) == [(3 + bad, 0, 3 + bad)]
+    ended = load("staff.csv", "--empty-as-null", "--max-rejects", "1", "--again")
+    assert books(ended) == [(3 + bad, 3, int(bad))]
+    found = conn.execute(
+        "SELECT id, boss, left_on::text, pay::text, nick FROM staff WHERE id < 9 ORDER BY id"
+    ).fetchall()
+    assert found == [(1, 3, None, "100.00", ""), (2, 3, "2024-12-31", None, "dee"), (3, None, None, "250.50", "")]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--null", '""'], "--empty-as-null"),
+        (["--null", "a\nb"], "the end of a line"),
+        (["--null", "a,b"], "the text 'a,b' for NULL contains ','"),
+        (["--null", "a", "--null-only", "b"], "exclude each other"),
+        (["--columns", "id,name,price"], "--no-header"),
+    ],
+)
+def test_options_that_contradict(options: list[str], words: str, load: Load, conn: Connection, tmp_path: Path) -> None:
+    conn.execute(ITEMS)
+    put(tmp_path, "items.csv", "id,name,price\n1,a,1\n")
+    load("items.csv", *options).complaint(2, words)
+
+
+def test_a_first_line_that_may_be_either_is_refused(load: Load, conn: Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE people (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, city text)")
+    conn.execute("CREATE TABLE sales (region text, y1 int, y2 int)")
+    put(tmp_path, "people.csv", "alice,london\nbob,paris\n")
+    put(tmp_path, "sales.csv", "Area,2023,2024\nNorth,10,20\n")
+    for name in ("people.csv", "sales.csv"):
+        load(name).complaint(2, "--no-header", "--columns", "--column FIELD=COLUMN")
+    load("people.csv", "--no-header").complaint(2, "--columns")
+    assert books(load("people.csv", "--no-header", "--columns", "name,city")) == [(2, 2, 0)]
+    assert conn.execute("SELECT name, city FROM people ORDER BY id").fetchall() == [
+        ("alice", "london"),
+        ("bob", "paris"),
+    ]
+    assert books(load("sales.csv", "--header", "--columns", "sales=region,,y2")) == [(1, 1, 0)]
+    assert conn.execute("SELECT * FROM sales").fetchall() == [("North", None, 20)]
+
+
+def test_files_of_a_folder_that_are_not_loaded_are_named(load: Load, conn: Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); CREATE TABLE c (id int)")
+    (tmp_path / "d/more").mkdir(parents=True)
+    put(tmp_path, "d/a.csv", "id\n1\n")
+    put(tmp_path, "d/b.txt", "id\n2\n")
+    put(tmp_path, "d/c.dat", b"\0\1\2\xff" * 100)
+    put(tmp_path, "d/log.csv", "y\n1\n")
+    put(tmp_path, "d/notes.csv", "x\n1\n")
+    put(tmp_path, "d/readme.txt", "Read me first\n")
+    put(tmp_path, "d/readme.md", "Read me first\n")
+    put(tmp_path, "d/more/c.csv", "id\n3\n")
+    ended = load("d")
+    ended.complaint(2, "2 files do not fit")
+    assert "--skip log.csv" in ended.err
+    assert "--skip notes.csv" in ended.err
+    load("d", "--skip", "no such").complaint(2, "--skip 'no such' matches no file")
+    ended = load("d", "--skip", "*notes*", "--skip", "log.csv", "--recursive")
+    assert sorted(books(ended)) == [(1, 1, 0)] * 3
+    why = {Path(f["path"]).name: f["why"] for f in ended.json["ignored"]}
+    assert "invalid byte sequence" in why.pop("c.dat")
+    assert why == {
+        "notes.csv": "--skip '*notes*'",
+        "log.csv": "--skip log.csv",
+        "readme.md": "its suffix is not that of a CSV file; name the file to load it",
+        "readme.txt": "no table is called 'readme'; name it with --table",
+    }
 
 
 def test_latin_1_with_encoding(db: str, load: Load, conn: Connection, tmp_path: Path) -> None:
@@ -269,8 +385,9 @@ def test_same_content_into_two_tables_is_no_repetition(load: Load, conn: Connect
 
 WRONG: dict[str, tuple[dict[str, str | bytes], list[str], list[str]]] = {
     "missing": ({}, ["items.csv"], ["items.csv"]),
-    "folder without CSV files": ({"readme.txt": "x"}, ["."], ["no CSV file"]),
-    "folder called like a file": ({"items.csv/readme.txt": "x"}, ["items.csv"], ["no CSV file"]),
+    "folder without CSV files": ({"readme.md": "x"}, ["."], ["no CSV file"]),
+    "folder of other text files": ({"readme.txt": "x"}, ["."], ["readme.txt", "--table"]),
+    "folder called like a file": ({"items.csv/readme.md": "x"}, ["items.csv"], ["no CSV file"]),
     "no table": ({"others.csv": "id\n1\n"}, ["others.csv"], ["others", "--table"]),
     "unknown column": ({"items.csv": "id,colour\n1,red\n"}, ["items.csv"], ["items.csv", "colour"]),
     "required column missing": ({"items.csv": "name,price\na,1\n"}, ["items.csv"], ["id", "required"]),
@@ -331,7 +448,14 @@ def test_plan_says_how_a_file_is_read(db: str, conn: Connection, tmp_path: Path)
     ended = call("plan", "items.csv", "--json", cwd=tmp_path, url=db)
     assert ended.code == 0, ended
     file: dict[str, Any] = ended.json["tables"][0]["files"][0]
-    assert file["file"]["dialect"] == {"delimiter": ";", "quote": '"', "encoding": "utf-8", "header": True, "null": []}
+    assert file["file"]["dialect"] == {
+        "delimiter": ";",
+        "quote": '"',
+        "encoding": "utf-8",
+        "header": True,
+        "null": [],
+        "empty_as_null": False,
+    }
     assert file["columns"] == ["id", "name", "price"]
 
 

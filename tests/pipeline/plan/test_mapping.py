@@ -122,8 +122,8 @@ def test_mistakes(
 ) -> None:
     with pytest.raises(MappingError) as caught:
         pgsluice.load(tmp_path, database_url=db, columns=columns)
-    assert message in caught.value.message
-    assert remedy in caught.value.remedy
+    assert message in str(caught.value)
+    assert remedy in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_fields_that_cannot_be_told(
     conn.execute("CREATE TABLE t (id int PRIMARY KEY, s text, n int)")
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(MappingError) as caught:
-        pgsluice.load(tmp_path, database_url=db, columns=columns)
+        pgsluice.load(tmp_path, database_url=db, columns=columns, header=None if text.startswith("id") else False)
     assert message in caught.value.message
     assert remedy in caught.value.remedy
     assert conn.execute("SELECT count(*) FROM t").fetchone() == (0,)

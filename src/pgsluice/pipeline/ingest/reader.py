@@ -10,7 +10,7 @@ from pgsluice.pipeline.ingest.route import CopyRoute
 from pgsluice.pipeline.prefetch import Prefetch
 from pgsluice.pipeline.state import FileRun, TableRun
 from pgsluice.postgres.capabilities import key_indexes
-from pgsluice.postgres.copy import reads_as_is
+from pgsluice.postgres.copy import block_reads_as_is, reads_as_is
 from pgsluice.source.blocks import BlockReader
 from pgsluice.source.corrections import CorrectionReader
 from pgsluice.source.typed.arrow_reader import ArrowReader
@@ -69,6 +69,7 @@ def _batches_of(
         for block in blocks:
             must_parse = route.must_parse(file.number, block.first_ordinal)
             as_is = route.as_is
+            must_parse = must_parse or (as_is and not block_reads_as_is(dialect, block.data))
             rows = None
             if as_is and arrow.possible and (must_parse or route.prefers_binary(len(block.data))) and backoff.now():
                 rows = arrow.read(block)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 
 from pgsluice.errors import MappingError
 from pgsluice.model import SourceFile, Table
-from pgsluice.source.discover import composed, fold
+from pgsluice.pipeline.plan.names import Names
+from pgsluice.source.discover import composed
 
 
 def table_of(file: SourceFile, tables: Sequence[Table], wanted: Sequence[tuple[str, str]]) -> Table:
@@ -30,29 +32,46 @@ def table_of(file: SourceFile, tables: Sequence[Table], wanted: Sequence[tuple[s
         pattern = composed(given)
         if fnmatch.fnmatch(path, pattern) or fnmatch.fnmatch(composed(base), pattern) or _matches_end(path, pattern):
             return _named(name, tables)
+    by_name: dict[str, list[Table]] = {}
+    for table in tables:
+        by_name.setdefault(table.name.name, []).append(table)
+    table_names = Names(by_name)
     for stem in file.stems:
-        exact = [t for t in tables if t.name.name == stem]
-        near = exact or [t for t in tables if fold(t.name.name) == stem]
+        near = [table for name in table_names.find(stem) for table in by_name[name]]
         if len(near) > 1:
             raise MappingError(
                 f"{file.path} could feed {' or '.join(str(t.name) for t in near)}",
-                f"Say which with --table TABLE={base}",
+                f"Say which with --table {shlex.quote(f'{near[0].name}={_literal_glob(base)}')}",
             )
         if near:
             return near[0]
-    names = ", ".join(str(t.name) for t in tables[:12]) + (", ..." if len(tables) > 12 else "")
+    shown = ", ".join(str(t.name) for t in tables[:12]) + (", ..." if len(tables) > 12 else "")
+    nearest = table_names.nearest(file.stems[-1])
+    option = shlex.quote(f"{nearest or 'TABLE'}={_literal_glob(base)}")
     raise MappingError(
-        f"{file.path}: no table is called {file.stems[-1]!r} (tables here: {names or 'none'})",
-        f"Name its table with --table {shlex.quote(f'TABLE={base}')}, or create it first (--schema FILE.sql)",
+        f"{file.path}: no table is called {file.stems[-1]!r} (tables here: {shown or 'none'})",
+        f"Name its table with --table {option}, create it first (--schema FILE.sql), or leave the file out with --skip"
+        f" {shlex.quote(_literal_glob(base))}",
     )
 
 
-def fed_tables(files: Iterable[SourceFile], tables: Sequence[Table], wanted: Sequence[tuple[str, str]]) -> set[int]:
-    """The oids of the tables that the files feed.
+def _literal_glob(name: str) -> str:
+    """A glob that matches exactly this file name: brackets, stars and question marks stand for themselves."""
+    return re.sub(r"([*?\[])", r"[\1]", name)
 
-    :raises MappingError: as :func:`table_of`.
-    """
-    return {table_of(file, tables, wanted).oid for file in files}
+
+def fed_tables(
+    files: Iterable[SourceFile], tables: Sequence[Table], wanted: Sequence[tuple[str, str]]
+) -> tuple[set[int], bool]:
+    """The oids of the tables that the files feed, and whether every file has a table."""
+    oids: set[int] = set()
+    complete = True
+    for file in files:
+        try:
+            oids.add(table_of(file, tables, wanted).oid)
+        except MappingError:
+            complete = complete and file.optional
+    return oids, complete
 
 
 def check_names(option: str, names: Iterable[str], tables: Sequence[Table]) -> None:
@@ -80,10 +99,9 @@ def _matches_end(path: str, pattern: str) -> bool:
 
 def _named(name: str, tables: Sequence[Table]) -> Table:
     schema, table = split_name(name)
-    for same in (lambda t: t == table, lambda t: fold(t) == fold(table)):
-        found = [t for t in tables if same(t.name.name) and schema in (None, t.name.schema)]
-        if found:
-            return found[0]
+    there = {t.name.name: t for t in reversed(tables) if schema in (None, t.name.schema)}
+    if len(found := Names(there).find(table)) == 1:
+        return there[found[0]]
     raise MappingError(
         f"--table names {name!r}, which is not a table of the target schema",
         "Check the spelling, or name its schema as schema.table",

@@ -2,85 +2,148 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pgsluice.errors import MappingError
-from pgsluice.model import Column, FilePlan, Mode, SourceFile, Table, TableName
-from pgsluice.source.discover import composed, fold
+from pgsluice.model import Column, FieldOptions, FilePlan, Mode, SourceFile, Table, TableName
+from pgsluice.pipeline.plan.names import Names
+from pgsluice.source.discover import composed
+from pgsluice.text import pluralize
+
+_VALUE = re.compile(r"[-+]?[0-9.]|(?:t|f|true|false|yes|no|y|n)$|[\\[{(]", re.IGNORECASE)
+"""How a value begins that is not a text: a number, a date, a truth value, an array, a JSON value, a range."""
+
+_TELLING = re.compile(r"[-+]?[0-9]*\.[0-9]+$|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}|[0-9]{1,2}:[0-9]{2}")
+"""A number with decimals, a date or a time: what no column is called."""
 
 Pairs = Sequence[tuple[str, str]]
 """(field, column) pairs of ``--column``; the first pair that names a field decides, and '' leaves the field out."""
 
 
-def map_fields(file: SourceFile, table: Table, mode: Mode, wanted: Pairs) -> FilePlan:
-    """Maps the fields of a file to columns of its table: as ``wanted`` says, otherwise by name.
+def map_fields(file: SourceFile, table: Table, mode: Mode, options: FieldOptions) -> FilePlan:
+    """Maps the fields of a file to columns of its table: as the options say, otherwise by name.
 
-    :raises MappingError: a field has no column, two fields have the same column, or a required column is missing.
+    :raises MappingError: a field has no column, two fields have the same column, a required column is missing, or it is
+        not certain whether the first record is a header.
     """
-    loadable = [c.name for c in table.columns if not c.generated]
+    if file.fault:
+        raise MappingError(file.fault, f"Its name is that of the table {table.name}; leave it out with --skip")
     if not file.header:
         # An empty file has no columns and no rows.
         return FilePlan(file, ())
-    columns, unknown = _find_columns(file, table, wanted)
+    loadable = [c.name for c in table.columns if not c.generated]
+    wanted = options.columns
+    if file.feeds is not None:
+        # A replay brings the names of the fields along.
+        options = FieldOptions(wanted)
+    elif given := options.names_for(table.name):
+        file = _with_names(file, given)
+    elif options.header is False:
+        file = _with_names(file, _by_position(file, table, loadable))
+    names = Names(c.name for c in table.columns)
+    columns, unknown = _find_columns(file, table, options, names)
     if not any(columns):
         # check_pairs() refuses a pair that names a field of a file without field names.
-        if _looks_like_data(file.header) and len(file.header) == len(loadable):
+        if options.header is None and _is_data(file.header, [c for c in table.columns if not c.generated]):
             bare = replace(file, dialect=replace(file.dialect, header=False))
             return FilePlan(bare, tuple(loadable))
+        example = ",".join(loadable[: len(file.header)])
         raise MappingError(
-            f"{file.path}: none of its columns ({_shown(file.header)}) is a column of {table.name}"
+            f"{file.path}: none of the fields of its first line ({_shown(file.header)}) is a column of {table.name}"
             f" ({', '.join(loadable)})",
-            "Check the first line and the delimiter (--delimiter), name another table with --table, or the fields'"
-            " columns with --column FIELD=COLUMN",
+            f"If the line is data, use --no-header, and --columns {shlex.quote(example)} if these are the fields. If it"
+            " is a header, name the columns with --column FIELD=COLUMN. Otherwise check --delimiter, or name another"
+            " table with --table",
         )
     if unknown:
-        leave, name = shlex.quote(f"{unknown[0]}="), shlex.quote(f"{unknown[0]}=COLUMN")
-        raise MappingError(
-            f"{file.path}: {table.name} has no column {', '.join(repr(f) if f else 'without a name' for f in unknown)}",
-            f"Leave it out with --column {leave}, or name its column with --column {name}: {', '.join(loadable)}",
-        )
+        raise _unknown_fields(file, table, unknown, names)
     _check_unique(file, table, columns, wanted)
     _check_loadable(file, table, columns, mode)
     return FilePlan(file, tuple(columns))
 
 
-def _find_columns(file: SourceFile, table: Table, wanted: Pairs) -> tuple[list[str], list[str]]:
-    """The column of each field ('' for none), and the fields that are not left out and have no column."""
-    by_exact = {c.name: c for c in table.columns}
-    by_fold: dict[str, list[Column]] = {}
-    for c in table.columns:
-        by_fold.setdefault(fold(c.name), []).append(c)
+def _with_names(file: SourceFile, names: Sequence[str]) -> SourceFile:
+    """The file, with other names for its fields.
 
-    def find(field: str) -> Column | None:
-        if field in by_exact:
-            return by_exact[field]
-        near = by_fold.get(fold(field), [])
-        return near[0] if len(near) == 1 else None
+    :raises MappingError: the first record has another number of fields.
+    """
+    if len(names) != len(file.header):
+        raise MappingError(
+            f"{file.path}: its first line has {pluralize(len(file.header), 'field')} ({_shown(file.header)}), and"
+            f" --columns names {len(names)}",
+            "Name each field, in order; a name may be empty, which leaves the field out (--columns id,,name)",
+        )
+    return replace(file, names=tuple(names))
 
+
+def _by_position(file: SourceFile, table: Table, loadable: Sequence[str]) -> Sequence[str]:
+    """The columns of the table, where a file without a header has a field for each column.
+
+    :raises MappingError: the file has another number of fields.
+    """
+    if len(file.header) == len(loadable):
+        return loadable
+    example = ",".join(loadable[: len(file.header)])
+    raise MappingError(
+        f"{file.path}: its first line has {pluralize(len(file.header), 'field')} ({_shown(file.header)}), and"
+        f" {table.name} has {pluralize(len(loadable), 'column')} ({', '.join(loadable)})",
+        f"Name the columns of the fields, for example --no-header --columns {shlex.quote(example)}",
+    )
+
+
+def _find_columns(
+    file: SourceFile, table: Table, options: FieldOptions, names: Names
+) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """The column of each field ('' for none), and the fields without a column, each with the columns it could mean."""
     columns: list[str] = []
-    unknown: list[str] = []
-    for field in file.header:
-        # In a replay a field without a name is a field that the run left out.
-        named = "" if file.feeds is not None and not field else _named_column(field, table, wanted)
-        column = find(field if named is None else named)
-        if column is None and named:
+    left_out = file.feeds is not None or bool(options.names_for(table.name))
+    unknown: list[tuple[str, list[str]]] = []
+    for field in file.field_names:
+        # In a replay, and in --columns, a field without a name is a field that is left out.
+        named = "" if not field and left_out else _named_column(field, table, options.columns)
+        found = names.find(field if named is None else named)
+        if named and len(found) != 1:
             raise MappingError(
                 f"--column {field}={named}: {table.name} has no column {named!r}",
                 f"Its columns are {', '.join(c.name for c in table.columns if not c.generated)}",
             )
-        columns.append(column.name if column else "")
-        if column is None and named is None:
-            unknown.append(field)
+        columns.append(found[0] if len(found) == 1 else "")
+        if len(found) != 1 and named is None:
+            unknown.append((field, found))
     return columns, unknown
+
+
+def _unknown_fields(
+    file: SourceFile, table: Table, unknown: Sequence[tuple[str, list[str]]], names: Names
+) -> MappingError:
+    """The error for fields without a column: each with its nearest column, and the options to copy."""
+    described, options = [], []
+    for field, candidates in unknown:
+        if len(candidates) > 1:
+            described.append(f"{field!r} (could be {' or '.join(candidates)})")
+            options.append(f"--column {shlex.quote(f'{field}={candidates[0]}')}")
+        elif near := names.nearest(field) if field else "":
+            described.append(f"{field!r} (nearest: {near})")
+            options.append(f"--column {shlex.quote(f'{field}={near}')}")
+        else:
+            described.append(repr(field) if field else "without a name")
+            options.append(f"--column {shlex.quote(f'{field}=')}")
+    first = shlex.quote(f"{unknown[0][0]}=")
+    return MappingError(
+        f"{file.path}: {table.name} has no column {', '.join(described)}",
+        f"Name the columns, for example {' '.join(options)}, or leave a field out with --column {first};"
+        f" columns of {table.name}: {', '.join(c.name for c in table.columns if not c.generated)}",
+    )
 
 
 def _check_unique(file: SourceFile, table: Table, columns: Sequence[str], wanted: Pairs) -> None:
     twice = sorted({c for c in columns if c and columns.count(c) > 1})
     if not twice:
         return
-    fields = [field for field, column in zip(file.header, columns, strict=True) if column == twice[0]]
+    fields = [field for field, column in zip(file.field_names, columns, strict=True) if column == twice[0]]
     if len(set(fields)) < len(fields):
         remedy = "Give them names of their own in the file, or remove one"
     else:
@@ -96,7 +159,7 @@ def _check_loadable(file: SourceFile, table: Table, columns: Sequence[str], mode
     if computed is not None:
         raise MappingError(
             f"{file.path}: {table.name}.{computed} is a generated column and takes no values",
-            f"Leave it out with --column {shlex.quote(file.header[columns.index(computed)] + '=')}",
+            f"Leave it out with --column {shlex.quote(file.field_names[columns.index(computed)] + '=')}",
         )
     missing = [c.name for c in table.columns if c.required and c.name not in columns]
     # The files of an upsert may contain the changed columns alone; a new row that lacks a required column is rejected.
@@ -121,24 +184,36 @@ def _names_field(named: str, field: str, table: Table) -> bool:
 
 
 def check_pairs(
-    wanted: Pairs, planned: Mapping[TableName, Sequence[FilePlan]], by_name: Mapping[TableName, Table]
+    options: FieldOptions, planned: Mapping[TableName, Sequence[FilePlan]], by_name: Mapping[TableName, Table]
 ) -> None:
     """Checks that every ``--column`` names a field of some file. A misspelt name would change nothing, unseen.
 
     :raises MappingError: a pair names no field.
     """
-    for named, column in wanted:
-        files = [(f.file, by_name[name]) for name, group in planned.items() for f in group if f.file.dialect.header]
-        if not any(_names_field(named, field, table) for file, table in files for field in file.header):
+    files = [
+        (f.file, by_name[name])
+        for name, group in planned.items()
+        for f in group
+        if f.file.dialect.header or options.header is False
+    ]
+    for named, column in options.columns:
+        if not any(_names_field(named, field, table) for file, table in files for field in file.field_names):
             raise MappingError(
                 f"--column {named}={column} names a field that no file has",
                 "Write it as the first line of the file does",
             )
 
 
-def _looks_like_data(fields: Sequence[str]) -> bool:
-    """Whether a first record cannot be a header, because a field is empty or begins like a number."""
-    return any(not f or f[0].isdigit() or (f[0] in "+-" and f[1:2].isdigit()) for f in fields)
+def _is_data(fields: Sequence[str], columns: Sequence[Column]) -> bool:
+    """Whether a first record without a column's name is data beyond doubt.
+
+    That is so if there is a field for each column, every field could be a value of its column, and one is a date or a
+    number with decimals for a column that is not text. Whole numbers are not enough, because years can be names.
+    """
+    if len(fields) != len(columns):
+        return False
+    valued = [(field, column) for field, column in zip(fields, columns, strict=True) if field and not column.is_text]
+    return all(_VALUE.match(field) for field, _ in valued) and any(_TELLING.match(field) for field, _ in valued)
 
 
 def _shown(fields: Sequence[str]) -> str:

@@ -13,7 +13,19 @@ from types import MappingProxyType
 import psycopg
 
 from pgsluice.errors import MappingError
-from pgsluice.model import FilePlan, Mode, Modes, Plan, SourceFile, Strategy, Table, TableName, TablePlan
+from pgsluice.model import (
+    FieldOptions,
+    FilePlan,
+    IgnoredFile,
+    Mode,
+    Modes,
+    Plan,
+    SourceFile,
+    Strategy,
+    Table,
+    TableName,
+    TablePlan,
+)
 from pgsluice.pipeline.plan.file_tables import check_names, table_of
 from pgsluice.pipeline.plan.load_order import load_order
 from pgsluice.pipeline.plan.mapping import check_pairs, check_same_columns, map_fields
@@ -28,7 +40,7 @@ def make_plan(
     files: Sequence[SourceFile],
     wanted: Sequence[tuple[str, str]],
     *,
-    columns: Sequence[tuple[str, str]],
+    fields: FieldOptions,
     modes: Modes,
     database: str,
     no_swap: Mapping[TableName, str] = MappingProxyType({}),
@@ -38,17 +50,18 @@ def make_plan(
     :param tables: every table of the target schema and the tables that ``wanted`` names elsewhere. Of tables that no
         file feeds only the names matter.
     :param wanted: (table, glob) pairs of ``--table``; the first glob that matches a file's path or name decides.
-    :param columns: (field, column) pairs of ``--column``.
+    :param fields: what the options say about the fields of the files.
     :param database: the database in words, for people.
     :param no_swap: tables that an earlier attempt could not swap, and why.
     :raises MappingError: a file has no table, a field no column, a required column no field, or two files of a table
         contain different columns.
     """
     by_name = {t.name: t for t in tables}
-    mapped = _map_files(files, tables, by_name, wanted, columns, modes)
+    mapped = _map_files(files, tables, by_name, wanted, fields, modes)
     order, cycles = load_order([by_name[name] for name in mapped])
     chosen = {name: by_name[name] for name in order}
     check_names("--mode", [name for name, _ in modes.tables], tables)
+    check_names("--columns", [name for name, _ in fields.names if name], tables)
     check_names("--key", [name for name, _ in modes.keys], tables)
     strategies = choose_strategies(conn, chosen)
     plans = [_table_plan(chosen[name], mapped[name], chosen, strategies[name], modes) for name in order]
@@ -59,7 +72,18 @@ def make_plan(
         server_version=str(row[0]),
         tables=choose_swaps(conn, plans, no_swap),
         cycles=cycles,
+        ignored=tuple(_without_table(files, mapped)),
     )
+
+
+def _without_table(
+    files: Sequence[SourceFile], mapped: Mapping[TableName, Sequence[FilePlan]]
+) -> Iterator[IgnoredFile]:
+    """The optional files that no table takes."""
+    taken = {plan.file.path for group in mapped.values() for plan in group}
+    for file in files:
+        if file.optional and file.path not in taken:
+            yield IgnoredFile(file.path, file.fault or f"no table is called {file.stems[-1]!r}; name it with --table")
 
 
 def _map_files(
@@ -67,21 +91,49 @@ def _map_files(
     tables: Sequence[Table],
     by_name: Mapping[TableName, Table],
     wanted: Sequence[tuple[str, str]],
-    columns: Sequence[tuple[str, str]],
+    fields: FieldOptions,
     modes: Modes,
 ) -> dict[TableName, tuple[FilePlan, ...]]:
-    """The files of each table with their columns."""
+    """The files of each table with their columns.
+
+    :raises MappingError: as :func:`make_plan`; all files without a table or with unknown fields are named at once.
+    """
     feeds: dict[TableName, list[SourceFile]] = {}
+    mapped: dict[TableName, tuple[FilePlan, ...]] = {}
+    problems: list[MappingError] = []
     for file in files:
-        feeds.setdefault(table_of(file, tables, wanted).name, []).append(file)
-    mapped = {
-        name: tuple(map_fields(file, by_name[name], modes.of(name), columns) for file in group)
-        for name, group in feeds.items()
-    }
-    for name, group in mapped.items():
-        check_same_columns(by_name[name], group)
-    check_pairs(columns, mapped, by_name)
+        with _collected([] if file.optional else problems):
+            feeds.setdefault(table_of(file, tables, wanted).name, []).append(file)
+    for name, group in feeds.items():
+        plans: list[FilePlan] = []
+        for file in group:
+            with _collected(problems):
+                plans.append(map_fields(file, by_name[name], modes.of(name), fields))
+        mapped[name] = tuple(plans)
+    if problems:
+        raise _one_error(problems)
+    if files and not feeds:
+        # All files are optional. The error of the first file says which tables exist.
+        table_of(files[0], tables, wanted)
+    for name, group_plans in mapped.items():
+        check_same_columns(by_name[name], group_plans)
+    check_pairs(fields, mapped, by_name)
     return mapped
+
+
+@contextmanager
+def _collected(problems: list[MappingError]) -> Iterator[None]:
+    """Collects the MappingError of a block, so that the next files are looked at as well."""
+    try:
+        yield
+    except MappingError as error:
+        problems.append(error)
+
+
+def _one_error(problems: Sequence[MappingError]) -> MappingError:
+    if len(problems) == 1:
+        return problems[0]
+    return MappingError(f"{len(problems)} files do not fit the tables", details=[str(problem) for problem in problems])
 
 
 def _table_plan(

@@ -125,7 +125,11 @@ class Preparation:
         # describe a table wait for a session that has the table locked.
         with mention_schema_file(self._applied, options.schema_file):
             names = target_tables(main, options, files, self._schemas, details=False)
-            self.oids = sorted(held := fed_tables(files, names, options.tables))
+            held, complete = fed_tables(files, names, options.tables)
+            self.oids = sorted(held)
+        if not complete:
+            # The plan names all files and fields that do not fit at once, and needs no locks for that.
+            return self._plan(files)
         self._lock_against_other_runs(self.oids)
         with main.transaction(force_rollback=True):
             # A first plan tells which tables to lock. It is rolled back, because a session that holds a table may need
@@ -191,7 +195,7 @@ class Preparation:
                 tables,
                 files,
                 self._options.tables,
-                columns=self._options.columns,
+                fields=self._options.fields,
                 modes=self._options.modes,
                 database=where(self._main),
                 no_swap=self._lessons.no_swap,
@@ -236,7 +240,7 @@ def target_tables(
         return tables
 
     names = read(())
-    return read(fed_tables(files, names, options.tables)) if details else names
+    return read(fed_tables(files, names, options.tables)[0]) if details else names
 
 
 def _add_obstacle(tables: Sequence[Table], kind: ObstacleKind, text: str) -> tuple[Table, ...]:

@@ -19,8 +19,9 @@ import psycopg
 
 from pgsluice.errors import CallError
 from pgsluice.ledger.rejects import copy_report
-from pgsluice.model import RejectGroup, RejectKind
+from pgsluice.model import RejectGroup, RejectKind, RejectsResult
 from pgsluice.pipeline.prefetch import Prefetch
+from pgsluice.pipeline.rejects.causes import Causes
 from pgsluice.pipeline.rejects.reasons import fetch_rejects, locate_related
 from pgsluice.pipeline.rejects.report_file import HEADER, PLACEHOLDERS
 from pgsluice.pipeline.rejects.report_folder import make_report_folder
@@ -44,7 +45,7 @@ def write_report(
     name: str,
     run_id: int,
     ledger_conn: psycopg.Connection | None = None,
-) -> tuple[Path, tuple[RejectGroup, ...]]:
+) -> RejectsResult:
     """Writes the rejects of the run as CSV, in load order, file by file and line by line.
 
     A thread fetches the rejects and formats the report some thousands ahead of the caller, which waits for the server
@@ -55,11 +56,13 @@ def write_report(
         and end in the same second, the new file gets a number behind its name.
     :param run_id: the run whose rejects they are: in a replay, the run that is replayed.
     :param ledger_conn: the connection that stores them in the ledger at the same time; None: do not store them.
-    :returns: the file, and the groups of rejects as :func:`pgsluice.ledger.queries.reject_groups` counts them.
+    :returns: how many rejects there are, the file, the groups of rejects as
+        :func:`pgsluice.ledger.queries.reject_groups` counts them, and the remedies.
     :raises CallError: the folder cannot be written.
     """
     locate_related(conn, table_runs)
     groups = _Groups()
+    causes = Causes()
     path = folder / f"{name}.csv"
     # The two threads may share a connection; one waits while the other has a statement under way.
     busy = threading.Lock()
@@ -69,7 +72,7 @@ def write_report(
             path = Path(out.name)
             try:
                 out.write(",".join(f'"{column}"' for column in HEADER).encode() + b"\n")
-                pieces = Prefetch(_pieces(conn, busy, table_runs, run_id, groups), _AHEAD, "pgsluice-rejects")
+                pieces = Prefetch(_pieces(conn, busy, table_runs, run_id, groups, causes), _AHEAD, "pgsluice-rejects")
                 with closing(pieces):
                     for piece, rows in pieces:
                         out.write(piece)
@@ -86,7 +89,8 @@ def write_report(
             f"the report of rejects cannot be written to {path}: {error.strerror}",
             "Nothing was published. Make the folder writable or run from another one",
         ) from error
-    return path, groups.causes_first()
+    found = groups.causes_first()
+    return RejectsResult(sum(g.count for g in found), str(path), found, remedies=causes.remedies())
 
 
 def _pieces(
@@ -95,6 +99,7 @@ def _pieces(
     table_runs: Sequence[TableRun],
     run_id: int,
     groups: _Groups,
+    causes: Causes,
 ) -> Generator[tuple[memoryview, pa.RecordBatch], None, None]:
     """The report without its header, piece by piece, each piece as CSV and as rows for the ledger."""
     import pyarrow as pa
@@ -107,6 +112,7 @@ def _pieces(
         report = _report(run_id, count, table_run, file, rows, places)
         count += report.num_rows
         groups.add(report)
+        causes.add(report)
         sink = pa.BufferOutputStream()
         arrow_csv.write_csv(report, sink, options)
         yield memoryview(sink.getvalue()), _ledger_rows(report, rows["related_line"])

@@ -102,7 +102,7 @@ class ArrowReader:
             ),
             convert_options=pc.ConvertOptions(
                 column_types=self._types,
-                null_values=list(d.null or ("",)),
+                null_values=list(d.null_texts),
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
                 true_values=_TRUE,

@@ -123,13 +123,18 @@ class DuckDBReader:
         """SQL that reads the block at hand as columns ``c0``, ``c1`` and so on, all of them text."""
         d = self.dialect
         names = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(self._names)))
-        nulls = ", ".join(sql_quote(text) for text in (d.null or ("",)))
-        return (
+        nulls = ", ".join(sql_quote(text) for text in d.null_texts)
+        scan = (
             f"read_csv('memory:/{self._name}', auto_detect=false, header=false, delim={sql_quote(d.delimiter)},"
             f" quote={sql_quote(d.quote)}, escape={sql_quote(d.quote)}, nullstr=[{nulls}], allow_quoted_nulls=false,"
             f" strict_mode=true, null_padding=false, max_line_size={_MAX_LINE}, new_line='\\n',"
             f" columns={{{names}}})"
         )
+        if not d.empty_as_null:
+            return scan
+        forced = [i for i, c in zip(self._positions, self.columns, strict=True) if not c.is_text]
+        replaced = ", ".join(f"nullif(c{i}, '') AS c{i}" for i in forced)
+        return f"(SELECT * REPLACE ({replaced}) FROM {scan})" if forced else scan
 
     def _certain_sql(self) -> str:
         """SQL of the condition that all values of a row are certain."""
