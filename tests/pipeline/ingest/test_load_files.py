@@ -220,7 +220,7 @@ def test_files_of_a_folder_that_are_not_loaded_are_named(load: Load, conn: Conne
     (tmp_path / "d/more").mkdir(parents=True)
     put(tmp_path, "d/a.csv", "id\n1\n")
     put(tmp_path, "d/b.txt", "id\n2\n")
-    put(tmp_path, "d/c.dat", b"\0\1\2\xff" * 100)
+    put(tmp_path, "d/e.dat", b"\0\1\2\xff" * 100)
     put(tmp_path, "d/log.csv", "y\n1\n")
     put(tmp_path, "d/notes.csv", "x\n1\n")
     put(tmp_path, "d/readme.txt", "Read me first\n")
@@ -230,11 +230,15 @@ def test_files_of_a_folder_that_are_not_loaded_are_named(load: Load, conn: Conne
     ended.complaint(2, "2 files do not fit")
     assert "--skip log.csv" in ended.err
     assert "--skip notes.csv" in ended.err
+    put(tmp_path, "d/c.dat", b"\0\1\2\xff" * 100)
+    ended = load("d", "--skip", "*notes*", "--skip", "log.csv")
+    ended.complaint(2, "c.dat", "invalid byte sequence", "Its name is that of the table c")
+    (tmp_path / "d/c.dat").unlink()
     load("d", "--skip", "no such").complaint(2, "--skip 'no such' matches no file")
     ended = load("d", "--skip", "*notes*", "--skip", "log.csv", "--recursive")
     assert sorted(books(ended)) == [(1, 1, 0)] * 3
     why = {Path(f["path"]).name: f["why"] for f in ended.json["ignored"]}
-    assert "invalid byte sequence" in why.pop("c.dat")
+    assert "invalid byte sequence" in why.pop("e.dat")
     assert why == {
         "notes.csv": "--skip '*notes*'",
         "log.csv": "--skip log.csv",
