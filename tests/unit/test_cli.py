@@ -237,6 +237,7 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
             ],
             "replayed": 0,
             "replay": None,
+            "purged": 0,
         },
         "profile": [],
         "reason": "",
