@@ -162,3 +162,8 @@ def test_an_address_that_is_not_utf8(tmp_path: Path) -> None:
     if sys.getfilesystemencoding() != "utf-8":
         pytest.skip("arguments are decoded otherwise")
     call("runs", cwd=tmp_path, url="postgresql://user:XQZJ\udcff@host/db").complaint(3, "cannot be read")
+
+
+def test_what_an_unknown_message_quotes(folder: Path) -> None:
+    """The server quotes a part of a value: it cuts long names."""
+    check(folder, "postgresql://{}@host/db", "XQZJKV1889", 'FATAL:  the name "XQZJKV" is too long')
