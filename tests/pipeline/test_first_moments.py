@@ -10,6 +10,7 @@ from unittest import mock
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 import pgsluice
 from pgsluice.errors import ConnectError
@@ -97,6 +98,9 @@ def test_timeouts_are_off_in_every_version(any_db: str) -> None:
         assert shown == [("0",)] * len(names)
         conn.rollback()
         assert conn.execute("SHOW statement_timeout").fetchone() == ("0",)
+    with connect(make_conninfo(any_db, options="-c statement_timeout=7s")) as conn:
+        assert conn.execute("SHOW statement_timeout").fetchone() == ("7s",)
+        assert conn.execute("SHOW idle_session_timeout").fetchone() == ("0",)
 
 
 def test_a_veto_keeps_its_rejects_whatever_the_timeouts(db: str, conn: Conn, file: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from unittest import mock
@@ -102,8 +103,8 @@ def check(tmp_path: Path, form: str, password: str, says: str) -> list[str]:
     assert ended.code in (2, 3), ended
     printed = ended.out + ended.err + (log.read_text() if log.exists() else "")
     assert ended.err.startswith("pgsluice: "), ended.err
-    # The name of the file and of its folder are shown, and are not of the address.
-    printed = printed.replace(str(tmp_path), "")
+    # The name of the folder and the time of a log line are shown, and are not of the address.
+    printed = re.sub(r"^[0-9]{4}-[0-9T:.+-]+ ", "", printed.replace(str(tmp_path), ""), flags=re.MULTILINE)
     leaked = sorted(part for part in parts(password) if part in printed)
     assert not leaked, (form, password, says, printed)
     log.unlink(missing_ok=True)
@@ -161,3 +162,8 @@ def test_an_address_that_is_not_utf8(tmp_path: Path) -> None:
     if sys.getfilesystemencoding() != "utf-8":
         pytest.skip("arguments are decoded otherwise")
     call("runs", cwd=tmp_path, url="postgresql://user:XQZJ\udcff@host/db").complaint(3, "cannot be read")
+
+
+def test_what_an_unknown_message_quotes(folder: Path) -> None:
+    """The server quotes a part of a value: it cuts long names."""
+    check(folder, "postgresql://{}@host/db", "XQZJKV1889", 'FATAL:  the name "XQZJKV" is too long')

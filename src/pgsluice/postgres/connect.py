@@ -27,6 +27,20 @@ _CONNECT_SECONDS = 10
 _KEEPALIVES = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
+_OTHER_DATABASES = (
+    "mysql",
+    "mariadb",
+    "sqlite",
+    "oracle",
+    "mssql",
+    "sqlserver",
+    "mongodb",
+    "redshift",
+    "http",
+    "https",
+)
+
+
 def resolve(database_url: str | None, data_dir: str | None, *, make: bool = True) -> str:
     """Returns the address of the database, ready for :func:`connect`.
 
@@ -67,7 +81,7 @@ def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Con
     """Opens a connection: not in autocommit mode, with client encoding UTF-8 and isolation level READ COMMITTED.
 
     Connect timeout, keepalives and application name are set only where the address does not set them. The timeouts
-    that end statements, transactions and idle sessions are off.
+    that end statements, transactions and idle sessions are off, unless the address sets them.
 
     :param conninfo: a URL or keywords and values, as libpq reads them.
     :raises ConnectError: the address cannot be read, no server answers, or the server refuses the connection.
@@ -132,6 +146,7 @@ def _libpq_form(address: str, origin: str) -> str:
         raise CallError(f"{origin} is not the address of a database", FORMS)
     dialect = scheme.lower().partition("+")[0]
     if dialect not in ("postgres", "postgresql"):
-        # The scheme is not shown: a password may stand before the first "://".
-        raise CallError(f"{origin} does not begin with postgresql://", FORMS)
+        # Another scheme is not shown: a password may stand before the first "://".
+        begins = f"begins with {dialect}:// and not" if dialect in _OTHER_DATABASES else "does not begin"
+        raise CallError(f"{origin} {begins} with postgresql://", FORMS)
     return f"postgresql://{rest}"
