@@ -35,6 +35,7 @@ from pgsluice.pipeline.resume import reopen
 from pgsluice.pipeline.run import Run
 from pgsluice.postgres import schema_file
 from pgsluice.postgres.connect import connect, resolve, where
+from pgsluice.postgres.search_path import choose_schema
 from pgsluice.source.discover import discover
 
 PathLike = str | os.PathLike[str]
@@ -343,7 +344,7 @@ def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
     with connect(conninfo) as conn:
         try:
             if options.into:
-                conn.execute("SELECT set_config('search_path', quote_ident(%s), true)", (options.into,))
+                choose_schema(conn, options.into)
             applied = (
                 schema_file.apply_missing(conn, options.schema_file, options.into) if options.schema_file else None
             )

@@ -186,7 +186,8 @@ def count_rejects(conn: psycopg.Connection, todo: Sequence[TableRun]) -> dict[in
     """
     counts = {f.number: 0 for t in todo for f in t.files}
     statement = sql.SQL(
-        "SELECT count(*), count(DISTINCT ordinal) FROM {} WHERE table_no = %s AND ordinal >= %s AND ordinal < %s"
+        "SELECT pg_catalog.count(*), pg_catalog.count(DISTINCT ordinal) FROM {}"
+        " WHERE table_no = %s AND ordinal >= %s AND ordinal < %s"
     ).format(REJECT)
     for table_run in todo:
         for file in (f for f in table_run.files if not f.skipped):
@@ -220,7 +221,7 @@ def check_balance(todo: Sequence[TableRun], rejected: Mapping[int, int]) -> None
 
 def _analyze_if_changed(conn: psycopg.Connection, table_run: TableRun) -> None:
     """Collects statistics if a tenth or more of the table changed, as autovacuum would by default."""
-    row = conn.execute("SELECT reltuples FROM pg_class WHERE oid = %s", (table_run.table.oid,)).fetchone()
+    row = conn.execute("SELECT reltuples FROM pg_catalog.pg_class WHERE oid = %s", (table_run.table.oid,)).fetchone()
     counts = table_run.counts
     changed = counts.inserted + counts.updated + counts.deleted
     if row is not None and changed and changed >= 0.1 * max(row[0], 0):

@@ -100,4 +100,10 @@ def runs_user_functions(conn: psycopg.Connection, oids: Sequence[int]) -> bool:
     A function of the user may read or write any table. Domains and composite types count as functions of the user,
     because the query does not examine their constraints.
     """
-    return conn.execute(query("capabilities", "runs_user_functions"), {"oids": list(oids)}).fetchone() == (True,)
+    return bool(tables_with_user_functions(conn, oids))
+
+
+def tables_with_user_functions(conn: psycopg.Connection, oids: Sequence[int]) -> set[int]:
+    """Returns the oids of the tables for which :func:`runs_user_functions` is true."""
+    rows = conn.execute(query("capabilities", "runs_user_functions"), {"oids": list(oids)}).fetchall()
+    return {oid for (oid,) in rows}

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgsluice.errors import CallError, ConnectError, DatabaseError, ServerError
+from pgsluice.postgres.search_path import set_safe_path
 
 OLDEST_SERVER = 15
 """The oldest major version of PostgreSQL that pgsluice works with."""
@@ -71,6 +72,8 @@ def resolve(database_url: str | None, data_dir: str | None, *, make: bool = True
 def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Connection[tuple[object, ...]]:
     """Opens a connection: not in autocommit mode, with client encoding UTF-8 and isolation level READ COMMITTED.
 
+    The first statement sets the safe path (:mod:`pgsluice.postgres.search_path`).
+
     Connect timeout, keepalives and application name are set only where the address does not set them.
 
     :param conninfo: a URL or keywords and values, as libpq reads them.
@@ -90,9 +93,11 @@ def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Con
     params |= given
     params["client_encoding"] = "UTF8"
     try:
-        conn: psycopg.Connection[tuple[object, ...]] = psycopg.connect(make_conninfo("", **params))
+        conn: psycopg.Connection[tuple[object, ...]] = psycopg.connect(make_conninfo("", **params), autocommit=True)
+        set_safe_path(conn)
     except psycopg.OperationalError as error:
         raise _explain(error, params) from None  # the text of the cause may quote the address
+    conn.autocommit = False
     # The role or the database may have another default. A run must see what its other connection has committed.
     conn.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     version = conn.info.server_version

@@ -1,4 +1,5 @@
 -- How staged rows reach their table; see pipeline/apply/. In these statements s is a staged row and t a row of the table.
+-- update, rewrite and insert run under the user's path (postgres/search_path.py): every name in them is qualified.
 
 -- name: duplicate_merge_keys
 -- Whether two staged rows have the same merge key.
@@ -57,6 +58,7 @@ SELECT min({ordinal}), count(*)
 -- refused row stands alone and becomes a reject; windows grow again while rows are accepted. A banned row is tried in its
 -- place and rejected with the verdict of its ban if PostgreSQL would accept it. The result is what single INSERTs in file
 -- order would have given. Variables have the prefix sl_, because columns of the table may have any name.
+-- Only the UPDATE and the INSERT run under the user's path (postgres/search_path.py); an error takes the path back.
 CREATE FUNCTION {function}(OUT sl_accepted bigint, OUT sl_inserted bigint, OUT sl_updated bigint, OUT sl_rejected bigint)
 LANGUAGE plpgsql AS {body};
 
@@ -79,9 +81,11 @@ BEGIN
     END IF;
     sl_u := 0;
     BEGIN
+      PERFORM pg_catalog.set_config('search_path', pg_catalog.current_setting('pgsluice.search_path'), true);
       {update}
       {insert};
       GET DIAGNOSTICS sl_i = ROW_COUNT;
+      PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false);
       {refuse_duplicates}
       IF ({swallowed}) THEN
         RAISE EXCEPTION USING ERRCODE = 'PGSL1', MESSAGE = 'a trigger or rule of the table kept the row out';

@@ -7,7 +7,7 @@ SELECT c.oid::bigint AS oid,
        pg_has_role(c.relowner, 'USAGE') AS owner_is_me
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = coalesce(%(schema)s::name, current_schema())
+ WHERE n.nspname = %(schema)s::name
    AND c.relkind IN ('r', 'p', 'f')
    AND NOT c.relispartition
  ORDER BY c.relname;
@@ -16,12 +16,12 @@ SELECT c.oid::bigint AS oid,
 -- The columns of the tables. `base` is the type below all domains.
 WITH RECURSIVE unwrapped AS (
     SELECT t.oid AS start, t.oid, t.typtype, t.typbasetype, t.typtypmod, t.typnotnull, t.typname,
-           t.typnamespace, -1 AS typmod
+           t.typnamespace, t.typcategory, -1 AS typmod
       FROM pg_type t
      WHERE t.oid IN (SELECT atttypid FROM pg_attribute WHERE attrelid = ANY (%(oids)s::oid[]) AND attnum > 0)
     UNION ALL
     SELECT u.start, b.oid, b.typtype, b.typbasetype, b.typtypmod, u.typnotnull OR b.typnotnull, b.typname,
-           b.typnamespace, u.typtypmod
+           b.typnamespace, b.typcategory, u.typtypmod
       FROM unwrapped u
       JOIN pg_type b ON b.oid = u.typbasetype
      WHERE u.typtype = 'd'
@@ -42,7 +42,34 @@ SELECT a.attrelid::bigint AS table_oid,
        CASE WHEN u.typtype = 'e'
             THEN ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = u.oid ORDER BY e.enumsortorder)
             ELSE '{}'::text[] END AS labels,
-       coalesce(pg_get_serial_sequence(a.attrelid::regclass::text, a.attname), '') AS owned_sequence
+       coalesce(pg_get_serial_sequence(a.attrelid::regclass::text, a.attname), '') AS owned_sequence,
+       -- Equality as the default btree operator class has it (GetDefaultOpClass, indexcmds.c), or any other if there is
+       -- no default. A name alone may mean another operator, or none under the safe path. Outside of pg_catalog both
+       -- sides are cast, because another role may make an operator of that name for a domain.
+       coalesce((SELECT '{left}' || x.conversion || ' OPERATOR(' || x.schema || '.' || o.oprname || ') {right}'
+                        || x.conversion
+                   FROM pg_opclass oc
+                   JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3 -- BTEqualStrategyNumber
+                                  AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
+                   JOIN pg_operator o ON o.oid = ao.amopopr
+                   JOIN pg_type ot ON ot.oid = oc.opcintype
+                  CROSS JOIN LATERAL (
+                        SELECT replace(replace(o.oprnamespace::regnamespace::text, '{', '{{'), '}', '}}') AS schema,
+                               CASE WHEN o.oprnamespace = 'pg_catalog'::regnamespace OR ot.typtype = 'p' THEN ''
+                                    ELSE '::' || replace(replace(format_type(ot.oid, NULL), '{', '{{'), '}', '}}')
+                                    END AS conversion) AS x
+                  WHERE oc.opcmethod = 403 -- BTREE_AM_OID
+                    AND (oc.opcintype = u.oid
+                         OR oc.opcintype = CASE WHEN u.typtype = 'e' THEN 'anyenum'::regtype
+                                                WHEN u.typtype = 'r' THEN 'anyrange'::regtype
+                                                WHEN u.typtype = 'm' THEN 'anymultirange'::regtype
+                                                WHEN u.typtype = 'c' THEN 'record'::regtype
+                                                WHEN u.typcategory = 'A' THEN 'anyarray'::regtype END
+                         OR EXISTS (SELECT FROM pg_cast k
+                                     WHERE k.castsource = u.oid AND k.casttarget = oc.opcintype
+                                       AND k.castmethod = 'b' AND k.castcontext = 'i'))
+                  ORDER BY oc.opcdefault DESC, oc.opcintype = u.oid DESC, ot.typispreferred DESC, oc.oid
+                  LIMIT 1), '{left} OPERATOR(pg_catalog.=) {right}') AS equality
   FROM pg_attribute a
   JOIN pg_type t ON t.oid = a.atttypid
   JOIN unwrapped u ON u.start = a.atttypid AND u.typtype <> 'd'
@@ -122,7 +149,8 @@ SELECT con.oid::bigint AS oid,
 
 -- name: indexes
 -- The indexes of the tables. `plain`: two keys are equal in the index if `=` of the column's type says so. `collated`:
--- the order of the keys depends on a collation other than C.
+-- the order of the keys depends on a collation other than C. `equality`: the equality operators of the
+-- operator classes, as for columns; '' for access methods other than btree.
 SELECT i.indexrelid::bigint AS oid,
        i.indrelid::bigint AS table_oid,
        c.relname::text AS name,
@@ -139,6 +167,7 @@ SELECT i.indexrelid::bigint AS oid,
        i.indisreplident AS replica_identity,
        am.amname = 'btree' AND keys.plain AS plain,
        keys.collated,
+       keys.equality,
        i.indisvalid AS valid
   FROM pg_index i
   JOIN pg_class c ON c.oid = i.indexrelid
@@ -160,12 +189,24 @@ SELECT i.indexrelid::bigint AS oid,
                -- The operator class of char(n) ignores trailing blanks, and "=" of varchar and text does not.
                AND (op.opcintype <> 'bpchar'::regtype OR coalesce(nullif(t.typbasetype, 0), t.oid) = 'bpchar'::regtype)
            ) AS plain,
-           bool_or(i.indcollation[k - 1] NOT IN (0, 'pg_catalog."C"'::regcollation)) AS collated
+           bool_or(i.indcollation[k - 1] NOT IN (0, 'pg_catalog."C"'::regcollation)) AS collated,
+           array_agg(coalesce('{left}' || eq.conversion || ' OPERATOR(' || eq.schema || '.' || eq.oprname || ') {right}'
+                              || eq.conversion, '') ORDER BY k) AS equality
       FROM generate_series(1, i.indnkeyatts) AS k
       JOIN pg_attribute att ON att.attrelid = i.indexrelid AND att.attnum = k
       LEFT JOIN pg_attribute col ON col.attrelid = i.indrelid AND col.attnum = i.indkey[k - 1] AND col.attnum <> 0
       JOIN pg_type t ON t.oid = coalesce(col.atttypid, att.atttypid)
       JOIN pg_opclass op ON op.oid = i.indclass[k - 1]
+      LEFT JOIN LATERAL (
+           SELECT o.oprname, replace(replace(o.oprnamespace::regnamespace::text, '{', '{{'), '}', '}}') AS schema,
+                  CASE WHEN o.oprnamespace = 'pg_catalog'::regnamespace OR ot.typtype = 'p' THEN ''
+                       ELSE '::' || replace(replace(format_type(ot.oid, NULL), '{', '{{'), '}', '}}') END AS conversion
+             FROM pg_amop ao
+             JOIN pg_operator o ON o.oid = ao.amopopr
+             JOIN pg_type ot ON ot.oid = op.opcintype
+            WHERE ao.amopfamily = op.opcfamily AND ao.amoplefttype = op.opcintype
+              AND ao.amoprighttype = op.opcintype AND ao.amopstrategy = 3 AND ao.amopmethod = 403
+           ) AS eq ON true
       LEFT JOIN pg_collation coll ON coll.oid = i.indcollation[k - 1]
       LEFT JOIN pg_namespace cn ON cn.oid = coll.collnamespace
  ) AS keys

@@ -1,3 +1,38 @@
+-- Settings of a session: its search_path, memory and workers.
+
+-- name: set_safe_path
+-- The first statements of a session. The setting pgsluice.search_path keeps the path that the session had.
+SELECT pg_catalog.set_config('pgsluice.search_path', pg_catalog.current_setting('search_path'), false);
+SET search_path = pg_catalog, pg_temp;
+
+-- name: set_user_path
+-- Until the end of the transaction the path that the session had.
+SELECT pg_catalog.set_config('search_path', coalesce(pg_catalog.current_setting('pgsluice.search_path', true),
+                                                     pg_catalog.current_setting('search_path')), true);
+
+-- name: keep_user_path
+-- The path in force is the path of the user until the end of the transaction.
+SELECT pg_catalog.set_config('pgsluice.search_path', pg_catalog.current_setting('search_path'), true)
+ WHERE pg_catalog.current_setting('pgsluice.search_path', true) IS NOT NULL;
+
+-- name: restore_safe_path
+-- The safe path again, in a session that has one; for the session, because a user's statement may have set another path
+-- for the session.
+SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)
+ WHERE pg_catalog.current_setting('pgsluice.search_path', true) IS NOT NULL;
+
+-- name: choose_schema
+-- Until the end of the transaction the user's path consists of one schema.
+SELECT pg_catalog.set_config('pgsluice.search_path', pg_catalog.quote_ident(%(schema)s), true);
+
+-- name: current_schema
+-- The first schema of the user's path that exists. The three statements travel together.
+SELECT pg_catalog.set_config('search_path', coalesce(pg_catalog.current_setting('pgsluice.search_path', true),
+                                                     pg_catalog.current_setting('search_path')), true);
+SELECT pg_catalog.current_schema();
+SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)
+ WHERE pg_catalog.current_setting('pgsluice.search_path', true) IS NOT NULL;
+
 -- name: memory
 -- Sets the memory of an index build, and an eighth of it for each sort, each hash and the buffers of temporary tables.
 -- postgres/session.py gives the reasons.

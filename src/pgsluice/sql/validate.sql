@@ -46,7 +46,7 @@ SELECT a.row_id FROM {staged} AS a WHERE EXISTS (SELECT FROM {stored} AS b WHERE
 SELECT EXISTS (
     SELECT FROM {stored} AS b
      WHERE EXISTS (SELECT FROM {staged} AS a WHERE {same})
-       AND ({stored_key}) IN ({staged_keys})
+       AND EXISTS (SELECT FROM {staged_keys} AS m WHERE {matched})
        AND NOT EXISTS (SELECT FROM {staged} AS a WHERE {own} AND {alike}));
 
 -- name: exclude_violations

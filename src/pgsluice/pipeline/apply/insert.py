@@ -20,6 +20,7 @@ from pgsluice.pipeline.apply.merge_sql import (
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.parent_check import lock_parents, triggers_disabled
 from pgsluice.postgres.capabilities import may_swallow_rows
+from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sqlstate import is_row_error
 from pgsluice.source.typed.ordinals import OrdinalRanges
 from pgsluice.sql import compose
@@ -35,7 +36,7 @@ def check_statements(conn: psycopg.Connection, table_run: TableRun) -> None:
     """
     for statement in (update_statement(table_run, ALL_ROWS), insert_statement(table_run, ALL_ROWS)):
         if statement is not None:
-            conn.execute(sql.SQL("EXPLAIN {}").format(statement))
+            _execute(conn, sql.SQL("EXPLAIN {}").format(statement))
 
 
 def insert_tables(
@@ -55,7 +56,7 @@ def insert_rewriting(conn: psycopg.Connection, table_run: TableRun) -> bool:
 
     def insert() -> list[tuple[int, int]]:
         statement = rewrite_statement(table_run)
-        rewritten = 0 if statement is None else conn.execute(statement).rowcount
+        rewritten = 0 if statement is None else _execute(conn, statement).rowcount
         updated, inserted = _insert_one(conn, table_run, bulk_keys=False, validated=False)
         return [(rewritten + updated, inserted)]
 
@@ -96,14 +97,14 @@ def _insert_one(conn: psycopg.Connection, table_run: TableRun, bulk_keys: bool, 
     updated = 0
     changed, new = match_stage(conn, table_run)
     if changed is not None and (statement := update_statement(table_run, ALL_ROWS, changed)) is not None:
-        updated = conn.execute(statement).rowcount
+        updated = _execute(conn, statement).rowcount
     if new is None:
         return updated, 0
     have_parents = lock_parents(conn, table_run, new) if bulk_keys else None
     if have_parents is False and not validated:
         raise psycopg.errors.ForeignKeyViolation
     with triggers_disabled(conn) if have_parents else nullcontext():
-        return updated, conn.execute(insert_statement(table_run, ALL_ROWS, new)).rowcount
+        return updated, _execute(conn, insert_statement(table_run, ALL_ROWS, new)).rowcount
 
 
 def _insert_together(conn: psycopg.Connection, group: Sequence[TableRun]) -> list[tuple[int, int]]:
@@ -121,11 +122,17 @@ def _insert_together(conn: psycopg.Connection, group: Sequence[TableRun]) -> lis
                 continue
             name = sql.Identifier(f"pgsluice_{len(parts)}")
             parts.append(sql.SQL("{} AS ({} RETURNING 1)").format(name, statement))
-            counts.append(sql.SQL("(SELECT count(*) FROM {})").format(name))
+            counts.append(sql.SQL("(SELECT pg_catalog.count(*) FROM {})").format(name))
     comma = sql.SQL(", ")
-    row = conn.execute(sql.SQL("WITH {} SELECT {}").format(comma.join(parts), comma.join(counts))).fetchone()
+    row = _execute(conn, sql.SQL("WITH {} SELECT {}").format(comma.join(parts), comma.join(counts))).fetchone()
     assert row is not None
     return list(zip(row[::2], row[1::2], strict=True))
+
+
+def _execute(conn: psycopg.Connection, statement: sql.Composed) -> psycopg.Cursor:
+    """Executes a statement that writes rows of the user's tables. Triggers and defaults run under the user's path."""
+    with user_path(conn):
+        return conn.execute(statement)
 
 
 def _complete(conn: psycopg.Connection, table_run: TableRun, inserted: int) -> bool:

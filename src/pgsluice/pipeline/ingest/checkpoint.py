@@ -40,7 +40,7 @@ class Checkpoints:
         self._run_id = run_id
         with self.conn.transaction():
             # Two resumable runs may be the first at the same time: one of them creates the table, the other waits.
-            self.conn.execute("SELECT pg_advisory_xact_lock(%s, 0)", (_CREATION_LOCK_CLASS,))
+            self.conn.execute("SELECT pg_catalog.pg_advisory_xact_lock(%s, 0)", (_CREATION_LOCK_CLASS,))
             self.conn.execute(query("checkpoint", "create"))
             self.conn.execute(compose("scratch", "create_faults", faults=self.faults))
 
@@ -133,7 +133,7 @@ class Checkpoints:
         ):
             held = 0
             if made:
-                row = self.conn.execute(sql.SQL("SELECT count(*) FROM {}").format(relation)).fetchone()
+                row = self.conn.execute(sql.SQL("SELECT pg_catalog.count(*) FROM {}").format(relation)).fetchone()
                 held = row[0] if row else 0
             if held != expected:
                 return False
@@ -150,7 +150,9 @@ class Checkpoints:
         scratch.forget_stages()
 
     def _exists(self, table: sql.Identifier) -> bool:
-        row = self.conn.execute("SELECT to_regclass(%s) IS NOT NULL", (table.as_string(self.conn),)).fetchone()
+        row = self.conn.execute(
+            "SELECT pg_catalog.to_regclass(%s) IS NOT NULL", (table.as_string(self.conn),)
+        ).fetchone()
         return bool(row and row[0])
 
 

@@ -27,8 +27,10 @@ from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
 from pgsluice.pipeline.plan.table_locks import check_privileges, lock_holders, lock_tables, notice_lost_client
 from pgsluice.pipeline.state import TableRun, new_table_run
 from pgsluice.postgres import schema_file
+from pgsluice.postgres.capabilities import tables_with_user_functions
 from pgsluice.postgres.catalog import read_tables, require_schema
 from pgsluice.postgres.connect import where
+from pgsluice.postgres.search_path import choose_schema
 from pgsluice.source.corrections import Corrections
 from pgsluice.sql import query
 
@@ -97,7 +99,7 @@ class Preparation:
         # Deferrable constraints are checked at once: a verdict is wanted while its row is known.
         main.execute("SET CONSTRAINTS ALL IMMEDIATE")
         if options.into:
-            main.execute("SELECT set_config('search_path', quote_ident(%s), true)", (options.into,))
+            choose_schema(main, options.into)
         existing: set[int] | None = None
         if options.schema_file:
             existing = {oid for (oid,) in main.execute(query("plan", "ordinary_tables"))}
@@ -110,6 +112,9 @@ class Preparation:
         # The tables are locked. What may still have to wait a moment (a row of the ledger, a catalog) waits.
         self._limit_waits(options.lock_timeout)
         self.table_runs = _new_table_runs(plan)
+        with_functions = tables_with_user_functions(main, self.oids)
+        for table_run in self.table_runs:
+            table_run.runs_user_functions = table_run.table.oid in with_functions
         self._allow_freezing(existing)
         if self._replay:
             for file in (f for t in self.table_runs for f in t.files):
@@ -156,7 +161,7 @@ class Preparation:
             table_run.may_freeze = table_run.strategy is Strategy.IN_PLACE and (created or all_empty)
 
     def _limit_waits(self, seconds: float) -> None:
-        self._main.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(seconds * 1000)}ms",))
+        self._main.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (f"{int(seconds * 1000)}ms",))
 
     def _lock_against_other_runs(self, oids: Sequence[int]) -> None:
         lock_against_other_runs(self._main, oids, no_wait=self._options.no_wait, listen=self._listen)
