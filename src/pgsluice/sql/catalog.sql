@@ -25,6 +25,42 @@ WITH RECURSIVE unwrapped AS (
       FROM unwrapped u
       JOIN pg_type b ON b.oid = u.typbasetype
      WHERE u.typtype = 'd'
+), base AS (
+    SELECT DISTINCT oid, typtype, typcategory FROM unwrapped WHERE typtype <> 'd'
+), input_type AS (
+    -- The types whose operator classes take values of the base type as they are.
+    SELECT oid, oid AS input FROM base
+    UNION ALL
+    SELECT oid, CASE WHEN typtype = 'e' THEN 'anyenum'::regtype WHEN typtype = 'r' THEN 'anyrange'::regtype
+                     WHEN typtype = 'm' THEN 'anymultirange'::regtype WHEN typtype = 'c' THEN 'record'::regtype
+                     WHEN typcategory = 'A' THEN 'anyarray'::regtype END
+      FROM base
+    UNION ALL
+    SELECT base.oid, k.casttarget
+      FROM base JOIN pg_cast k ON k.castsource = base.oid AND k.castmethod = 'b' AND k.castcontext = 'i'
+), equality AS MATERIALIZED (
+    -- Equality as the default btree operator class has it (GetDefaultOpClass, indexcmds.c), or another class if there is
+    -- no default. A name alone may mean another operator, or none under the safe path. Outside of pg_catalog both sides
+    -- are cast, because another role may make an operator of that name for a domain.
+    SELECT base.oid, coalesce(found.equality, '{left} OPERATOR(pg_catalog.=) {right}') AS equality
+      FROM base
+      LEFT JOIN (
+           SELECT DISTINCT ON (i.oid) i.oid,
+                  '{left}' || x.conversion || ' OPERATOR(' || x.schema || '.' || o.oprname || ') {right}' || x.conversion
+                      AS equality
+             FROM input_type i
+             JOIN pg_type it ON it.oid = i.input
+             JOIN pg_opclass oc ON oc.opcmethod = 403 AND oc.opcintype = i.input -- 403: btree (pg_am.dat)
+             JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3 -- equality (stratnum.h)
+                            AND ao.amoplefttype = i.input AND ao.amoprighttype = i.input
+             JOIN pg_operator o ON o.oid = ao.amopopr
+            CROSS JOIN LATERAL (
+                  SELECT replace(replace(o.oprnamespace::regnamespace::text, '{', '{{'), '}', '}}') AS schema,
+                         CASE WHEN o.oprnamespace = 'pg_catalog'::regnamespace OR it.typtype = 'p' THEN ''
+                              ELSE '::' || replace(replace(format_type(it.oid, NULL), '{', '{{'), '}', '}}') END
+                             AS conversion) AS x
+            ORDER BY i.oid, oc.opcdefault DESC, i.input = i.oid DESC, it.typispreferred DESC, oc.oid
+           ) AS found ON found.oid = base.oid
 )
 SELECT a.attrelid::bigint AS table_oid,
        a.attname::text AS name,
@@ -43,36 +79,11 @@ SELECT a.attrelid::bigint AS table_oid,
             THEN ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = u.oid ORDER BY e.enumsortorder)
             ELSE '{}'::text[] END AS labels,
        coalesce(pg_get_serial_sequence(a.attrelid::regclass::text, a.attname), '') AS owned_sequence,
-       -- Equality as the default btree operator class has it (GetDefaultOpClass, indexcmds.c), or any other if there is
-       -- no default. A name alone may mean another operator, or none under the safe path. Outside of pg_catalog both
-       -- sides are cast, because another role may make an operator of that name for a domain.
-       coalesce((SELECT '{left}' || x.conversion || ' OPERATOR(' || x.schema || '.' || o.oprname || ') {right}'
-                        || x.conversion
-                   FROM pg_opclass oc
-                   JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3 -- BTEqualStrategyNumber
-                                  AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
-                   JOIN pg_operator o ON o.oid = ao.amopopr
-                   JOIN pg_type ot ON ot.oid = oc.opcintype
-                  CROSS JOIN LATERAL (
-                        SELECT replace(replace(o.oprnamespace::regnamespace::text, '{', '{{'), '}', '}}') AS schema,
-                               CASE WHEN o.oprnamespace = 'pg_catalog'::regnamespace OR ot.typtype = 'p' THEN ''
-                                    ELSE '::' || replace(replace(format_type(ot.oid, NULL), '{', '{{'), '}', '}}')
-                                    END AS conversion) AS x
-                  WHERE oc.opcmethod = 403 -- BTREE_AM_OID
-                    AND (oc.opcintype = u.oid
-                         OR oc.opcintype = CASE WHEN u.typtype = 'e' THEN 'anyenum'::regtype
-                                                WHEN u.typtype = 'r' THEN 'anyrange'::regtype
-                                                WHEN u.typtype = 'm' THEN 'anymultirange'::regtype
-                                                WHEN u.typtype = 'c' THEN 'record'::regtype
-                                                WHEN u.typcategory = 'A' THEN 'anyarray'::regtype END
-                         OR EXISTS (SELECT FROM pg_cast k
-                                     WHERE k.castsource = u.oid AND k.casttarget = oc.opcintype
-                                       AND k.castmethod = 'b' AND k.castcontext = 'i'))
-                  ORDER BY oc.opcdefault DESC, oc.opcintype = u.oid DESC, ot.typispreferred DESC, oc.oid
-                  LIMIT 1), '{left} OPERATOR(pg_catalog.=) {right}') AS equality
+       e.equality
   FROM pg_attribute a
   JOIN pg_type t ON t.oid = a.atttypid
   JOIN unwrapped u ON u.start = a.atttypid AND u.typtype <> 'd'
+  JOIN equality e ON e.oid = u.oid
   JOIN pg_namespace n ON n.oid = u.typnamespace
  WHERE a.attrelid = ANY (%(oids)s::oid[])
    AND a.attnum > 0
