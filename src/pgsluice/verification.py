@@ -93,11 +93,11 @@ def _table_checks(conn: Connection, table: Table, loaded: tuple[int, int, bool] 
     """
     required = [column.name for column in table.columns if column.not_null]
     unproved = [check for check in table.checks if not check.validated]
-    counts: list[sql.Composable] = [sql.SQL("count(*)")]
-    nulls_in = sql.SQL("count(*) FILTER (WHERE {} IS NULL)")
+    counts: list[sql.Composable] = [sql.SQL("pg_catalog.count(*)")]
+    nulls_in = sql.SQL("pg_catalog.count(*) FILTER (WHERE {} IS NULL)")
     counts += [nulls_in.format(sql.Identifier(name)) for name in required]
     # The text of a CHECK comes from PostgreSQL. False breaks a CHECK; NULL does not.
-    counts += [sql.SQL("count(*) FILTER (WHERE NOT ({}))").format(sql.SQL(c.expression)) for c in unproved]
+    counts += [sql.SQL("pg_catalog.count(*) FILTER (WHERE NOT ({}))").format(sql.SQL(c.expression)) for c in unproved]
     statement = sql.SQL(query("verify", "scan")).format(
         counts=sql.SQL(", ").join(counts),
         table=identifier(table.name),

@@ -34,16 +34,16 @@ DELETE FROM pgsluice.staged WHERE run_id = %(run_id)s;
 -- name: left_behind
 -- Stages of runs that no session holds any more, except those of one run. (doubt_ is the name of text stages in 0.1.)
 SELECT c.oid::regclass::text AS name,
-       (regexp_match(c.relname, '^(?:stage|text_stage|doubt|fault)_([0-9]+)(?:_[0-9]+)?$'))[1]::bigint
-  FROM pg_class AS c
- WHERE c.relnamespace = to_regnamespace('pgsluice') AND c.relkind = 'r'
+       (pg_catalog.regexp_match(c.relname, '^(?:stage|text_stage|doubt|fault)_([0-9]+)(?:_[0-9]+)?$'))[1]::bigint
+  FROM pg_catalog.pg_class AS c
+ WHERE c.relnamespace = pg_catalog.to_regnamespace('pgsluice') AND c.relkind = 'r'
    AND c.relname ~ '^(stage|text_stage|doubt|fault)_[0-9]+(_[0-9]+)?$'
-   AND (regexp_match(c.relname, '_([0-9]+)'))[1]::bigint <> %(except_run)s
+   AND (pg_catalog.regexp_match(c.relname, '_([0-9]+)'))[1]::bigint <> %(except_run)s
    AND NOT EXISTS (
-       SELECT FROM pg_locks AS l
+       SELECT FROM pg_catalog.pg_locks AS l
         WHERE l.locktype = 'advisory' AND l.classid = %(class)s AND l.objsubid = 2
-          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-          AND l.objid::bigint = (regexp_match(c.relname, '_([0-9]+)'))[1]::bigint & 2147483647);
+          AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+          AND l.objid::bigint = (pg_catalog.regexp_match(c.relname, '_([0-9]+)'))[1]::bigint & 2147483647);
 
 -- name: reopen
 -- An unfinished run continues.
