@@ -98,7 +98,7 @@ def _usable_state(conn: Connection) -> _State:
 
 def _state(conn: Connection) -> _State:
     with conn.cursor(row_factory=class_row(_State)) as cursor:
-        state = cursor.execute(query("ledger", "state")).fetchone()
+        state = cursor.execute(query("ledger_state", "state")).fetchone()
     assert state is not None  # the query begins with a row of VALUES
     return state
 

@@ -2,7 +2,7 @@
 
 A trigger, a rule, a policy or a default of a ledger table runs with the rights of the role that writes the table. So
 the schema and the tables have to belong to an owner who has those rights anyway, and the tables have to be as pgsluice
-creates them. The facts come from the query ``state`` of ``sql/ledger.sql``.
+creates them. The facts come from the query ``state`` of ``sql/ledger_state.sql``.
 """
 
 from __future__ import annotations

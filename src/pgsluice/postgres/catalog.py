@@ -125,7 +125,6 @@ def fingerprint(conn: psycopg.Connection[Any], oids: Sequence[int]) -> Fingerpri
 
     :param oids: oids of the tables.
     """
-    return {
-        (row["sort"], row["owner"], row["name"]): tuple(row["facts"])
-        for row in _rows(conn, "fingerprint", oids=list(oids))
-    }
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        rows = cursor.execute(query("fingerprint", "fingerprint"), {"oids": list(oids)}).fetchall()
+    return {(sort, owner, name): tuple(facts) for sort, owner, name, facts in rows}
