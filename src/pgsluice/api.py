@@ -35,7 +35,7 @@ from pgsluice.pipeline.resume import reopen
 from pgsluice.pipeline.run import Run
 from pgsluice.postgres import schema_file
 from pgsluice.postgres.connect import connect, resolve, where
-from pgsluice.postgres.search_path import choose_schema
+from pgsluice.postgres.search_path import choose_schema, current_schema
 from pgsluice.source.discover import discover
 
 PathLike = str | os.PathLike[str]
@@ -352,7 +352,7 @@ def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
             with mention_schema_file(applied, options.schema_file):
                 return make_plan(
                     conn,
-                    target_tables(conn, options, files),
+                    target_tables(conn, options, files, options.into or current_schema(conn)),
                     files,
                     options.tables,
                     columns=options.columns,

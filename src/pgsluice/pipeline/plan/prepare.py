@@ -27,10 +27,10 @@ from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
 from pgsluice.pipeline.plan.table_locks import check_privileges, lock_holders, lock_tables, notice_lost_client
 from pgsluice.pipeline.state import TableRun, new_table_run
 from pgsluice.postgres import schema_file
-from pgsluice.postgres.capabilities import tables_with_user_functions
+from pgsluice.postgres.capabilities import may_run_functions, tables_with_user_functions
 from pgsluice.postgres.catalog import read_tables, require_schema
 from pgsluice.postgres.connect import where
-from pgsluice.postgres.search_path import choose_schema
+from pgsluice.postgres.search_path import choose_schema, current_schema
 from pgsluice.source.corrections import Corrections
 from pgsluice.sql import query
 
@@ -84,6 +84,7 @@ class Preparation:
         self.table_runs: list[TableRun] = []
         self.oids: list[int] = []
         self._applied: schema_file.SchemaApplied | None = None
+        self._schema: str | None = None
 
     def prepare(self, files: Sequence[SourceFile]) -> Plan:
         """Applies the schema file, locks the tables and plans the load.
@@ -108,11 +109,15 @@ class Preparation:
                 # Lasting stages are created on another connection, which must see the tables.
                 main.commit()
                 return self.prepare(files)
+        # Looked up once for all plans, because that takes a round trip.
+        self._schema = options.into or current_schema(main)
         plan = self._plan_under_locks(files)
         # The tables are locked. What may still have to wait a moment (a row of the ledger, a catalog) waits.
         self._limit_waits(options.lock_timeout)
         self.table_runs = _new_table_runs(plan)
-        with_functions = tables_with_user_functions(main, self.oids)
+        with_functions = tables_with_user_functions(
+            main, [t.table.oid for t in self.table_runs if may_run_functions(t.table)]
+        )
         for table_run in self.table_runs:
             table_run.runs_user_functions = table_run.table.oid in with_functions
         self._allow_freezing(existing)
@@ -129,7 +134,7 @@ class Preparation:
         # Runs exclude each other by advisory locks before they read the tables, because PostgreSQL's functions that
         # describe a table wait for a session that has the table locked.
         with mention_schema_file(self._applied, options.schema_file):
-            names = target_tables(main, options, files, self._schemas, details=False)
+            names = target_tables(main, options, files, self._schema, self._schemas, details=False)
             self.oids = sorted(held := fed_tables(files, names, options.tables))
         self._lock_against_other_runs(self.oids)
         with main.transaction(force_rollback=True):
@@ -182,7 +187,7 @@ class Preparation:
 
     def _plan(self, files: Sequence[SourceFile]) -> Plan:
         with mention_schema_file(self._applied, self._options.schema_file):
-            tables = target_tables(self._main, self._options, files, self._schemas)
+            tables = target_tables(self._main, self._options, files, self._schema, self._schemas)
             if self._options.resumable:
                 tables = _add_obstacle(tables, ObstacleKind.RESUMABLE, "the run is to be resumable")
             if self._lessons.stages:
@@ -218,12 +223,14 @@ def target_tables(
     conn: psycopg.Connection,
     options: LoadOptions,
     files: Sequence[SourceFile],
+    schema: str | None,
     schemas: Collection[str] = (),
     *,
     details: bool = True,
 ) -> tuple[Table, ...]:
     """The tables that a load may feed: the tables of its schema, and of other schemas that ``--table`` names.
 
+    :param schema: the schema of the load; None if no schema of the user's path exists.
     :param schemas: further schemas.
     :param details: read the definitions of the tables that the files feed; of all others the names are enough.
     :raises MappingError: a file has no table.
@@ -232,12 +239,12 @@ def target_tables(
         require_schema(conn, options.into)
 
     def read(only: Collection[int]) -> tuple[Table, ...]:
-        tables = read_tables(conn, options.into, only)
+        tables = read_tables(conn, schema, only) if schema is not None else ()
         known = {t.name.schema for t in tables}
-        for schema in (*schemas, *(split_name(name)[0] for name, _ in options.tables)):
-            if schema is not None and schema not in known:
-                known.add(schema)
-                tables += read_tables(conn, schema, only)
+        for other in (*schemas, *(split_name(name)[0] for name, _ in options.tables)):
+            if other is not None and other not in known:
+                known.add(other)
+                tables += read_tables(conn, other, only)
         return tables
 
     names = read(())
