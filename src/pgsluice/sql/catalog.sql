@@ -210,11 +210,11 @@ SELECT i.indexrelid::bigint AS oid,
       JOIN pg_catalog.pg_opclass op ON op.oid = i.indclass[k - 1]
       LEFT JOIN LATERAL (
            SELECT o.oprname, pg_catalog.replace(pg_catalog.replace(o.oprnamespace::regnamespace::text, '{', '{{'), '}', '}}') AS schema,
-                  CASE WHEN o.oprnamespace = 'pg_catalog'::regnamespace OR ot.typtype = 'p' THEN ''
-                       ELSE '::' || pg_catalog.replace(pg_catalog.replace(pg_catalog.format_type(ot.oid, NULL), '{', '{{'), '}', '}}') END AS conversion
+                  CASE WHEN o.oprnamespace = 'pg_catalog'::regnamespace OR it.typtype = 'p' THEN ''
+                       ELSE '::' || pg_catalog.replace(pg_catalog.replace(pg_catalog.format_type(it.oid, NULL), '{', '{{'), '}', '}}') END AS conversion
              FROM pg_catalog.pg_amop ao
              JOIN pg_catalog.pg_operator o ON o.oid = ao.amopopr
-             JOIN pg_catalog.pg_type ot ON ot.oid = op.opcintype
+             JOIN pg_catalog.pg_type it ON it.oid = op.opcintype
             WHERE ao.amopfamily = op.opcfamily AND ao.amoplefttype = op.opcintype
               AND ao.amoprighttype = op.opcintype AND ao.amopstrategy = 3 AND ao.amopmethod = 403
            ) AS eq ON true

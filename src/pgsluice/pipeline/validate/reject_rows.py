@@ -13,6 +13,7 @@ from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.rejected_keys import key_texts, name_parents, needs_ordinals, store_keys
 from pgsluice.pipeline.validate.row_numbers import lack_ordinals, numbered, validated_relation
 from pgsluice.pipeline.validate.violations import Violations
+from pgsluice.postgres.search_path import user_path
 from pgsluice.sql import compose, query
 
 
@@ -129,11 +130,12 @@ def _remove(conn: psycopg.Connection, table_run: TableRun, rejected: sql.Composa
     conn.execute(sql.SQL("TRUNCATE ONLY {}").format(table_run.relation))
     if not stay:
         return landed
-    remaining = conn.execute(
-        sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}").format(
-            table_run.relation, columns, columns, REMAINING
-        )
-    ).rowcount
+    with user_path(conn, table_run.runs_user_functions):
+        remaining = conn.execute(
+            sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}").format(
+                table_run.relation, columns, columns, REMAINING
+            )
+        ).rowcount
     conn.execute(sql.SQL("DROP TABLE {}").format(REMAINING))
     return landed - remaining
 
