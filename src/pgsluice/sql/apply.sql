@@ -59,7 +59,8 @@ SELECT pg_catalog.min({ordinal}), pg_catalog.count(*)
 -- place and rejected with the verdict of its ban if PostgreSQL would accept it. The result is what single INSERTs in file
 -- order would have given. Variables have the prefix sl_, because columns of the table may have any name.
 -- Only the UPDATE and the INSERT run under the user's path (postgres/search_path.py); an error takes the path back.
-CREATE FUNCTION {function}(OUT sl_accepted bigint, OUT sl_inserted bigint, OUT sl_updated bigint, OUT sl_rejected bigint)
+CREATE FUNCTION {function}(OUT sl_accepted bigint, OUT sl_inserted bigint, OUT sl_updated bigint,
+    OUT sl_rejected bigint)
 LANGUAGE plpgsql AS {body};
 
 -- name: bisect_body

@@ -46,7 +46,8 @@ WITH RECURSIVE unwrapped AS (
       FROM base
       LEFT JOIN (
            SELECT DISTINCT ON (i.oid) i.oid,
-                  '{left}' || x.conversion || ' OPERATOR(' || x.schema || '.' || o.oprname || ') {right}' || x.conversion
+                  '{left}' || x.conversion || ' OPERATOR(' || x.schema || '.' || o.oprname || ') {right}'
+                      || x.conversion
                       AS equality
              FROM input_type i
              JOIN pg_catalog.pg_type it ON it.oid = i.input
@@ -55,9 +56,11 @@ WITH RECURSIVE unwrapped AS (
                             AND ao.amoplefttype = i.input AND ao.amoprighttype = i.input
              JOIN pg_catalog.pg_operator o ON o.oid = ao.amopopr
             CROSS JOIN LATERAL (
-                  SELECT pg_catalog.replace(pg_catalog.replace(o.oprnamespace::regnamespace::text, '{', '{{'), '}', '}}') AS schema,
+                  SELECT pg_catalog.replace(pg_catalog.replace(o.oprnamespace::regnamespace::text, '{', '{{'), '}',
+                      '}}') AS schema,
                          CASE WHEN o.oprnamespace = 'pg_catalog'::regnamespace OR it.typtype = 'p' THEN ''
-                              ELSE '::' || pg_catalog.replace(pg_catalog.replace(pg_catalog.format_type(it.oid, NULL), '{', '{{'), '}', '}}') END
+                              ELSE '::' || pg_catalog.replace(pg_catalog.replace(pg_catalog.format_type(it.oid, NULL),
+                                  '{', '{{'), '}', '}}') END
                              AS conversion) AS x
             ORDER BY i.oid, oc.opcdefault DESC, i.input = i.oid DESC, it.typispreferred DESC, oc.oid
            ) AS found ON found.oid = base.oid
@@ -76,7 +79,8 @@ SELECT a.attrelid::bigint AS table_oid,
        a.attidentity::text AS identity,
        a.attgenerated::text AS generated,
        CASE WHEN u.typtype = 'e'
-            THEN ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum e WHERE e.enumtypid = u.oid ORDER BY e.enumsortorder)
+            THEN ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum e
+                WHERE e.enumtypid = u.oid ORDER BY e.enumsortorder)
             ELSE '{}'::text[] END AS labels,
        coalesce(pg_catalog.pg_get_serial_sequence(a.attrelid::regclass::text, a.attname), '') AS owned_sequence,
        e.equality
@@ -121,14 +125,19 @@ SELECT con.oid::bigint AS oid,
        -- ri_triggers.c): with the operator of the constraint, both sides cast to its types where they differ, and with
        -- the collation of the referenced column. The name of an operator alone may mean another one.
        ARRAY(SELECT '{parent}' || CASE WHEN pa.atttypid <> o.oprleft THEN '::' || pg_catalog.replace(pg_catalog.replace(
-                                         pg_catalog.quote_ident(ln.nspname) || '.' || pg_catalog.quote_ident(l.typname), '{', '{{'), '}', '}}')
+                                         pg_catalog.quote_ident(ln.nspname) || '.'
+                                             || pg_catalog.quote_ident(l.typname), '{', '{{'), '}', '}}')
                                        ELSE '' END
-                 || ' OPERATOR(' || pg_catalog.replace(pg_catalog.replace(pg_catalog.quote_ident(opn.nspname), '{', '{{'), '}', '}}') || '.' || o.oprname
-                 || ') {child}' || CASE WHEN ca.atttypid <> o.oprright THEN '::' || pg_catalog.replace(pg_catalog.replace(
-                                         pg_catalog.quote_ident(rn.nspname) || '.' || pg_catalog.quote_ident(r.typname), '{', '{{'), '}', '}}')
+                 || ' OPERATOR(' || pg_catalog.replace(pg_catalog.replace(pg_catalog.quote_ident(opn.nspname), '{',
+                     '{{'), '}', '}}') || '.' || o.oprname
+                 || ') {child}' || CASE WHEN ca.atttypid <> o.oprright THEN '::'
+                     || pg_catalog.replace(pg_catalog.replace(
+                                         pg_catalog.quote_ident(rn.nspname) || '.'
+                                             || pg_catalog.quote_ident(r.typname), '{', '{{'), '}', '}}')
                                        ELSE '' END
                  || CASE WHEN pa.attcollation NOT IN (0, ca.attcollation) AND r.typcollation <> 0
-                         THEN ' COLLATE ' || pg_catalog.replace(pg_catalog.replace(pg_catalog.quote_ident(cn.nspname) || '.' || pg_catalog.quote_ident(co.collname),
+                         THEN ' COLLATE ' || pg_catalog.replace(pg_catalog.replace(pg_catalog.quote_ident(cn.nspname)
+                             || '.' || pg_catalog.quote_ident(co.collname),
                                                              '{', '{{'), '}', '}}')
                          ELSE '' END
                FROM unnest(con.conpfeqop, con.confkey, con.conkey) WITH ORDINALITY AS k (op, theirs, own, place)
@@ -190,9 +199,11 @@ SELECT i.indexrelid::bigint AS oid,
     SELECT pg_catalog.array_agg(
                pg_catalog.pg_get_indexdef(i.indexrelid, k, false)
                -- pg_get_indexdef leaves the collation out if it returns a single column.
-               || CASE WHEN i.indcollation[k - 1] IN (0, coalesce(col.attcollation, 'pg_catalog."default"'::regcollation))
+               || CASE WHEN i.indcollation[k - 1] IN (0, coalesce(col.attcollation,
+                   'pg_catalog."default"'::regcollation))
                        THEN ''
-                       ELSE ' COLLATE ' || pg_catalog.quote_ident(cn.nspname) || '.' || pg_catalog.quote_ident(coll.collname) END
+                       ELSE ' COLLATE ' || pg_catalog.quote_ident(cn.nspname) || '.'
+                           || pg_catalog.quote_ident(coll.collname) END
                ORDER BY k) AS keys,
            pg_catalog.bool_and(
                op.opcdefault
@@ -201,17 +212,21 @@ SELECT i.indexrelid::bigint AS oid,
                AND (op.opcintype <> 'bpchar'::regtype OR coalesce(nullif(t.typbasetype, 0), t.oid) = 'bpchar'::regtype)
            ) AS plain,
            pg_catalog.bool_or(i.indcollation[k - 1] NOT IN (0, 'pg_catalog."C"'::regcollation)) AS collated,
-           pg_catalog.array_agg(coalesce('{left}' || eq.conversion || ' OPERATOR(' || eq.schema || '.' || eq.oprname || ') {right}'
+           pg_catalog.array_agg(coalesce('{left}' || eq.conversion || ' OPERATOR(' || eq.schema || '.' || eq.oprname
+               || ') {right}'
                               || eq.conversion, '') ORDER BY k) AS equality
       FROM pg_catalog.generate_series(1, i.indnkeyatts) AS k
       JOIN pg_catalog.pg_attribute att ON att.attrelid = i.indexrelid AND att.attnum = k
-      LEFT JOIN pg_catalog.pg_attribute col ON col.attrelid = i.indrelid AND col.attnum = i.indkey[k - 1] AND col.attnum <> 0
+      LEFT JOIN pg_catalog.pg_attribute col ON col.attrelid = i.indrelid AND col.attnum = i.indkey[k - 1]
+          AND col.attnum <> 0
       JOIN pg_catalog.pg_type t ON t.oid = coalesce(col.atttypid, att.atttypid)
       JOIN pg_catalog.pg_opclass op ON op.oid = i.indclass[k - 1]
       LEFT JOIN LATERAL (
-           SELECT o.oprname, pg_catalog.replace(pg_catalog.replace(o.oprnamespace::regnamespace::text, '{', '{{'), '}', '}}') AS schema,
+           SELECT o.oprname, pg_catalog.replace(pg_catalog.replace(o.oprnamespace::regnamespace::text, '{', '{{'), '}',
+               '}}') AS schema,
                   CASE WHEN o.oprnamespace = 'pg_catalog'::regnamespace OR it.typtype = 'p' THEN ''
-                       ELSE '::' || pg_catalog.replace(pg_catalog.replace(pg_catalog.format_type(it.oid, NULL), '{', '{{'), '}', '}}') END AS conversion
+                       ELSE '::' || pg_catalog.replace(pg_catalog.replace(pg_catalog.format_type(it.oid, NULL), '{',
+                           '{{'), '}', '}}') END AS conversion
              FROM pg_catalog.pg_amop ao
              JOIN pg_catalog.pg_operator o ON o.oid = ao.amopopr
              JOIN pg_catalog.pg_type it ON it.oid = op.opcintype
@@ -252,10 +267,12 @@ WITH t AS MATERIALIZED (
     UNION ALL
     SELECT oid, 3, 'foreign table', 'it is a foreign table' FROM t WHERE relkind = 'f'
     UNION ALL
-    SELECT t.oid, 4, 'inheritance', 'the table inherits from ' || pg_catalog.regexp_replace(h.inhparent::regclass::text, '^public[.]', '')
+    SELECT t.oid, 4, 'inheritance', 'the table inherits from '
+        || pg_catalog.regexp_replace(h.inhparent::regclass::text, '^public[.]', '')
       FROM t JOIN pg_catalog.pg_inherits h ON h.inhrelid = t.oid
     UNION ALL
-    SELECT t.oid, 5, 'inheritance', 'table ' || pg_catalog.regexp_replace(h.inhrelid::regclass::text, '^public[.]', '') || ' inherits from it'
+    SELECT t.oid, 5, 'inheritance', 'table ' || pg_catalog.regexp_replace(h.inhrelid::regclass::text, '^public[.]', '')
+        || ' inherits from it'
       FROM t JOIN pg_catalog.pg_inherits h ON h.inhparent = t.oid WHERE t.relkind <> 'p'
     UNION ALL
     -- tgtype & 4: the trigger fires on INSERT; tgtype & 32: on TRUNCATE; 36 = 4 | 32.
@@ -268,14 +285,17 @@ WITH t AS MATERIALIZED (
     SELECT con.conrelid, 7, 'key trigger',
            'triggers of foreign key ' || pg_catalog.quote_ident(con.conname) || ' are switched off or altered'
       FROM con WHERE con.contype = 'f'
-       AND EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgconstraint = con.oid AND g.tgisinternal AND g.tgenabled <> 'O')
+       AND EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgconstraint = con.oid AND g.tgisinternal
+           AND g.tgenabled <> 'O')
     UNION ALL
     SELECT con.confrelid, 7, 'key trigger',
            'triggers of foreign key ' || pg_catalog.quote_ident(con.conname) || ' are switched off or altered'
       FROM con WHERE con.contype = 'f' AND con.conrelid <> con.confrelid
-       AND EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgconstraint = con.oid AND g.tgisinternal AND g.tgenabled <> 'O')
+       AND EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgconstraint = con.oid AND g.tgisinternal
+           AND g.tgenabled <> 'O')
     UNION ALL
-    SELECT t.oid, 8, 'event trigger', 'event trigger ' || pg_catalog.quote_ident(e.evtname) || ' watches changes of tables'
+    SELECT t.oid, 8, 'event trigger', 'event trigger ' || pg_catalog.quote_ident(e.evtname)
+        || ' watches changes of tables'
       FROM t CROSS JOIN pg_catalog.pg_event_trigger e
      WHERE e.evtenabled <> 'D' AND e.evtevent IN ('ddl_command_start', 'ddl_command_end', 'sql_drop', 'table_rewrite')
        AND (e.evttags IS NULL OR e.evttags && ARRAY['ALTER TABLE', 'CREATE INDEX', 'DROP INDEX'])
@@ -303,11 +323,13 @@ WITH t AS MATERIALIZED (
       FROM con WHERE conperiod
     UNION ALL
     SELECT confrelid, 13, 'period',
-           'foreign key ' || pg_catalog.quote_ident(conname) || ' of ' || pg_catalog.regexp_replace(conrelid::regclass::text, '^public[.]', '') || ' uses PERIOD'
+           'foreign key ' || pg_catalog.quote_ident(conname) || ' of '
+               || pg_catalog.regexp_replace(conrelid::regclass::text, '^public[.]', '') || ' uses PERIOD'
       FROM con WHERE conperiod AND contype = 'f' AND conrelid <> confrelid
     UNION ALL
     SELECT idx.indrelid, 14, 'dependency',
-           pg_catalog.regexp_replace(pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), '[[:<:]]public[.]', '', 'g') || ' depends on index ' || pg_catalog.quote_ident(idx.relname)
+           pg_catalog.regexp_replace(pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), '[[:<:]]public[.]',
+               '', 'g') || ' depends on index ' || pg_catalog.quote_ident(idx.relname)
       FROM idx
       JOIN pg_catalog.pg_depend d
         ON d.refclassid = 'pg_class'::regclass AND d.refobjid = idx.indexrelid AND d.deptype IN ('n', 'a')
@@ -316,27 +338,35 @@ WITH t AS MATERIALIZED (
     UNION ALL
     -- A view depends on a constraint through its rule, so the text names the view instead of the rule.
     SELECT con.conrelid, 15, 'dependency',
-           coalesce('view ' || pg_catalog.regexp_replace(r.ev_class::regclass::text, '^public[.]', ''), pg_catalog.regexp_replace(pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), '[[:<:]]public[.]', '', 'g'))
+           coalesce('view ' || pg_catalog.regexp_replace(r.ev_class::regclass::text, '^public[.]', ''),
+               pg_catalog.regexp_replace(pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid),
+                   '[[:<:]]public[.]', '', 'g'))
            || ' depends on constraint ' || pg_catalog.quote_ident(con.conname)
       FROM con
-      JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_constraint'::regclass AND d.refobjid = con.oid AND d.deptype IN ('n', 'a')
+      JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_constraint'::regclass AND d.refobjid = con.oid
+          AND d.deptype IN ('n', 'a')
       LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
     UNION ALL
-    SELECT idx.indrelid, 16, 'index', 'index ' || pg_catalog.quote_ident(idx.relname) || ' has its own statistics target'
+    SELECT idx.indrelid, 16, 'index', 'index ' || pg_catalog.quote_ident(idx.relname)
+        || ' has its own statistics target'
       FROM idx
-     WHERE EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = idx.indexrelid AND coalesce(a.attstattarget, -1) >= 0)
+     WHERE EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = idx.indexrelid
+         AND coalesce(a.attstattarget, -1) >= 0)
     UNION ALL
     SELECT idx.indrelid, 17, 'index',
-           'index ' || pg_catalog.quote_ident(idx.relname) || ' belongs to extension ' || pg_catalog.quote_ident(x.extname)
+           'index ' || pg_catalog.quote_ident(idx.relname) || ' belongs to extension '
+               || pg_catalog.quote_ident(x.extname)
       FROM idx
       JOIN pg_catalog.pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = idx.indexrelid
                       AND d.refclassid = 'pg_extension'::regclass AND d.deptype IN ('e', 'x')
       JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid
     UNION ALL
-    SELECT indrelid, 18, 'index', 'index ' || pg_catalog.quote_ident(relname) || ' is invalid' FROM idx WHERE NOT indisvalid
+    SELECT indrelid, 18, 'index', 'index ' || pg_catalog.quote_ident(relname) || ' is invalid' FROM idx
+        WHERE NOT indisvalid
     UNION ALL
     SELECT con.confrelid, 19, 'owner',
-           'foreign key ' || pg_catalog.quote_ident(con.conname) || ' of ' || pg_catalog.regexp_replace(con.conrelid::regclass::text, '^public[.]', '')
+           'foreign key ' || pg_catalog.quote_ident(con.conname) || ' of '
+               || pg_catalog.regexp_replace(con.conrelid::regclass::text, '^public[.]', '')
            || ' points at it, a table of ' || pg_catalog.pg_get_userbyid(c.relowner)
       FROM con
       JOIN pg_catalog.pg_class c ON c.oid = con.conrelid
@@ -346,14 +376,16 @@ WITH t AS MATERIALIZED (
            'no right of REFERENCES on ' || pg_catalog.regexp_replace(con.confrelid::regclass::text, '^public[.]', '')
            || ' to build foreign key ' || pg_catalog.quote_ident(con.conname) || ' again'
       FROM con
-     WHERE con.contype = 'f' AND con.conparentid = 0 AND NOT pg_catalog.has_any_column_privilege(con.confrelid, 'REFERENCES')
+     WHERE con.contype = 'f' AND con.conparentid = 0 AND NOT pg_catalog.has_any_column_privilege(con.confrelid,
+         'REFERENCES')
     UNION ALL
     SELECT t.oid, 21, 'privilege', 'no right to CREATE indexes in schema ' || pg_catalog.quote_ident(t.nspname)
       FROM t
      WHERE NOT pg_catalog.has_schema_privilege(t.relnamespace, 'CREATE') AND t.relpersistence <> 't'
        AND EXISTS (SELECT FROM idx WHERE idx.indrelid = t.oid)
     UNION ALL
-    SELECT idx.indrelid, 22, 'privilege', 'no right to CREATE in the tablespace of index ' || pg_catalog.quote_ident(idx.relname)
+    SELECT idx.indrelid, 22, 'privilege', 'no right to CREATE in the tablespace of index '
+        || pg_catalog.quote_ident(idx.relname)
       FROM idx
      WHERE CASE WHEN idx.reltablespace = 0 THEN false
                 ELSE NOT pg_catalog.has_tablespace_privilege(idx.reltablespace, 'CREATE') END

@@ -206,7 +206,8 @@ SELECT l.pid,
            AND r.objsubid = 2 AND r.pid = l.pid AND r.granted
          ORDER BY r.objid DESC
          LIMIT 1) AS run_id,
-       coalesce((SELECT pg_catalog.regexp_replace(c.oid::regclass::text, '^public[.]', '') FROM pg_catalog.pg_class c WHERE c.oid = %(oid)s::oid), %(oid)s::text) AS table_name
+       coalesce((SELECT pg_catalog.regexp_replace(c.oid::regclass::text, '^public[.]', '') FROM pg_catalog.pg_class c
+           WHERE c.oid = %(oid)s::oid), %(oid)s::text) AS table_name
   FROM pg_catalog.pg_locks l
   LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
  WHERE l.locktype = 'advisory'
@@ -242,7 +243,8 @@ SELECT rejects_path, CASE WHEN status = 'published' THEN coalesce(replay_of, run
 -- parents were rejected last, because they follow from the others.
 SELECT g.table_name, g.kind, g.column_name, g.constraint_name, g.sqlstate, g.count,
        r.file || ':' || r.line || ': ' || r.message AS example
-  FROM (SELECT table_name, kind, column_name, constraint_name, sqlstate, pg_catalog.count(*) AS count, pg_catalog.min(reject_no) AS first
+  FROM (SELECT table_name, kind, column_name, constraint_name, sqlstate, pg_catalog.count(*) AS count,
+      pg_catalog.min(reject_no) AS first
           FROM pgsluice.reject
          WHERE run_id = %(run_id)s AND replayed_by IS NULL
            AND (%(table)s::text IS NULL OR %(table)s IN (table_name, 'public.' || table_name))
@@ -295,7 +297,8 @@ SELECT reject_no, table_name, file, line, ordinal, kind, column_name, constraint
 
 -- name: may_replay
 -- Whether this role may write which rejects were replayed.
-SELECT pg_catalog.has_table_privilege('pgsluice.reject', 'UPDATE') AND pg_catalog.has_table_privilege('pgsluice.file', 'UPDATE');
+SELECT pg_catalog.has_table_privilege('pgsluice.reject', 'UPDATE') AND pg_catalog.has_table_privilege('pgsluice.file',
+    'UPDATE');
 
 -- name: copy_replayed
 -- The numbers of the rejects that a replay loads.

@@ -15,10 +15,12 @@ DO $$
 DECLARE r record; ordinal text;
 BEGIN
     FOR r IN SELECT c.oid, c.oid::regclass AS name, c.relname,
-                    (SELECT a.attname FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum = 1) AS first
+                    (SELECT a.attname FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum = 1)
+                        AS first
                FROM pg_catalog.pg_class AS c
               WHERE c.relnamespace = 'pgsluice'::regnamespace AND c.relkind = 'r'
-                AND c.relname ~ '^((stage|doubt)_[0-9]+_[0-9]+|fault_[0-9]+)$' AND pg_catalog.pg_has_role(c.relowner, 'USAGE') LOOP
+                AND c.relname ~ '^((stage|doubt)_[0-9]+_[0-9]+|fault_[0-9]+)$' AND pg_catalog.pg_has_role(c.relowner,
+                    'USAGE') LOOP
         IF r.relname ~ '^fault_' THEN
             EXECUTE pg_catalog.format('ALTER TABLE %s RENAME tab TO table_no', r.name);
             EXECUTE pg_catalog.format('ALTER TABLE %s RENAME ord TO ordinal', r.name);
@@ -27,12 +29,14 @@ BEGIN
             EXECUTE pg_catalog.format('ALTER TABLE %s RENAME code TO sqlstate', r.name);
         ELSE
             ordinal := 'pgsluice_ordinal';
-            WHILE EXISTS (SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = r.oid AND a.attname = ordinal) LOOP
+            WHILE EXISTS (SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = r.oid
+                AND a.attname = ordinal) LOOP
                 ordinal := ordinal || '_';
             END LOOP;
             EXECUTE pg_catalog.format('ALTER TABLE %s RENAME %I TO %I', r.name, r.first, ordinal);
             IF r.relname ~ '^doubt_' THEN
-                EXECUTE pg_catalog.format('ALTER TABLE %s RENAME TO %I', r.name, pg_catalog.replace(r.relname, 'doubt_', 'text_stage_'));
+                EXECUTE pg_catalog.format('ALTER TABLE %s RENAME TO %I', r.name, pg_catalog.replace(r.relname,
+                    'doubt_', 'text_stage_'));
             END IF;
         END IF;
     END LOOP;

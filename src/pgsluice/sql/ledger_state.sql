@@ -59,11 +59,14 @@ SELECT n.oid IS NOT NULL AS has_schema,
        pg_catalog.count(*) FILTER (WHERE c.relname IN ('run', 'file')) = 2 AS readable,
        pg_catalog.count(*) FILTER (WHERE c.relname IN ('run', 'file', 'reject')) = 3 AS complete,
        coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE'), false)
-           AND coalesce(pg_catalog.bool_and(pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_table_privilege(c.oid, 'INSERT')
+           AND coalesce(pg_catalog.bool_and(pg_catalog.has_table_privilege(c.oid, 'SELECT')
+               AND pg_catalog.has_table_privilege(c.oid, 'INSERT')
                                  AND (c.relname <> 'run' OR pg_catalog.has_table_privilege(c.oid, 'UPDATE')))
                         FILTER (WHERE c.relname <> 'ledger_version'), false) AS usable,
-       coalesce(pg_catalog.max(pg_catalog.pg_get_expr(d.adbin, d.adrelid)::integer), least(pg_catalog.count(c.oid), 1))::integer AS version,
-       pg_catalog.max(pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner))) FILTER (WHERE c.relname = 'run') AS owner,
+       coalesce(pg_catalog.max(pg_catalog.pg_get_expr(d.adbin, d.adrelid)::integer), least(pg_catalog.count(c.oid),
+           1))::integer AS version,
+       pg_catalog.max(pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner))) FILTER (WHERE c.relname = 'run')
+           AS owner,
        pg_catalog.quote_ident(pg_catalog.current_database()) AS database,
        pg_catalog.quote_ident(current_user) AS role,
        (SELECT pg_catalog.min(pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(owner)))

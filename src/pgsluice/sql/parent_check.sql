@@ -17,7 +17,8 @@ SELECT pg_catalog.current_setting('session_replication_role') = 'origin'
             AND NOT (k.oid = ANY (%(keys)s::oid[]) AND p.relkind = 'r' AND p.oid <> k.conrelid
                      AND NOT pg_catalog.row_security_active(p.oid)
                      AND pg_catalog.has_schema_privilege(p.relnamespace, 'USAGE')
-                     AND pg_catalog.has_table_privilege(p.oid, 'SELECT') AND pg_catalog.has_table_privilege(p.oid, 'UPDATE')));
+                     AND pg_catalog.has_table_privilege(p.oid, 'SELECT') AND pg_catalog.has_table_privilege(p.oid,
+                         'UPDATE')));
 
 -- name: keys_unchanged
 -- Whether these foreign keys still have the definitions and parents that the parent check will use.

@@ -8,7 +8,8 @@ SELECT DISTINCT l.pid, coalesce(nullif(a.application_name, ''), a.backend_type),
 
 -- name: temporary_tables
 -- Whether the role may create temporary tables.
-SELECT current_user, pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMP'), pg_catalog.current_database();
+SELECT current_user, pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMP'),
+    pg_catalog.current_database();
 
 -- name: table_privileges
 -- Whether the role may insert into and select from a table.

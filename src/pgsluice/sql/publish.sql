@@ -15,5 +15,6 @@ SELECT pg_catalog.sign(q.seqincrement)::int
 
 -- name: may_checkpoint
 -- Whether the server does not log new tables, and whether this role may ask for a checkpoint.
-SELECT pg_catalog.current_setting('wal_level') = 'minimal', r.rolsuper OR pg_catalog.pg_has_role(r.oid, 'pg_checkpoint', 'MEMBER')
+SELECT pg_catalog.current_setting('wal_level') = 'minimal', r.rolsuper OR pg_catalog.pg_has_role(r.oid,
+    'pg_checkpoint', 'MEMBER')
   FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user;

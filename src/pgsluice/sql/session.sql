@@ -38,13 +38,15 @@ SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)
 -- postgres/session.py gives the reasons.
 WITH memory AS MATERIALIZED (
     SELECT greatest(
-        least(pg_catalog.pg_size_bytes('512MB'), pg_catalog.pg_size_bytes(pg_catalog.current_setting('effective_cache_size')) / 8),
+        least(pg_catalog.pg_size_bytes('512MB'),
+            pg_catalog.pg_size_bytes(pg_catalog.current_setting('effective_cache_size')) / 8),
         pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem'))
     ) / 1024 AS kb
 )
 SELECT pg_catalog.set_config('maintenance_work_mem', kb || 'kB', false) FROM memory
 UNION ALL
-SELECT pg_catalog.set_config(name, greatest(kb / 8, pg_catalog.pg_size_bytes(pg_catalog.current_setting(name)) / 1024) || 'kB', false)
+SELECT pg_catalog.set_config(name, greatest(kb / 8, pg_catalog.pg_size_bytes(pg_catalog.current_setting(name)) / 1024)
+    || 'kB', false)
   FROM memory, (VALUES ('work_mem'), ('temp_buffers')) AS eighth (name);
 
 -- name: workers

@@ -27,7 +27,8 @@ SELECT c.relkind = 'p', pg_catalog.row_security_active(c.oid)
 -- Keys of a unique index that several rows share. Keys come first and their rows later, because nothing tells the planner
 -- that shared keys are few.
 CREATE TEMP TABLE pgsluice_key_group ON COMMIT DROP AS
-SELECT {keys}, pg_catalog.row_number() OVER () AS group_no FROM {keyed_rows} AS g GROUP BY {keys} HAVING pg_catalog.count(*) > 1;
+SELECT {keys}, pg_catalog.row_number() OVER () AS group_no FROM {keyed_rows}
+    AS g GROUP BY {keys} HAVING pg_catalog.count(*) > 1;
 
 -- name: duplicates
 -- Rows with a shared key, with their ordinals. All rows are numbered, but the key expression is evaluated only for rows
@@ -74,7 +75,8 @@ EXISTS (SELECT FROM pg_temp.pgsluice_violation_verdict AS w
 
 -- name: several_indexes
 -- Whether the duplicates belong to more than one unique index.
-SELECT (pg_catalog.min(table_no), pg_catalog.min(index_no)) <> (pg_catalog.max(table_no), pg_catalog.max(index_no)) FROM pg_temp.pgsluice_duplicate;
+SELECT (pg_catalog.min(table_no), pg_catalog.min(index_no)) <> (pg_catalog.max(table_no), pg_catalog.max(index_no))
+    FROM pg_temp.pgsluice_duplicate;
 
 -- name: contenders
 -- Duplicates that are not excluded; of a single index the first of each group suffices.
@@ -121,7 +123,8 @@ BEGIN
   CREATE TEMP TABLE pgsluice_kept_key (
     table_no integer, index_no integer, group_no bigint, PRIMARY KEY (table_no, index_no, group_no)
   ) ON COMMIT DROP;
-  FOR r IN SELECT table_no, row_id, pg_catalog.array_agg(index_no) AS index_nos, pg_catalog.array_agg(group_no) AS group_nos
+  FOR r IN SELECT table_no, row_id, pg_catalog.array_agg(index_no) AS index_nos, pg_catalog.array_agg(group_no)
+      AS group_nos
              FROM pg_temp.pgsluice_contender
             GROUP BY table_no, ordinal, row_id ORDER BY table_no, ordinal LOOP
     IF EXISTS (SELECT FROM unnest(r.index_nos, r.group_nos) AS u (index_no, group_no)
@@ -194,7 +197,8 @@ UPDATE pg_temp.pgsluice_reject AS q
    SET kind = 'parent', related_table_no = {parent_no}, related_ordinal = g.ordinal
   FROM ({rejected}) AS o
   JOIN {relation} AS r ON r.ctid = o.row_id
-  JOIN (SELECT {parent_columns}, pg_catalog.min({parent_ordinal}) AS ordinal FROM {parent_keys} GROUP BY {parent_columns}) AS g
+  JOIN (SELECT {parent_columns}, pg_catalog.min({parent_ordinal}) AS ordinal
+      FROM {parent_keys} GROUP BY {parent_columns}) AS g
     ON {same}
  WHERE q.table_no = {table_no} AND q.ordinal = o.ordinal
    AND (q.kind = 'foreign_key' AND q.constraint_name = {constraint}
