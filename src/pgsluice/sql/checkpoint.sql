@@ -52,6 +52,7 @@ SELECT c.oid::regclass::text AS name,
        (pg_catalog.regexp_match(c.relname, '^(?:stage|text_stage|doubt|fault)_([0-9]+)(?:_[0-9]+)?$'))[1]::bigint
   FROM pg_catalog.pg_class AS c
  WHERE c.relnamespace = pg_catalog.to_regnamespace('pgsluice') AND c.relkind = 'r'
+   AND pg_catalog.to_regclass('pgsluice.staged') IS NOT NULL -- otherwise no run has made a stage
    AND c.relname ~ '^(stage|text_stage|doubt|fault)_[0-9]+(_[0-9]+)?$'
    AND (pg_catalog.regexp_match(c.relname, '_([0-9]+)'))[1]::bigint <> %(except_run)s
    AND NOT EXISTS (
