@@ -38,6 +38,7 @@ from pgsluice.pipeline.resume import reopen
 from pgsluice.pipeline.run import Run
 from pgsluice.postgres import schema_file
 from pgsluice.postgres.connect import connect, resolve, where
+from pgsluice.postgres.search_path import choose_schema, current_schema
 from pgsluice.source.discover import discover
 
 PathLike = str | os.PathLike[str]
@@ -406,7 +407,7 @@ def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
     with connect(conninfo) as conn:
         try:
             if options.into:
-                conn.execute("SELECT set_config('search_path', quote_ident(%s), true)", (options.into,))
+                choose_schema(conn, options.into)
             applied = (
                 schema_file.apply_missing(conn, options.schema_file, options.into) if options.schema_file else None
             )
@@ -414,7 +415,7 @@ def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
             with mention_schema_file(applied, options.schema_file):
                 plan = make_plan(
                     conn,
-                    target_tables(conn, options, found.files),
+                    target_tables(conn, options, found.files, options.into or current_schema(conn)),
                     found.files,
                     options.tables,
                     fields=options.fields,

@@ -20,6 +20,7 @@ from pgsluice.ledger.queries import loaded_rows
 from pgsluice.ledger.schema import exists
 from pgsluice.model import Check, Constraint, QueryResult, Table, TableName, VerifyResult
 from pgsluice.postgres.catalog import read_tables, require_schema
+from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sql_fragments import identifier, keys_match
 from pgsluice.postgres.sql_lexer import Statement, is_transaction_statement, read_sql, split
 from pgsluice.sql import query
@@ -33,7 +34,7 @@ def verify(conn: Connection, schema: str | None, sql_file: str | None = None) ->
 
     All queries run in one read-only transaction. On a connection that is not in a transaction they read one snapshot.
 
-    :param schema: None for the current schema.
+    :param schema: None for the first schema of the user's path.
     :param sql_file: a file with queries of the user, each with a comment ``-- name: title`` before it. The result
         contains the rows of the queries as text, and NULL as ''.
     :raises FileError: the file cannot be read.
@@ -51,7 +52,8 @@ def verify(conn: Connection, schema: str | None, sql_file: str | None = None) ->
         for table in known or tables:
             checks += _table_checks(conn, table, loaded.get(table.oid))
             checks += (_foreign_key_check(conn, table, key) for key in table.foreign_keys)
-        queries = tuple(_run(conn, statement, sql_file or "") for statement in statements)
+        with user_path(conn, bool(statements)):
+            queries = tuple(_run(conn, statement, sql_file or "") for statement in statements)
     return VerifyResult(all(check.ok for check in checks), tuple(checks), queries)
 
 
@@ -91,11 +93,11 @@ def _table_checks(conn: Connection, table: Table, loaded: tuple[int, int, bool] 
     """
     required = [column.name for column in table.columns if column.not_null]
     unproved = [check for check in table.checks if not check.validated]
-    counts: list[sql.Composable] = [sql.SQL("count(*)")]
-    nulls_in = sql.SQL("count(*) FILTER (WHERE {} IS NULL)")
+    counts: list[sql.Composable] = [sql.SQL("pg_catalog.count(*)")]
+    nulls_in = sql.SQL("pg_catalog.count(*) FILTER (WHERE {} IS NULL)")
     counts += [nulls_in.format(sql.Identifier(name)) for name in required]
     # The text of a CHECK comes from PostgreSQL. False breaks a CHECK; NULL does not.
-    counts += [sql.SQL("count(*) FILTER (WHERE NOT ({}))").format(sql.SQL(c.expression)) for c in unproved]
+    counts += [sql.SQL("pg_catalog.count(*) FILTER (WHERE NOT ({}))").format(sql.SQL(c.expression)) for c in unproved]
     statement = sql.SQL(query("verify", "scan")).format(
         counts=sql.SQL(", ").join(counts),
         table=identifier(table.name),

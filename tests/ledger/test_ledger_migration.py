@@ -148,11 +148,11 @@ def test_migration_by_many_at_once(old: Conn, db: str) -> None:
 
 
 def test_a_step_that_fails_leaves_the_old_ledger(old: Conn) -> None:
-    old.execute("CREATE VIEW pgsluice.ledger_version AS SELECT 1 AS version")
+    old.execute("CREATE DOMAIN pgsluice.ledger_version AS integer")  # the name of the row type of the new table
     with pytest.raises(psycopg.Error):
         schema.ensure(old)
     assert version(old) == 1
-    old.execute("DROP VIEW pgsluice.ledger_version")
+    old.execute("DROP DOMAIN pgsluice.ledger_version")
     schema.ensure(old)
     assert version(old) == schema.NEWEST
 
@@ -266,7 +266,10 @@ def test_a_migration_keeps_the_owner(old: Conn, loader: str) -> None:
     for table in ("run", "file", "reject"):
         old.execute(sql.SQL("ALTER TABLE pgsluice.{} OWNER TO loader").format(sql.Identifier(table)))
     old.execute("ALTER SCHEMA pgsluice OWNER TO loader")
+    database = sql.Identifier(old.info.dbname)
+    old.execute(sql.SQL("ALTER DATABASE {} OWNER TO loader").format(database))  # whom a superuser trusts
     schema.ensure(old)  # by a superuser
+    old.execute(sql.SQL("ALTER DATABASE {} OWNER TO postgres").format(database))
     assert old.execute("SELECT current_user").fetchone() == ("postgres",)
     owners = old.execute("""
         SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class

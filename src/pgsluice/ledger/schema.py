@@ -20,6 +20,7 @@ from psycopg.rows import class_row
 
 from pgsluice.errors import DatabaseError, PrivilegeError
 from pgsluice.ledger.statements import Connection, fetch_value
+from pgsluice.ledger.trust import refuse_foreign
 from pgsluice.sql import query
 from pgsluice.version import __version__
 
@@ -47,6 +48,13 @@ class _State:
     """The owner of ``pgsluice.run``."""
     database: str
     role: str
+    stranger: str | None
+    """An owner of the schema or of a table who is not trusted. :mod:`pgsluice.ledger.trust` reads this field and the
+    next fields."""
+    take_over: list[str]
+    removals: list[str]
+    flaws: list[str]
+    columns: list[str]
 
 
 def ensure(conn: Connection) -> None:
@@ -56,10 +64,9 @@ def ensure(conn: Connection) -> None:
     needs no right to create anything.
 
     :raises PrivilegeError: the role may not create, migrate or use the ledger; the remedy is what its owner must run.
-    :raises DatabaseError: a newer pgsluice wrote the ledger.
+    :raises DatabaseError: a newer pgsluice wrote the ledger, or the ledger cannot be trusted.
     """
-    state = _state(conn)
-    _refuse_newer(state)
+    state = _usable_state(conn)
     if state.version < NEWEST or not state.complete:
         _create_or_migrate(conn, state)
     elif not state.usable:
@@ -73,16 +80,25 @@ def ensure(conn: Connection) -> None:
 def exists(conn: Connection) -> bool:
     """Says whether the database has a ledger that the queries can read, whatever its version.
 
-    :raises DatabaseError: a newer pgsluice wrote the ledger.
+    :raises DatabaseError: a newer pgsluice wrote the ledger, or the ledger cannot be trusted.
+    """
+    return _usable_state(conn).readable
+
+
+def _usable_state(conn: Connection) -> _State:
+    """Returns the state of a ledger that can be trusted and read, or of no ledger.
+
+    :raises DatabaseError: a newer pgsluice wrote the ledger, or the ledger cannot be trusted.
     """
     state = _state(conn)
     _refuse_newer(state)
-    return state.readable
+    refuse_foreign(state)
+    return state
 
 
 def _state(conn: Connection) -> _State:
     with conn.cursor(row_factory=class_row(_State)) as cursor:
-        state = cursor.execute(query("ledger", "state")).fetchone()
+        state = cursor.execute(query("ledger_state", "state")).fetchone()
     assert state is not None  # the query begins with a row of VALUES
     return state
 
@@ -101,8 +117,7 @@ def _create_or_migrate(conn: Connection, state: _State) -> None:
         with conn.transaction():
             fetch_value(conn, "lock_creation", lock_class=_CREATION_LOCK_CLASS)
             # Another session may have created or migrated the ledger while this one waited for the lock.
-            state = _state(conn)
-            _refuse_newer(state)
+            state = _usable_state(conn)
             if not state.has_schema:
                 conn.execute(query("ledger", "create_schema"))
             # New tables get the owner of the old ones, whichever member of that role or superuser runs this.
@@ -112,6 +127,9 @@ def _create_or_migrate(conn: Connection, state: _State) -> None:
             conn.execute(query("ledger", "create"))
             if not state.version:
                 _set_version(conn, NEWEST)
+                conn.execute(query("ledger", "revoke"))
+            # Another role may have created a table meanwhile, if it may create tables in the schema.
+            _usable_state(conn)
     except errors.InsufficientPrivilege as error:
         raise _privilege_error(state, error) from error
 

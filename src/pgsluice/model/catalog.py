@@ -48,6 +48,9 @@ class Column:
     """The labels of an enum."""
     owned_sequence: str = ""
     """The sequence that the column owns (serial, identity), qualified and quoted; '' if it owns none."""
+    equality: str = "{left} OPERATOR(pg_catalog.=) {right}"
+    """The comparison of a value ``{left}`` with a value ``{right}`` by the default btree operator class of the type.
+    The operator is qualified."""
 
     @property
     def is_text(self) -> bool:
@@ -114,6 +117,8 @@ class Index:
     collated: bool = False
     """A collation other than C orders the keys, which makes comparisons expensive."""
     valid: bool = True
+    equality: tuple[str, ...] = ()
+    """For each key of a btree index: the comparison of ``{left}`` with ``{right}`` by the operator class of the key."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -225,7 +225,7 @@ class ScratchTables:
                 )
             )
             self._made |= {"sequence"}
-        conn.execute(sql.SQL("SELECT setval({}::regclass, {}, false)").format(name, sql.Literal(ordinal)))
+        conn.execute(sql.SQL("SELECT pg_catalog.setval({}::regclass, {}, false)").format(name, sql.Literal(ordinal)))
 
     def drop_text_stage(self, conn: psycopg.Connection) -> None:
         """Drops the text stage, whose rows have gone into the stage or to the rejects."""

@@ -196,7 +196,8 @@ def count_rejects(conn: psycopg.Connection, todo: Sequence[TableRun]) -> dict[in
     """
     counts = {f.number: 0 for t in todo for f in t.files}
     statement = sql.SQL(
-        "SELECT count(*), count(DISTINCT ordinal) FROM {} WHERE table_no = %s AND ordinal >= %s AND ordinal < %s"
+        "SELECT pg_catalog.count(*), pg_catalog.count(DISTINCT ordinal) FROM {}"
+        " WHERE table_no = %s AND ordinal >= %s AND ordinal < %s"
     ).format(REJECT)
     for table_run in todo:
         for file in (f for f in table_run.files if not f.skipped):
@@ -234,7 +235,7 @@ def _analyze_if_changed(conn: psycopg.Connection, table_run: TableRun) -> bool:
     :returns: False if the statistics are due and another session stands against it, for example one that builds an
         index concurrently. It waits for this transaction, so this transaction must not wait for it.
     """
-    row = conn.execute("SELECT reltuples FROM pg_class WHERE oid = %s", (table_run.table.oid,)).fetchone()
+    row = conn.execute("SELECT reltuples FROM pg_catalog.pg_class WHERE oid = %s", (table_run.table.oid,)).fetchone()
     counts = table_run.counts
     changed = counts.inserted + counts.updated + counts.deleted
     due = row is not None and changed > 0 and changed >= 0.1 * max(row[0], 0)

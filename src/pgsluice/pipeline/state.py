@@ -137,6 +137,8 @@ class TableRun:
     columns: tuple[Column, ...]
     """The columns that the files contain, in the order of the first file."""
     scratch: ScratchTables
+    runs_user_functions: bool = False
+    """Writing a row runs a function of the user, which needs the user's path."""
     may_freeze: bool = False
     """COPY FREEZE is allowed: no older snapshot can see a part of the run's rows."""
     shadow: sql.Identifier | None = None

@@ -94,10 +94,27 @@ def has_triggers_or_rules(conn: psycopg.Connection, oid: int) -> bool:
     return conn.execute(query("capabilities", "has_triggers_or_rules"), {"oid": oid}).fetchone() == (True,)
 
 
+def may_run_functions(table: Table) -> bool:
+    """Whether writing a row may run any function besides those of base types, as far as the definition tells."""
+    return (
+        bool(table.checks)
+        or any(c.kind not in "be" or c.has_default or c.generated or c.base.startswith("_") for c in table.columns)
+        or any(not {c.name for c in table.columns} >= set(i.names) or i.predicate for i in table.indexes)
+    )
+
+
 def runs_user_functions(conn: psycopg.Connection, oids: Sequence[int]) -> bool:
     """Whether writing rows of the tables with these oids runs functions or operators that are not PostgreSQL's own.
 
     A function of the user may read or write any table. Domains and composite types count as functions of the user,
     because the query does not examine their constraints.
     """
-    return conn.execute(query("capabilities", "runs_user_functions"), {"oids": list(oids)}).fetchone() == (True,)
+    return bool(tables_with_user_functions(conn, oids))
+
+
+def tables_with_user_functions(conn: psycopg.Connection, oids: Sequence[int]) -> set[int]:
+    """Returns the oids of the tables for which :func:`runs_user_functions` is true."""
+    if not oids:
+        return set()
+    rows = conn.execute(query("capabilities", "runs_user_functions"), {"oids": list(oids)}).fetchall()
+    return {oid for (oid,) in rows}

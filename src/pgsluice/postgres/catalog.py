@@ -2,7 +2,8 @@
 
 One query reads columns (or constraints, indexes, obstacles) of all tables, so a schema needs five round trips however
 many tables it has. Definitions come from PostgreSQL's deparser. The deparser qualifies a name only where the
-``search_path`` of the connection requires it, so use the definitions under the same ``search_path``.
+``search_path`` of the connection requires it, so use the definitions under the same ``search_path``. Under the safe
+path (:mod:`pgsluice.postgres.search_path`) the deparser qualifies every name outside of ``pg_catalog``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from psycopg.rows import dict_row, tuple_row
 
 from pgsluice.errors import DatabaseError
 from pgsluice.model import Column, Constraint, Index, Obstacle, ObstacleKind, Table, TableName
+from pgsluice.postgres.search_path import current_schema
 from pgsluice.postgres.sql_fragments import identifier
 from pgsluice.sql import query
 
@@ -40,13 +42,13 @@ def read_tables(
 ) -> tuple[Table, ...]:
     """Returns the tables of a schema in alphabetical order, without partitions.
 
-    :param schema: None for the current schema. A schema that does not exist has no tables.
+    :param schema: None for the first schema of the user's path. A schema that does not exist has no tables.
     :param only: oids of the tables to read completely; None for all. The other tables come without columns,
         constraints, indexes and obstacles. PostgreSQL's deparser locks the tables that it reads, so the function waits
         while another session holds an exclusive lock on one of them.
     :raises psycopg.Error: as psycopg raises it.
     """
-    found = _rows(conn, "tables", schema=schema)
+    found = _rows(conn, "tables", schema=current_schema(conn) if schema is None else schema)
     oids = [row["oid"] for row in found if only is None or row["oid"] in only]
 
     columns: defaultdict[int, list[Column]] = defaultdict(list)
@@ -63,7 +65,7 @@ def read_tables(
 
     indexes: defaultdict[int, list[Index]] = defaultdict(list)
     for row in _details(conn, "indexes", oids):
-        indexes[row.pop("table_oid")].append(Index(**row | {"keys": tuple(row["keys"])}))
+        indexes[row.pop("table_oid")].append(Index(**row | {n: tuple(row[n]) for n in ("keys", "equality")}))
 
     obstacles: defaultdict[int, list[Obstacle]] = defaultdict(list)
     for row in _details(conn, "obstacles", oids):
@@ -103,7 +105,7 @@ def require_schema(conn: psycopg.Connection[Any], schema: str) -> None:
 
     :raises DatabaseError: it does not.
     """
-    if conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone() is None:
+    if conn.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", (schema,)).fetchone() is None:
         raise DatabaseError(f"there is no schema {schema!r}", "Create it, or check --into")
 
 
@@ -123,7 +125,6 @@ def fingerprint(conn: psycopg.Connection[Any], oids: Sequence[int]) -> Fingerpri
 
     :param oids: oids of the tables.
     """
-    return {
-        (row["sort"], row["owner"], row["name"]): tuple(row["facts"])
-        for row in _rows(conn, "fingerprint", oids=list(oids))
-    }
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        rows = cursor.execute(query("fingerprint", "fingerprint"), {"oids": list(oids)}).fetchall()
+    return {(sort, owner, name): tuple(facts) for sort, owner, name, facts in rows}

@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgsluice.errors import CallError, DatabaseError, ServerError
 from pgsluice.postgres.refused_connection import FORMS, LIBPQ_VARIABLES, explain, unreadable
+from pgsluice.postgres.search_path import set_safe_path
 from pgsluice.sql import query
 
 OLDEST_SERVER = 15
@@ -80,6 +81,8 @@ def resolve(database_url: str | None, data_dir: str | None, *, make: bool = True
 def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Connection[tuple[object, ...]]:
     """Opens a connection: not in autocommit mode, with client encoding UTF-8 and isolation level READ COMMITTED.
 
+    The first statement sets the safe path (:mod:`pgsluice.postgres.search_path`).
+
     Connect timeout, keepalives and application name are set only where the address does not set them. The timeouts
     that end statements, transactions and idle sessions are off, unless the address sets them.
 
@@ -106,6 +109,7 @@ def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Con
     conn.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     try:
         # In autocommit mode: a rollback would undo the settings.
+        set_safe_path(conn)
         conn.execute(query("session", "no_timeouts"))
         conn.autocommit = False
     except psycopg.OperationalError as error:

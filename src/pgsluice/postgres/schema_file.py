@@ -16,6 +16,7 @@ from psycopg.rows import tuple_row
 
 from pgsluice.errors import SchemaFileError
 from pgsluice.postgres.refused_statements import refuse
+from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sql_lexer import Statement, Token, is_transaction_statement, read_sql, split
 
 _DUPLICATE = (
@@ -119,9 +120,10 @@ class _Reader:
 def apply_missing(conn: psycopg.Connection[Any], path: str, into: str | None = None) -> SchemaApplied:
     """Executes the statements of a file that make something that does not exist yet.
 
-    The statements run in the transaction of the caller and under its search_path. Statements about tables that existed
-    before the file are skipped. Statements that begin or end transactions are skipped as well. Settings (SET) hold for
-    the rest of the file. ``SET search_path`` holds for the rest of the transaction.
+    The statements run in the transaction of the caller and under the user's path
+    (:mod:`pgsluice.postgres.search_path`). Statements about tables that existed before the file are skipped. Statements
+    that begin or end transactions are skipped as well. Settings (SET) hold for the rest of the file; ``SET
+    search_path`` changes the user's path for the rest of the transaction.
 
     :param conn: a connection that is not in autocommit mode. After an error the caller rolls back.
     :param path: the file.
@@ -131,10 +133,11 @@ def apply_missing(conn: psycopg.Connection[Any], path: str, into: str | None = N
         something. The message contains the line.
     """
     text = read_sql(path)
-    application = _Application(conn, path, into)
-    for statement in split(text, path):
-        application.take(statement)
-    application.restore_settings()
+    with user_path(conn, keep=True):
+        application = _Application(conn, path, into)
+        for statement in split(text, path):
+            application.take(statement)
+        application.restore_settings()
     return SchemaApplied(application.executed, application.skipped, tuple(application.tables_made))
 
 
@@ -163,7 +166,7 @@ class _Application:
     """Settings that the file changed, with their values before the file."""
 
     def __post_init__(self) -> None:
-        self.before = frozenset(self._value("SELECT array_agg(oid::bigint) FROM pg_class"))
+        self.before = frozenset(self._value("SELECT pg_catalog.array_agg(oid::bigint) FROM pg_catalog.pg_class"))
 
     def take(self, statement: Statement) -> None:
         """Executes or skips the statement.
@@ -220,9 +223,12 @@ class _Application:
                 return self._regclass(reader.name(), creating=True) is not None
             case "type" | "domain":
                 name = self._in_creation_schema(reader.name())
-                return self._lookup("SELECT to_regtype(%s)::oid", name) is not None
+                return self._lookup("SELECT pg_catalog.to_regtype(%s)::pg_catalog.oid", name) is not None
             case "schema":
-                return self._lookup("SELECT to_regnamespace(%s)::oid", ".".join(reader.name())) is not None
+                return (
+                    self._lookup("SELECT pg_catalog.to_regnamespace(%s)::pg_catalog.oid", ".".join(reader.name()))
+                    is not None
+                )
             case "index":
                 named = () if reader.key() == "on" else reader.name()
                 reader.find("on")
@@ -275,14 +281,15 @@ class _Application:
         :param creating: whether to look only in the schema in which CREATE would make the relation.
         """
         return self._lookup(
-            "SELECT to_regclass(%s)::oid", self._in_creation_schema(name) if creating else ".".join(name)
+            "SELECT pg_catalog.to_regclass(%s)::pg_catalog.oid",
+            self._in_creation_schema(name) if creating else ".".join(name),
         )
 
     def _in_creation_schema(self, name: tuple[str, ...]) -> str:
         """Returns the name with the schema in which CREATE would make the object."""
         if len(name) != 1:
             return ".".join(name)
-        schema = self._value("SELECT quote_ident(current_schema())")
+        schema = self._value("SELECT pg_catalog.quote_ident(pg_catalog.current_schema())")
         return f"{schema}.{name[0]}" if schema else name[0]
 
     def _lookup(self, statement: str, name: str) -> int | None:
@@ -333,7 +340,8 @@ class _Application:
         reader.skip()
         name = reader.name()
         if kind == "table":
-            self.tables_made.append(self._value("SELECT to_regclass(%s)::text", ".".join(name)))
+            made = "SELECT pg_catalog.to_regclass(%s)::pg_catalog.text"
+            self.tables_made.append(self._value(made, ".".join(name)))
         elif kind in _OTHERS and name:
             self.made.add((kind, _plain(name)))
 
@@ -350,7 +358,7 @@ class _Application:
         written = ".".join(name).lower()
         setting = _SETTING_NAMES.get(written, written)
         if setting != "search_path" and setting not in self.settings:
-            self.settings[setting] = self._value("SELECT current_setting(%s, true)", setting)
+            self.settings[setting] = self._value("SELECT pg_catalog.current_setting(%s, true)", setting)
         local = Statement(f"SET LOCAL {statement.text[start:]}", statement.line, statement.tokens)
         self._execute(local, may_exist=False)
 
@@ -358,7 +366,7 @@ class _Application:
         """Gives the settings their values from before the file."""
         for name, value in self.settings.items():
             if value is not None:
-                self._value("SELECT set_config(%s, %s, true)", name, value)
+                self._value("SELECT pg_catalog.set_config(%s, %s, true)", name, value)
 
     def _refused(self, statement: Statement, error: psycopg.Error) -> SchemaFileError:
         """Returns the error for a statement that PostgreSQL refuses, with the line to which PostgreSQL points."""

@@ -24,12 +24,16 @@ from pgsluice.sql import query
 
 
 def configure_session(conn: psycopg.Connection) -> None:
-    """Sets memory and workers of the session, and commits.
+    """Sets memory and workers of the session.
 
     Call it before the session makes its first temporary table, because ``temp_buffers`` cannot change after that.
+
+    :param conn: a connection that is not in a transaction. Autocommit mode saves BEGIN and COMMIT, two round trips.
     """
+    autocommit = conn.autocommit
+    conn.autocommit = True
     conn.execute(query("session", "memory"))
     # The host is a folder for a Unix socket, or begins with @ for an abstract socket: the server is on this machine.
     if conn.info.host.startswith(("/", "@")):
         conn.execute(query("session", "workers"), {"workers": max(0, (os.cpu_count() or 1) - 1)})
-    conn.commit()
+    conn.autocommit = autocommit

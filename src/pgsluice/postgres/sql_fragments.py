@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from psycopg import sql
 
 from pgsluice.model import Constraint, TableName
@@ -10,6 +12,41 @@ from pgsluice.model import Constraint, TableName
 def identifier(name: TableName) -> sql.Identifier:
     """Returns the name as a quoted identifier with its schema: ``"schema"."name"``."""
     return sql.Identifier(name.schema, name.name)
+
+
+def equal(equality: str, left: sql.Composable, right: sql.Composable) -> sql.Composed:
+    """Returns the condition that two values are equal.
+
+    :param equality: ``Column.equality`` of a column, or an element of ``Index.equality``.
+    """
+    return sql.SQL(equality).format(left=left, right=right)
+
+
+def equal_or_null(equality: str, left: sql.Composable, right: sql.Composable) -> sql.Composed:
+    """Returns the condition that two values are equal or that both are NULL."""
+    if " OPERATOR(pg_catalog." in equality:
+        return sql.SQL("{} IS NOT DISTINCT FROM {}").format(left, right)
+    # IS DISTINCT FROM looks for an operator = in the search_path.
+    return sql.SQL("(({}) IS TRUE OR {} IS NULL AND {} IS NULL)").format(equal(equality, left, right), left, right)
+
+
+_GRAMMAR_TYPES = frozenset(
+    {"bigint", "bit", "boolean", "character", "double", "integer"}
+    | {"interval", "numeric", "real", "smallint", "time", "timestamp"}
+)
+"""First words of the types that the grammar of SQL knows: no search_path decides what they mean (gram.y)."""
+
+
+def qualified_type(type_sql: str) -> str:
+    """Returns the name of a type such that it means the same type under every search_path.
+
+    :param type_sql: what ``format_type()`` returns under the safe path: a name without a schema is in ``pg_catalog``.
+    """
+    first = re.match(r'"(?:[^"]|"")*"|\w+', type_sql)
+    assert first is not None  # because every type has a name
+    if type_sql[first.end() :].startswith(".") or first[0] in _GRAMMAR_TYPES:
+        return type_sql
+    return f"pg_catalog.{type_sql}"
 
 
 def keys_match(fk: Constraint, parent: str, child: str) -> sql.Composed:

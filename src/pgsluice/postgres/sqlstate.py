@@ -26,10 +26,13 @@ def is_row_error(error: psycopg.Error) -> bool:
 def not_row_error_sql(variable: str) -> str:
     """Returns the opposite of :func:`is_row_error` as an SQL condition, for functions that catch errors on the server.
 
+    Every name in the condition is qualified.
+
     :param variable: the PL/pgSQL variable that holds the SQLSTATE.
     """
     classes = ", ".join(f"'{c}'" for c in sorted(_SERVER_CLASSES))
-    return f"left({variable}, 2) IN ({classes}) AND {variable} <> '{_UNNAMED}'"
+    among = f"pg_catalog.left({variable}, 2) OPERATOR(pg_catalog.=) ANY (ARRAY[{classes}])"
+    return f"{among} AND {variable} OPERATOR(pg_catalog.<>) '{_UNNAMED}'"
 
 
 def primary_message(error: psycopg.Error) -> str:

@@ -1,14 +1,15 @@
 -- How staged rows reach their table; see pipeline/apply/. In these statements s is a staged row and t a row of the table.
+-- update, rewrite and insert run under the user's path (postgres/search_path.py): every name in them is qualified.
 
 -- name: duplicate_merge_keys
 -- Whether two staged rows have the same merge key.
-SELECT EXISTS (SELECT FROM {stage} WHERE ({key}) IS NOT NULL GROUP BY {key} HAVING count(*) > 1);
+SELECT EXISTS (SELECT FROM {stage} WHERE ({key}) IS NOT NULL GROUP BY {key} HAVING pg_catalog.count(*) > 1);
 
 -- name: store_duplicate_keys
 -- Ordinals of staged rows that share their merge key, with the ordinal of the first row of each key.
 CREATE TEMP TABLE {duplicate_keys} ON COMMIT DROP AS
 SELECT ordinal, first_ordinal
-  FROM (SELECT {ordinal} AS ordinal, min({ordinal}) OVER k AS first_ordinal, count(*) OVER k AS n
+  FROM (SELECT {ordinal} AS ordinal, pg_catalog.min({ordinal}) OVER k AS first_ordinal, pg_catalog.count(*) OVER k AS n
           FROM {stage} WHERE ({key}) IS NOT NULL WINDOW k AS (PARTITION BY {key})) AS x
  WHERE n > 1;
 
@@ -60,8 +61,8 @@ SELECT EXISTS (SELECT FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {table} AS
 
 -- name: ordinal_ranges
 -- The ordinals of the stage as ranges: first ordinal, number of rows.
-SELECT min({ordinal}), count(*)
-  FROM (SELECT {ordinal}, {ordinal} - row_number() OVER (ORDER BY {ordinal}) AS g FROM {stage}) AS x
+SELECT pg_catalog.min({ordinal}), pg_catalog.count(*)
+  FROM (SELECT {ordinal}, {ordinal} - pg_catalog.row_number() OVER (ORDER BY {ordinal}) AS g FROM {stage}) AS x
  GROUP BY g ORDER BY 1;
 
 -- name: bisect
@@ -69,7 +70,9 @@ SELECT min({ordinal}), count(*)
 -- refused row stands alone and becomes a reject; windows grow again while rows are accepted. A banned row is tried in its
 -- place and rejected with the verdict of its ban if PostgreSQL would accept it. The result is what single INSERTs in file
 -- order would have given. Variables have the prefix sl_, because columns of the table may have any name.
-CREATE FUNCTION {function}(OUT sl_accepted bigint, OUT sl_inserted bigint, OUT sl_updated bigint, OUT sl_rejected bigint)
+-- Only the UPDATE and the INSERT run under the user's path (postgres/search_path.py); an error takes the path back.
+CREATE FUNCTION {function}(OUT sl_accepted bigint, OUT sl_inserted bigint, OUT sl_updated bigint,
+    OUT sl_rejected bigint)
 LANGUAGE plpgsql AS {body};
 
 -- name: bisect_body
@@ -78,11 +81,11 @@ DECLARE sl_lo bigint; sl_hi bigint; sl_ban bigint; sl_n bigint; sl_u bigint; sl_
   sl_code text; sl_words text; sl_con text; sl_field text;
 BEGIN
   sl_accepted := 0; sl_inserted := 0; sl_updated := 0; sl_rejected := 0;
-  SELECT min(s.{ordinal}) INTO sl_lo FROM {stage} AS s;
+  SELECT pg_catalog.min(s.{ordinal}) INTO sl_lo FROM {stage} AS s;
   WHILE sl_lo IS NOT NULL LOOP
-    SELECT min(b.ordinal) INTO sl_ban FROM pg_temp.pgsluice_banned AS b
+    SELECT pg_catalog.min(b.ordinal) INTO sl_ban FROM pg_temp.pgsluice_banned AS b
      WHERE b.table_no = {table_no} AND b.ordinal >= sl_lo;
-    SELECT max(w.o), count(*) INTO sl_hi, sl_n
+    SELECT pg_catalog.max(w.o), pg_catalog.count(*) INTO sl_hi, sl_n
       FROM (SELECT s.{ordinal} AS o FROM {stage} AS s
              WHERE s.{ordinal} >= sl_lo AND (sl_ban IS NULL OR s.{ordinal} < sl_ban)
              ORDER BY 1 LIMIT sl_wide) AS w;
@@ -91,9 +94,11 @@ BEGIN
     END IF;
     sl_u := 0;
     BEGIN
+      PERFORM pg_catalog.set_config('search_path', pg_catalog.current_setting('pgsluice.search_path'), true);
       {update}
       {insert};
       GET DIAGNOSTICS sl_i = ROW_COUNT;
+      PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false);
       {refuse_duplicates}
       IF ({swallowed}) THEN
         RAISE EXCEPTION USING ERRCODE = 'PGSL1', MESSAGE = 'a trigger or rule of the table kept the row out';
@@ -122,7 +127,7 @@ BEGIN
           VALUES ({table_no}, sl_hi, CASE sl_code WHEN '23502' THEN 'not_null' WHEN '23514' THEN 'check'
             WHEN '23505' THEN 'unique' WHEN '23503' THEN 'foreign_key' WHEN '23P01' THEN 'exclusion'
             WHEN '42501' THEN 'policy' WHEN 'PGSL1' THEN 'trigger' WHEN 'P0001' THEN 'trigger'
-            ELSE CASE WHEN left(sl_code, 2) = '22' THEN 'value' ELSE 'other' END END,
+            ELSE CASE WHEN pg_catalog.left(sl_code, 2) = '22' THEN 'value' ELSE 'other' END END,
             coalesce(sl_field, ''), coalesce(sl_con, ''), coalesce(nullif(sl_code, 'PGSL1'), ''), sl_words);
         sl_rejected := sl_rejected + 1;
         sl_lo := sl_hi + 1;
@@ -131,7 +136,7 @@ BEGIN
         sl_wide := greatest(sl_n / 4, 1);
       END IF;
     END;
-    SELECT min(s.{ordinal}) INTO sl_lo FROM {stage} AS s WHERE s.{ordinal} >= sl_lo;
+    SELECT pg_catalog.min(s.{ordinal}) INTO sl_lo FROM {stage} AS s WHERE s.{ordinal} >= sl_lo;
   END LOOP;
 END
 

@@ -4,32 +4,34 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = %(oid)s AND NOT
     OR EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = %(oid)s AND ev_enabled <> 'D');
 
 -- name: runs_user_functions
--- Whether writing rows of the tables runs functions or operators that are not PostgreSQL's own, in a CHECK, a default, a
+-- Tables for which writing rows runs functions or operators that are not PostgreSQL's own, in a CHECK, a default, a
 -- generated column or an index. pg_depend has no rows for PostgreSQL's own functions. A column whose type is neither a
 -- base type nor an enum counts as such a function, because the query does not examine the constraints of domains.
-SELECT EXISTS (
-           SELECT FROM (SELECT 'pg_constraint'::regclass, oid FROM pg_catalog.pg_constraint WHERE conrelid = ANY (%(oids)s::oid[])
-                        UNION ALL
-                        SELECT 'pg_attrdef'::regclass, oid FROM pg_catalog.pg_attrdef WHERE adrelid = ANY (%(oids)s::oid[])
-                        UNION ALL
-                        SELECT 'pg_class'::regclass, indexrelid FROM pg_catalog.pg_index WHERE indrelid = ANY (%(oids)s::oid[])
-                       ) AS part (classid, objid)
-             JOIN pg_catalog.pg_depend d USING (classid, objid)
-            WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
-       )
-    OR EXISTS (
-           SELECT FROM pg_catalog.pg_attribute a
-             JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-             LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
-            WHERE a.attrelid = ANY (%(oids)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
-              AND (t.typtype NOT IN ('b', 'e') OR e.typtype NOT IN ('b', 'e'))
-       );
+SELECT part.relation::bigint
+  FROM (SELECT 'pg_constraint'::regclass, oid, conrelid FROM pg_catalog.pg_constraint
+         WHERE conrelid = ANY (%(oids)s::oid[])
+        UNION ALL
+        SELECT 'pg_attrdef'::regclass, oid, adrelid FROM pg_catalog.pg_attrdef
+         WHERE adrelid = ANY (%(oids)s::oid[])
+        UNION ALL
+        SELECT 'pg_class'::regclass, indexrelid, indrelid FROM pg_catalog.pg_index
+         WHERE indrelid = ANY (%(oids)s::oid[])
+       ) AS part (classid, objid, relation)
+  JOIN pg_catalog.pg_depend d ON d.classid = part.classid AND d.objid = part.objid
+ WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
+UNION
+SELECT a.attrelid::bigint
+  FROM pg_catalog.pg_attribute a
+  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+ WHERE a.attrelid = ANY (%(oids)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+   AND (t.typtype NOT IN ('b', 'e') OR e.typtype NOT IN ('b', 'e'));
 
 -- name: pages
 -- The present size of a table with its partitions in pages; 0 if there is no such table. Names are looked up in the
 -- catalog, because regclass needs a privilege on the schema.
-SELECT coalesce(sum(pg_relation_size(x.part)), 0)::bigint / current_setting('block_size')::bigint
+SELECT coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(x.part)), 0)::bigint / pg_catalog.current_setting('block_size')::bigint
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
- CROSS JOIN LATERAL (SELECT c.oid::regclass UNION SELECT relid FROM pg_partition_tree(c.oid)) AS x (part)
+ CROSS JOIN LATERAL (SELECT c.oid::regclass UNION SELECT relid FROM pg_catalog.pg_partition_tree(c.oid)) AS x (part)
  WHERE n.nspname = %(schema)s AND c.relname = %(name)s;

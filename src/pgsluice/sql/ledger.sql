@@ -1,42 +1,24 @@
--- name: state
--- Whether the ledger must be created or migrated, and whether this role can use the ledger. The query reads nothing but
--- the catalog, which needs no right on schema pgsluice and answers whether or not the tables exist.
--- Version 0: no table of the ledger exists. Version 1: the tables of pgsluice 0.1.0, which hold no version.
-SELECT n.oid IS NOT NULL AS has_schema,
-       count(*) FILTER (WHERE c.relname IN ('run', 'file')) = 2 AS readable,
-       count(*) FILTER (WHERE c.relname IN ('run', 'file', 'reject')) = 3 AS complete,
-       coalesce(has_schema_privilege(n.oid, 'USAGE'), false)
-           AND coalesce(bool_and(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
-                                 AND (c.relname <> 'run' OR has_table_privilege(c.oid, 'UPDATE')))
-                        FILTER (WHERE c.relname <> 'ledger_version'), false) AS usable,
-       coalesce(max(pg_get_expr(d.adbin, d.adrelid)::integer), least(count(c.oid), 1))::integer AS version,
-       max(quote_ident(pg_get_userbyid(c.relowner))) FILTER (WHERE c.relname = 'run') AS owner,
-       quote_ident(current_database()) AS database,
-       quote_ident(current_user) AS role
-  FROM (VALUES (1)) AS one
-  LEFT JOIN pg_namespace n ON n.nspname = 'pgsluice'
-  LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'
-                      AND c.relname IN ('run', 'file', 'reject', 'ledger_version')
-  LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND c.relname = 'ledger_version' AND a.attname = 'version'
-  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
- GROUP BY n.oid;
-
 -- name: lock_creation
 -- One session at a time creates or migrates the ledger.
-SELECT pg_advisory_xact_lock(%(lock_class)s, 0);
+SELECT pg_catalog.pg_advisory_xact_lock(%(lock_class)s, 0);
 
 -- name: create_schema
--- The ledger's schema.
-CREATE SCHEMA IF NOT EXISTS pgsluice;
+-- The ledger's schema. Without IF NOT EXISTS: a schema that another role creates meanwhile is an error.
+CREATE SCHEMA pgsluice;
+
+-- name: revoke
+-- Default privileges (ALTER DEFAULT PRIVILEGES) may give everybody rights on a new schema and its tables.
+REVOKE ALL ON SCHEMA pgsluice FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA pgsluice FROM PUBLIC;
 
 -- name: act_as_owner
 -- Become the owner of the existing tables until the end of the transaction, if this role is a member of that role.
-SELECT set_config('role', pg_get_userbyid(c.relowner), true)
-  FROM pg_class c
-  JOIN pg_namespace n ON n.oid = c.relnamespace
+SELECT pg_catalog.set_config('role', pg_catalog.pg_get_userbyid(c.relowner), true)
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = 'pgsluice' AND c.relname = 'run' AND c.relkind = 'r'
-   AND c.relowner <> (SELECT oid FROM pg_roles WHERE rolname = current_user)
-   AND pg_has_role(c.relowner, 'USAGE');
+   AND c.relowner <> (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user)
+   AND pg_catalog.pg_has_role(c.relowner, 'USAGE');
 
 -- name: set_version
 -- The version that the ledger has now, for query state, and a row for the history.
@@ -49,7 +31,7 @@ COMMENT ON SCHEMA pgsluice IS 'Ledger of pgsluice: every run, its files, its rej
 
 CREATE TABLE IF NOT EXISTS pgsluice.ledger_version (
     version integer PRIMARY KEY,
-    since timestamptz NOT NULL DEFAULT clock_timestamp(),
+    since timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     pgsluice text NOT NULL
 );
 COMMENT ON TABLE pgsluice.ledger_version IS 'Versions of these tables. The default of column version is the version that the tables have now; the rows are the history.';
@@ -59,7 +41,7 @@ COMMENT ON COLUMN pgsluice.ledger_version.pgsluice IS 'The release of pgsluice t
 
 CREATE TABLE IF NOT EXISTS pgsluice.run (
     run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    started timestamptz NOT NULL DEFAULT clock_timestamp(),
+    started timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     ended timestamptz,
     status text NOT NULL CHECK (status IN (
         'running', 'published', 'vetoed', 'dry_run', 'skipped', 'failed', 'interrupted')),
@@ -143,18 +125,18 @@ COMMENT ON COLUMN pgsluice.reject.replayed_by IS 'The run that loaded the correc
 -- name: start_run
 -- Insert a run.
 INSERT INTO pgsluice.run (status, options, pid, client, replay_of)
-VALUES ('running', %(options)s, pg_backend_pid(), %(client)s, %(replay_of)s)
+VALUES ('running', %(options)s, pg_catalog.pg_backend_pid(), %(client)s, %(replay_of)s)
 RETURNING run_id;
 
 -- name: hold_run
 -- Show that a run is alive. The lock is shared, because each connection of the run holds the lock.
-SELECT pg_advisory_lock_shared(%(lock_class)s, %(key)s);
+SELECT pg_catalog.pg_advisory_lock_shared(%(lock_class)s, %(key)s);
 
 -- name: finish_run
 -- Write how a run ended. The transaction that loads has written the status published; no other status replaces it.
 UPDATE pgsluice.run
    SET status = %(status)s,
-       ended = clock_timestamp(),
+       ended = pg_catalog.clock_timestamp(),
        seconds = %(seconds)s,
        detail = %(detail)s,
        rejects_path = %(rejects_path)s
@@ -170,7 +152,7 @@ VALUES (%(run_id)s, %(file_no)s, %(table_oid)s, %(table_schema)s, %(table_name)s
 
 -- name: loaded_before
 -- The newest published run that loaded this content into this table.
-SELECT max(f.run_id)
+SELECT pg_catalog.max(f.run_id)
   FROM pgsluice.file f
   JOIN pgsluice.run r USING (run_id)
  WHERE f.table_oid = %(table_oid)s
@@ -191,13 +173,13 @@ SELECT DISTINCT f.table_oid::bigint, f.bytes
 -- Runs whose lock no session holds were interrupted.
 UPDATE pgsluice.run
    SET status = 'interrupted',
-       ended = clock_timestamp(),
+       ended = pg_catalog.clock_timestamp(),
        detail = 'the process ended without a word; nothing was published'
  WHERE status = 'running'
    AND NOT EXISTS (
-       SELECT FROM pg_locks l
+       SELECT FROM pg_catalog.pg_locks l
         WHERE l.locktype = 'advisory'
-          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
           AND l.classid = %(lock_class)s::oid
           AND l.objid = (run.run_id & 2147483647)::oid
           AND l.objsubid = 2
@@ -206,34 +188,35 @@ RETURNING run_id;
 
 -- name: try_lock_table
 -- Lock a table for this session, if no other session has locked the table.
-SELECT pg_try_advisory_lock(%(lock_class)s, %(key)s);
+SELECT pg_catalog.pg_try_advisory_lock(%(lock_class)s, %(key)s);
 
 -- name: unlock_table
 -- Release the lock on a table.
-SELECT pg_advisory_unlock(%(lock_class)s, %(key)s);
+SELECT pg_catalog.pg_advisory_unlock(%(lock_class)s, %(key)s);
 
 -- name: holder
 -- The session that has locked a table, and its run.
 SELECT l.pid,
        coalesce(a.application_name, '') AS application,
        coalesce(a.usename::text, '') AS role,
-       to_char(coalesce(a.xact_start, a.backend_start), 'YYYY-MM-DD HH24:MI:SS') AS since,
+       pg_catalog.to_char(coalesce(a.xact_start, a.backend_start), 'YYYY-MM-DD HH24:MI:SS') AS since,
        (SELECT r.objid::bigint
-          FROM pg_locks r
+          FROM pg_catalog.pg_locks r
          WHERE r.locktype = 'advisory' AND r.database = l.database AND r.classid = %(run_class)s::oid
            AND r.objsubid = 2 AND r.pid = l.pid AND r.granted
          ORDER BY r.objid DESC
          LIMIT 1) AS run_id,
-       coalesce((SELECT c.oid::regclass::text FROM pg_class c WHERE c.oid = %(oid)s::oid), %(oid)s::text) AS table_name
-  FROM pg_locks l
-  LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+       coalesce((SELECT pg_catalog.regexp_replace(c.oid::regclass::text, '^public[.]', '') FROM pg_catalog.pg_class c
+           WHERE c.oid = %(oid)s::oid), %(oid)s::text) AS table_name
+  FROM pg_catalog.pg_locks l
+  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
  WHERE l.locktype = 'advisory'
-   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
    AND l.classid = %(lock_class)s::oid
    AND l.objid = %(oid)s::oid
    AND l.objsubid = 2
    AND l.granted
-   AND l.pid <> pg_backend_pid();
+   AND l.pid <> pg_catalog.pg_backend_pid();
 
 -- name: copy_rejects
 -- Copy rejects in text format.
@@ -248,7 +231,7 @@ FROM STDIN (FORMAT binary);
 
 -- name: next_reject
 -- The number of the next reject of a run.
-SELECT coalesce(max(reject_no), 0) + 1 FROM pgsluice.reject WHERE run_id = %(run_id)s;
+SELECT coalesce(pg_catalog.max(reject_no), 0) + 1 FROM pgsluice.reject WHERE run_id = %(run_id)s;
 
 -- name: report_of
 -- The path of a run's report, and the run for which the rejects can be replayed.
@@ -260,7 +243,8 @@ SELECT rejects_path, CASE WHEN status = 'published' THEN coalesce(replay_of, run
 -- parents were rejected last, because they follow from the others.
 SELECT g.table_name, g.kind, g.column_name, g.constraint_name, g.sqlstate, g.count,
        r.file || ':' || r.line || ': ' || r.message AS example
-  FROM (SELECT table_name, kind, column_name, constraint_name, sqlstate, count(*) AS count, min(reject_no) AS first
+  FROM (SELECT table_name, kind, column_name, constraint_name, sqlstate, pg_catalog.count(*) AS count,
+      pg_catalog.min(reject_no) AS first
           FROM pgsluice.reject
          WHERE run_id = %(run_id)s AND replayed_by IS NULL
            AND (%(table)s::text IS NULL OR %(table)s IN (table_name, 'public.' || table_name))
@@ -281,7 +265,7 @@ SELECT j.run_id, j.table_name, j.file, j.line, j.kind, j.column_name, j.constrai
 
 -- name: replayed_rows
 -- Count the rejects of a run that replays have loaded.
-SELECT count(*)
+SELECT pg_catalog.count(*)
   FROM pgsluice.reject
  WHERE run_id = %(run_id)s AND replayed_by IS NOT NULL
    AND (%(table)s::text IS NULL OR %(table)s IN (table_name, 'public.' || table_name));
@@ -313,7 +297,8 @@ SELECT reject_no, table_name, file, line, ordinal, kind, column_name, constraint
 
 -- name: may_replay
 -- Whether this role may write which rejects were replayed.
-SELECT has_table_privilege('pgsluice.reject', 'UPDATE') AND has_table_privilege('pgsluice.file', 'UPDATE');
+SELECT pg_catalog.has_table_privilege('pgsluice.reject', 'UPDATE') AND pg_catalog.has_table_privilege('pgsluice.file',
+    'UPDATE');
 
 -- name: copy_replayed
 -- The numbers of the rejects that a replay loads.
@@ -338,7 +323,7 @@ UPDATE pgsluice.reject j
 -- In the run that is replayed, rejected rows become replayed rows: read = loaded + rejected + replayed.
 UPDATE pgsluice.file f
    SET rows_rejected = f.rows_rejected - n.count, rows_replayed = f.rows_replayed + n.count
-  FROM (SELECT j.file, count(*) AS count
+  FROM (SELECT j.file, pg_catalog.count(*) AS count
           FROM pgsluice.reject j
           JOIN pg_temp.pgsluice_replayed p USING (reject_no)
          WHERE j.run_id = %(run_id)s
@@ -347,24 +332,24 @@ UPDATE pgsluice.file f
 
 -- name: files_out_of_balance
 -- Files of a run with more replayed rows than rejects.
-SELECT count(*) FROM pgsluice.file WHERE run_id = %(run_id)s AND rows_rejected < 0;
+SELECT pg_catalog.count(*) FROM pgsluice.file WHERE run_id = %(run_id)s AND rows_rejected < 0;
 
 -- name: last_run_with_rejects
 -- The newest run that has open rejects.
-SELECT max(run_id) FROM pgsluice.reject WHERE replayed_by IS NULL;
+SELECT pg_catalog.max(run_id) FROM pgsluice.reject WHERE replayed_by IS NULL;
 
 -- name: runs
 -- The newest runs with the sums of their files.
 SELECT r.run_id,
        r.status,
-       to_char(r.started, 'YYYY-MM-DD"T"HH24:MI:SSOF') AS started,
+       pg_catalog.to_char(r.started, 'YYYY-MM-DD"T"HH24:MI:SSOF') AS started,
        r.seconds,
-       count(DISTINCT f.table_oid) AS tables,
-       coalesce(sum(f.rows_read), 0)::bigint AS read,
-       coalesce(sum(f.rows_loaded), 0)::bigint AS loaded,
-       coalesce(sum(f.rows_rejected), 0)::bigint AS rejected,
+       pg_catalog.count(DISTINCT f.table_oid) AS tables,
+       coalesce(pg_catalog.sum(f.rows_read), 0)::bigint AS read,
+       coalesce(pg_catalog.sum(f.rows_loaded), 0)::bigint AS loaded,
+       coalesce(pg_catalog.sum(f.rows_rejected), 0)::bigint AS rejected,
        r.detail,
-       coalesce(sum(f.rows_replayed), 0)::bigint AS replayed,
+       coalesce(pg_catalog.sum(f.rows_replayed), 0)::bigint AS replayed,
        r.replay_of
   FROM (SELECT * FROM pgsluice.run ORDER BY run_id DESC LIMIT %(limit)s) AS r
   LEFT JOIN pgsluice.file f USING (run_id)
@@ -374,9 +359,9 @@ SELECT r.run_id,
 -- name: loaded_rows
 -- How many rows published runs loaded into each table, how many of them replays loaded, and whether some run was in
 -- a mode that does more than append.
-SELECT f.table_oid::bigint, sum(f.rows_loaded)::bigint,
-       coalesce(sum(f.rows_loaded) FILTER (WHERE r.replay_of IS NOT NULL), 0)::bigint,
-       bool_or(f.mode <> 'append')
+SELECT f.table_oid::bigint, pg_catalog.sum(f.rows_loaded)::bigint,
+       coalesce(pg_catalog.sum(f.rows_loaded) FILTER (WHERE r.replay_of IS NOT NULL), 0)::bigint,
+       pg_catalog.bool_or(f.mode <> 'append')
   FROM pgsluice.file f
   JOIN pgsluice.run r USING (run_id)
  WHERE f.status = 'loaded'

@@ -7,7 +7,7 @@
 -- From version 1 (pgsluice 0.1.0): the table that holds the version, and stages with today's names.
 CREATE TABLE IF NOT EXISTS pgsluice.ledger_version (
     version integer PRIMARY KEY,
-    since timestamptz NOT NULL DEFAULT clock_timestamp(),
+    since timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     pgsluice text NOT NULL
 );
 -- Stages of interrupted resumable runs get the names that resume expects. The ordinal is their first column.
@@ -15,24 +15,28 @@ DO $$
 DECLARE r record; ordinal text;
 BEGIN
     FOR r IN SELECT c.oid, c.oid::regclass AS name, c.relname,
-                    (SELECT a.attname FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum = 1) AS first
-               FROM pg_class AS c
+                    (SELECT a.attname FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum = 1)
+                        AS first
+               FROM pg_catalog.pg_class AS c
               WHERE c.relnamespace = 'pgsluice'::regnamespace AND c.relkind = 'r'
-                AND c.relname ~ '^((stage|doubt)_[0-9]+_[0-9]+|fault_[0-9]+)$' AND pg_has_role(c.relowner, 'USAGE') LOOP
+                AND c.relname ~ '^((stage|doubt)_[0-9]+_[0-9]+|fault_[0-9]+)$' AND pg_catalog.pg_has_role(c.relowner,
+                    'USAGE') LOOP
         IF r.relname ~ '^fault_' THEN
-            EXECUTE format('ALTER TABLE %s RENAME tab TO table_no', r.name);
-            EXECUTE format('ALTER TABLE %s RENAME ord TO ordinal', r.name);
-            EXECUTE format('ALTER TABLE %s RENAME col TO column_name', r.name);
-            EXECUTE format('ALTER TABLE %s RENAME con TO constraint_name', r.name);
-            EXECUTE format('ALTER TABLE %s RENAME code TO sqlstate', r.name);
+            EXECUTE pg_catalog.format('ALTER TABLE %s RENAME tab TO table_no', r.name);
+            EXECUTE pg_catalog.format('ALTER TABLE %s RENAME ord TO ordinal', r.name);
+            EXECUTE pg_catalog.format('ALTER TABLE %s RENAME col TO column_name', r.name);
+            EXECUTE pg_catalog.format('ALTER TABLE %s RENAME con TO constraint_name', r.name);
+            EXECUTE pg_catalog.format('ALTER TABLE %s RENAME code TO sqlstate', r.name);
         ELSE
             ordinal := 'pgsluice_ordinal';
-            WHILE EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = r.oid AND a.attname = ordinal) LOOP
+            WHILE EXISTS (SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = r.oid
+                AND a.attname = ordinal) LOOP
                 ordinal := ordinal || '_';
             END LOOP;
-            EXECUTE format('ALTER TABLE %s RENAME %I TO %I', r.name, r.first, ordinal);
+            EXECUTE pg_catalog.format('ALTER TABLE %s RENAME %I TO %I', r.name, r.first, ordinal);
             IF r.relname ~ '^doubt_' THEN
-                EXECUTE format('ALTER TABLE %s RENAME TO %I', r.name, replace(r.relname, 'doubt_', 'text_stage_'));
+                EXECUTE pg_catalog.format('ALTER TABLE %s RENAME TO %I', r.name, pg_catalog.replace(r.relname,
+                    'doubt_', 'text_stage_'));
             END IF;
         END IF;
     END LOOP;

@@ -1,18 +1,19 @@
 -- name: lock_holders
 -- Sessions other than the main connection that hold a lock on one of the tables.
 SELECT DISTINCT l.pid, coalesce(nullif(a.application_name, ''), a.backend_type), a.usename
-  FROM pg_locks AS l
-  JOIN pg_stat_activity AS a USING (pid)
+  FROM pg_catalog.pg_locks AS l
+  JOIN pg_catalog.pg_stat_activity AS a USING (pid)
  WHERE l.granted AND l.relation = ANY (%(oids)s::oid[]) AND l.pid <> %(main_pid)s
  ORDER BY 1;
 
 -- name: temporary_tables
 -- Whether the role may create temporary tables.
-SELECT current_user, has_database_privilege(current_database(), 'TEMP'), current_database();
+SELECT current_user, pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMP'),
+    pg_catalog.current_database();
 
 -- name: table_privileges
 -- Whether the role may insert into and select from a table.
-SELECT has_table_privilege(%(oid)s::oid, 'INSERT'), has_table_privilege(%(oid)s::oid, 'SELECT');
+SELECT pg_catalog.has_table_privilege(%(oid)s::oid, 'INSERT'), pg_catalog.has_table_privilege(%(oid)s::oid, 'SELECT');
 
 -- name: ordinary_tables
 -- The oids of all ordinary tables.

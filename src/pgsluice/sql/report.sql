@@ -2,7 +2,7 @@
 
 -- name: longest
 -- Length of the longest message in bytes.
-SELECT max(octet_length(message)) FROM pg_temp.pgsluice_reject;
+SELECT pg_catalog.max(pg_catalog.octet_length(message)) FROM pg_temp.pgsluice_reject;
 
 -- name: verdicts
 -- Verdicts that many rejects share, in the order of their numbers.
@@ -18,9 +18,9 @@ SELECT DISTINCT related_ordinal FROM pg_temp.pgsluice_reject WHERE related_table
 DECLARE pgsluice_rejects NO SCROLL CURSOR FOR
 SELECT q.table_no || ',' || q.ordinal || ',' || coalesce(q.line || ',' || q.file_no, ',') || ','
        || CASE WHEN q.verdict_no IS NULL
-               THEN ',' || q.kind || ',"' || replace(q.column_name, '"', '""') || '","'
-                    || replace(q.constraint_name, '"', '""') || '",' || q.sqlstate
-                    || ',"' || replace(q.message, '"', '""') || E'"\n'
+               THEN ',' || q.kind || ',"' || pg_catalog.replace(q.column_name, '"', '""') || '","'
+                    || pg_catalog.replace(q.constraint_name, '"', '""') || '",' || q.sqlstate
+                    || ',"' || pg_catalog.replace(q.message, '"', '""') || E'"\n'
                ELSE q.verdict_no || ',' || q.kind || E',,,,\n' END
   FROM (SELECT r.*, p.file_no, p.line
           FROM pg_temp.pgsluice_reject AS r

@@ -138,7 +138,7 @@ CREATE TEMP TABLE {rejected_keys} ({ordinal} bigint, {columns}) ON COMMIT DROP;
 -- name: create_sequence
 -- Numbers rows that COPY brings into a stage without an ordinal.
 CREATE SEQUENCE {sequence} MINVALUE 0 CACHE 1000;
-ALTER TABLE {stage} ALTER {ordinal} SET DEFAULT nextval({sequence_name}::regclass);
+ALTER TABLE {stage} ALTER {ordinal} SET DEFAULT pg_catalog.nextval({sequence_name}::regclass);
 
 -- name: create_faults
 -- Unparsable records of a resumable run; the table outlives the run's connections.

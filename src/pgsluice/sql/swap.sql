@@ -1,123 +1,21 @@
--- name: obstacles
--- What a new table in the place of the old one could not keep, one reason per row, beyond what the query
--- `obstacles` of catalog.sql says. What depends on the table is looked for in pg_depend, whatever it is: only
--- the kinds of dependents that are made again are left out.
-WITH t AS MATERIALIZED (
-    SELECT c.oid, c.relname, c.relowner, c.relnamespace, c.relkind, c.relpersistence, c.reloftype, c.reltype,
-           c.reltoastrelid, c.relrowsecurity, c.relforcerowsecurity, c.relacl, c.reltablespace, y.typarray, n.nspname
-      FROM pg_class c
-      JOIN pg_namespace n ON n.oid = c.relnamespace
-      LEFT JOIN pg_type y ON y.oid = c.reltype
-     WHERE c.oid = ANY (%(oids)s::oid[])
-), me AS (
-    SELECT r.oid, r.rolsuper FROM pg_roles r WHERE r.rolname = current_user
-), seq AS MATERIALIZED (
-    SELECT t.oid AS table_oid, s.oid, s.relname, s.relacl, s.relowner, d.deptype
-      FROM t
-      JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid
-                      AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
-      JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-), acl AS (
-    SELECT oid AS table_oid, relowner, relacl AS acl FROM t
-    UNION ALL
-    SELECT t.oid, t.relowner, a.attacl FROM t JOIN pg_attribute a ON a.attrelid = t.oid WHERE a.attacl IS NOT NULL
-    UNION ALL
-    SELECT table_oid, relowner, relacl FROM seq WHERE deptype = 'i'
-), reason (table_oid, place, words) AS (
-    SELECT t.oid, 1, 'the table belongs to ' || pg_get_userbyid(t.relowner)
-      FROM t, me WHERE t.relowner <> me.oid AND NOT me.rolsuper
-    UNION ALL
-    SELECT t.oid, 2, 'no right to CREATE tables in schema ' || quote_ident(t.nspname)
-      FROM t WHERE NOT has_schema_privilege(t.relnamespace, 'CREATE')
-    UNION ALL
-    SELECT t.oid, 3, 'no right to CREATE in the tablespace of the table'
-      FROM t WHERE CASE WHEN t.reltablespace = 0 THEN false
-                        ELSE NOT has_tablespace_privilege(t.reltablespace, 'CREATE') END
-    UNION ALL
-    SELECT oid, 4, 'it is a temporary table' FROM t WHERE relpersistence = 't'
-    UNION ALL
-    SELECT oid, 5, 'it is a table of type ' || reloftype::regtype FROM t WHERE reloftype <> 0
-    UNION ALL
-    SELECT t.oid, 6, 'trigger ' || quote_ident(g.tgname)
-      FROM t JOIN pg_trigger g ON g.tgrelid = t.oid WHERE NOT g.tgisinternal
-    UNION ALL
-    SELECT oid, 7, 'row level security is set up' FROM t WHERE relrowsecurity OR relforcerowsecurity
-    UNION ALL
-    SELECT t.oid, 7, 'policy ' || quote_ident(p.polname) FROM t JOIN pg_policy p ON p.polrelid = t.oid
-    UNION ALL
-    SELECT t.oid, 8, 'event trigger ' || quote_ident(e.evtname) || ' watches tables come and go'
-      FROM t CROSS JOIN pg_event_trigger e WHERE e.evtenabled <> 'D' AND e.evtevent <> 'login'
-    UNION ALL
-    SELECT t.oid, 9, CASE WHEN r.oid IS NULL THEN pg_describe_object(d.classid, d.objid, d.objsubid)
-                          WHEN v.relkind = 'v' THEN 'view ' || v.oid::regclass
-                          WHEN v.relkind = 'm' THEN 'materialised view ' || v.oid::regclass
-                          ELSE 'rule ' || quote_ident(r.rulename) || ' of ' || v.oid::regclass END || ' depends on it'
-      FROM t
-      JOIN pg_depend d ON (d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid)
-                       OR (d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.reltype, t.typarray))
-      LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
-      LEFT JOIN pg_class v ON v.oid = r.ev_class
-     WHERE NOT (d.classid = 'pg_class'::regclass AND d.objid IN (t.oid, t.reltoastrelid))
-       AND NOT (d.classid = 'pg_type'::regclass AND d.objid IN (t.reltype, t.typarray))
-       AND NOT (d.classid = 'pg_class'::regclass
-                AND (EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = d.objid AND i.indrelid = t.oid)
-                     OR EXISTS (SELECT FROM seq WHERE seq.oid = d.objid AND seq.table_oid = t.oid)))
-       AND NOT EXISTS (SELECT FROM pg_attrdef a
-                        WHERE d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid AND a.adrelid = t.oid)
-       AND NOT EXISTS (SELECT FROM pg_constraint k
-                        WHERE d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
-                          AND (k.conrelid = t.oid OR k.contype = 'f'))
-       AND NOT EXISTS (SELECT FROM pg_trigger g
-                        WHERE d.classid = 'pg_trigger'::regclass AND g.oid = d.objid AND g.tgisinternal)
-       AND NOT EXISTS (SELECT FROM pg_statistic_ext x
-                        WHERE d.classid = 'pg_statistic_ext'::regclass AND x.oid = d.objid AND x.stxrelid = t.oid)
-    UNION ALL
-    SELECT seq.table_oid, 10, pg_describe_object(d.classid, d.objid, d.objsubid) || ' depends on sequence '
-                              || quote_ident(seq.relname)
-      FROM seq JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = seq.oid
-     WHERE seq.deptype = 'i'
-    UNION ALL
-    SELECT t.oid, 11, 'it belongs to extension ' || quote_ident(x.extname)
-      FROM t
-      JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = t.oid
-                      AND d.refclassid = 'pg_extension'::regclass
-      JOIN pg_extension x ON x.oid = d.refobjid
-    UNION ALL
-    SELECT t.oid, 12, 'it has a security label'
-      FROM t WHERE EXISTS (SELECT FROM pg_seclabel s WHERE s.classoid = 'pg_class'::regclass AND s.objoid = t.oid)
-    UNION ALL
-    SELECT t.oid, 13, 'a subscription writes to it'
-      FROM t WHERE EXISTS (SELECT FROM pg_subscription_rel s WHERE s.srrelid = t.oid)
-    UNION ALL
-    SELECT acl.table_oid, 14, 'a right on it was granted by ' || pg_get_userbyid(x.grantor)
-      FROM acl CROSS JOIN LATERAL aclexplode(acl.acl) AS x WHERE x.grantor <> acl.relowner
-    UNION ALL
-    SELECT t.oid, 15, 'constraint ' || quote_ident(k.conname) || ' is NOT VALID'
-      FROM t JOIN pg_constraint k ON k.conrelid = t.oid
-     WHERE NOT k.convalidated AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
-    UNION ALL
-    SELECT t.oid, 16, 'foreign key ' || quote_ident(k.conname) || ' of the partitioned table ' || c.oid::regclass
-      FROM t JOIN pg_constraint k ON k.confrelid = t.oid JOIN pg_class c ON c.oid = k.conrelid
-     WHERE k.contype = 'f' AND c.relkind = 'p'
-)
-SELECT DISTINCT table_oid::bigint AS table_oid, place, words FROM reason ORDER BY table_oid, place, words;
-
 -- name: create
 -- The statement that makes the new table, with what only CREATE TABLE can say.
-SELECT format('CREATE %%s TABLE %%I.%%I (LIKE %%I.%%I INCLUDING ALL EXCLUDING INDEXES) USING %%I %%s %%s',
+SELECT pg_catalog.format('CREATE %%s TABLE %%I.%%I (LIKE %%I.%%I INCLUDING ALL EXCLUDING INDEXES) USING %%I %%s %%s',
               CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' ELSE '' END, n.nspname, %(shadow)s::text, n.nspname,
               c.relname, am.amname,
-              'WITH (' || nullif(concat_ws(', ', own.options, toast.options), '') || ')',
-              'TABLESPACE ' || quote_ident(s.spcname))
-  FROM pg_class c
-  JOIN pg_namespace n ON n.oid = c.relnamespace
-  JOIN pg_am am ON am.oid = c.relam
-  LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace
-  LEFT JOIN pg_class tc ON tc.oid = c.reltoastrelid
- CROSS JOIN LATERAL (SELECT string_agg(format('%%I = %%L', o.option_name, o.option_value), ', ') AS options
-                       FROM pg_options_to_table(c.reloptions) AS o) AS own
- CROSS JOIN LATERAL (SELECT string_agg(format('toast.%%I = %%L', o.option_name, o.option_value), ', ') AS options
-                       FROM pg_options_to_table(tc.reloptions) AS o) AS toast
+              'WITH (' || nullif(pg_catalog.concat_ws(', ', own.options, toast.options), '') || ')',
+              'TABLESPACE ' || pg_catalog.quote_ident(s.spcname))
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_catalog.pg_am am ON am.oid = c.relam
+  LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
+  LEFT JOIN pg_catalog.pg_class tc ON tc.oid = c.reltoastrelid
+ CROSS JOIN LATERAL (SELECT pg_catalog.string_agg(pg_catalog.format('%%I = %%L', o.option_name, o.option_value), ', ')
+     AS options
+                       FROM pg_catalog.pg_options_to_table(c.reloptions) AS o) AS own
+ CROSS JOIN LATERAL (SELECT pg_catalog.string_agg(pg_catalog.format('toast.%%I = %%L', o.option_name, o.option_value),
+     ', ') AS options
+                       FROM pg_catalog.pg_options_to_table(tc.reloptions) AS o) AS toast
  WHERE c.oid = %(old)s::oid;
 
 -- name: dress
@@ -126,121 +24,133 @@ SELECT format('CREATE %%s TABLE %%I.%%I (LIKE %%I.%%I INCLUDING ALL EXCLUDING IN
 WITH pair AS (
     SELECT o.oid AS old, n.oid AS new, o.relowner, o.relreplident, n.oid::regclass::text AS name,
            n.relowner AS new_owner
-      FROM pg_class o, pg_class n
+      FROM pg_catalog.pg_class o, pg_catalog.pg_class n
      WHERE o.oid = %(old)s::oid AND n.oid = %(new)s::oid
 ), col AS (
     SELECT a.attnum, a.attname, a.attstattarget, a.attoptions
-      FROM pair JOIN pg_attribute a ON a.attrelid = pair.old AND a.attnum > 0 AND NOT a.attisdropped
+      FROM pair JOIN pg_catalog.pg_attribute a ON a.attrelid = pair.old AND a.attnum > 0 AND NOT a.attisdropped
 ), stat AS (
     SELECT o.oid, o.stxname, n.nspname, m.stxname AS new_name, mn.nspname AS new_schema, o.stxowner,
            coalesce(o.stxstattarget, -1) AS target
       FROM pair
-     CROSS JOIN LATERAL (SELECT x.*, row_number() OVER (ORDER BY x.oid) AS place
-                           FROM pg_statistic_ext x WHERE x.stxrelid = pair.old) AS o
-     CROSS JOIN LATERAL (SELECT x.*, row_number() OVER (ORDER BY x.oid) AS place
-                           FROM pg_statistic_ext x WHERE x.stxrelid = pair.new) AS m
-      JOIN pg_namespace n ON n.oid = o.stxnamespace
-      JOIN pg_namespace mn ON mn.oid = m.stxnamespace
+     CROSS JOIN LATERAL (SELECT x.*, pg_catalog.row_number() OVER (ORDER BY x.oid) AS place
+                           FROM pg_catalog.pg_statistic_ext x WHERE x.stxrelid = pair.old) AS o
+     CROSS JOIN LATERAL (SELECT x.*, pg_catalog.row_number() OVER (ORDER BY x.oid) AS place
+                           FROM pg_catalog.pg_statistic_ext x WHERE x.stxrelid = pair.new) AS m
+      JOIN pg_catalog.pg_namespace n ON n.oid = o.stxnamespace
+      JOIN pg_catalog.pg_namespace mn ON mn.oid = m.stxnamespace
      WHERE o.place = m.place
 )
 SELECT statement FROM (
-    SELECT 1 AS step, 0 AS place, format('ALTER TABLE %%s OWNER TO %%I', name, pg_get_userbyid(relowner)) AS statement
+    SELECT 1 AS step, 0 AS place, pg_catalog.format('ALTER TABLE %%s OWNER TO %%I', name,
+        pg_catalog.pg_get_userbyid(relowner)) AS statement
       FROM pair WHERE relowner <> new_owner
     UNION ALL
-    SELECT 2, attnum, format('ALTER TABLE %%s ALTER COLUMN %%I SET STATISTICS %%s', name, attname, attstattarget)
+    SELECT 2, attnum, pg_catalog.format('ALTER TABLE %%s ALTER COLUMN %%I SET STATISTICS %%s', name, attname,
+        attstattarget)
       FROM pair, col WHERE coalesce(attstattarget, -1) >= 0
     UNION ALL
-    SELECT 3, attnum, format('ALTER TABLE %%s ALTER COLUMN %%I SET (%%s)', name, attname, (
-               SELECT string_agg(format('%%I = %%L', o.option_name, o.option_value), ', ')
-                 FROM pg_options_to_table(attoptions) AS o))
+    SELECT 3, attnum, pg_catalog.format('ALTER TABLE %%s ALTER COLUMN %%I SET (%%s)', name, attname, (
+               SELECT pg_catalog.string_agg(pg_catalog.format('%%I = %%L', o.option_name, o.option_value), ', ')
+                 FROM pg_catalog.pg_options_to_table(attoptions) AS o))
       FROM pair, col WHERE attoptions IS NOT NULL
     UNION ALL
-    SELECT 4, 0, format('ALTER TABLE %%s REPLICA IDENTITY %%s', name, CASE relreplident WHEN 'f' THEN 'FULL' ELSE 'NOTHING' END)
+    SELECT 4, 0, pg_catalog.format('ALTER TABLE %%s REPLICA IDENTITY %%s', name, CASE relreplident WHEN 'f' THEN 'FULL'
+        ELSE 'NOTHING' END)
       FROM pair WHERE relreplident IN ('f', 'n')
     UNION ALL
-    SELECT 5, 0, format('COMMENT ON TABLE %%s IS %%L', name, obj_description(old, 'pg_class'))
-      FROM pair WHERE obj_description(old, 'pg_class') IS NOT NULL
+    SELECT 5, 0, pg_catalog.format('COMMENT ON TABLE %%s IS %%L', name, pg_catalog.obj_description(old, 'pg_class'))
+      FROM pair WHERE pg_catalog.obj_description(old, 'pg_class') IS NOT NULL
     UNION ALL
-    SELECT 6, oid::bigint, format('ALTER STATISTICS %%I.%%I SET STATISTICS %%s', new_schema, new_name, target)
+    SELECT 6, oid::bigint, pg_catalog.format('ALTER STATISTICS %%I.%%I SET STATISTICS %%s', new_schema, new_name,
+        target)
       FROM stat WHERE target >= 0
     UNION ALL
-    SELECT 7, 0, format('COMMENT ON SEQUENCE %%s IS %%L', pg_get_serial_sequence(name, attname),
-                        obj_description(d.objid, 'pg_class'))
+    SELECT 7, 0, pg_catalog.format('COMMENT ON SEQUENCE %%s IS %%L', pg_catalog.pg_get_serial_sequence(name, attname),
+                        pg_catalog.obj_description(d.objid, 'pg_class'))
       FROM pair
       JOIN col ON true
-      JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = old AND d.refobjsubid = attnum
+      JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = old AND d.refobjsubid = attnum
                       AND d.classid = 'pg_class'::regclass AND d.deptype = 'i'
-      JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-     WHERE obj_description(d.objid, 'pg_class') IS NOT NULL
+      JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+     WHERE pg_catalog.obj_description(d.objid, 'pg_class') IS NOT NULL
     UNION ALL
     -- LIKE makes it a sequence of bigint, whatever the column is.
-    SELECT 8, attnum, format('ALTER SEQUENCE %%s AS %%s INCREMENT %%s MINVALUE %%s MAXVALUE %%s START %%s CACHE %%s %%s',
-                             pg_get_serial_sequence(name, attname), format_type(q.seqtypid, NULL), q.seqincrement,
-                             q.seqmin, q.seqmax, q.seqstart, q.seqcache, CASE WHEN q.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END)
+    SELECT 8, attnum, pg_catalog.format('ALTER SEQUENCE %%s AS %%s INCREMENT %%s MINVALUE %%s MAXVALUE %%s START %%s CACHE %%s %%s',
+                             pg_catalog.pg_get_serial_sequence(name, attname), pg_catalog.format_type(q.seqtypid,
+                                 NULL), q.seqincrement,
+                             q.seqmin, q.seqmax, q.seqstart, q.seqcache, CASE WHEN q.seqcycle THEN 'CYCLE'
+                                 ELSE 'NO CYCLE' END)
       FROM pair
       JOIN col ON true
-      JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = old AND d.refobjsubid = attnum
+      JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = old AND d.refobjsubid = attnum
                       AND d.classid = 'pg_class'::regclass AND d.deptype = 'i'
-      JOIN pg_sequence q ON q.seqrelid = d.objid
+      JOIN pg_catalog.pg_sequence q ON q.seqrelid = d.objid
 ) AS s ORDER BY step, place;
 
 -- name: rights
 -- The statements that give the new table, its columns and its identity sequences the old ones' rights.
 WITH pair AS (
     SELECT o.oid AS old, n.oid AS new, o.relowner, n.oid::regclass::text AS name
-      FROM pg_class o, pg_class n
+      FROM pg_catalog.pg_class o, pg_catalog.pg_class n
      WHERE o.oid = %(old)s::oid AND n.oid = %(new)s::oid
 ), object AS (
     SELECT 0 AS place, 'TABLE ' || name AS what, '' AS columns,
-           coalesce(o.relacl, acldefault('r', o.relowner)) AS old, coalesce(n.relacl, acldefault('r', n.relowner)) AS new
-      FROM pair JOIN pg_class o ON o.oid = old JOIN pg_class n ON n.oid = new
+           coalesce(o.relacl, pg_catalog.acldefault('r', o.relowner)) AS old, coalesce(n.relacl,
+               pg_catalog.acldefault('r', n.relowner)) AS new
+      FROM pair JOIN pg_catalog.pg_class o ON o.oid = old JOIN pg_catalog.pg_class n ON n.oid = new
     UNION ALL
-    SELECT a.attnum, 'TABLE ' || name, ' (' || quote_ident(a.attname) || ')', a.attacl, '{}'::aclitem[]
-      FROM pair JOIN pg_attribute a ON a.attrelid = old AND a.attnum > 0 AND a.attacl IS NOT NULL
+    SELECT a.attnum, 'TABLE ' || name, ' (' || pg_catalog.quote_ident(a.attname) || ')', a.attacl, '{}'::aclitem[]
+      FROM pair JOIN pg_catalog.pg_attribute a ON a.attrelid = old AND a.attnum > 0 AND a.attacl IS NOT NULL
     UNION ALL
-    SELECT 10000 + a.attnum, 'SEQUENCE ' || q.oid::regclass, '', coalesce(s.relacl, acldefault('s', s.relowner)),
-           coalesce(q.relacl, acldefault('s', q.relowner))
+    SELECT 10000 + a.attnum, 'SEQUENCE ' || q.oid::regclass, '', coalesce(s.relacl, pg_catalog.acldefault('s',
+        s.relowner)),
+           coalesce(q.relacl, pg_catalog.acldefault('s', q.relowner))
       FROM pair
-      JOIN pg_attribute a ON a.attrelid = old AND a.attidentity <> '' AND NOT a.attisdropped
-      JOIN pg_class s ON s.oid = pg_get_serial_sequence(old::regclass::text, a.attname)::regclass
-      JOIN pg_class q ON q.oid = pg_get_serial_sequence(name, a.attname)::regclass
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = old AND a.attidentity <> '' AND NOT a.attisdropped
+      JOIN pg_catalog.pg_class s ON s.oid = pg_catalog.pg_get_serial_sequence(old::regclass::text, a.attname)::regclass
+      JOIN pg_catalog.pg_class q ON q.oid = pg_catalog.pg_get_serial_sequence(name, a.attname)::regclass
 )
 SELECT statement FROM (
     SELECT place, 1 AS step, 0 AS item, 0 AS entry,
-           format('REVOKE ALL ON %%s FROM %%s', what,
-                  CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END) AS statement
-      FROM object CROSS JOIN LATERAL (SELECT DISTINCT e.grantee FROM aclexplode(new) AS e) AS x
+           pg_catalog.format('REVOKE ALL ON %%s FROM %%s', what,
+                  CASE x.grantee WHEN 0 THEN 'PUBLIC'
+                      ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END) AS statement
+      FROM object CROSS JOIN LATERAL (SELECT DISTINCT e.grantee FROM pg_catalog.aclexplode(new) AS e) AS x
      WHERE old IS DISTINCT FROM new AND columns = ''
     UNION ALL
     SELECT place, 2, i.item, x.entry,
-           format('GRANT %%s%%s ON %%s TO %%s%%s', x.privilege_type, columns, what,
-                  CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END,
+           pg_catalog.format('GRANT %%s%%s ON %%s TO %%s%%s', x.privilege_type, columns, what,
+                  CASE x.grantee WHEN 0 THEN 'PUBLIC'
+                      ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END,
                   CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
       FROM object
-     CROSS JOIN LATERAL unnest(old) WITH ORDINALITY AS i (acl, item)
-     CROSS JOIN LATERAL aclexplode(ARRAY[i.acl]) WITH ORDINALITY AS x (grantor, grantee, privilege_type, is_grantable, entry)
+     CROSS JOIN LATERAL pg_catalog.unnest(old) WITH ORDINALITY AS i (acl, item)
+     CROSS JOIN LATERAL pg_catalog.aclexplode(ARRAY[i.acl]) WITH ORDINALITY AS x (grantor, grantee, privilege_type,
+         is_grantable, entry)
      WHERE old IS DISTINCT FROM new
 ) AS s ORDER BY place, step, item, entry;
 
 -- name: indexes
 -- What an index's definition says after the table's name.
 SELECT i.indexrelid::bigint AS oid,
-       substr(pg_get_indexdef(i.indexrelid),
-              length(format('CREATE %%sINDEX %%I ON %%I.%%I', CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END,
+       pg_catalog.substr(pg_catalog.pg_get_indexdef(i.indexrelid),
+              pg_catalog.length(pg_catalog.format('CREATE %%sINDEX %%I ON %%I.%%I', CASE WHEN i.indisunique
+                  THEN 'UNIQUE ' ELSE '' END,
                             c.relname, n.nspname, t.relname)) + 1) AS tail
-  FROM pg_index i
-  JOIN pg_class c ON c.oid = i.indexrelid
-  JOIN pg_class t ON t.oid = i.indrelid
-  JOIN pg_namespace n ON n.oid = t.relnamespace
+  FROM pg_catalog.pg_index i
+  JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+  JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
  WHERE i.indrelid = ANY (%(oids)s::oid[]);
 
 -- name: foreign_keys
 -- A foreign key's definition before and after the name of the table it points at.
 SELECT k.oid::bigint AS oid,
-       left(d.text, p.place - 1) || ' REFERENCES ' AS head,
-       substr(d.text, p.place + length(' REFERENCES ' || k.confrelid::regclass)) AS tail
-  FROM pg_constraint k
- CROSS JOIN LATERAL (SELECT pg_get_constraintdef(k.oid) AS text) AS d
+       pg_catalog.left(d.text, p.place - 1) || ' REFERENCES ' AS head,
+       pg_catalog.substr(d.text, p.place + pg_catalog.length(' REFERENCES ' || k.confrelid::regclass)) AS tail
+  FROM pg_catalog.pg_constraint k
+ CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_constraintdef(k.oid) AS text) AS d
  CROSS JOIN LATERAL (SELECT position(' REFERENCES ' || k.confrelid::regclass || '(' IN d.text) AS place) AS p
  WHERE k.contype = 'f' AND k.conparentid = 0
    AND (k.conrelid = ANY (%(oids)s::oid[]) OR k.confrelid = ANY (%(oids)s::oid[]));
@@ -251,11 +161,11 @@ SELECT n.nspname::text AS schema,
        s.relname::text AS name,
        a.attname::text AS column,
        d.deptype = 'i' AS identity,
-       coalesce(pg_get_serial_sequence(%(new)s::oid::regclass::text, a.attname), '') AS new
-  FROM pg_depend d
-  JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-  JOIN pg_namespace n ON n.oid = s.relnamespace
-  JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+       coalesce(pg_catalog.pg_get_serial_sequence(%(new)s::oid::regclass::text, a.attname), '') AS new
+  FROM pg_catalog.pg_depend d
+  JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+  JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
  WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = %(old)s::oid
    AND d.deptype IN ('a', 'i')
  ORDER BY a.attnum, s.oid;
@@ -263,114 +173,122 @@ SELECT n.nspname::text AS schema,
 -- name: statistics
 -- The extended statistics of the old table and their counterparts: made by LIKE in the same order.
 SELECT n.nspname::text AS schema, o.stxname::text AS name, mn.nspname::text AS new_schema, m.stxname::text AS new_name,
-       CASE WHEN o.stxowner <> m.stxowner THEN pg_get_userbyid(o.stxowner)::text END AS owner
-  FROM (SELECT x.*, row_number() OVER (ORDER BY x.oid) AS place FROM pg_statistic_ext x
+       CASE WHEN o.stxowner <> m.stxowner THEN pg_catalog.pg_get_userbyid(o.stxowner)::text END AS owner
+  FROM (SELECT x.*, pg_catalog.row_number() OVER (ORDER BY x.oid) AS place FROM pg_catalog.pg_statistic_ext x
          WHERE x.stxrelid = %(old)s::oid) AS o
-  JOIN (SELECT x.*, row_number() OVER (ORDER BY x.oid) AS place FROM pg_statistic_ext x
+  JOIN (SELECT x.*, pg_catalog.row_number() OVER (ORDER BY x.oid) AS place FROM pg_catalog.pg_statistic_ext x
          WHERE x.stxrelid = %(new)s::oid) AS m ON m.place = o.place
-  JOIN pg_namespace n ON n.oid = o.stxnamespace
-  JOIN pg_namespace mn ON mn.oid = m.stxnamespace
+  JOIN pg_catalog.pg_namespace n ON n.oid = o.stxnamespace
+  JOIN pg_catalog.pg_namespace mn ON mn.oid = m.stxnamespace
  ORDER BY o.place;
 
 -- name: neighbours
 -- The tables, beyond these, whose foreign keys go up or down with them; only those that may be locked.
 SELECT DISTINCT n.nspname::text AS schema, c.relname::text AS name, c.oid::bigint AS oid
-  FROM pg_constraint k
-  JOIN pg_class c ON c.oid = CASE WHEN k.conrelid = ANY (%(oids)s::oid[]) THEN k.confrelid ELSE k.conrelid END
-  JOIN pg_namespace n ON n.oid = c.relnamespace
+  FROM pg_catalog.pg_constraint k
+  JOIN pg_catalog.pg_class c ON c.oid = CASE WHEN k.conrelid = ANY (%(oids)s::oid[]) THEN k.confrelid ELSE k.conrelid
+      END
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE k.contype = 'f'
    AND (k.conrelid = ANY (%(oids)s::oid[]) OR k.confrelid = ANY (%(oids)s::oid[]))
    AND c.oid <> ALL (%(oids)s::oid[])
-   AND has_schema_privilege(n.oid, 'USAGE')
-   AND has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE')
+   AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+   AND pg_catalog.has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE')
  ORDER BY oid;
 
 -- name: stamp
 -- Which versions of the catalog's rows make the portrait of the tables and their sequences.
 SELECT 0 AS sort, c.oid::bigint AS oid, 0 AS part, c.xmin::text AS version
-  FROM pg_class c
+  FROM pg_catalog.pg_class c
  WHERE c.oid = ANY (%(oids)s::oid[])
-    OR c.oid IN (SELECT d.objid FROM pg_depend d
+    OR c.oid IN (SELECT d.objid FROM pg_catalog.pg_depend d
                   WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
                     AND d.refobjid = ANY (%(oids)s::oid[]))
 UNION ALL
-SELECT 1, a.attrelid::bigint, a.attnum::int, a.xmin::text FROM pg_attribute a WHERE a.attrelid = ANY (%(oids)s::oid[])
+SELECT 1, a.attrelid::bigint, a.attnum::int, a.xmin::text FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = ANY (%(oids)s::oid[])
  ORDER BY 1, 2, 3;
 
 -- name: portrait
 -- Everything about tables that is not data: two portraits are equal if a dump of the schema is. No oids, no
 -- numbers of columns, for a new table has neither in common with the old one.
-WITH t AS (SELECT c.* FROM pg_class c WHERE c.oid = ANY (%(oids)s::oid[]))
+WITH t AS (SELECT c.* FROM pg_catalog.pg_class c WHERE c.oid = ANY (%(oids)s::oid[]))
 SELECT 'table' AS sort, t.oid::regclass::text AS owner, t.relname::text AS name,
-       ARRAY[t.relkind::text, t.relpersistence::text, pg_get_userbyid(t.relowner)::text,
-             coalesce(t.relacl, acldefault('r', t.relowner))::text,
-             (SELECT string_agg(o, ',' ORDER BY o) FROM unnest(t.reloptions) AS o),
-             (SELECT string_agg(o, ',' ORDER BY o) FROM pg_class x, unnest(x.reloptions) AS o WHERE x.oid = t.reltoastrelid),
+       ARRAY[t.relkind::text, t.relpersistence::text, pg_catalog.pg_get_userbyid(t.relowner)::text,
+             coalesce(t.relacl, pg_catalog.acldefault('r', t.relowner))::text,
+             (SELECT pg_catalog.string_agg(o, ',' ORDER BY o) FROM pg_catalog.unnest(t.reloptions) AS o),
+             (SELECT pg_catalog.string_agg(o, ',' ORDER BY o) FROM pg_catalog.pg_class x,
+                 pg_catalog.unnest(x.reloptions) AS o WHERE x.oid = t.reltoastrelid),
              t.reltablespace::text, t.relam::text, t.relreplident::text, t.relrowsecurity::text,
              t.relforcerowsecurity::text, t.relispartition::text, t.reloftype::text,
-             obj_description(t.oid, 'pg_class'),
-             (SELECT y.typname::text FROM pg_type y WHERE y.oid = t.reltype)] AS facts
+             pg_catalog.obj_description(t.oid, 'pg_class'),
+             (SELECT y.typname::text FROM pg_catalog.pg_type y WHERE y.oid = t.reltype)] AS facts
   FROM t
 UNION ALL
 SELECT 'column', t.oid::regclass::text, a.attname::text,
-       ARRAY[row_number() OVER (PARTITION BY t.oid ORDER BY a.attnum)::text, format_type(a.atttypid, a.atttypmod),
+       ARRAY[pg_catalog.row_number() OVER (PARTITION BY t.oid ORDER BY a.attnum)::text,
+           pg_catalog.format_type(a.atttypid, a.atttypmod),
              a.attcollation::text, a.attnotnull::text, a.attidentity::text, a.attgenerated::text, a.attstorage::text,
              a.attcompression::text, coalesce(a.attstattarget, -1)::text,
-             (SELECT string_agg(o, ',' ORDER BY o) FROM unnest(a.attoptions) AS o),
-             a.attacl::text, pg_get_expr(f.adbin, f.adrelid), col_description(t.oid, a.attnum),
+             (SELECT pg_catalog.string_agg(o, ',' ORDER BY o) FROM pg_catalog.unnest(a.attoptions) AS o),
+             a.attacl::text, pg_catalog.pg_get_expr(f.adbin, f.adrelid), pg_catalog.col_description(t.oid, a.attnum),
              a.attislocal::text, a.attinhcount::text]
   FROM t
-  JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
-  LEFT JOIN pg_attrdef f ON f.adrelid = t.oid AND f.adnum = a.attnum
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = t.oid AND f.adnum = a.attnum
 UNION ALL
 SELECT 'constraint', k.conrelid::regclass::text, k.conname::text,
-       ARRAY[pg_get_constraintdef(k.oid), obj_description(k.oid, 'pg_constraint'), k.contype::text,
-             k.condeferrable::text, k.condeferred::text, k.convalidated::text, to_jsonb(k) ->> 'conenforced',
+       ARRAY[pg_catalog.pg_get_constraintdef(k.oid), pg_catalog.obj_description(k.oid, 'pg_constraint'),
+           k.contype::text,
+             k.condeferrable::text, k.condeferred::text, k.convalidated::text, pg_catalog.to_jsonb(k) ->> 'conenforced',
              k.conislocal::text, k.coninhcount::text, k.connoinherit::text, k.confrelid::regclass::text,
              CASE WHEN k.contype IN ('p', 'u', 'x', 'f') THEN k.conindid::regclass::text END,
-             (SELECT string_agg(DISTINCT g.tgenabled::text, '' ORDER BY g.tgenabled::text)
-                FROM pg_trigger g WHERE g.tgconstraint = k.oid)]
-  FROM pg_constraint k
+             (SELECT pg_catalog.string_agg(DISTINCT g.tgenabled::text, '' ORDER BY g.tgenabled::text)
+                FROM pg_catalog.pg_trigger g WHERE g.tgconstraint = k.oid)]
+  FROM pg_catalog.pg_constraint k
  WHERE (k.conrelid IN (SELECT oid FROM t) OR k.confrelid IN (SELECT oid FROM t)) AND k.contype <> 't'
 UNION ALL
 SELECT 'index', i.indrelid::regclass::text, c.relname::text,
-       ARRAY[pg_get_indexdef(i.indexrelid), obj_description(c.oid, 'pg_class'), i.indisunique::text, i.indisprimary::text,
+       ARRAY[pg_catalog.pg_get_indexdef(i.indexrelid), pg_catalog.obj_description(c.oid, 'pg_class'),
+           i.indisunique::text, i.indisprimary::text,
              i.indimmediate::text, i.indisclustered::text, i.indisreplident::text, i.indisvalid::text,
-             i.indnullsnotdistinct::text, c.reltablespace::text, pg_get_userbyid(c.relowner)::text,
-             (SELECT string_agg(o, ',' ORDER BY o) FROM unnest(c.reloptions) AS o),
-             (SELECT string_agg(a.attnum || ':' || a.attstattarget, ',' ORDER BY a.attnum)
-                FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0)]
-  FROM t JOIN pg_index i ON i.indrelid = t.oid JOIN pg_class c ON c.oid = i.indexrelid
+             i.indnullsnotdistinct::text, c.reltablespace::text, pg_catalog.pg_get_userbyid(c.relowner)::text,
+             (SELECT pg_catalog.string_agg(o, ',' ORDER BY o) FROM pg_catalog.unnest(c.reloptions) AS o),
+             (SELECT pg_catalog.string_agg(a.attnum || ':' || a.attstattarget, ',' ORDER BY a.attnum)
+                FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0)]
+  FROM t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 UNION ALL
 SELECT 'sequence', s.oid::regclass::text, a.attname::text,
-       ARRAY[d.deptype::text, t.oid::regclass::text, pg_get_userbyid(s.relowner)::text,
-             coalesce(s.relacl, acldefault('s', s.relowner))::text, obj_description(s.oid, 'pg_class'),
-             s.relpersistence::text, format_type(q.seqtypid, NULL), q.seqstart::text, q.seqincrement::text,
+       ARRAY[d.deptype::text, t.oid::regclass::text, pg_catalog.pg_get_userbyid(s.relowner)::text,
+             coalesce(s.relacl, pg_catalog.acldefault('s', s.relowner))::text, pg_catalog.obj_description(s.oid,
+                 'pg_class'),
+             s.relpersistence::text, pg_catalog.format_type(q.seqtypid, NULL), q.seqstart::text, q.seqincrement::text,
              q.seqmin::text, q.seqmax::text, q.seqcache::text, q.seqcycle::text]
   FROM t
-  JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid
+  JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid
                   AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
-  JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-  JOIN pg_sequence q ON q.seqrelid = s.oid
-  JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+  JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+  JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
 UNION ALL
 SELECT 'statistics', n.nspname::text, x.stxname::text,
-       ARRAY[t.oid::regclass::text, pg_get_statisticsobjdef(x.oid), coalesce(x.stxstattarget, -1)::text,
-             pg_get_userbyid(x.stxowner)::text, obj_description(x.oid, 'pg_statistic_ext')]
-  FROM t JOIN pg_statistic_ext x ON x.stxrelid = t.oid JOIN pg_namespace n ON n.oid = x.stxnamespace
+       ARRAY[t.oid::regclass::text, pg_catalog.pg_get_statisticsobjdef(x.oid), coalesce(x.stxstattarget, -1)::text,
+             pg_catalog.pg_get_userbyid(x.stxowner)::text, pg_catalog.obj_description(x.oid, 'pg_statistic_ext')]
+  FROM t JOIN pg_catalog.pg_statistic_ext x ON x.stxrelid = t.oid
+      JOIN pg_catalog.pg_namespace n ON n.oid = x.stxnamespace
 UNION ALL
 -- What a new table never has, so that whatever came to the old one meanwhile shows.
 SELECT 'guest', t.oid::regclass::text, g.name,
        ARRAY[g.what]
   FROM t
  CROSS JOIN LATERAL (
-    SELECT 'trigger' AS what, tgname::text AS name FROM pg_trigger WHERE tgrelid = t.oid AND NOT tgisinternal
+    SELECT 'trigger' AS what, tgname::text AS name FROM pg_catalog.pg_trigger WHERE tgrelid = t.oid AND NOT tgisinternal
     UNION ALL
-    SELECT 'rule', rulename::text FROM pg_rewrite WHERE ev_class = t.oid
+    SELECT 'rule', rulename::text FROM pg_catalog.pg_rewrite WHERE ev_class = t.oid
     UNION ALL
-    SELECT 'policy', polname::text FROM pg_policy WHERE polrelid = t.oid
+    SELECT 'policy', polname::text FROM pg_catalog.pg_policy WHERE polrelid = t.oid
     UNION ALL
-    SELECT 'publication', prpubid::text FROM pg_publication_rel WHERE prrelid = t.oid
+    SELECT 'publication', prpubid::text FROM pg_catalog.pg_publication_rel WHERE prrelid = t.oid
     UNION ALL
-    SELECT 'label', label FROM pg_seclabel WHERE classoid = 'pg_class'::regclass AND objoid = t.oid
+    SELECT 'label', label FROM pg_catalog.pg_seclabel WHERE classoid = 'pg_class'::regclass AND objoid = t.oid
  ) AS g;

@@ -19,15 +19,16 @@ SELECT {table_no}, f.row_id, f.priority
 
 -- name: parent
 -- What the trigger of a foreign key sees of its parent table.
-SELECT c.relkind = 'p', row_security_active(c.oid)
-  FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+SELECT c.relkind = 'p', pg_catalog.row_security_active(c.oid)
+  FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
  WHERE n.nspname = %(schema)s AND c.relname = %(name)s;
 
 -- name: key_groups
 -- Keys of a unique index that several rows share. Keys come first and their rows later, because nothing tells the planner
 -- that shared keys are few.
 CREATE TEMP TABLE pgsluice_key_group ON COMMIT DROP AS
-SELECT {keys}, row_number() OVER () AS group_no FROM {keyed_rows} AS g GROUP BY {keys} HAVING count(*) > 1;
+SELECT {keys}, pg_catalog.row_number() OVER () AS group_no FROM {keyed_rows}
+    AS g GROUP BY {keys} HAVING pg_catalog.count(*) > 1;
 
 -- name: duplicates
 -- Rows with a shared key, with their ordinals. All rows are numbered, but the key expression is evaluated only for rows
@@ -46,7 +47,7 @@ SELECT a.row_id FROM {staged} AS a WHERE EXISTS (SELECT FROM {stored} AS b WHERE
 SELECT EXISTS (
     SELECT FROM {stored} AS b
      WHERE EXISTS (SELECT FROM {staged} AS a WHERE {same})
-       AND ({stored_key}) IN ({staged_keys})
+       AND EXISTS (SELECT FROM {staged_keys} AS m WHERE {matched})
        AND NOT EXISTS (SELECT FROM {staged} AS a WHERE {own} AND {alike}));
 
 -- name: exclude_violations
@@ -74,7 +75,8 @@ EXISTS (SELECT FROM pg_temp.pgsluice_violation_verdict AS w
 
 -- name: several_indexes
 -- Whether the duplicates belong to more than one unique index.
-SELECT (min(table_no), min(index_no)) <> (max(table_no), max(index_no)) FROM pg_temp.pgsluice_duplicate;
+SELECT (pg_catalog.min(table_no), pg_catalog.min(index_no)) <> (pg_catalog.max(table_no), pg_catalog.max(index_no))
+    FROM pg_temp.pgsluice_duplicate;
 
 -- name: contenders
 -- Duplicates that are not excluded; of a single index the first of each group suffices.
@@ -93,7 +95,7 @@ SELECT d.table_no, d.row_id, true
 -- name: exclude_round
 -- One round for several unique indexes: duplicates whose group leader is the first in each of its groups.
 WITH leader AS (
-    SELECT table_no, index_no, group_no, min(ordinal) AS ordinal
+    SELECT table_no, index_no, group_no, pg_catalog.min(ordinal) AS ordinal
       FROM pg_temp.pgsluice_contender GROUP BY table_no, index_no, group_no
 ), later AS MATERIALIZED (
     SELECT DISTINCT c.table_no, c.ordinal
@@ -121,7 +123,8 @@ BEGIN
   CREATE TEMP TABLE pgsluice_kept_key (
     table_no integer, index_no integer, group_no bigint, PRIMARY KEY (table_no, index_no, group_no)
   ) ON COMMIT DROP;
-  FOR r IN SELECT table_no, row_id, array_agg(index_no) AS index_nos, array_agg(group_no) AS group_nos
+  FOR r IN SELECT table_no, row_id, pg_catalog.array_agg(index_no) AS index_nos, pg_catalog.array_agg(group_no)
+      AS group_nos
              FROM pg_temp.pgsluice_contender
             GROUP BY table_no, ordinal, row_id ORDER BY table_no, ordinal LOOP
     IF EXISTS (SELECT FROM unnest(r.index_nos, r.group_nos) AS u (index_no, group_no)
@@ -150,14 +153,14 @@ SELECT d.table_no, d.row_id, d.ordinal, {priority}, k.ordinal
 -- into one number, the ordinal in its last forty bits.
 SELECT row_id, ordinal, (reason >> 40)::integer AS priority,
        nullif(reason & ((1::bigint << 40) - 1), 0) - 1 AS earlier_ordinal
-  FROM (SELECT row_id, max(ordinal) AS ordinal,
-               min((priority::bigint << 40) + coalesce(earlier_ordinal + 1, 0)) AS reason
+  FROM (SELECT row_id, pg_catalog.max(ordinal) AS ordinal,
+               pg_catalog.min((priority::bigint << 40) + coalesce(earlier_ordinal + 1, 0)) AS reason
           FROM pg_temp.pgsluice_violation WHERE table_no = {table_no} GROUP BY row_id) AS r
 
 -- name: share_verdicts
 -- Verdicts of this validation, each once and numbered.
 INSERT INTO pg_temp.pgsluice_verdict
-SELECT (SELECT count(*) FROM pg_temp.pgsluice_verdict) + row_number() OVER (), s.*
+SELECT (SELECT pg_catalog.count(*) FROM pg_temp.pgsluice_verdict) + pg_catalog.row_number() OVER (), s.*
   FROM (SELECT DISTINCT * FROM pg_temp.pgsluice_violation_verdict
         EXCEPT
         SELECT table_no, priority, kind, column_name, constraint_name, sqlstate, message
@@ -194,7 +197,8 @@ UPDATE pg_temp.pgsluice_reject AS q
    SET kind = 'parent', related_table_no = {parent_no}, related_ordinal = g.ordinal
   FROM ({rejected}) AS o
   JOIN {relation} AS r ON r.ctid = o.row_id
-  JOIN (SELECT {parent_columns}, min({parent_ordinal}) AS ordinal FROM {parent_keys} GROUP BY {parent_columns}) AS g
+  JOIN (SELECT {parent_columns}, pg_catalog.min({parent_ordinal}) AS ordinal
+      FROM {parent_keys} GROUP BY {parent_columns}) AS g
     ON {same}
  WHERE q.table_no = {table_no} AND q.ordinal = o.ordinal
    AND (q.kind = 'foreign_key' AND q.constraint_name = {constraint}
@@ -216,7 +220,7 @@ SELECT q.table_no, s.ctid,
 -- Staged rows with violations are banned, with the verdict of the lowest priority.
 INSERT INTO pg_temp.pgsluice_banned
 SELECT w.table_no, o.ordinal, w.kind, w.column_name, w.constraint_name, w.sqlstate, w.message
-  FROM (SELECT r.{ordinal} AS ordinal, min(v.priority) AS priority
+  FROM (SELECT r.{ordinal} AS ordinal, pg_catalog.min(v.priority) AS priority
           FROM pg_temp.pgsluice_violation AS v JOIN {stage} AS r ON r.ctid = v.row_id
          WHERE v.table_no = {table_no} GROUP BY r.{ordinal}) AS o
   JOIN (SELECT DISTINCT * FROM pg_temp.pgsluice_violation_verdict WHERE table_no = {table_no}) AS w

@@ -1,10 +1,12 @@
--- Which texts of a text stage PostgreSQL's input functions accept; see pipeline/validate/values.py.
+-- Which texts of a text stage PostgreSQL's input functions accept; see pipeline/validate/values.py. The input function of
+-- a domain may call functions of the user, so these statements run under the user's path (postgres/search_path.py): every
+-- name in them is qualified.
 
 -- name: find_bad_values
 -- The first column of each row whose input function refuses the text. OFFSET 0 keeps the planner from evaluating the
 -- CASE once for each place that names it.
 CREATE TEMP TABLE pgsluice_bad_value ON COMMIT DROP AS
-SELECT d.{ordinal} AS ordinal, f.column_no, CASE f.column_no {texts} END AS value
+SELECT d.{ordinal} AS ordinal, f.column_no, CASE {texts} END AS value
   FROM {text_stage} AS d
  CROSS JOIN LATERAL (SELECT CASE {first_bad} END AS column_no OFFSET 0) AS f
  WHERE f.column_no IS NOT NULL;
@@ -14,8 +16,8 @@ SELECT d.{ordinal} AS ordinal, f.column_no, CASE f.column_no {texts} END AS valu
 -- times as long as asking whether the text is valid.
 INSERT INTO pg_temp.pgsluice_reject (table_no, ordinal, kind, column_name, sqlstate, message)
 SELECT {table_no}, w.ordinal, 'value', {column}, (w.error).sql_error_code, (w.error).message
-  FROM (SELECT ordinal, pg_input_error_info(value, {type}) AS error
-          FROM pg_temp.pgsluice_bad_value WHERE column_no = {column_no} OFFSET 0) AS w;
+  FROM (SELECT ordinal, pg_catalog.pg_input_error_info(value, {type}) AS error
+          FROM pg_temp.pgsluice_bad_value WHERE column_no OPERATOR(pg_catalog.=) {column_no} OFFSET 0) AS w;
 
 -- name: move_to_stage
 -- Accepted rows of the text stage, converted by the input functions of their columns. Both OFFSET 0 are fences. Without
@@ -25,7 +27,8 @@ INSERT INTO {stage}
 SELECT (v.converted).*
   FROM (SELECT * FROM {text_stage} AS r
          WHERE NOT EXISTS (SELECT FROM pg_temp.pgsluice_reject AS q
-                            WHERE q.table_no = {table_no} AND q.ordinal = r.{ordinal})
+                            WHERE q.table_no OPERATOR(pg_catalog.=) {table_no}
+                              AND q.ordinal OPERATOR(pg_catalog.=) r.{ordinal})
         OFFSET 0) AS d
  CROSS JOIN LATERAL (SELECT ({record})::{stage} AS converted OFFSET 0) AS v;
 
@@ -33,12 +36,13 @@ SELECT (v.converted).*
 -- Key columns of the rejected rows of the text stage.
 SELECT r.{ordinal}, {keys}
   FROM {text_stage} AS r
- WHERE EXISTS (SELECT FROM pg_temp.pgsluice_reject AS q WHERE q.table_no = {table_no} AND q.ordinal = r.{ordinal});
+ WHERE EXISTS (SELECT FROM pg_temp.pgsluice_reject AS q
+                WHERE q.table_no OPERATOR(pg_catalog.=) {table_no} AND q.ordinal OPERATOR(pg_catalog.=) r.{ordinal});
 
 -- name: convert_one_by_one
 -- A PL/pgSQL program that converts each row of the text stage in a block of its own and makes a reject of each row that
 -- cannot be converted, with the first column that refuses its text.
-DECLARE d record; v {stage}; code text; words text; field text;
+DECLARE d pg_catalog.record; v {stage}; code pg_catalog.text; words pg_catalog.text; field pg_catalog.text;
 BEGIN
   FOR d IN SELECT * FROM {text_stage} ORDER BY {ordinal} LOOP
     BEGIN
@@ -57,12 +61,12 @@ END
 -- name: convert_one_column
 -- A part of convert_one_by_one: does this column refuse its text? The other columns are NULL meanwhile, which a domain
 -- among them may refuse as well.
-      IF field = '' AND d.{column} IS NOT NULL THEN
+      IF field OPERATOR(pg_catalog.=) '' AND d.{column} IS NOT NULL THEN
         BEGIN {convert} EXCEPTION WHEN OTHERS THEN field := {name}; END;
       END IF;
 
 -- name: convert_one_null
 -- A part of convert_one_by_one: does the domain of this column refuse NULL?
-      IF field = '' AND d.{column} IS NULL THEN
+      IF field OPERATOR(pg_catalog.=) '' AND d.{column} IS NULL THEN
         BEGIN PERFORM CAST(NULL AS {type}); EXCEPTION WHEN OTHERS THEN field := {name}; END;
       END IF;

@@ -13,13 +13,13 @@ SELECT {counts} FROM {table};
 -- name: kind
 -- The kind of a relation: pg_class.relkind.
 SELECT c.relkind::text
-  FROM pg_class c
-  JOIN pg_namespace n ON n.oid = c.relnamespace
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = %(schema)s AND c.relname = %(name)s;
 
 -- name: orphans
 -- Counts the rows whose parent row does not exist, and the rows where some columns of the foreign key are NULL and
 -- others are not.
-SELECT count(*) FILTER (WHERE {filled} AND NOT EXISTS (SELECT FROM {parent} AS parent WHERE {matches})),
-       count(*) FILTER (WHERE NOT ({filled}) AND NOT ({empty}))
+SELECT pg_catalog.count(*) FILTER (WHERE {filled} AND NOT EXISTS (SELECT FROM {parent} AS parent WHERE {matches})),
+       pg_catalog.count(*) FILTER (WHERE NOT ({filled}) AND NOT ({empty}))
   FROM {child} AS child;

@@ -235,7 +235,7 @@ def test_rights(way: str, grants: str, role: str, conn: psycopg.Connection, db: 
     (tmp_path / "c.csv").write_text("id,p,more\n2,2,\n3,33,\n4,,\n")
     loader = make_conninfo(db, user=role, password="x")
     result = pgsluice.load(tmp_path / "c.csv", database_url=loader, max_rejects="all")
-    assert [r.line for r in pgsluice.reject_rows(result.run_id, database_url=db)] == [3]
+    assert [r.line for r in pgsluice.reject_rows(result.run_id, database_url=loader)] == [3]
     assert conn.execute("SELECT DISTINCT triggers FROM c WHERE id > 1").fetchall() == [(way,)]
 
 
@@ -249,7 +249,7 @@ def test_a_parent_in_a_schema_that_is_closed(role: str, conn: psycopg.Connection
     (tmp_path / "c.csv").write_text("id,p\n1,1\n2,2\n3,1\n")
     loader = make_conninfo(db, user=role, password="x")
     result = pgsluice.load(tmp_path / "c.csv", database_url=loader, max_rejects="all")
-    found = [(r.line, r.kind) for r in pgsluice.reject_rows(result.run_id, database_url=db)]
+    found = [(r.line, r.kind) for r in pgsluice.reject_rows(result.run_id, database_url=loader)]
     assert found == [(3, "foreign_key")]
 
 

@@ -62,7 +62,9 @@ def insert_by_bisecting(conn: psycopg.Connection, table_run: TableRun) -> Bisect
     if table_run.merge_key:
         store_duplicate_keys(conn, table_run)
     stage, ordinal = table_run.scratch.stage, table_run.ordinal
-    window = sql.SQL(" AND {} BETWEEN sl_lo AND sl_hi").format(sql.Identifier("s", table_run.scratch.ordinal))
+    window = sql.SQL(" AND {0} OPERATOR(pg_catalog.>=) sl_lo AND {0} OPERATOR(pg_catalog.<=) sl_hi").format(
+        sql.Identifier("s", table_run.scratch.ordinal)
+    )
     update, lost = update_statement(table_run, window), swallowed(table_run, window)
     body = compose(
         "apply",

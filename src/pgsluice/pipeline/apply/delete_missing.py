@@ -14,6 +14,8 @@ from pgsluice.pipeline.apply.merge_sql import ACTIONS, keys_equal
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.capabilities import has_triggers_or_rules, key_indexes
 from pgsluice.postgres.planner_hints import execute_examined
+from pgsluice.postgres.search_path import user_path
+from pgsluice.postgres.sql_fragments import keys_match, qualified_type
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.sql import compose
 from pgsluice.text import pluralize
@@ -185,7 +187,8 @@ def _missing(table_run: TableRun) -> sql.Composable:
         )
     if scratch.rejected_keys_made:
         same = sql.SQL(" AND ").join(
-            sql.SQL("g.{c} = t.{c}::text").format(c=sql.Identifier(c)) for c in table_run.merge_key
+            sql.SQL("g.{c} OPERATOR(pg_catalog.=) t.{c}::pg_catalog.text").format(c=sql.Identifier(c))
+            for c in table_run.merge_key
         )
         parts.append(sql.SQL("NOT EXISTS (SELECT FROM {} AS g WHERE {})").format(scratch.rejected_keys, same))
     return sql.SQL(" AND ").join(parts)
@@ -211,19 +214,18 @@ def _unreadable_keys(conn: psycopg.Connection, table_run: TableRun) -> sql.Compo
     if scratch.rejected_keys_made and conn.info.server_version >= 160000:
         # A record with several faults has a verdict on the first only.
         bad = sql.SQL(" OR ").join(
-            sql.SQL("NOT pg_input_is_valid(k.{}, {})").format(sql.Identifier(c.name), sql.Literal(c.type_sql))
+            sql.SQL("NOT pg_catalog.pg_input_is_valid(k.{}, {})").format(
+                sql.Identifier(c.name), sql.Literal(qualified_type(c.type_sql))
+            )
             for c in columns
         )
         parts.append(sql.SQL("SELECT {} FROM {} AS k WHERE {}").format(table_run.ordinal, scratch.rejected_keys, bad))
-    return sql.SQL("SELECT count(*) FROM ({}) AS b").format(sql.SQL(" UNION ").join(parts))
+    return sql.SQL("SELECT pg_catalog.count(*) FROM ({}) AS b").format(sql.SQL(" UNION ").join(parts))
 
 
 def _references_parent(fk: Constraint, parent: str) -> sql.Composed:
     """The condition that the row ``c`` references the row ``parent``."""
-    return sql.SQL(" AND ").join(
-        sql.SQL("{} = {}").format(sql.Identifier("c", own), sql.Identifier(parent, there))
-        for own, there in zip(fk.columns, fk.referenced_columns, strict=True)
-    )
+    return keys_match(fk, parent, "c")
 
 
 def _references(referrer: Referrer, parents: sql.Identifier, *, arriving: bool = False) -> sql.Composed:
@@ -239,7 +241,7 @@ def _references(referrer: Referrer, parents: sql.Identifier, *, arriving: bool =
 def _exist(conn: psycopg.Connection, rows: sql.Composed) -> bool:
     # Not EXISTS: for EXISTS the planner expects a row soon and takes a nested loop; where no row exists among three
     # million, that loop visits all pairs.
-    statement = sql.SQL("SELECT count(*) > 0 FROM ({}) AS x").format(rows)
+    statement = sql.SQL("SELECT pg_catalog.count(*) > 0 FROM ({}) AS x").format(rows)
     return execute_examined(conn, statement).fetchone() == (True,)
 
 
@@ -248,7 +250,8 @@ def _delete(conn: psycopg.Connection, table_run: TableRun, condition: sql.Compos
     try:
         with conn.transaction():
             deletion = sql.SQL("DELETE FROM {} AS t WHERE {}").format(table, condition)
-            deleted = execute_examined(conn, deletion).rowcount
+            with user_path(conn):
+                deleted = execute_examined(conn, deletion).rowcount
             table_run.counts.deleted += deleted
             rows = sql.SQL("SELECT FROM {} AS t WHERE {}").format(table, condition)
             if has_triggers_or_rules(conn, table_run.table.oid) and _exist(conn, rows):

@@ -22,6 +22,7 @@ from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.reject_rows import reject_refused
 from pgsluice.postgres.copy import ListeningWriter
+from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sqlstate import is_row_error
 
 _PIECE = 1 << 18
@@ -82,7 +83,8 @@ def _copy_stage(conn: psycopg.Connection, table_run: TableRun, form: str) -> int
     with tempfile.TemporaryFile() as rows, conn.transaction():
         with conn.cursor().copy(source) as copy:
             rows.writelines(copy)
-        count = _copy_file(conn, target, rows)
+        with user_path(conn, table_run.runs_user_functions):
+            count = _copy_file(conn, target, rows)
         if count != table_run.counts.staged:
             raise psycopg.errors.DataException(f"{count} rows instead of {table_run.counts.staged}")
         return count
@@ -100,10 +102,10 @@ def _copy_file(conn: psycopg.Connection, statement: sql.Composed, rows: IO[bytes
 @contextmanager
 def _faithful_text(conn: psycopg.Connection) -> Iterator[None]:
     """Sets the settings for a block; if the transaction fails meanwhile, its rollback restores them."""
-    before = {name: conn.execute("SELECT current_setting(%s)", (name,)).fetchone() for name in _FAITHFUL}
+    before = {name: conn.execute("SELECT pg_catalog.current_setting(%s)", (name,)).fetchone() for name in _FAITHFUL}
     for name, value in _FAITHFUL.items():
-        conn.execute("SELECT set_config(%s, %s, true)", (name, value))
+        conn.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, value))
     yield
     for name, row in before.items():
         assert row is not None
-        conn.execute("SELECT set_config(%s, %s, true)", (name, row[0]))
+        conn.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, row[0]))

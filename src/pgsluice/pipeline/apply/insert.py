@@ -22,6 +22,7 @@ from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.parent_check import lock_parents, triggers_disabled
 from pgsluice.postgres.capabilities import may_swallow_rows, only_insert_decides
 from pgsluice.postgres.planner_hints import FENCE, execute_examined, execute_without_loops, scan_is_cheap
+from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sqlstate import is_row_error
 from pgsluice.source.typed.ordinals import OrdinalRanges
 from pgsluice.sql import compose
@@ -37,7 +38,7 @@ def check_statements(conn: psycopg.Connection, table_run: TableRun) -> None:
     """
     for statement in (update_statement(table_run, ALL_ROWS), insert_statement(table_run, ALL_ROWS)):
         if statement is not None:
-            conn.execute(sql.SQL("EXPLAIN {}").format(statement))
+            _execute(conn, sql.SQL("EXPLAIN {}").format(statement))
 
 
 def insert_tables(
@@ -105,7 +106,7 @@ def _insert_one(conn: psycopg.Connection, table_run: TableRun, bulk_keys: bool, 
     if have_parents is False and not validated:
         raise psycopg.errors.ForeignKeyViolation
     with triggers_disabled(conn) if have_parents else nullcontext():
-        return updated, conn.execute(insert_statement(table_run, ALL_ROWS, new)).rowcount
+        return updated, _execute(conn, insert_statement(table_run, ALL_ROWS, new)).rowcount
 
 
 def _insert_together(conn: psycopg.Connection, group: Sequence[TableRun]) -> list[tuple[int, int]]:
@@ -123,7 +124,7 @@ def _insert_together(conn: psycopg.Connection, group: Sequence[TableRun]) -> lis
                 continue
             name = sql.Identifier(f"pgsluice_{len(parts)}")
             parts.append(sql.SQL("{} AS ({} RETURNING 1)").format(name, statement))
-            counts.append(sql.SQL("(SELECT count(*) FROM {})").format(name))
+            counts.append(sql.SQL("(SELECT pg_catalog.count(*) FROM {})").format(name))
     comma = sql.SQL(", ")
     statement = sql.SQL("WITH {} SELECT {}").format(comma.join(parts), comma.join(counts))
     row = _write(conn, group, statement).fetchone()
@@ -131,17 +132,24 @@ def _insert_together(conn: psycopg.Connection, group: Sequence[TableRun]) -> lis
     return list(zip(row[::2], row[1::2], strict=True))
 
 
+def _execute(conn: psycopg.Connection, statement: sql.Composed) -> psycopg.Cursor[Any]:
+    """Executes a statement that writes rows of the user's tables. Triggers and defaults run under the user's path."""
+    with user_path(conn):
+        return conn.execute(statement)
+
+
 def _write(conn: psycopg.Connection, group: Sequence[TableRun], statement: sql.Composed) -> psycopg.Cursor[Any]:
     """Executes a statement that joins the rows of a group with its tables and writes to them.
 
-    The queries of user-defined triggers would be planned with nested loops off as well, and their plans would stay in
-    the session. So nested loops are off for a table with triggers only if the plan shows that they must be.
+    Triggers and defaults run under the user's path. The queries of user-defined triggers would be planned with nested
+    loops off as well, and their plans would stay in the session. So nested loops are off for a table with triggers only
+    if the plan shows that they must be.
     """
     rows = max(t.counts.staged for t in group)
     fires = any(only_insert_decides(t.table) for t in group)
-    if not fires and all(scan_is_cheap(conn, rows, t.table.name) for t in group):
-        return execute_without_loops(conn, statement)
-    return execute_examined(conn, statement, rows)
+    cheap = not fires and all(scan_is_cheap(conn, rows, t.table.name) for t in group)
+    with user_path(conn):
+        return execute_without_loops(conn, statement) if cheap else execute_examined(conn, statement, rows)
 
 
 def _complete(conn: psycopg.Connection, table_run: TableRun, inserted: int) -> bool:

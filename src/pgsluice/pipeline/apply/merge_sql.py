@@ -25,6 +25,7 @@ from pgsluice.postgres.planner_hints import (
     planner_setting_off,
     scan_is_cheap,
 )
+from pgsluice.postgres.sql_fragments import equal
 from pgsluice.sql import compose
 
 ACTIONS = re.compile(r" ON DELETE (CASCADE|SET NULL|SET DEFAULT)")
@@ -37,7 +38,8 @@ ALL_ROWS = sql.SQL("")
 def keys_equal(table_run: TableRun, left: str, right: str) -> sql.Composed:
     """The condition that two rows have the same merge key."""
     return sql.SQL(" AND ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(left, c), sql.Identifier(right, c)) for c in table_run.merge_key
+        equal(table_run.table.column(c).equality, sql.Identifier(left, c), sql.Identifier(right, c))
+        for c in table_run.merge_key
     )
 
 
@@ -86,7 +88,7 @@ def _differs(columns: Sequence[str]) -> sql.Composed:
     without an equality operator (json, point) can be compared as well.
     """
     old, new = (sql.SQL(", ").join(sql.Identifier(alias, c) for c in columns) for alias in "ts")
-    return sql.SQL("ROW({})::record *<> ROW({})::record").format(old, new)
+    return sql.SQL("ROW({})::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW({})::pg_catalog.record").format(old, new)
 
 
 def update_statement(

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from pgsluice.errors import FileError
+from pgsluice.errors import DatabaseError, FileError
 from pgsluice.ledger.advisory_locks import RUN_LOCK_CLASS
 from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import FileRun, TableRun
@@ -40,9 +40,23 @@ class Checkpoints:
         self._run_id = run_id
         with self.conn.transaction():
             # Two resumable runs may be the first at the same time: one of them creates the table, the other waits.
-            self.conn.execute("SELECT pg_advisory_xact_lock(%s, 0)", (_CREATION_LOCK_CLASS,))
+            self.conn.execute("SELECT pg_catalog.pg_advisory_xact_lock(%s, 0)", (_CREATION_LOCK_CLASS,))
             self.conn.execute(query("checkpoint", "create"))
             self.conn.execute(compose("scratch", "create_faults", faults=self.faults))
+            self._refuse_foreign()
+
+    def _refuse_foreign(self) -> None:
+        """Checks that no other role has made a stage of the run, whose triggers would run with the rights of this role.
+
+        :raises DatabaseError: another role has.
+        """
+        found = self.conn.execute(query("checkpoint", "foreign_stage"), {"run_id": self._run_id}).fetchone()
+        if found is not None:
+            raise DatabaseError(
+                f"table pgsluice.{found[0]} of role {found[1]} has the name of a stage of run {self._run_id} and is not"
+                " a table that this role can trust",
+                f"As a superuser: DROP TABLE pgsluice.{found[0]}; then load again",
+            )
 
     def close(self) -> None:
         """Closes the connection. The stages stay."""
@@ -133,7 +147,7 @@ class Checkpoints:
         ):
             held = 0
             if made:
-                row = self.conn.execute(sql.SQL("SELECT count(*) FROM {}").format(relation)).fetchone()
+                row = self.conn.execute(sql.SQL("SELECT pg_catalog.count(*) FROM {}").format(relation)).fetchone()
                 held = row[0] if row else 0
             if held != expected:
                 return False
@@ -150,7 +164,9 @@ class Checkpoints:
         scratch.forget_stages()
 
     def _exists(self, table: sql.Identifier) -> bool:
-        row = self.conn.execute("SELECT to_regclass(%s) IS NOT NULL", (table.as_string(self.conn),)).fetchone()
+        row = self.conn.execute(
+            "SELECT pg_catalog.to_regclass(%s) IS NOT NULL", (table.as_string(self.conn),)
+        ).fetchone()
         return bool(row and row[0])
 
 

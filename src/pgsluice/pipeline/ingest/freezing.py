@@ -53,4 +53,4 @@ def shield_sequences(conn: psycopg.Connection, table_run: TableRun) -> None:
             row = conn.execute(sql.SQL("SELECT last_value, is_called FROM {}").format(sequence)).fetchone()
             assert row is not None
             conn.execute(sql.SQL("ALTER SEQUENCE {} RESTART WITH {}").format(sequence, sql.Literal(row[0])))
-            conn.execute("SELECT setval(%s::regclass, %s, %s)", (column.owned_sequence, *row))
+            conn.execute("SELECT pg_catalog.setval(%s::regclass, %s, %s)", (column.owned_sequence, *row))

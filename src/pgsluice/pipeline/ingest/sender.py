@@ -24,6 +24,7 @@ from pgsluice.pipeline.ingest.text_rows import TextRows, forbidden_nulls, ordina
 from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.copy import BinaryEncoder, copy_as_is, copy_batch, copy_in, copy_statement, csv_bytes
+from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.source.blocks import Block, Fault
 from pgsluice.source.typed.duckdb_reader import Chunk
@@ -214,7 +215,8 @@ class CopySender:
         table_run = batch.table_run
         if _freezes(batch) if frozen is None else frozen:
             try:
-                return copy()
+                with user_path(self._conn, table_run.runs_user_functions):
+                    return copy()
             except psycopg.Error as error:
                 if not is_row_error(error):
                     raise
@@ -222,7 +224,7 @@ class CopySender:
                 raise FallBack(table_run.table.name, f"a row is refused: {primary_message(error)}", retreat) from error
         while True:
             try:
-                with self._conn.transaction():
+                with self._conn.transaction(), user_path(self._conn, table_run.runs_user_functions):
                     return copy()
             except psycopg.Error as error:
                 if not is_row_error(error):

@@ -82,7 +82,7 @@ class TextRows:
         """Whether the database's encoding has all characters of the text."""
         try:
             with self._conn.transaction():
-                self._conn.execute("SELECT %s::text", (text,))
+                self._conn.execute("SELECT %s::pg_catalog.text", (text,))
             return True
         except psycopg.Error as error:
             if not is_row_error(error):

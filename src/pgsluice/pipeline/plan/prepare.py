@@ -27,8 +27,10 @@ from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
 from pgsluice.pipeline.plan.table_locks import check_privileges, lock_holders, lock_tables, notice_lost_client
 from pgsluice.pipeline.state import TableRun, new_table_run
 from pgsluice.postgres import schema_file
+from pgsluice.postgres.capabilities import may_run_functions, tables_with_user_functions
 from pgsluice.postgres.catalog import read_tables, require_schema
 from pgsluice.postgres.connect import where
+from pgsluice.postgres.search_path import choose_schema, current_schema
 from pgsluice.source.corrections import Corrections
 from pgsluice.sql import query
 
@@ -82,6 +84,7 @@ class Preparation:
         self.table_runs: list[TableRun] = []
         self.oids: list[int] = []
         self._applied: schema_file.SchemaApplied | None = None
+        self._schema: str | None = None
 
     def prepare(self, files: Sequence[SourceFile]) -> Plan:
         """Applies the schema file, locks the tables and plans the load.
@@ -97,7 +100,7 @@ class Preparation:
         # Deferrable constraints are checked at once: a verdict is wanted while its row is known.
         main.execute("SET CONSTRAINTS ALL IMMEDIATE")
         if options.into:
-            main.execute("SELECT set_config('search_path', quote_ident(%s), true)", (options.into,))
+            choose_schema(main, options.into)
         existing: set[int] | None = None
         if options.schema_file:
             existing = {oid for (oid,) in main.execute(query("plan", "ordinary_tables"))}
@@ -106,10 +109,17 @@ class Preparation:
                 # Lasting stages are created on another connection, which must see the tables.
                 main.commit()
                 return self.prepare(files)
+        # Looked up once for all plans, because that takes a round trip.
+        self._schema = options.into or current_schema(main)
         plan = self._plan_under_locks(files)
         # The tables are locked. What may still have to wait a moment (a row of the ledger, a catalog) waits.
         self._limit_waits(options.lock_timeout)
         self.table_runs = _new_table_runs(plan)
+        with_functions = tables_with_user_functions(
+            main, [t.table.oid for t in self.table_runs if may_run_functions(t.table)]
+        )
+        for table_run in self.table_runs:
+            table_run.runs_user_functions = table_run.table.oid in with_functions
         self._allow_freezing(existing)
         if self._replay:
             for file in (f for t in self.table_runs for f in t.files):
@@ -124,7 +134,7 @@ class Preparation:
         # Runs exclude each other by advisory locks before they read the tables, because PostgreSQL's functions that
         # describe a table wait for a session that has the table locked.
         with mention_schema_file(self._applied, options.schema_file):
-            names = target_tables(main, options, files, self._schemas, details=False)
+            names = target_tables(main, options, files, self._schema, self._schemas, details=False)
             held, complete = fed_tables(files, names, options.tables)
             self.oids = sorted(held)
         if not complete:
@@ -160,7 +170,7 @@ class Preparation:
             table_run.may_freeze = table_run.strategy is Strategy.IN_PLACE and (created or all_empty)
 
     def _limit_waits(self, seconds: float) -> None:
-        self._main.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(seconds * 1000)}ms",))
+        self._main.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (f"{int(seconds * 1000)}ms",))
 
     def _lock_against_other_runs(self, oids: Sequence[int]) -> None:
         lock_against_other_runs(self._main, oids, no_wait=self._options.no_wait, listen=self._listen)
@@ -181,7 +191,7 @@ class Preparation:
 
     def _plan(self, files: Sequence[SourceFile]) -> Plan:
         with mention_schema_file(self._applied, self._options.schema_file):
-            tables = target_tables(self._main, self._options, files, self._schemas)
+            tables = target_tables(self._main, self._options, files, self._schema, self._schemas)
             if self._options.resumable:
                 tables = _add_obstacle(tables, ObstacleKind.RESUMABLE, "the run is to be resumable")
             if self._lessons.stages:
@@ -217,12 +227,14 @@ def target_tables(
     conn: psycopg.Connection,
     options: LoadOptions,
     files: Sequence[SourceFile],
+    schema: str | None,
     schemas: Collection[str] = (),
     *,
     details: bool = True,
 ) -> tuple[Table, ...]:
     """The tables that a load may feed: the tables of its schema, and of other schemas that ``--table`` names.
 
+    :param schema: the schema of the load; None if no schema of the user's path exists.
     :param schemas: further schemas.
     :param details: read the definitions of the tables that the files feed; of all others the names are enough.
     :raises MappingError: a file has no table.
@@ -231,12 +243,12 @@ def target_tables(
         require_schema(conn, options.into)
 
     def read(only: Collection[int]) -> tuple[Table, ...]:
-        tables = read_tables(conn, options.into, only)
+        tables = read_tables(conn, schema, only) if schema is not None else ()
         known = {t.name.schema for t in tables}
-        for schema in (*schemas, *(split_name(name)[0] for name, _ in options.tables)):
-            if schema is not None and schema not in known:
-                known.add(schema)
-                tables += read_tables(conn, schema, only)
+        for other in (*schemas, *(split_name(name)[0] for name, _ in options.tables)):
+            if other is not None and other not in known:
+                known.add(other)
+                tables += read_tables(conn, other, only)
         return tables
 
     names = read(())

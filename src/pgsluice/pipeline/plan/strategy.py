@@ -120,7 +120,7 @@ def _swap_obstacles(
 ) -> dict[TableName, str]:
     """The first reason against swapping each table."""
     oids = [p.table.oid for p in plans]
-    rows = conn.execute(query("swap", "obstacles"), {"oids": oids}).fetchall()
+    rows = conn.execute(query("swap_obstacles", "obstacles"), {"oids": oids}).fetchall()
     found: dict[TableName, str] = {}
     for p in plans:
         lacking = _first_missing_column(p)

@@ -114,7 +114,7 @@ class ShadowTables:
         with clock.phase("analyze", table_run.name):
             analyze(conn, shadow.relation)
         with clock.phase("count", table_run.name):
-            row = conn.execute(sql.SQL("SELECT count(*) FROM ONLY {}").format(table_run.relation)).fetchone()
+            row = conn.execute(sql.SQL("SELECT pg_catalog.count(*) FROM ONLY {}").format(table_run.relation)).fetchone()
             assert row is not None
             table_run.counts.deleted = int(row[0])
 

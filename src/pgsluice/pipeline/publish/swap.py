@@ -145,7 +145,7 @@ class Swap:
     def _difference(self, before: Portrait, after: Portrait) -> FallBack:
         key = next(k for k in sorted({*before, *after}) if before.get(k) != after.get(k))
         sort, owner, name = key
-        shadow = next((s for s in self._shadows if str(s.old.name) == owner), self._shadows[0])
+        shadow = next((s for s in self._shadows if s.old.name.called(owner)), self._shadows[0])
         reason = f"{sort} {name} changed meanwhile or cannot be kept"
         return FallBack(shadow.old.name, reason, Retreat.NO_SWAP)
 
@@ -182,7 +182,9 @@ class Swap:
             own = sql.Identifier(row["schema"], row["name"])
             if row["identity"]:
                 new = row["new"]
-                parts.append(sql.SQL("SELECT setval({}, last_value, is_called) FROM {}").format(sql.Literal(new), own))
+                parts.append(
+                    sql.SQL("SELECT pg_catalog.setval({}, last_value, is_called) FROM {}").format(sql.Literal(new), own)
+                )
                 late.append(sql.SQL("ALTER SEQUENCE {} RENAME TO {}").format(sql.SQL(new), sql.Identifier(row["name"])))
             else:
                 column = sql.Identifier(shadow.table.name.schema, shadow.table.name.name, row["column"])

@@ -129,7 +129,7 @@ def _same_table(conn: psycopg.Connection, run_id: int, file: FileToReplay) -> No
     """Raises MappingError if the table of the file is no longer the table that the run loaded."""
     name = TableName(file.table_schema, file.table_name)
     row = conn.execute(
-        "SELECT c.oid::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        "SELECT c.oid::bigint FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname = %s AND c.relname = %s",
         (name.schema, name.name),
     ).fetchone()

@@ -14,6 +14,7 @@ from pgsluice.pipeline.validate.rejected_keys import key_texts, name_parents, ne
 from pgsluice.pipeline.validate.row_numbers import lack_ordinals, numbered, validated_relation
 from pgsluice.pipeline.validate.violations import Violations
 from pgsluice.postgres.planner_hints import execute_examined, execute_without_loops
+from pgsluice.postgres.search_path import user_path
 from pgsluice.sql import compose, query
 
 
@@ -138,11 +139,12 @@ def _remove(conn: psycopg.Connection, table_run: TableRun, rejected: sql.Composa
     conn.execute(sql.SQL("TRUNCATE ONLY {}").format(table_run.relation))
     if not stay:
         return landed
-    kept = conn.execute(
-        sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}").format(
-            table_run.relation, columns, columns, REMAINING
-        )
-    ).rowcount
+    with user_path(conn, table_run.runs_user_functions):
+        kept = conn.execute(
+            sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}").format(
+                table_run.relation, columns, columns, REMAINING
+            )
+        ).rowcount
     conn.execute(sql.SQL("DROP TABLE {}").format(REMAINING))
     return landed - kept
 

@@ -44,7 +44,7 @@ def rank(conn: psycopg.Connection, table_run: TableRun, staged: bool) -> Rank:
     if staged:
         return Rank(sql.SQL("{} AS rank").format(table_run.ordinal), sql.SQL("rank"), sql.SQL(""))
     conn.execute("SET LOCAL synchronize_seqscans = off")
-    column = sql.SQL("row_number() OVER () AS rank")
+    column = sql.SQL("pg_catalog.row_number() OVER () AS rank")
     ranges = table_run.row_map
     if len(ranges) == 1:
         first, ordinal = next(iter(ranges))

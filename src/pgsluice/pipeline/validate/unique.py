@@ -5,6 +5,7 @@ Which of the duplicates stays is decided in :mod:`~pgsluice.pipeline.validate.el
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from psycopg import sql
 
 from pgsluice.model import Index, RejectKind, Verdict
 from pgsluice.pipeline.scratch import DUPLICATE, KEY_GROUP
+from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.row_numbers import rank
 from pgsluice.pipeline.validate.violations import TRIGGER, UNIQUE, Violations
 from pgsluice.postgres.capabilities import unique_indexes
@@ -24,6 +26,7 @@ from pgsluice.postgres.planner_hints import (
     fence,
     planner_setting_off,
 )
+from pgsluice.postgres.sql_fragments import equal, equal_or_null
 from pgsluice.sql import compose
 
 
@@ -88,8 +91,18 @@ class _IndexKeys:
     @property
     def same(self) -> sql.Composed:
         """The rows ``a`` and ``b`` have the same key."""
-        equal = " IS NOT DISTINCT FROM " if self.index.nulls_not_distinct else " = "
-        return sql.SQL(" AND ").join(sql.SQL(f"a.{{0}}{equal}b.{{0}}").format(n) for n in self.names)
+        return self._same(equal_or_null if self.index.nulls_not_distinct else equal)
+
+    @property
+    def alike(self) -> sql.Composed:
+        """The rows ``a`` and ``b`` have the same key, NULLs included."""
+        return self._same(equal_or_null)
+
+    def _same(self, compare: Callable[[str, sql.Composable, sql.Composable], sql.Composed]) -> sql.Composed:
+        return sql.SQL(" AND ").join(
+            compare(equality, sql.SQL("a.{}").format(n), sql.SQL("b.{}").format(n))
+            for equality, n in zip(self.index.equality, self.names, strict=True)
+        )
 
     def rows(self, relation: sql.Composable, *further: sql.Composable) -> sql.Composable:
         """A subquery for the rows of a relation that the index contains: ``row_id``, the keys, further columns."""
@@ -151,7 +164,7 @@ def _find_stored(violations: Violations, keys: _IndexKeys, priority: int) -> Non
     further: list[sql.Composable] = []
     if match:
         further = [sql.SQL("{} AS m{}").format(m, sql.SQL(str(i))) for i, m in enumerate(match)]
-        own = sql.SQL(" AND ").join(sql.SQL(f"a.m{i} = b.m{i}") for i in range(len(match)))
+        own = _same_match(table_run, "a", "b")
         same = sql.SQL("{} AND NOT ({})").format(same, own)
     table = table_run.relation if table_run.table.kind != "r" else sql.SQL("ONLY {}").format(table_run.relation)
     staged, stored = keys.rows(violations.relation, *further), keys.rows(table, *further)
@@ -172,11 +185,19 @@ def _find_stored(violations: Violations, keys: _IndexKeys, priority: int) -> Non
         stored=stored,
         staged=staged,
         same=same,
-        stored_key=sql.SQL(", ").join(sql.SQL(f"b.m{i}") for i in range(len(match))),
-        staged_keys=sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(match), violations.relation),
+        staged_keys=sql.SQL("(SELECT {} FROM {})").format(sql.SQL(", ").join(further), violations.relation),
+        matched=_same_match(table_run, "m", "b"),
         own=own,
-        alike=sql.SQL(" AND ").join(sql.SQL("a.{0} IS NOT DISTINCT FROM b.{0}").format(n) for n in keys.names),
+        alike=keys.alike,
     )
     if execute_examined(violations.conn, moves_away, violations.rows).fetchone() == (True,):
         # The order of the rows decides whether the stored row gives its key up in time.
         violations.incomplete = True
+
+
+def _same_match(table_run: TableRun, left: str, right: str) -> sql.Composed:
+    """The rows ``left`` and ``right`` have the same merge key; ``m0``, ``m1`` ... are its columns."""
+    columns = [table_run.table.column(name) for name in table_run.merge_key]
+    return sql.SQL(" AND ").join(
+        equal(c.equality, sql.SQL(f"{left}.m{i}"), sql.SQL(f"{right}.m{i}")) for i, c in enumerate(columns)
+    )

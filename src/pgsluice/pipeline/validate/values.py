@@ -12,8 +12,12 @@ from pgsluice.pipeline.scratch import BAD_VALUE
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.rejected_keys import key_texts, store_keys
 from pgsluice.postgres.planner_hints import execute_examined
+from pgsluice.postgres.search_path import user_path
+from pgsluice.postgres.sql_fragments import qualified_type
 from pgsluice.postgres.sqlstate import is_row_error, not_row_error_sql
 from pgsluice.sql import compose
+
+_CONCATENATE = sql.SQL("OPERATOR(pg_catalog.||)")
 
 
 def convert_texts(conn: psycopg.Connection, table_run: TableRun) -> None:
@@ -24,21 +28,25 @@ def convert_texts(conn: psycopg.Connection, table_run: TableRun) -> None:
     a block of its own. The conversion reads the row as the stage's row type: ``record_in`` gives each field to its
     column's input function together with the column's type modifier, as COPY does, so a text too long for
     ``varchar(3)`` is refused and not cut as by a cast.
+
+    The user's path is in force, because the CHECK of a domain may call a function of the user, and because a message of
+    PostgreSQL names a type with its schema where the path requires it.
     """
     scratch = table_run.scratch
     scratch.ensure_stage(conn)
     moved = None
     if conn.info.server_version >= 160000:
         try:
-            with conn.transaction():
+            with conn.transaction(), user_path(conn):
                 _reject_in_sets(conn, table_run)
                 moved = _move_to_stage(conn, table_run)
         except psycopg.Error as error:
             if not is_row_error(error):
                 raise
     if moved is None:
-        _reject_one_by_one(conn, table_run)
-        moved = _move_to_stage(conn, table_run)
+        with user_path(conn):
+            _reject_one_by_one(conn, table_run)
+            moved = _move_to_stage(conn, table_run)
     table_run.counts.staged += moved
     store_keys(
         conn,
@@ -66,13 +74,16 @@ def _reject_in_sets(conn: psycopg.Connection, table_run: TableRun) -> None:
     if not asked:
         return
     first_bad = sql.SQL(" ").join(
-        sql.SQL("WHEN NOT pg_input_is_valid({}, {}) THEN {}").format(
-            sql.Identifier("d", c.name), sql.Literal(c.type_sql), sql.Literal(n)
+        sql.SQL("WHEN NOT pg_catalog.pg_input_is_valid({}, {}) THEN {}").format(
+            sql.Identifier("d", c.name), sql.Literal(qualified_type(c.type_sql)), sql.Literal(n)
         )
         for n, c in enumerate(asked)
     )
     texts = sql.SQL(" ").join(
-        sql.SQL("WHEN {} THEN {}").format(sql.Literal(n), sql.Identifier("d", c.name)) for n, c in enumerate(asked)
+        sql.SQL("WHEN f.column_no OPERATOR(pg_catalog.=) {} THEN {}").format(
+            sql.Literal(n), sql.Identifier("d", c.name)
+        )
+        for n, c in enumerate(asked)
     )
     conn.execute(
         compose(
@@ -93,7 +104,7 @@ def _reject_in_sets(conn: psycopg.Connection, table_run: TableRun) -> None:
                     "reject_bad_values",
                     table_no=table_run.table_no,
                     column=sql.Literal(c.name),
-                    type=sql.Literal(c.type_sql),
+                    type=sql.Literal(qualified_type(c.type_sql)),
                     column_no=sql.Literal(n),
                 )
             )
@@ -119,18 +130,22 @@ def _record(table_run: TableRun, columns: Sequence[Column]) -> sql.Composable:
 
     :param columns: the columns to fill; the others are NULL.
     """
-    fields: list[sql.Composable] = [sql.SQL("{}::text").format(sql.Identifier("d", table_run.scratch.ordinal))]
+    fields: list[sql.Composable] = [
+        sql.SQL("{}::pg_catalog.text").format(sql.Identifier("d", table_run.scratch.ordinal))
+    ]
     for c in table_run.columns:
         if c in columns:
             fields.append(
                 # E'': the meaning of a plain literal depends on standard_conforming_strings.
-                sql.SQL(r"""coalesce('"' || replace(replace({c}, E'\\', E'\\\\'), '"', '""') || '"', '')""").format(
-                    c=sql.Identifier("d", c.name)
-                )
+                sql.SQL(
+                    r"""coalesce('"' {and_} pg_catalog.replace(pg_catalog.replace({c}, E'\\', E'\\\\'), '"', '""')"""
+                    r""" {and_} '"', '')"""
+                ).format(c=sql.Identifier("d", c.name), and_=_CONCATENATE)
             )
         else:
             fields.append(sql.SQL("''"))
-    return sql.SQL("'(' || {} || ')'").format(sql.SQL(" || ',' || ").join(fields))
+    between = sql.SQL(" OPERATOR(pg_catalog.||) ',' OPERATOR(pg_catalog.||) ")
+    return sql.SQL("'(' {and_} {fields} {and_} ')'").format(and_=_CONCATENATE, fields=between.join(fields))
 
 
 def _reject_one_by_one(conn: psycopg.Connection, table_run: TableRun) -> None:
@@ -141,15 +156,19 @@ def _reject_one_by_one(conn: psycopg.Connection, table_run: TableRun) -> None:
         column, name = sql.Identifier(c.name), sql.Literal(c.name)
         convert = sql.SQL("v := {};").format(_record(table_run, [c]))
         if soft:
-            convert = sql.SQL("IF NOT pg_input_is_valid(d.{}, {}) THEN field := {}; END IF;").format(
-                column, sql.Literal(c.type_sql), name
+            convert = sql.SQL("IF NOT pg_catalog.pg_input_is_valid(d.{}, {}) THEN field := {}; END IF;").format(
+                column, sql.Literal(qualified_type(c.type_sql)), name
             )
         elif any(other.kind == "d" for other in table_run.columns if other is not c):
-            convert = sql.SQL("PERFORM CAST(d.{} AS {});").format(column, sql.SQL(c.type_sql))
+            convert = sql.SQL("PERFORM CAST(d.{} AS {});").format(column, sql.SQL(qualified_type(c.type_sql)))
         if _can_fail(c):
             columns.append(compose("values", "convert_one_column", column=column, convert=convert, name=name))
         if c.kind == "d":
-            columns.append(compose("values", "convert_one_null", column=column, type=sql.SQL(c.type_sql), name=name))
+            columns.append(
+                compose(
+                    "values", "convert_one_null", column=column, type=sql.SQL(qualified_type(c.type_sql)), name=name
+                )
+            )
     program = compose(
         "values",
         "convert_one_by_one",
