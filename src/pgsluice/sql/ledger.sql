@@ -370,7 +370,7 @@ SELECT f.table_oid::bigint, pg_catalog.sum(f.rows_loaded)::bigint,
 
 -- name: purged_rejects
 -- How many rejects of a run were deleted: the files count rejects, and the ledger has none.
-SELECT coalesce(sum(f.rows_rejected + f.rows_replayed), 0)::bigint
+SELECT coalesce(pg_catalog.sum(f.rows_rejected + f.rows_replayed), 0)::bigint
   FROM pgsluice.file f
  WHERE f.run_id = %(run_id)s
    AND NOT EXISTS (SELECT FROM pgsluice.reject j WHERE j.run_id = %(run_id)s);

@@ -1,6 +1,6 @@
 -- name: moment_ago
 -- The moment before now by this much.
-SELECT clock_timestamp() - %(age)s::interval;
+SELECT pg_catalog.clock_timestamp() - %(age)s::interval;
 
 -- name: delete_rejects
 -- Delete the rejects of runs that ended before a moment. The counts in pgsluice.file stay, so that they balance.
@@ -10,7 +10,7 @@ WITH deleted AS (
      WHERE j.run_id = r.run_id AND r.status <> 'running' AND coalesce(r.ended, r.started) < %(before)s
     RETURNING j.run_id
 )
-SELECT count(*), count(DISTINCT run_id) FROM deleted;
+SELECT pg_catalog.count(*), pg_catalog.count(DISTINCT run_id) FROM deleted;
 
 -- name: reports_before
 -- Paths of the reports of runs that ended before a moment.

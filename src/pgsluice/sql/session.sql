@@ -59,8 +59,8 @@ SELECT pg_catalog.set_config(name, %(workers)s::text, false)
 -- name: no_timeouts
 -- Switches the timeouts off that a hosted server, a role or a database may set: a run has idle connections and long
 -- statements. What the address itself sets (options=-c ...) stays. transaction_timeout exists from PostgreSQL 17 on.
-SELECT set_config(name, '0', false)
-  FROM pg_settings
+SELECT pg_catalog.set_config(name, '0', false)
+  FROM pg_catalog.pg_settings
  WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
                 'transaction_timeout')
    AND source <> 'client';
