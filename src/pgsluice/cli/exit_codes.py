@@ -75,7 +75,8 @@ class CommandGroup(TyperGroup):
             return super().invoke(ctx)
         except SluiceError as error:
             # The message may repeat an argument of the call.
-            complain(without_addresses(error.line), [without_addresses(detail) for detail in error.details])
+            message = without_addresses(error.message)
+            complain(f"{message}. {error.remedy}" if error.remedy else message, error.details)
             raise typer.Exit(error.exit_code) from error
         except OutputInterrupted as error:
             raise typer.Exit(INTERRUPTED) from error
