@@ -121,7 +121,7 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
         *("--max-rejects", "1%", "--max-rejects", "a=all", "--delimiter", "\\t", "--quote", "'"),
         *("--encoding", "latin-1", "--null", "NULL", "--null", "", "--dry-run", "--again", "--no-wait"),
         *("--null-only", "-", "--empty-as-null", "--no-header", "--columns", "a=b=x, y", "--columns", "z"),
-        *("--skip", "*.bak", "--recursive"),
+        *("--skip", "*.bak", "--recursive", "--max-bytes", "5kB"),
         *(
             "--mode",
             "upsert",
@@ -157,6 +157,7 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
         "names": [("a=b", ["x", "y"]), ("", ["z"])],
         "skip": ["*.bak"],
         "recursive": True,
+        "max_bytes": 5000,
         "mode": ["upsert", "b=replace"],
         "key": [("a", "x,y")],
         "delete_missing": True,
