@@ -36,8 +36,8 @@ from pgsluice.pipeline.rejects.purge import purge
 from pgsluice.pipeline.rejects.replay import open_replay
 from pgsluice.pipeline.resume import reopen
 from pgsluice.pipeline.run import Run
-from pgsluice.postgres import schema_file
 from pgsluice.postgres.connect import connect, resolve, where
+from pgsluice.postgres.schema_files.apply import apply_missing
 from pgsluice.postgres.search_path import choose_schema, current_schema
 from pgsluice.source.discover import discover
 
@@ -408,9 +408,7 @@ def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
         try:
             if options.into:
                 choose_schema(conn, options.into)
-            applied = (
-                schema_file.apply_missing(conn, options.schema_file, options.into) if options.schema_file else None
-            )
+            applied = apply_missing(conn, options.schema_file, options.into) if options.schema_file else None
             found = discover(paths, options.dialect, skip=options.skip, recursive=options.recursive)
             with mention_schema_file(applied, options.schema_file):
                 plan = make_plan(

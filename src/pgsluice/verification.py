@@ -20,9 +20,9 @@ from pgsluice.ledger.queries import loaded_rows
 from pgsluice.ledger.schema import exists
 from pgsluice.model import Check, Constraint, QueryResult, Table, TableName, VerifyResult
 from pgsluice.postgres.catalog import read_tables, require_schema
+from pgsluice.postgres.schema_files.sql_lexer import Statement, is_transaction_statement, read_sql, split
 from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sql_fragments import identifier, keys_match
-from pgsluice.postgres.sql_lexer import Statement, is_transaction_statement, read_sql, split
 from pgsluice.sql import query
 from pgsluice.text import pluralize
 

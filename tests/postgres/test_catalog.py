@@ -11,7 +11,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from pgsluice.model import Constraint, Index, Obstacle, ObstacleKind, Table, TableName
-from pgsluice.postgres.catalog import fingerprint, is_empty, read_tables
+from pgsluice.postgres.catalog import catalog_snapshot, is_empty, read_tables
 
 Conn = psycopg.Connection[Any]
 
@@ -331,19 +331,19 @@ def test_partitions_are_left_out_and_their_keys_too(any_conn: Conn) -> None:
     assert [(c.name, str(c.table)) for c in tables["parent"].referenced_by] == [("k", "child")]
 
 
-def test_fingerprint_sees_every_change(any_conn: Conn) -> None:
+def test_snapshot_sees_every_change(any_conn: Conn) -> None:
     any_conn.execute(SHOP)
     before = read_tables(any_conn, None)
     oids = [table.oid for table in before]
-    taken = fingerprint(any_conn, oids)
-    assert taken == fingerprint(any_conn, oids)
+    taken = catalog_snapshot(any_conn, oids)
+    assert taken == catalog_snapshot(any_conn, oids)
 
     any_conn.execute("""
         ALTER TABLE lines DROP CONSTRAINT full_key;
         ALTER TABLE public.outside DROP CONSTRAINT outside_fk;
         DROP INDEX fancy;
     """)
-    lost = set(taken) - set(fingerprint(any_conn, oids))
+    lost = set(taken) - set(catalog_snapshot(any_conn, oids))
     assert lost == {
         ("constraint", "lines", "full_key"),
         ("constraint", "public.outside", "outside_fk"),
@@ -354,9 +354,9 @@ def test_fingerprint_sees_every_change(any_conn: Conn) -> None:
         ALTER TABLE public.outside ADD CONSTRAINT outside_fk FOREIGN KEY (id) REFERENCES customers;
     """)
     any_conn.execute(index(by_name(before)["customers"], "fancy").definition)
-    assert fingerprint(any_conn, oids) != taken  # the comment is missing
+    assert catalog_snapshot(any_conn, oids) != taken  # the comment is missing
     any_conn.execute("COMMENT ON INDEX fancy IS 'fancy indeed'")
-    assert fingerprint(any_conn, oids) == taken
+    assert catalog_snapshot(any_conn, oids) == taken
 
     for change in (
         "COMMENT ON CONSTRAINT positive ON customers IS NULL",
@@ -368,9 +368,9 @@ def test_fingerprint_sees_every_change(any_conn: Conn) -> None:
         "ALTER TABLE lines ALTER cid SET NOT NULL",
         "ALTER TABLE lines DISABLE TRIGGER ALL",
     ):
-        before_change = fingerprint(any_conn, oids)
+        before_change = catalog_snapshot(any_conn, oids)
         any_conn.execute(change)
-        assert fingerprint(any_conn, oids) != before_change, change
+        assert catalog_snapshot(any_conn, oids) != before_change, change
 
 
 def test_is_empty(conn: Conn) -> None:
@@ -388,7 +388,7 @@ def test_any_row_factory_and_no_tables(conn: Conn) -> None:
     conn.row_factory = dict_row
     conn.execute("CREATE TABLE t (a int PRIMARY KEY)")
     assert one(conn).columns[0].name == "a"
-    assert fingerprint(conn, [one(conn).oid])
+    assert catalog_snapshot(conn, [one(conn).oid])
 
 
 def test_table_is_frozen_and_hashable(conn: Conn) -> None:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from pgsluice.errors import FileError, SchemaFileError
-from pgsluice.postgres.schema_file import SchemaApplied, apply_missing
+from pgsluice.postgres.schema_files.apply import SchemaApplied, apply_missing
 from pgsluice.verification import verify
 
 Conn = psycopg.Connection[Any]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgsluice.errors import FileError, SchemaFileError
-from pgsluice.postgres.sql_lexer import is_transaction_statement, read_sql, split
+from pgsluice.postgres.schema_files.sql_lexer import is_transaction_statement, read_sql, split
 from pgsluice.sql import query
 
 

@@ -40,9 +40,9 @@ from pgsluice.pipeline.settle import Settlement
 from pgsluice.pipeline.state import RunContext, TableRun
 from pgsluice.pipeline.timing import Clock
 from pgsluice.pipeline.validate.parent_check import can_check_parents
-from pgsluice.postgres.capabilities import only_insert_decides
-from pgsluice.postgres.catalog import fingerprint
-from pgsluice.postgres.ddl import drop_keys
+from pgsluice.postgres.catalog import catalog_snapshot
+from pgsluice.postgres.rebuild_keys import drop_keys
+from pgsluice.postgres.table_properties import only_insert_decides
 
 _log = logging.getLogger(__name__)
 
@@ -110,14 +110,14 @@ class Attempt:
             self.checkpoints = Checkpoints(connect, self._entry.run_id)
             self.checkpoints.adopt(todo)
         in_place = [t.table for t in todo if t.strategy is Strategy.IN_PLACE]
-        before = fingerprint(main, [t.oid for t in in_place])
+        before = catalog_snapshot(main, [t.oid for t in in_place])
         if in_place:
             drop_keys(main, in_place)
         context = RunContext(main, {t.table.name: t for t in table_runs}, self._clock, self._listen)
         shadows = ShadowTables(context, [t for t in todo if t.strategy is Strategy.SWAP])
         shadows.create()
         self._load(context, todo, plan, shadows)
-        if in_place and fingerprint(main, [t.oid for t in in_place]) != before:
+        if in_place and catalog_snapshot(main, [t.oid for t in in_place]) != before:
             raise AccountingError(
                 "keys or indexes differ after the load from what they were; nothing was published",
                 "Please report this as a defect of pgsluice, with the tables' definitions",

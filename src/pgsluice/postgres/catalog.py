@@ -22,7 +22,7 @@ from pgsluice.postgres.search_path import current_schema
 from pgsluice.postgres.sql_fragments import identifier
 from pgsluice.sql import query
 
-Fingerprint = dict[tuple[str, str, str], tuple[str | None, ...]]
+CatalogSnapshot = dict[tuple[str, str, str], tuple[str | None, ...]]
 """A catalog snapshot. A key is the kind of object (``constraint``, ``index`` or ``table``), its table and its name; the
 value holds everything about the object that a load must not change."""
 
@@ -117,7 +117,7 @@ def is_empty(conn: psycopg.Connection[Any], table: TableName) -> bool:
     return row is not None and bool(row[0])
 
 
-def fingerprint(conn: psycopg.Connection[Any], oids: Sequence[int]) -> Fingerprint:
+def catalog_snapshot(conn: psycopg.Connection[Any], oids: Sequence[int]) -> CatalogSnapshot:
     """Returns the catalog snapshot of the tables, to compare before and after a load.
 
     The snapshot includes foreign keys of other tables that reference these. Two snapshots are equal (``==``) if only
@@ -126,5 +126,5 @@ def fingerprint(conn: psycopg.Connection[Any], oids: Sequence[int]) -> Fingerpri
     :param oids: oids of the tables.
     """
     with conn.cursor(row_factory=tuple_row) as cursor:
-        rows = cursor.execute(query("fingerprint", "fingerprint"), {"oids": list(oids)}).fetchall()
+        rows = cursor.execute(query("catalog_snapshot", "snapshot"), {"oids": list(oids)}).fetchall()
     return {(sort, owner, name): tuple(facts) for sort, owner, name, facts in rows}

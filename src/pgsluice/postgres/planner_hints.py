@@ -100,7 +100,7 @@ def scan_is_cheap(conn: psycopg.Connection, rows: int, table: TableName) -> bool
     :param rows: the number of rows.
     """
     parameters = {"schema": table.schema, "name": table.name}
-    row = conn.execute(query("capabilities", "pages"), parameters).fetchone()
+    row = conn.execute(query("table_properties", "pages"), parameters).fetchone()
     assert row is not None
     return int(row[0]) <= rows
 

@@ -16,9 +16,9 @@ from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.bans import RefusedRow, create_bans
 from pgsluice.pipeline.validate.reject_rows import reject_refused
 from pgsluice.pipeline.validate.unique import duplicate_verdict
-from pgsluice.postgres.capabilities import key_indexes, unique_indexes
 from pgsluice.postgres.planner_hints import analyze, execute_examined
 from pgsluice.postgres.sqlstate import not_row_error_sql
+from pgsluice.postgres.table_properties import key_indexes, unique_indexes
 from pgsluice.sql import compose
 
 

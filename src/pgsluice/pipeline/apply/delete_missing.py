@@ -12,11 +12,11 @@ from pgsluice.errors import DatabaseError
 from pgsluice.model import Constraint, Strategy, TableName
 from pgsluice.pipeline.apply.merge_sql import ACTIONS, keys_equal
 from pgsluice.pipeline.state import TableRun
-from pgsluice.postgres.capabilities import has_triggers_or_rules, key_indexes
 from pgsluice.postgres.planner_hints import execute_examined
 from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sql_fragments import keys_match, qualified_type
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
+from pgsluice.postgres.table_properties import has_triggers_or_rules, key_indexes
 from pgsluice.sql import compose
 from pgsluice.text import pluralize
 

@@ -17,10 +17,10 @@ from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.state import RunContext, TableRun, savepoint
 from pgsluice.pipeline.validate.validator import Scope, validate
 from pgsluice.pipeline.validate.values import convert_texts
-from pgsluice.postgres.capabilities import firing_order, only_insert_decides, unique_indexes
-from pgsluice.postgres.ddl import add_constraints, build_index
 from pgsluice.postgres.planner_hints import analyze, loops_off_if_scanned
+from pgsluice.postgres.rebuild_keys import add_constraints, build_index
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
+from pgsluice.postgres.table_properties import firing_order, only_insert_decides, unique_indexes
 from pgsluice.text import pluralize
 
 

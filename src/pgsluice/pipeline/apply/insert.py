@@ -20,10 +20,10 @@ from pgsluice.pipeline.apply.merge_sql import (
 )
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.parent_check import lock_parents, triggers_disabled
-from pgsluice.postgres.capabilities import may_swallow_rows, only_insert_decides
 from pgsluice.postgres.planner_hints import FENCE, execute_examined, execute_without_loops, scan_is_cheap
 from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sqlstate import is_row_error
+from pgsluice.postgres.table_properties import may_swallow_rows, only_insert_decides
 from pgsluice.source.typed.ordinals import OrdinalRanges
 from pgsluice.sql import compose
 

@@ -16,7 +16,6 @@ from psycopg import sql
 from pgsluice.model import Mode
 from pgsluice.pipeline.scratch import CHANGED, MATCHED, NEW
 from pgsluice.pipeline.state import TableRun
-from pgsluice.postgres.capabilities import has_triggers_or_rules, key_indexes
 from pgsluice.postgres.planner_hints import (
     FENCE,
     execute_examined,
@@ -26,6 +25,7 @@ from pgsluice.postgres.planner_hints import (
     scan_is_cheap,
 )
 from pgsluice.postgres.sql_fragments import equal
+from pgsluice.postgres.table_properties import has_triggers_or_rules, key_indexes
 from pgsluice.sql import compose
 
 ACTIONS = re.compile(r" ON DELETE (CASCADE|SET NULL|SET DEFAULT)")

@@ -12,7 +12,7 @@ import psycopg
 
 from pgsluice.errors import DatabaseError
 from pgsluice.model import Mode, Phase, Progress, Strategy, TableName
-from pgsluice.pipeline.apply import deferred_keys
+from pgsluice.pipeline.apply import cycle_keys
 from pgsluice.pipeline.apply.bisect import Bisected, accept, insert_by_bisecting
 from pgsluice.pipeline.apply.delete_missing import Deferred, MissingRows, referrers_among
 from pgsluice.pipeline.apply.insert import (
@@ -27,9 +27,9 @@ from pgsluice.pipeline.validate.bans import RefusedRow, ban_orphans, create_bans
 from pgsluice.pipeline.validate.parent_check import can_check_parents
 from pgsluice.pipeline.validate.validator import Scope, validate
 from pgsluice.pipeline.validate.values import convert_texts
-from pgsluice.postgres.capabilities import foreign_keys_to, only_insert_decides
 from pgsluice.postgres.planner_hints import analyze
 from pgsluice.postgres.sqlstate import primary_message
+from pgsluice.postgres.table_properties import foreign_keys_to, only_insert_decides
 from pgsluice.text import pluralize
 
 
@@ -107,13 +107,13 @@ class Staged:
         """
         name = group[0].name
         inner = not self._deferred and any(foreign_keys_to(t.table, names, inner=True) for t in group)
-        together = inner and deferred_keys.one_statement_suffices(self._conn, group)
+        together = inner and cycle_keys.one_statement_suffices(self._conn, group)
         defers = inner and not together and len(names) > 1
         bulk_keys = len(names) == 1 and not self._deferred and can_check_parents(self._conn, group[0])
         try:
             with savepoint(self._conn, group):
                 if defers:
-                    deferred_keys.defer(self._conn, group, names)
+                    cycle_keys.defer(self._conn, group, names)
                 self._tell(Phase.PUBLISH, group[0], "insert")
                 with self._context.clock.phase("insert", name):
                     if together:
@@ -123,7 +123,7 @@ class Staged:
                     if not done:
                         raise psycopg.errors.IntegrityConstraintViolation
                 if defers:
-                    deferred_keys.check(self._conn, group, names)
+                    cycle_keys.check(self._conn, group, names)
         except psycopg.IntegrityError:
             return False
         return True
@@ -145,11 +145,11 @@ class Staged:
                     break
         accept(self._conn, self._bisect(group, names), self._context.tables)
         if not self._deferred:
-            deferred_keys.check(self._conn, group, names)
+            cycle_keys.check(self._conn, group, names)
 
     def _bisect(self, group: Sequence[TableRun], names: set[TableName]) -> list[Bisected]:
         if not self._deferred:
-            deferred_keys.defer(self._conn, group, names)
+            cycle_keys.defer(self._conn, group, names)
         outcomes = []
         for table_run in group:
             with self._context.clock.phase("insert", table_run.name):
@@ -186,7 +186,7 @@ class Staged:
         if any(self._missing.stand_in_the_way(t) for t in self._late):
             self._missing.refuse_actions(self._late)
             self._deferred = staged
-            deferred_keys.defer(self._conn, staged, {t.table.name for t in table_runs})
+            cycle_keys.defer(self._conn, staged, {t.table.name for t in table_runs})
             for table_run in self._late:
                 self._missing.delete_deferred(table_run, check_referrers=False)
             self._late = []
@@ -201,7 +201,7 @@ class Staged:
         if not self._deferred:
             return
         try:
-            deferred_keys.check(self._conn, self._deferred, {t.table.name for t in self._context.tables.values()})
+            cycle_keys.check(self._conn, self._deferred, {t.table.name for t in self._context.tables.values()})
         except psycopg.errors.ForeignKeyViolation as error:
             raise DatabaseError(
                 f"rows that the files do not have are still referred to: {primary_message(error)}",

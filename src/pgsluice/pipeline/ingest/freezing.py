@@ -7,7 +7,7 @@ from psycopg import sql
 
 from pgsluice.model import Column
 from pgsluice.pipeline.state import TableRun
-from pgsluice.postgres.capabilities import runs_user_functions
+from pgsluice.postgres.table_properties import runs_user_functions
 from pgsluice.source.typed.type_rules import rule_for
 
 

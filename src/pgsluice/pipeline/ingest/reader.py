@@ -9,8 +9,8 @@ from pgsluice.pipeline.ingest.batch import ArrowBatch, Batch, EndOfFile, RawBatc
 from pgsluice.pipeline.ingest.route import CopyRoute
 from pgsluice.pipeline.prefetch import Prefetch
 from pgsluice.pipeline.state import FileRun, TableRun
-from pgsluice.postgres.capabilities import key_indexes
 from pgsluice.postgres.copy import block_reads_as_is, reads_as_is
+from pgsluice.postgres.table_properties import key_indexes
 from pgsluice.source.blocks import BlockReader
 from pgsluice.source.corrections import CorrectionReader
 from pgsluice.source.typed.arrow_reader import ArrowReader

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pgsluice.errors import MappingError
 from pgsluice.model import FilePlan, Mode, Modes, Table
-from pgsluice.postgres.capabilities import merge_key_columns
+from pgsluice.postgres.table_properties import merge_key_columns
 
 
 def choose_merge_key(table: Table, files: Sequence[FilePlan], modes: Modes) -> tuple[Mode, tuple[str, ...], bool]:

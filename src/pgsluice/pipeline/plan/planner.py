@@ -31,7 +31,7 @@ from pgsluice.pipeline.plan.load_order import load_order
 from pgsluice.pipeline.plan.mapping import check_pairs, check_same_columns, map_fields
 from pgsluice.pipeline.plan.merge_key import choose_merge_key
 from pgsluice.pipeline.plan.strategy import choose_strategies, choose_swaps
-from pgsluice.postgres.schema_file import SchemaApplied
+from pgsluice.postgres.schema_files.apply import SchemaApplied
 
 
 def make_plan(

@@ -24,13 +24,14 @@ from pgsluice.model import (
 from pgsluice.pipeline.plan.already_loaded import skip_loaded
 from pgsluice.pipeline.plan.file_tables import check_names, fed_tables, split_name
 from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
-from pgsluice.pipeline.plan.table_locks import check_privileges, lock_holders, lock_tables, notice_lost_client
+from pgsluice.pipeline.plan.privileges import check_privileges
+from pgsluice.pipeline.plan.table_locks import lock_holders, lock_tables, notice_lost_client
 from pgsluice.pipeline.state import TableRun, new_table_run
-from pgsluice.postgres import schema_file
-from pgsluice.postgres.capabilities import may_run_functions, tables_with_user_functions
 from pgsluice.postgres.catalog import read_tables, require_schema
 from pgsluice.postgres.connect import where
+from pgsluice.postgres.schema_files.apply import SchemaApplied, apply_missing
 from pgsluice.postgres.search_path import choose_schema, current_schema
+from pgsluice.postgres.table_properties import may_run_functions, tables_with_user_functions
 from pgsluice.source.corrections import Corrections
 from pgsluice.sql import query
 
@@ -83,7 +84,7 @@ class Preparation:
         self._replay = replay
         self.table_runs: list[TableRun] = []
         self.oids: list[int] = []
-        self._applied: schema_file.SchemaApplied | None = None
+        self._applied: SchemaApplied | None = None
         self._schema: str | None = None
 
     def prepare(self, files: Sequence[SourceFile]) -> Plan:
@@ -104,7 +105,7 @@ class Preparation:
         existing: set[int] | None = None
         if options.schema_file:
             existing = {oid for (oid,) in main.execute(query("plan", "ordinary_tables"))}
-            self._applied = schema_file.apply_missing(main, options.schema_file, options.into)
+            self._applied = apply_missing(main, options.schema_file, options.into)
             if options.resumable and self._applied.executed:
                 # Lasting stages are created on another connection, which must see the tables.
                 main.commit()

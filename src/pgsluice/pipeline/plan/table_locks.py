@@ -1,4 +1,4 @@
-"""Table locks and privileges: what a load needs before it may touch its tables.
+"""Table locks: no other session may change the tables that a load writes.
 
 A load never queues for long behind a session that holds a table, because every session that comes later would queue
 behind the load. Each wait ends after ``--lock-timeout``; the run pauses and tries again.
@@ -12,7 +12,6 @@ from contextlib import suppress
 import psycopg
 from psycopg import sql
 
-from pgsluice.errors import PrivilegeError
 from pgsluice.model import Plan, Strategy, Table
 from pgsluice.sql import query
 
@@ -55,27 +54,3 @@ def lock_holders(ledger_conn: psycopg.Connection, main_pid: int, oids: Iterable[
     """The sessions that hold locks on the tables, in words: ``pid 4711 (psql, alice)``."""
     rows = ledger_conn.execute(query("plan", "lock_holders"), {"oids": list(oids), "main_pid": main_pid}).fetchall()
     return ", ".join(f"pid {pid} ({what}, {who})" for pid, what, who in rows) or "another session"
-
-
-def check_privileges(conn: psycopg.Connection, plan: Plan) -> None:
-    """Checks that the role may create temporary tables, and may INSERT into and SELECT from the tables of the plan.
-
-    :raises PrivilegeError: a privilege is missing; the remedy is the GRANT.
-    """
-    row = conn.execute(query("plan", "temporary_tables")).fetchone()
-    assert row is not None
-    role, may_create, database = row
-    if not may_create:
-        raise PrivilegeError(
-            f"role {role} may not make temporary tables in {database}",
-            f"GRANT TEMPORARY ON DATABASE {database} TO {role};",
-        )
-    for t in plan.tables:
-        row = conn.execute(query("plan", "table_privileges"), {"oid": t.table.oid}).fetchone()
-        assert row is not None
-        lacking = [right for right, has in zip(("INSERT", "SELECT"), row, strict=True) if not has]
-        if lacking:
-            raise PrivilegeError(
-                f"role {role} may not {' and '.join(lacking)} on {t.table.name}",
-                f"GRANT {', '.join(lacking)} ON {t.table.name} TO {role};",
-            )

@@ -21,8 +21,8 @@ from psycopg import sql
 from pgsluice.model import Constraint, Index, Phase, Progress, Table, TableName
 from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.state import RunContext, TableRun
-from pgsluice.postgres.ddl import add_constraints, build_index
 from pgsluice.postgres.planner_hints import analyze, loops_off_if_scanned
+from pgsluice.postgres.rebuild_keys import add_constraints, build_index
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.sql import query
 

@@ -19,8 +19,8 @@ from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.elimination import exclude_violations
 from pgsluice.pipeline.validate.foreign_keys import find_inner_orphans, find_orphans
 from pgsluice.pipeline.validate.violations import Violations
-from pgsluice.postgres.capabilities import foreign_keys_to
 from pgsluice.postgres.planner_hints import execute_without_loops
+from pgsluice.postgres.table_properties import foreign_keys_to
 from pgsluice.sql import compose, query
 
 

@@ -17,8 +17,8 @@ from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.foreign_keys import find_inner_orphans
 from pgsluice.pipeline.validate.unique import unique_priority
 from pgsluice.pipeline.validate.violations import Violations
-from pgsluice.postgres.capabilities import unique_indexes
 from pgsluice.postgres.planner_hints import execute_without_loops
+from pgsluice.postgres.table_properties import unique_indexes
 from pgsluice.sql import compose, query
 
 _ROUNDS = 8

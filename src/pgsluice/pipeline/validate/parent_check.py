@@ -17,10 +17,10 @@ from psycopg import sql
 
 from pgsluice.model import Constraint, Strategy
 from pgsluice.pipeline.state import TableRun
-from pgsluice.postgres.capabilities import runs_user_functions
 from pgsluice.postgres.planner_hints import analyze, execute_without_loops, scan_is_cheap
 from pgsluice.postgres.sql_fragments import keys_match
 from pgsluice.postgres.sqlstate import is_row_error
+from pgsluice.postgres.table_properties import runs_user_functions
 from pgsluice.sql import compose, query
 
 

@@ -17,7 +17,6 @@ from pgsluice.pipeline.scratch import DUPLICATE, KEY_GROUP
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.row_numbers import rank
 from pgsluice.pipeline.validate.violations import TRIGGER, UNIQUE, Violations
-from pgsluice.postgres.capabilities import unique_indexes
 from pgsluice.postgres.planner_hints import (
     NO_FENCE,
     analyze,
@@ -27,6 +26,7 @@ from pgsluice.postgres.planner_hints import (
     planner_setting_off,
 )
 from pgsluice.postgres.sql_fragments import equal, equal_or_null
+from pgsluice.postgres.table_properties import unique_indexes
 from pgsluice.sql import compose
 
 

@@ -19,7 +19,7 @@ from pgsluice.pipeline.validate.foreign_keys import find_orphans
 from pgsluice.pipeline.validate.reject_rows import reject_violations
 from pgsluice.pipeline.validate.unique import find_duplicates
 from pgsluice.pipeline.validate.violations import Violations, find_failed_checks, find_nulls
-from pgsluice.postgres.capabilities import foreign_keys_to
+from pgsluice.postgres.table_properties import foreign_keys_to
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from psycopg import sql
 from pgsluice.model import Constraint, RejectKind, Verdict
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.row_numbers import validated_relation
-from pgsluice.postgres.capabilities import trigger_order
 from pgsluice.postgres.sqlstate import is_row_error
+from pgsluice.postgres.table_properties import trigger_order
 from pgsluice.sql import compose
 
 NOT_NULL, CHECK, UNIQUE, TRIGGER, INNER_KEY = 0, 100_000, 200_000, 300_000, 400_000

@@ -91,7 +91,7 @@ def key_indexes(table: Table, key: Sequence[str]) -> frozenset[str]:
 
 def has_triggers_or_rules(conn: psycopg.Connection, oid: int) -> bool:
     """Whether the table with this oid has an enabled trigger or rule, for any event."""
-    return conn.execute(query("capabilities", "has_triggers_or_rules"), {"oid": oid}).fetchone() == (True,)
+    return conn.execute(query("table_properties", "has_triggers_or_rules"), {"oid": oid}).fetchone() == (True,)
 
 
 def may_run_functions(table: Table) -> bool:
@@ -116,5 +116,5 @@ def tables_with_user_functions(conn: psycopg.Connection, oids: Sequence[int]) ->
     """Returns the oids of the tables for which :func:`runs_user_functions` is true."""
     if not oids:
         return set()
-    rows = conn.execute(query("capabilities", "runs_user_functions"), {"oids": list(oids)}).fetchall()
+    rows = conn.execute(query("table_properties", "runs_user_functions"), {"oids": list(oids)}).fetchall()
     return {oid for (oid,) in rows}

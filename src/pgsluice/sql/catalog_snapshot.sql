@@ -1,6 +1,6 @@
 -- The catalog snapshot; see postgres/catalog.py.
 
--- name: fingerprint
+-- name: snapshot
 -- The catalog snapshot of the tables: what must be equal before and after keys and indexes are dropped and rebuilt.
 -- It contains no oids of keys and indexes, because they change.
 SELECT 'constraint' AS sort,

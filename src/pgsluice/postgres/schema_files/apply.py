@@ -1,8 +1,8 @@
 """Applies a ``.sql`` file to a database: executes the statements that make something that does not exist yet.
 
-:mod:`pgsluice.postgres.sql_lexer` cuts the file into statements. The first words of a statement tell what it makes or
-changes, and the catalog tells whether that exists. Nothing that existed before the file is altered or dropped.
-:mod:`pgsluice.postgres.refused_statements` says which statements are refused.
+:mod:`pgsluice.postgres.schema_files.sql_lexer` cuts the file into statements. The first words of a statement tell what
+it makes or changes, and the catalog tells whether that exists. Nothing that existed before the file is altered or
+dropped. :mod:`pgsluice.postgres.schema_files.refused_statements` says which statements are refused.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from psycopg import errors
 from psycopg.rows import tuple_row
 
 from pgsluice.errors import SchemaFileError
-from pgsluice.postgres.refused_statements import refuse
+from pgsluice.postgres.schema_files.refused_statements import refuse
+from pgsluice.postgres.schema_files.sql_lexer import Statement, Token, is_transaction_statement, read_sql, split
 from pgsluice.postgres.search_path import user_path
-from pgsluice.postgres.sql_lexer import Statement, Token, is_transaction_statement, read_sql, split
 
 _DUPLICATE = (
     errors.DuplicateObject,

@@ -1,7 +1,7 @@
 """Dropping the keys and indexes of empty tables before a load, and building them again afterwards.
 
 A rebuilt key or index has the same definition, name, comment and flags as before. The run compares the catalog
-snapshots of before and after (:func:`pgsluice.postgres.catalog.fingerprint`) and does not publish if they differ.
+snapshots of before and after (:func:`pgsluice.postgres.catalog.catalog_snapshot`) and does not publish if they differ.
 """
 
 from __future__ import annotations

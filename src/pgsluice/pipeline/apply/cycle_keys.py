@@ -14,7 +14,7 @@ from psycopg import sql
 
 from pgsluice.model import Constraint, TableName
 from pgsluice.pipeline.state import TableRun
-from pgsluice.postgres.capabilities import foreign_keys_to, only_insert_decides, runs_user_functions
+from pgsluice.postgres.table_properties import foreign_keys_to, only_insert_decides, runs_user_functions
 from pgsluice.sql import query
 
 
@@ -27,7 +27,7 @@ def one_statement_suffices(conn: psycopg.Connection, group: Sequence[TableRun]) 
     if any(only_insert_decides(t.table) for t in group):
         return False
     oids = [t.table.oid for t in group]
-    suffices = conn.execute(query("deferred_keys", "one_statement_suffices"), {"oids": oids}).fetchone() == (True,)
+    suffices = conn.execute(query("cycle_keys", "one_statement_suffices"), {"oids": oids}).fetchone() == (True,)
     return suffices and not runs_user_functions(conn, oids)
 
 
@@ -87,7 +87,7 @@ def _set_deferred(conn: psycopg.Connection, table_run: TableRun, fk: Constraint)
     """
     oid = table_run.table.oid
     name = fk.name
-    shared = conn.execute(query("deferred_keys", "name_is_shared"), {"oid": oid, "name": name}).fetchone() == (True,)
+    shared = conn.execute(query("cycle_keys", "name_is_shared"), {"oid": oid, "name": name}).fetchone() == (True,)
     if shared and table_run.table.owner_is_me:
         name = f"pgsluice_{oid}_{fk.oid}"
         _rename(conn, table_run, fk.name, name)

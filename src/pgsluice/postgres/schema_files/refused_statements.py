@@ -8,7 +8,7 @@ the file every time, and only knows of tables, views and other objects whether t
 from __future__ import annotations
 
 from pgsluice.errors import SchemaFileError
-from pgsluice.postgres.sql_lexer import Statement
+from pgsluice.postgres.schema_files.sql_lexer import Statement
 
 _DESTROYS = frozenset({"drop", "truncate"})
 

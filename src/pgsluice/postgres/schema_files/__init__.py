@@ -1,0 +1,1 @@
+"""Schema files: SQL of the user is split into statements, checked, and executed."""
