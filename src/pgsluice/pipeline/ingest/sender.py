@@ -1,9 +1,9 @@
 """The sender: copies batches to PostgreSQL by COPY, into the table itself, its stage or its shadow table.
 
 A COPY runs in a savepoint, so a COPY that PostgreSQL refuses leaves nothing behind. A frozen COPY is the exception: all
-frozen COPYs of a table share the savepoint of :mod:`pgsluice.pipeline.ingest.loop`. The rows of a refused block are
-parsed and sent again in two parts: certain rows in binary, the others as text. If PostgreSQL refuses a part as well,
-its rows go, as texts, into the table's text stage, where PostgreSQL's input functions find the bad rows
+frozen COPY commands of a table share the savepoint of :mod:`pgsluice.pipeline.ingest.loop`. The rows of a refused block
+are parsed and sent again in two parts: certain rows in binary, the others as text. If PostgreSQL refuses a part as
+well, its rows go, as texts, into the table's text stage, where PostgreSQL's input functions find the bad rows
 (:mod:`pgsluice.pipeline.validate.values`).
 """
 
