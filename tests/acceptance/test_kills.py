@@ -27,7 +27,7 @@ from pgsluice.postgres.connect import connect
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
-GATE = 4711
+GATE, PUBLISHING = 4711, 4712
 PATIENCE = 90.0
 """Seconds after which something does not happen, on however busy a machine."""
 
@@ -44,6 +44,13 @@ BEGIN
     PERFORM public.hold();
   END IF;
   RETURN true;
+END $$;
+CREATE FUNCTION publishing() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$
+BEGIN
+  IF NEW.status = 'published' THEN
+    PERFORM pg_catalog.pg_advisory_xact_lock_shared({PUBLISHING});
+  END IF;
+  RETURN NEW;
 END $$;
 CREATE DOMAIN gated AS integer CHECK (public.gate(VALUE));
 CREATE TABLE parent (id integer PRIMARY KEY, name text NOT NULL);
@@ -75,8 +82,10 @@ PHASES = {
     "judge": "pgsluice_violation",
     "index": "^CREATE INDEX",
     "foreign key": "FOREIGN KEY",
-    "insert": r'^INSERT INTO "public"',
-    "publish": "UPDATE pgsluice.run",
+    # (?n): a comment may stand above the statement.
+    "insert": r'(?n)^INSERT INTO "public"',
+    # Stopped first, so that the ledger gets its trigger when the run has checked the ledger.
+    "publish": r'(?n)^(CREATE INDEX|INSERT INTO "public")',
 }
 # Each phase once in ``make test``, the second time it occurs in ``make test-slow``.
 CASES = [
@@ -111,16 +120,32 @@ def closed_gate(uri: str, conn: Connection, phase: str) -> Iterator[Callable[[],
     conn.execute(f"ALTER DATABASE {conn.info.dbname} SET gate.phase = '{PHASES[phase]}'")
     with psycopg.connect(uri, autocommit=True, application_name="gatekeeper") as keeper:
         keeper.execute("SELECT pg_advisory_lock(%s)", (GATE,))
-        yield lambda: waiting_at_the_gate(keeper)
+        try:
+            if phase == "publish":
+                yield lambda: waiting_to_publish(keeper)
+            else:
+                yield lambda: waiting_at_the_gate(keeper, GATE)
+        finally:
+            keeper.execute("SELECT pg_advisory_unlock_all()")
+            keeper.execute("DROP TRIGGER IF EXISTS gate ON pgsluice.run")
 
 
-def waiting_at_the_gate(conn: Connection) -> int:
+def waiting_to_publish(conn: Connection) -> int:
+    """Stops the statement that publishes. The trigger comes after the run has checked the ledger, which has none."""
+    waiting_at_the_gate(conn, GATE)
+    conn.execute("SELECT pg_advisory_lock(%s)", (PUBLISHING,))
+    conn.execute("CREATE TRIGGER gate BEFORE UPDATE ON pgsluice.run FOR EACH ROW EXECUTE FUNCTION public.publishing()")
+    conn.execute("SELECT pg_advisory_unlock(%s)", (GATE,))
+    return waiting_at_the_gate(conn, PUBLISHING)
+
+
+def waiting_at_the_gate(conn: Connection, gate: int) -> int:
     return eventually(
         lambda: conn.execute(
             "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)"
             " WHERE locktype = 'advisory' AND classid = 0 AND objid = %s AND NOT granted"
             " AND datname = current_database()",
-            (GATE,),
+            (gate,),
         ).fetchone()
     )
 
@@ -169,12 +194,6 @@ def prepare(uri: str, conn: Connection, *, filled: bool = False, key: str = "int
     with connect(uri) as main:
         main.autocommit = True
         ensure(main)
-    # So that the statement that publishes can be stopped, too.
-    conn.execute(
-        "CREATE FUNCTION pgsluice.gate() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$ BEGIN IF NEW.status = 'published' THEN PERFORM public.gate(1); END IF; RETURN NEW; END $$;"
-        "CREATE TRIGGER gate BEFORE UPDATE ON pgsluice.run FOR EACH ROW EXECUTE FUNCTION pgsluice.gate()"
-    )
 
 
 def statuses(conn: Connection) -> list[object]:

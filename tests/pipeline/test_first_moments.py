@@ -78,7 +78,7 @@ def test_a_server_that_closes_connections_while_they_open(file: Path, tmp_path: 
             raise fails.pop()
         return connect(conninfo, application_name=name)
 
-    with mock.patch("pgsluice.api._open", flaky), mock.patch.object(run_module, "PAUSES", (0, 0)):
+    with mock.patch("pgsluice.api.loading.open_connection", flaky), mock.patch.object(run_module, "PAUSES", (0, 0)):
         assert pgsluice.load(file, database_url=db, data_dir=str(tmp_path / "d")).status == "published"
     assert opened == ["pgsluice", "pgsluice", "pgsluice", "pgsluice ledger"]
 

@@ -1,0 +1,15 @@
+"""The nine public functions. The command line calls them; their names are also in :mod:`pgsluice` itself.
+
+Each function opens its own connections and closes them. Parameters that several functions share have the same meaning
+everywhere; :func:`load` describes them most completely.
+"""
+
+from pgsluice.api.inspecting import purge_rejects as purge_rejects
+from pgsluice.api.inspecting import reject_rows as reject_rows
+from pgsluice.api.inspecting import rejects as rejects
+from pgsluice.api.inspecting import runs as runs
+from pgsluice.api.inspecting import verify as verify
+from pgsluice.api.loading import load as load
+from pgsluice.api.loading import plan as plan
+from pgsluice.api.loading import replay as replay
+from pgsluice.api.loading import resume as resume

@@ -1,0 +1,123 @@
+"""Public functions that read what runs have done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pgsluice import verification
+from pgsluice.api.connections import existing
+from pgsluice.errors import CallError
+from pgsluice.ledger import queries, schema
+from pgsluice.model import (
+    PurgeResult,
+    Reject,
+    RejectsResult,
+    RunSummary,
+    VerifyResult,
+)
+from pgsluice.options import build_options
+from pgsluice.pipeline.rejects.purge import purge
+
+
+def verify(
+    *,
+    database_url: str | None = None,
+    data_dir: str | None = None,
+    into: str | None = None,
+    sql: str | None = None,
+) -> VerifyResult:
+    """Verifies the loaded tables: rows against the ledger, rows without parents, and NULLs in NOT NULL columns.
+
+    :param database_url: the server, as for :func:`load`; an embedded server is not created.
+    :param data_dir: the folder for the embedded server's data.
+    :param into: the schema of the tables (default: the first of the search path).
+    :param sql: a file of queries, each under a comment ``-- name: title``, to execute as well.
+    :returns: the checks and the results of the queries. A check that fails is in the result and raises no error.
+    :raises FileError: ``sql`` cannot be read.
+    :raises SchemaFileError: a query of ``sql`` fails.
+    :raises DatabaseError: the database cannot be reached, the schema ``into`` does not exist, or a newer pgsluice wrote
+        the ledger.
+    """
+    with existing(database_url, data_dir) as conn:
+        return verification.verify(conn, into, sql)
+
+
+def runs(*, database_url: str | None = None, data_dir: str | None = None, limit: int = 20) -> tuple[RunSummary, ...]:
+    """Returns the newest runs of the ledger, newest first.
+
+    :param database_url: the server, as for :func:`load`; an embedded server is not created.
+    :param data_dir: the folder for the embedded server's data.
+    :param limit: how many runs to return.
+    :returns: an empty tuple if the database has no ledger.
+    :raises DatabaseError: the database cannot be reached, or a newer pgsluice wrote the ledger.
+    """
+    with existing(database_url, data_dir) as conn:
+        return queries.runs(conn, limit) if schema.exists(conn) else ()
+
+
+def rejects(
+    run_id: int | None = None,
+    *,
+    table: str | None = None,
+    database_url: str | None = None,
+    data_dir: str | None = None,
+) -> tuple[int, RejectsResult]:
+    """Counts the open rejects of a run in groups of equal verdicts. Rejects that were replayed are not counted.
+
+    :param run_id: the run; None stands for the newest run that has open rejects.
+    :param table: count the rejects of this table only.
+    :param database_url: the server, as for :func:`load`; an embedded server is not created.
+    :param data_dir: the folder for the embedded server's data.
+    :returns: the run's id (0 if no run has open rejects) and the groups.
+    :raises CallError: the run does not exist, or had no file for the table.
+    :raises DatabaseError: the database cannot be reached, or a newer pgsluice wrote the ledger.
+    """
+    with existing(database_url, data_dir) as conn:
+        known = schema.exists(conn)
+        if run_id is None:
+            run_id = queries.last_run_with_rejects(conn) if known else None
+            if run_id is None:
+                return 0, RejectsResult(0, None)
+        row = queries.report_of(conn, run_id) if known else None
+        if row is None:
+            raise CallError(f"there is no run {run_id}", "pgsluice runs lists them")
+        groups = queries.reject_groups(conn, run_id, table)
+        replayed = queries.replayed_rows(conn, run_id, table)
+        if table is not None and not (groups or replayed or queries.had_file(conn, run_id, table)):
+            raise CallError(f"run {run_id} had no file for a table {table}", "Leave --table out to see all of them")
+        path, replay_for = row
+        count, purged = sum(g.count for g in groups), queries.purged_rejects(conn, run_id)
+        return run_id, RejectsResult(count, path, groups, replayed, replay=replay_for, purged=purged)
+
+
+def reject_rows(
+    run_id: int, *, table: str | None = None, database_url: str | None = None, data_dir: str | None = None
+) -> Iterator[Reject]:
+    """Yields the open rejects of a run in load order.
+
+    The rows are read as a stream; the connection stays open until the iterator ends or is closed.
+
+    :param run_id: the run.
+    :param table: yield the rejects of this table only.
+    :param database_url: the server, as for :func:`load`; an embedded server is not created.
+    :param data_dir: the folder for the embedded server's data.
+    :returns: an iterator; empty if the run does not exist.
+    :raises DatabaseError: the database cannot be reached, or a newer pgsluice wrote the ledger.
+    """
+    with existing(database_url, data_dir) as conn:
+        if schema.exists(conn):
+            yield from queries.reject_rows(conn, run_id, table)
+
+
+def purge_rejects(older_than: str, *, database_url: str | None = None, data_dir: str | None = None) -> PurgeResult:
+    """Deletes old rejects from the ledger, and their reports in ``data_dir``. The counts of the runs stay.
+
+    :param older_than: ``12h``, ``30d`` or ``8w``: delete the rejects of runs that ended longer ago.
+    :param database_url: the server, as for :func:`load`; an embedded server is not created.
+    :param data_dir: the folder for the embedded server's data and for reports, as for :func:`load`.
+    :returns: what was deleted.
+    :raises CallError: ``older_than`` is no age, or a report cannot be deleted.
+    :raises DatabaseError: the database cannot be reached, or the role may not delete rejects.
+    """
+    with existing(database_url, data_dir) as conn:
+        return purge(conn, older_than, build_options(data_dir=data_dir).reports)
