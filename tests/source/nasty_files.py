@@ -93,7 +93,7 @@ def read(path: Path, *, encoding: str | None = None) -> tuple[int, int, str]:
 
     records = faults = 0
     try:
-        (file,) = discover([str(path)], DialectOptions(encoding=encoding))
+        (file,) = discover([str(path)], DialectOptions(encoding=encoding)).files
         columns = file.header if 1 < len(file.header) < 100 else ("a", "b")
         reader = BlockReader(file, columns)
         extents = []

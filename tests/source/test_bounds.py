@@ -103,7 +103,7 @@ def test_header_with_too_many_fields(tmp_path: Path, quote: str) -> None:
         names = [f"{quote}c{i}{quote}" for i in range(count)]
         path.write_text(delimiter.join(names) + "\n" + delimiter.join(["1"] * count) + "\n")
         if count <= 1600:
-            (file,) = discover([str(path)], DialectOptions())
+            (file,) = discover([str(path)], DialectOptions()).files
             assert len(file.header) == count
             assert [b.rows for b in BlockReader(file, file.header)] == [1]
         else:
@@ -114,7 +114,7 @@ def test_header_with_too_many_fields(tmp_path: Path, quote: str) -> None:
 def test_record_with_too_many_fields_is_a_fault(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(b"a,b\n1,2\n" + b"," * 100_000 + b"\n3,4\n" + b'"",' * 100_000 + b"1\n5,6\n")
-    (file,) = discover([str(path)], DialectOptions())
+    (file,) = discover([str(path)], DialectOptions()).files
     (block,) = BlockReader(file, file.header)
     assert (block.rows, block.count) == (3, 5)
     assert [(f.line, f.verdict.message) for f in block.faults] == [
@@ -128,12 +128,12 @@ def test_many_records_whose_quotes_do_not_pair_end_the_run(tmp_path: Path) -> No
     for count, fails in ((100_001, False), (100_002, True)):
         # The last quote opens a field that never ends, so the last record is one of them.
         path.write_bytes(b"a,b\n1,2\n" + b'1,"x\n' * count)
-        (file,) = discover([str(path)], DialectOptions())
+        (file,) = discover([str(path)], DialectOptions()).files
         if fails or count > 100_000:
             with pytest.raises(FileError, match="more than 100,000 records in a row do not pair, from line 3 on"):
                 list(BlockReader(file, file.header))
     path.write_bytes(b"a,b\n" + (b'1,"x\n' * 60_000 + b"1,2\n" + b'1,"x\n') * 2)
-    (file,) = discover([str(path)], DialectOptions())
+    (file,) = discover([str(path)], DialectOptions()).files
     assert sum(b.count for b in BlockReader(file, file.header)) > 100_000
 
 
@@ -141,16 +141,16 @@ def test_max_bytes(tmp_path: Path) -> None:
     path = tmp_path / "x.csv.gz"
     data = b"a,b\n" + b"1,2\n" * 2_000_000
     path.write_bytes(gzip.compress(data))
-    (file,) = discover([str(path)], DialectOptions(), max_bytes=len(data))
+    (file,) = discover([str(path)], DialectOptions(), max_bytes=len(data)).files
     assert sum(b.rows for b in BlockReader(file, file.header)) == 2_000_000
-    (file,) = discover([str(path)], DialectOptions(), max_bytes=len(data) - 1)
+    (file,) = discover([str(path)], DialectOptions(), max_bytes=len(data) - 1).files
     with pytest.raises(FileError, match="unpacks to more than 8,000,003 bytes"):
         list(BlockReader(file, file.header))
     with pytest.raises(FileError, match="unpacks to more than"):
         discover([str(path)], DialectOptions(), max_bytes=1000)
     plain = tmp_path / "y.csv"
     plain.write_bytes(data)
-    (file,) = discover([str(plain)], DialectOptions(), max_bytes=1000)
+    (file,) = discover([str(plain)], DialectOptions(), max_bytes=1000).files
     assert sum(b.rows for b in BlockReader(file, file.header)) == 2_000_000
 
 

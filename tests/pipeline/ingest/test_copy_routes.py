@@ -84,6 +84,8 @@ FILES = {
 QUICK = FILES.keys() - {"plain", "two words for NULL", "bad values", "constraints"}
 """Those of which Arrow reads a block."""
 
+SEVERAL_NULLS = {"two words for NULL"}
+
 WAYS = ("file", "quick", "duckdb")
 
 
@@ -108,7 +110,8 @@ def any_way(db: str, conn: psycopg.Connection, path: Path, name: str, mode: str,
         with going(way), watched("_send_whole") as taken, watched("_copy_arrow") as batches:
             found.append(outcome(conn, db, path, mode=mode, **options))
         assert bool(taken) <= (way != "duckdb")
-        assert bool(batches) == (way == "quick" and name in QUICK)
+        # COPY has one text for NULL, so Arrow reads the block if the file has several.
+        assert bool(batches) == ((way == "quick" and name in QUICK) or (way != "duckdb" and name in SEVERAL_NULLS))
     assert found[0] == found[1] == found[2], name
 
 
