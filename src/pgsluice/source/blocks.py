@@ -297,7 +297,7 @@ def _exact(
     for span in walker.spans(line):
         fault = span if isinstance(span, Record) and span.fault else None
         if quote_faults is not None:
-            if len(faults) + len(parts) >= _MOST_PARTS:
+            if len(faults) + len(parts) >= _MOST_PARTS or ordinal - first >= _MOST_RECORDS:
                 length = span.start
                 break
             quote_faults.add(span.line, fault and fault.fault)

@@ -84,7 +84,7 @@ FILES = {
 QUICK = FILES.keys() - {"plain", "two words for NULL", "bad values", "constraints"}
 """Those of which Arrow reads a block."""
 
-SEVERAL_NULLS = {"two words for NULL"}
+SEVERAL_NULLS = {"a word for NULL", "two words for NULL"}
 
 WAYS = ("file", "quick", "duckdb")
 
