@@ -104,6 +104,16 @@ def test_everything_that_does_not_fit_is_told_at_once(db: str, conn: psycopg.Con
     assert result.status == "published"
 
 
+def test_a_field_with_a_line_break_is_named_as_messages_print_it(
+    db: str, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    conn.execute("CREATE TABLE contacts (id int, phone text)")
+    (tmp_path / "contacts.csv").write_text('id,"Phone\n(mobile)"\n1,x\n')
+    result = pgsluice.load(tmp_path, database_url=db, columns=[("Phone (mobile)", "phone")])
+    assert result.status == "published"
+    assert conn.execute("SELECT phone FROM contacts").fetchall() == [("x",)]
+
+
 def test_the_glob_of_a_message_means_the_file_alone(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
     conn.execute("CREATE TABLE users (id int)")
     (tmp_path / "usrs [x]*.csv").write_text("id\n1\n")

@@ -177,10 +177,17 @@ def _named_column(field: str, table: Table, wanted: Pairs) -> str | None:
 
 
 def _names_field(named: str, field: str, table: Table) -> bool:
-    """Whether ``FIELD``, ``TABLE.FIELD`` or ``SCHEMA.TABLE.FIELD`` names a field, whose own name may contain a dot."""
+    """Whether ``FIELD``, ``TABLE.FIELD`` or ``SCHEMA.TABLE.FIELD`` names a field, whose own name may contain a dot.
+
+    A line break or a run of blanks in a name is like one blank, because messages print it like that.
+    """
     name = table.name
     fields = (field, f"{name.name}.{field}", f"{name.schema}.{name.name}.{field}")
-    return named in fields or composed(named) in map(composed, fields)
+    return named in fields or _printed(named) in map(_printed, fields)
+
+
+def _printed(name: str) -> str:
+    return composed(" ".join(name.split()))
 
 
 def check_pairs(
