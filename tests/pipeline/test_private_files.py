@@ -15,6 +15,7 @@ import pytest
 
 import pgsluice
 from pgsluice.postgres.embedded import server as embedded
+from pgsluice.postgres.embedded.processes import make_private
 from pgsluice.private_files import create_file
 
 Conn = psycopg.Connection[Any]
@@ -122,3 +123,13 @@ def test_the_embedded_server(file: Path) -> None:
             assert mode(base) == expected
         finally:
             embedded.stop(base)
+
+
+def test_a_folder_in_which_initdb_runs_stays_passable(tmp_path: Path) -> None:
+    """Another process may be making the server: it has the lock, and no data folder yet."""
+    base = tmp_path / ".pgsluice"
+    base.mkdir()
+    (base / "server.lock").touch()
+    base.chmod(0o755)
+    make_private(base)
+    assert mode(base) == (0o711 if os.geteuid() == 0 else 0o700)

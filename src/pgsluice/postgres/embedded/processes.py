@@ -46,8 +46,10 @@ def make_private(base: Path) -> None:
     :raises OSError: the folder cannot be made.
     """
     make_folder(base)
-    if base.name == DEFAULT_DATA_DIR or (base / "server.lock").exists():
-        passable = hasattr(os, "geteuid") and os.geteuid() == 0 and data_folder(base).exists()
+    # The lock is there before the system user needs the folder: another process may just be running initdb in it.
+    has_server = (base / "server.lock").exists()
+    if has_server or base.name == DEFAULT_DATA_DIR:
+        passable = has_server and hasattr(os, "geteuid") and os.geteuid() == 0
         close_folder(base, _ENTRIES.__contains__, passable=passable)
 
 
