@@ -80,7 +80,7 @@ def discover(
     :param options: the parts of the dialect that the user fixed, for all files.
     :param settle: seconds: a file that was written less long ago is refused; 0 refuses no file.
     :param max_bytes: how many bytes each compressed file may hold unpacked; None sets no limit.
-    :param skip: globs; a file whose path or name matches is not loaded.
+    :param skip: globs as for :func:`matches`; a file that one of them matches is not loaded.
     :param recursive: a folder names the files in its subfolders as well.
     :raises FileError: a path is missing or unreadable, a folder has no file to load, a header is a fault, or a file is
         younger than ``settle`` or is being written.
@@ -95,7 +95,7 @@ def discover(
             if real in seen:
                 continue
             seen.add(real)
-            if globs := _matching(skip, name):
+            if globs := {glob for glob in skip if matches(name, glob)}:
                 unused -= globs
                 ignored.append(IgnoredFile(name, f"--skip {shlex.quote(min(globs))}"))
             elif suffix is _Suffix.OTHER:
@@ -108,10 +108,15 @@ def discover(
     return Discovery(tuple(files), tuple(ignored))
 
 
-def _matching(globs: Sequence[str], path: str) -> set[str]:
-    """The globs that match a path or the name in it."""
-    names = composed(path), composed(PurePosixPath(path).name)
-    return {glob for glob in globs if any(fnmatch.fnmatch(name, composed(glob)) for name in names)}
+def matches(path: str, glob: str) -> bool:
+    """Whether a glob matches a path, the file name in it or, if the glob names a folder, the end of the path."""
+    path, glob = composed(path), composed(glob)
+    name = PurePosixPath(path).name
+    return (
+        fnmatch.fnmatch(path, glob)
+        or fnmatch.fnmatch(name, glob)
+        or ("/" in glob and fnmatch.fnmatch(path, "*/" + glob))
+    )
 
 
 def _look_or_fault(

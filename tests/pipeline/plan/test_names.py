@@ -104,6 +104,20 @@ def test_everything_that_does_not_fit_is_told_at_once(db: str, conn: psycopg.Con
     assert result.status == "published"
 
 
+def test_everything_is_told_though_a_schema_file_was_skipped(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE orders (id int, total numeric)")
+    (tmp_path / "schema.sql").write_text("CREATE TABLE orders (id int)")
+    (tmp_path / "log.csv").write_text("id\n1\n")
+    (tmp_path / "orders.csv").write_text("id,totl\n1,2\n")
+    with pytest.raises(MappingError) as caught:
+        pgsluice.load(tmp_path, database_url=db, schema=tmp_path / "schema.sql")
+    assert caught.value.line.startswith("2 files do not fit the tables. Tables that were there before stay as they are")
+    assert [detail.split(":")[0] for detail in caught.value.details] == [
+        str(tmp_path / "log.csv"),
+        str(tmp_path / "orders.csv"),
+    ]
+
+
 def test_a_field_with_a_line_break_is_named_as_messages_print_it(
     db: str, conn: psycopg.Connection, tmp_path: Path
 ) -> None:

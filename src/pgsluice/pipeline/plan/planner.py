@@ -26,7 +26,7 @@ from pgsluice.model import (
     TableName,
     TablePlan,
 )
-from pgsluice.pipeline.plan.file_tables import check_names, table_of
+from pgsluice.pipeline.plan.file_tables import FileTables, check_names
 from pgsluice.pipeline.plan.load_order import load_order
 from pgsluice.pipeline.plan.mapping import check_pairs, check_same_columns, map_fields
 from pgsluice.pipeline.plan.merge_key import choose_merge_key
@@ -101,9 +101,10 @@ def _map_files(
     feeds: dict[TableName, list[SourceFile]] = {}
     mapped: dict[TableName, tuple[FilePlan, ...]] = {}
     problems: list[MappingError] = []
+    file_tables = FileTables(tables, wanted)
     for file in files:
         with _collected([] if file.optional else problems):
-            feeds.setdefault(table_of(file, tables, wanted).name, []).append(file)
+            feeds.setdefault(file_tables.table_of(file).name, []).append(file)
     for name, group in feeds.items():
         plans: list[FilePlan] = []
         for file in group:
@@ -114,7 +115,7 @@ def _map_files(
         raise _one_error(problems)
     if files and not feeds:
         # All files are optional. The error of the first file says which tables exist.
-        table_of(files[0], tables, wanted)
+        file_tables.table_of(files[0])
     for name, group_plans in mapped.items():
         check_same_columns(by_name[name], group_plans)
     check_pairs(fields, mapped, by_name)
@@ -168,4 +169,5 @@ def mention_schema_file(applied: SchemaApplied | None, path: str | None) -> Iter
         if applied is None or not applied.skipped:
             raise
         kept = f"Tables that were there before stay as they are, whatever {path} says"
-        raise MappingError(error.message, f"{error.remedy}. {kept}") from error
+        remedy = f"{error.remedy}. {kept}" if error.remedy else kept
+        raise MappingError(error.message, remedy, error.details) from error

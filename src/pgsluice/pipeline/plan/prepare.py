@@ -22,7 +22,7 @@ from pgsluice.model import (
     TableName,
 )
 from pgsluice.pipeline.plan.already_loaded import skip_loaded
-from pgsluice.pipeline.plan.file_tables import check_names, fed_tables, split_name
+from pgsluice.pipeline.plan.file_tables import FileTables, check_names, split_name
 from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
 from pgsluice.pipeline.plan.privileges import check_privileges
 from pgsluice.pipeline.plan.table_locks import lock_holders, lock_tables, notice_lost_client
@@ -136,11 +136,13 @@ class Preparation:
         # describe a table wait for a session that has the table locked.
         with mention_schema_file(self._applied, options.schema_file):
             names = target_tables(main, options, files, self._schema, self._schemas, details=False)
-            held, complete = fed_tables(files, names, options.tables)
+            held, complete = FileTables(names, options.tables).fed_by(files)
             self.oids = sorted(held)
         if not complete:
-            # The plan names all files and fields that do not fit at once, and needs no locks for that.
-            return self._plan(files)
+            # The plan names all files and fields that do not fit at once, and does not wait for other runs to say so.
+            # It finds a table for each file only if another session has created the tables in this moment.
+            with main.transaction(force_rollback=True):
+                self._plan(files)
         self._lock_against_other_runs(self.oids)
         with main.transaction(force_rollback=True):
             # A first plan tells which tables to lock. It is rolled back, because a session that holds a table may need
@@ -253,7 +255,7 @@ def target_tables(
         return tables
 
     names = read(())
-    return read(fed_tables(files, names, options.tables)[0]) if details else names
+    return read(FileTables(names, options.tables).fed_by(files)[0]) if details else names
 
 
 def _add_obstacle(tables: Sequence[Table], kind: ObstacleKind, text: str) -> tuple[Table, ...]:
