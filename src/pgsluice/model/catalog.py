@@ -192,6 +192,11 @@ class Table:
         """Whether an obstacle of one of these kinds exists."""
         return any(obstacle.kind in kinds for obstacle in self.obstacles)
 
+    @property
+    def loadable(self) -> tuple[Column, ...]:
+        """The columns that take values: all but generated columns."""
+        return tuple(c for c in self.columns if not c.generated)
+
     def column(self, name: str) -> Column:
         """The column of that name.
 

@@ -14,6 +14,7 @@ from psycopg import sql
 from pgsluice.model import Column, FilePlan, Listener, Strategy, Table, TableName, TablePlan
 from pgsluice.pipeline.scratch import ScratchTables
 from pgsluice.pipeline.timing import Clock
+from pgsluice.postgres.sql_fragments import identifier
 from pgsluice.source.blocks import Extent
 from pgsluice.source.corrections import Corrections
 from pgsluice.source.locate import Places, locate
@@ -166,7 +167,7 @@ class TableRun:
     @property
     def relation(self) -> sql.Identifier:
         """The target table."""
-        return sql.Identifier(self.plan.table.name.schema, self.plan.table.name.name)
+        return identifier(self.plan.table.name)
 
     @property
     def destination(self) -> sql.Identifier:
@@ -236,7 +237,7 @@ def new_table_run(number: int, plan: TablePlan, watched: Sequence[str], first_fi
     names = full.brought if full else ()
     columns = tuple(table.column(n) for n in names)
     kept = tuple(dict.fromkeys(c for c in (*watched, *plan.key) if c in names))
-    scratch = ScratchTables(number, sql.Identifier(table.name.schema, table.name.name), columns, kept)
+    scratch = ScratchTables(number, identifier(table.name), columns, kept)
     while any(c.name == scratch.ordinal for c in table.columns):
         scratch.ordinal += "_"
     return TableRun(

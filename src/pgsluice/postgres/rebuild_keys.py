@@ -6,7 +6,7 @@ snapshots of before and after (:func:`pgsluice.postgres.catalog.catalog_snapshot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import psycopg
 from psycopg import sql
@@ -84,17 +84,6 @@ def _add_constraint_using(conn: psycopg.Connection, table: Table, index: Index) 
             clauses.append(sql.SQL("INITIALLY DEFERRED"))
     conn.execute(sql.SQL(" ").join(clauses))
     _comment_on_constraint(conn, identifier(table.name), owner)
-
-
-def build_plain_indexes(conn: psycopg.Connection, table: Table, progress: Callable[[str], None]) -> None:
-    """Builds the indexes of the table that are not unique, so that no row can break them.
-
-    :param progress: receives the name of each index before it is built.
-    """
-    for index in table.indexes:
-        if not index.unique:
-            progress(index.name)
-            build_index(conn, table, index)
 
 
 def add_constraints(conn: psycopg.Connection, relation: sql.Composable, constraints: Sequence[Constraint]) -> None:

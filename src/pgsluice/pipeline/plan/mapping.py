@@ -34,12 +34,9 @@ def map_fields(file: SourceFile, table: Table, mode: Mode, options: FieldOptions
     if not file.header:
         # An empty file has no columns and no rows.
         return FilePlan(file, ())
-    loadable = [c.name for c in table.columns if not c.generated]
+    loadable = [c.name for c in table.loadable]
     wanted = options.columns
-    if file.feeds is not None:
-        # A replay brings the names of the fields along.
-        options = FieldOptions(wanted)
-    elif given := options.names_for(table.name):
+    if given := options.names_for(table.name):
         file = _with_names(file, given)
     elif options.header is False:
         file = _with_names(file, _by_position(file, table, loadable))
@@ -47,7 +44,7 @@ def map_fields(file: SourceFile, table: Table, mode: Mode, options: FieldOptions
     columns, unknown = _find_columns(file, table, options, names)
     if not any(columns):
         # check_pairs() refuses a pair that names a field of a file without field names.
-        if options.header is None and _is_data(file.header, [c for c in table.columns if not c.generated]):
+        if options.header is None and _is_data(file.header, table.loadable):
             bare = replace(file, dialect=replace(file.dialect, header=False))
             return FilePlan(bare, tuple(loadable))
         example = ",".join(loadable[: len(file.header)])
@@ -108,7 +105,7 @@ def _find_columns(
         if named and len(found) != 1:
             raise MappingError(
                 f"--column {field}={named}: {table.name} has no column {named!r}",
-                f"Its columns are {', '.join(c.name for c in table.columns if not c.generated)}",
+                f"Its columns are {', '.join(c.name for c in table.loadable)}",
             )
         columns.append(found[0] if len(found) == 1 else "")
         if len(found) != 1 and named is None:
@@ -135,7 +132,7 @@ def _unknown_fields(
     return MappingError(
         f"{file.path}: {table.name} has no column {', '.join(described)}",
         f"Name the columns, for example {' '.join(options)}, or leave a field out with --column {first};"
-        f" columns of {table.name}: {', '.join(c.name for c in table.columns if not c.generated)}",
+        f" columns of {table.name}: {', '.join(c.name for c in table.loadable)}",
     )
 
 

@@ -138,7 +138,7 @@ def _swap_obstacles(
 def _first_missing_column(plan: TablePlan) -> str:
     """The first column that the files lack, or ''. A merge keeps its old values; a new table would lose them."""
     brought = next((f.brought for f in plan.files if f.columns), ())
-    return next((c.name for c in plan.table.columns if not c.generated and c.name not in brought), "")
+    return next((c.name for c in plan.table.loadable if c.name not in brought), "")
 
 
 def _neighbours(plans: Sequence[TablePlan]) -> dict[TableName, set[TableName]]:

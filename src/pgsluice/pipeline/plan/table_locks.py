@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.model import Plan, Strategy, Table
+from pgsluice.postgres.sql_fragments import identifier
 from pgsluice.sql import query
 
 _LOCK_MODES = {
@@ -36,7 +37,7 @@ def lock_tables(conn: psycopg.Connection, plan: Plan) -> None:
 
 
 def _lock(conn: psycopg.Connection, tables: Sequence[Table], mode: sql.SQL) -> None:
-    names = [sql.Identifier(t.name.schema, t.name.name) for t in sorted(tables, key=lambda t: t.oid)]
+    names = [identifier(t.name) for t in sorted(tables, key=lambda t: t.oid)]
     conn.execute(sql.SQL("LOCK TABLE {} IN {} MODE").format(sql.SQL(", ").join(names), mode))
 
 

@@ -23,6 +23,7 @@ from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.state import RunContext, TableRun
 from pgsluice.postgres.planner_hints import analyze, loops_off_if_scanned
 from pgsluice.postgres.rebuild_keys import add_constraints, build_index
+from pgsluice.postgres.sql_fragments import identifier
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.sql import query
 
@@ -78,7 +79,7 @@ class ShadowTables:
         conn, old = self._conn, table_run.table
         # The name contains the oid, whose lock the run holds: runs on other tables of the schema use other names.
         name = TableName(old.name.schema, f"pgsluice_new_{old.oid}")
-        relation = sql.Identifier(name.schema, name.name)
+        relation = identifier(name)
         conn.execute("SET LOCAL default_tablespace = ''")
         for statement in composed_by_server(conn, "create", old=old.oid, shadow=name.name):
             conn.execute(sql.SQL(statement))
@@ -128,7 +129,7 @@ class ShadowTables:
             for fk, name in shadow.incoming:
                 assert fk.table is not None
                 self._tell(table_run, f"foreign key {fk.name} of {fk.table}")
-                relation = sql.Identifier(fk.table.schema, fk.table.name)
+                relation = identifier(fk.table)
                 add_constraints(self._conn, relation, [self._pointed(fk, name)])
 
     def _pointed(self, fk: Constraint, name: str) -> Constraint:
@@ -137,7 +138,7 @@ class ShadowTables:
         head, tail = self._key_parts[fk.oid]
         parent = self.made.get(fk.references)
         goal = parent.table.name if parent is not None else fk.references
-        where = sql.Identifier(goal.schema, goal.name).as_string(self._conn)
+        where = identifier(goal).as_string(self._conn)
         return replace(fk, name=name, definition=f"{head}{where}{tail}")
 
     def _guarded(self, table_run: TableRun, step: Callable[[], None]) -> None:
@@ -165,7 +166,7 @@ def _shadow_definition(conn: psycopg.Connection, old: Table, name: TableName, ta
     """
     names = {i.name: f"pgsluice_new_{i.oid}" for i in old.indexes}
     owned = {i.constraint: names[i.name] for i in old.indexes if i.constraint}
-    target = sql.Identifier(name.schema, name.name).as_string(conn)
+    target = identifier(name).as_string(conn)
 
     def renamed(index: Index) -> Index:
         unique = "UNIQUE " if index.unique else ""

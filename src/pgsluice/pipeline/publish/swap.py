@@ -22,6 +22,7 @@ from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.publish.sequences import advance, farthest_values
 from pgsluice.pipeline.publish.shadow_tables import Shadow, ShadowTables, composed_by_server
 from pgsluice.pipeline.retry import PAUSES
+from pgsluice.postgres.sql_fragments import identifier
 from pgsluice.sql import query
 
 _TURN = 0.04
@@ -158,7 +159,7 @@ class Swap:
             self._rename_statistics(shadow, late)
             for fk, name in shadow.incoming:
                 assert fk.table is not None
-                child, own = sql.Identifier(fk.table.schema, fk.table.name), sql.Identifier(fk.name)
+                child, own = identifier(fk.table), sql.Identifier(fk.name)
                 parts.append(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(child, own))
                 late.append(
                     sql.SQL("ALTER TABLE {} RENAME CONSTRAINT {} TO {}").format(child, sql.Identifier(name), own)

@@ -13,7 +13,7 @@ from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.row_numbers import validated_relation
 from pgsluice.pipeline.validate.violations import INNER_KEY, TRIGGER, Violations
 from pgsluice.postgres.planner_hints import NO_FENCE, execute_without_loops, fence
-from pgsluice.postgres.sql_fragments import keys_match
+from pgsluice.postgres.sql_fragments import identifier, keys_match
 from pgsluice.sql import query
 
 Parents = Sequence[tuple[sql.Composable, sql.Composable, sql.SQL]]
@@ -75,7 +75,7 @@ def _can_validate(violations: Violations, fk: Constraint) -> bool:
 def _parent_table(violations: Violations, fk: Constraint) -> tuple[sql.Composable, sql.Composable, sql.SQL]:
     """The referenced table as the key's trigger reads it: all of its rows, without tables that inherit from it."""
     assert fk.references is not None
-    name = sql.Identifier(fk.references.schema, fk.references.name)
+    name = identifier(fk.references)
     row = violations.conn.execute(
         query("validate", "parent"), {"schema": fk.references.schema, "name": fk.references.name}
     ).fetchone()

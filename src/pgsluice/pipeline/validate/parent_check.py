@@ -18,7 +18,7 @@ from psycopg import sql
 from pgsluice.model import Constraint, Strategy
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.planner_hints import analyze, execute_without_loops, scan_is_cheap
-from pgsluice.postgres.sql_fragments import keys_match
+from pgsluice.postgres.sql_fragments import identifier, keys_match
 from pgsluice.postgres.sqlstate import is_row_error
 from pgsluice.postgres.table_properties import runs_user_functions
 from pgsluice.sql import compose, query
@@ -47,9 +47,7 @@ def can_check_parents(conn: psycopg.Connection, table_run: TableRun) -> bool:
     if conn.execute(query("parent_check", "can_check_parents"), parameters).fetchone() != (True,):
         return False
     references = [fk.references for fk in keys if fk.references is not None]
-    parents = sql.SQL(", ").join(
-        sql.SQL("ONLY {}").format(sql.Identifier(parent.schema, parent.name)) for parent in sorted(set(references))
-    )
+    parents = sql.SQL(", ").join(sql.SQL("ONLY {}").format(identifier(parent)) for parent in sorted(set(references)))
     try:
         with conn.transaction():
             conn.execute(sql.SQL("LOCK TABLE {} IN ROW SHARE MODE").format(parents))
@@ -90,7 +88,7 @@ def lock_parents(conn: psycopg.Connection, table_run: TableRun, rows: sql.Compos
 
 def _lock_parents_of(conn: psycopg.Connection, fk: Constraint, rows: sql.Composable, count: int) -> bool:
     assert fk.references is not None
-    parent = sql.Identifier(fk.references.schema, fk.references.name)
+    parent = identifier(fk.references)
     scans = scan_is_cheap(conn, count, fk.references)
     orphans = compose(
         "parent_check",

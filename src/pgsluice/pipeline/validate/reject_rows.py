@@ -132,7 +132,7 @@ def _remove(conn: psycopg.Connection, table_run: TableRun, rejected: sql.Composa
     relation = validated_relation(table_run, staged=False)
     if stay >= count:
         return _delete(conn, relation, rejected, landed)
-    columns = sql.SQL(", ").join(sql.Identifier(c.name) for c in table_run.table.columns if not c.generated)
+    columns = sql.SQL(", ").join(sql.Identifier(c.name) for c in table_run.table.loadable)
     if stay:
         remaining = compose("validate", "remaining_rows", columns=columns, relation=relation, rejected=rejected)
         execute_without_loops(conn, remaining)
