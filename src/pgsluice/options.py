@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
+from pgsluice.arguments import LoadArguments
 from pgsluice.errors import CallError
 from pgsluice.model import (
     DialectOptions,
@@ -16,68 +17,46 @@ from pgsluice.model import (
     Mode,
     Modes,
 )
+from pgsluice.names import Names
 
 
-def build_options(
-    *,
-    data_dir: str | None = None,
-    schema: str | os.PathLike[str] | None = None,
-    tables: Sequence[tuple[str, str]] = (),
-    columns: Sequence[tuple[str, str]] = (),
-    names: Sequence[tuple[str, Sequence[str]]] = (),
-    skip: Sequence[str] = (),
-    recursive: bool = False,
-    into: str | None = None,
-    max_rejects: str | int | Sequence[str] = 0,
-    delimiter: str | None = None,
-    quote: str | None = None,
-    encoding: str | None = None,
-    header: bool | None = None,
-    null: Sequence[str] = (),
-    null_only: Sequence[str] = (),
-    empty_as_null: bool = False,
-    mode: str | Sequence[str] = "append",
-    key: Sequence[tuple[str, str]] = (),
-    delete_missing: bool = False,
-    dry_run: bool = False,
-    again: bool = False,
-    no_wait: bool = False,
-    lock_timeout: float = 5.0,
-    resumable: bool = False,
-    settle: float = 0.0,
-    max_bytes: str | int | None = None,
-) -> LoadOptions:
-    """Validates the arguments of a public function and return them as options.
+def build_options(data_dir: str | None = None, **given: Unpack[LoadArguments]) -> LoadOptions:
+    """Validates the arguments of a public function, and returns them as options.
 
-    :func:`pgsluice.api.load` describes the parameters.
-
-    :raises CallError: an argument is wrong.
+    :param data_dir: the folder for reports (default ``.pgsluice``).
+    :raises CallError: an argument is wrong, or does not exist.
     """
+    known = LoadArguments.__optional_keys__
+    if unknown := next((name for name in given if name not in known), None):
+        near = Names(known).nearest(unknown)
+        raise CallError(f"there is no argument {unknown!r}", f"Did you mean {near}?" if near else "Check it")
+    schema = given.get("schema")
+    header = given.get("header")
     return LoadOptions(
         schema_file=None if schema is None else os.fspath(schema),
-        tables=parse_pairs("tables", tables, ("orders", "orders_*.csv")),
-        columns=parse_pairs("columns", columns, ("cust_no", "customer_id")),
-        names=parse_names(names, header),
-        skip=tuple(skip),
-        recursive=recursive,
-        into=into,
-        limits=parse_limits(max_rejects),
+        tables=parse_pairs("tables", given.get("tables", ()), ("orders", "orders_*.csv")),
+        columns=parse_pairs("columns", given.get("columns", ()), ("cust_no", "customer_id")),
+        names=parse_names(given.get("names", ()), header),
+        skip=tuple(given.get("skip", ())),
+        recursive=given.get("recursive", False),
+        into=given.get("into"),
+        limits=parse_limits(given.get("max_rejects", 0)),
         dialect=DialectOptions(
-            delimiter=delimiter,
-            quote=quote,
-            encoding=encoding,
+            delimiter=given.get("delimiter"),
+            quote=given.get("quote"),
+            encoding=given.get("encoding"),
             header=header,
-            null=parse_null(null, null_only),
-            empty_as_null=empty_as_null,
+            null=parse_null(given.get("null", ()), given.get("null_only", ())),
+            empty_as_null=given.get("empty_as_null", False),
         ),
-        modes=parse_modes(mode, key, delete_missing),
-        dry_run=dry_run,
-        again=again,
-        no_wait=no_wait,
-        lock_timeout=parse_seconds(lock_timeout),
-        resumable=resumable,
-        settle=parse_settle(settle),
-        max_bytes=parse_size(max_bytes),
+        modes=parse_modes(given.get("mode", "append"), given.get("key", ()), given.get("delete_missing", False)),
+        dry_run=given.get("dry_run", False),
+        again=given.get("again", False),
+        no_wait=given.get("no_wait", False),
+        lock_timeout=parse_seconds(given.get("lock_timeout", 5.0)),
+        resumable=given.get("resumable", False),
+        settle=parse_settle(given.get("settle", 0.0)),
+        max_bytes=parse_size(given.get("max_bytes")),
         reports=os.path.join(data_dir or ".pgsluice", "rejects"),
     )
 

@@ -135,3 +135,9 @@ def test_arguments_of_another_type(options: dict[str, Any], said: str, db: str, 
     (tmp_path / "t.csv").write_text("a\n1\n")
     with pytest.raises(CallError, match=said):
         pgsluice.load(tmp_path / "t.csv", database_url=db, **options)
+
+
+def test_an_argument_that_does_not_exist_is_named_with_the_nearest() -> None:
+    with pytest.raises(CallError, match="no argument 'delimeter'") as caught:
+        pgsluice.load("x.csv", delimeter=";")  # type: ignore[call-arg]
+    assert caught.value.remedy == "Did you mean delimiter?"

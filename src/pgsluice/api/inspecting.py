@@ -120,4 +120,4 @@ def purge_rejects(older_than: str, *, database_url: str | None = None, data_dir:
     :raises DatabaseError: the database cannot be reached, or the role may not delete rejects.
     """
     with existing(database_url, data_dir) as conn:
-        return purge(conn, older_than, build_options(data_dir=data_dir).reports)
+        return purge(conn, older_than, build_options(data_dir).reports)

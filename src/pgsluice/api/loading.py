@@ -6,8 +6,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Unpack
 
 from pgsluice.api.connections import PathLike, connected, open_connection
+from pgsluice.arguments import LoadArguments, PlanArguments
 from pgsluice.model import (
     Listener,
     LoadOptions,
@@ -31,32 +33,8 @@ def load(
     *paths: PathLike,
     database_url: str | None = None,
     data_dir: str | None = None,
-    schema: str | os.PathLike[str] | None = None,
-    tables: Sequence[tuple[str, str]] = (),
-    columns: Sequence[tuple[str, str]] = (),
-    into: str | None = None,
-    max_rejects: str | int | Sequence[str] = 0,
-    delimiter: str | None = None,
-    quote: str | None = None,
-    encoding: str | None = None,
-    header: bool | None = None,
-    names: Sequence[tuple[str, Sequence[str]]] = (),
-    skip: Sequence[str] = (),
-    recursive: bool = False,
-    null: Sequence[str] = (),
-    null_only: Sequence[str] = (),
-    empty_as_null: bool = False,
-    mode: str | Sequence[str] = "append",
-    key: Sequence[tuple[str, str]] = (),
-    delete_missing: bool = False,
-    dry_run: bool = False,
-    again: bool = False,
-    no_wait: bool = False,
-    lock_timeout: float = 5.0,
-    resumable: bool = False,
-    settle: float = 0.0,
-    max_bytes: int | None = None,
     listen: Listener = ignore_progress,
+    **options: Unpack[LoadArguments],
 ) -> RunResult:
     """Loads CSV files into the tables that their names say: publish all tables or none.
 
@@ -64,37 +42,8 @@ def load(
     :param database_url: the server. None stands for the embedded server in ``data_dir`` if ``data_dir`` is given, else
         ``DATABASE_URL``, else the PG* variables, else the embedded server in ``.pgsluice``.
     :param data_dir: the folder for the embedded server's data and for reports (default ``.pgsluice``).
-    :param schema: a file of SQL statements; those that create what does not exist are executed.
-    :param tables: (table, glob) pairs for files whose names do not say their table.
-    :param columns: (field, column) pairs for fields that are not named like their columns; ``""`` as the column leaves
-        the field out; ``table.field`` names the field of one table's files.
-    :param into: the schema of the tables (default: the first of the search path).
-    :param max_rejects: how many rejects the run may have and still publish: 0, a number, ``"1%"``, ``"all"``; a list
-        for single tables, whose names stand in front: ``["10", "orders=0.1%"]``.
-    :param delimiter: the delimiter of all files; None detects the delimiter of each file.
-    :param quote: the quote character of all files; None detects the quote character.
-    :param encoding: the encoding of all files; None detects the encoding.
-    :param header: whether the first record of each file names its fields; None: pgsluice finds out, or raises
-        MappingError if that is not certain.
-    :param names: (table, names) pairs: a name for each field of the table's files, in order; ``""`` as the table stands
-        for every table, ``""`` as a name leaves the field out. They take the place of the header, if there is one.
-    :param skip: globs of files that are not loaded.
-    :param recursive: a folder names the files in its subfolders as well.
-    :param null: further texts that mean NULL when they are not quoted, as the empty field does.
-    :param null_only: the texts that mean NULL when they are not quoted, in place of the empty field.
-    :param empty_as_null: in columns that are not text, a quoted empty field is NULL too.
-    :param mode: what happens to rows that a table already holds: ``append``, ``upsert``, ``insert-missing`` or
-        ``replace``; a list for single tables, as in ``max_rejects``.
-    :param key: (table, unique constraint or columns) pairs: the merge keys (default: the primary keys).
-    :param delete_missing: with ``upsert``: delete the rows of the table whose merge keys are not in the files.
-    :param dry_run: do everything except publish.
-    :param again: also load files whose content was loaded into their table before.
-    :param no_wait: raise LockedError if another run or session has locked a table, instead of waiting.
-    :param lock_timeout: seconds to wait for a lock on a table, before the run pauses and tries again.
-    :param resumable: stage each file in a transaction of its own, so that :func:`resume` can continue the run.
-    :param settle: raise FileError if a file was written less than so many seconds ago; 0 refuses no file.
-    :param max_bytes: how many bytes each compressed file may hold unpacked; None sets no limit.
     :param listen: a function that receives the progress of the run.
+    :param options: how the files are read and loaded: see :class:`pgsluice.arguments.LoadArguments`.
     :returns: what was read, loaded and rejected. A vetoed run returns a result too.
     :raises CallError: an argument is wrong.
     :raises FileError: a path is missing, unreadable or not CSV, or a file has changed since it was planned; nothing was
@@ -104,36 +53,9 @@ def load(
     :raises DatabaseError: the database cannot be reached or refuses a statement.
     :raises AccountingError: a defect of pgsluice; nothing was published.
     """
-    options = build_options(
-        data_dir=data_dir,
-        schema=schema,
-        tables=tables,
-        columns=columns,
-        into=into,
-        max_rejects=max_rejects,
-        delimiter=delimiter,
-        quote=quote,
-        encoding=encoding,
-        header=header,
-        names=names,
-        skip=skip,
-        recursive=recursive,
-        null=null,
-        null_only=null_only,
-        empty_as_null=empty_as_null,
-        mode=mode,
-        key=key,
-        delete_missing=delete_missing,
-        dry_run=dry_run,
-        again=again,
-        no_wait=no_wait,
-        lock_timeout=lock_timeout,
-        resumable=resumable,
-        settle=settle,
-        max_bytes=max_bytes,
-    )
+    checked = build_options(data_dir, **options)
     conninfo = resolve(database_url, data_dir)
-    return Run(partial(open_connection, conninfo), [os.fspath(p) for p in paths], options, listen).execute()
+    return Run(partial(open_connection, conninfo), [os.fspath(p) for p in paths], checked, listen).execute()
 
 
 def replay(
@@ -172,7 +94,7 @@ def replay(
     :raises AccountingError: a defect of pgsluice; nothing was published.
     """
     options = build_options(
-        data_dir=data_dir, max_rejects=max_rejects, dry_run=dry_run, no_wait=no_wait, lock_timeout=lock_timeout
+        data_dir, max_rejects=max_rejects, dry_run=dry_run, no_wait=no_wait, lock_timeout=lock_timeout
     )
     path = os.fspath(file)
     conninfo = resolve(database_url, data_dir, make=False)
@@ -209,49 +131,15 @@ def resume(
 
 
 def plan(
-    *paths: PathLike,
-    database_url: str | None = None,
-    data_dir: str | None = None,
-    schema: str | os.PathLike[str] | None = None,
-    tables: Sequence[tuple[str, str]] = (),
-    columns: Sequence[tuple[str, str]] = (),
-    into: str | None = None,
-    delimiter: str | None = None,
-    quote: str | None = None,
-    encoding: str | None = None,
-    header: bool | None = None,
-    names: Sequence[tuple[str, Sequence[str]]] = (),
-    skip: Sequence[str] = (),
-    recursive: bool = False,
-    null: Sequence[str] = (),
-    null_only: Sequence[str] = (),
-    empty_as_null: bool = False,
-    mode: str | Sequence[str] = "append",
-    key: Sequence[tuple[str, str]] = (),
-    delete_missing: bool = False,
+    *paths: PathLike, database_url: str | None = None, data_dir: str | None = None, **options: Unpack[PlanArguments]
 ) -> Plan:
     """Plans a load: return what :func:`load` would do with the same arguments, and write nothing.
 
     :param paths: CSV files, or folders of them.
     :param database_url: the server, as for :func:`load`.
     :param data_dir: the folder for the embedded server's data.
-    :param schema: a file of SQL statements; those that create what does not exist are executed and rolled back.
-    :param tables: (table, glob) pairs, as for :func:`load`.
-    :param columns: (field, column) pairs, as for :func:`load`.
-    :param into: the schema of the tables (default: the first of the search path).
-    :param delimiter: the delimiter of all files; None detects the delimiter of each file.
-    :param quote: the quote character of all files; None detects the quote character.
-    :param encoding: the encoding of all files; None detects the encoding.
-    :param header: whether the first record of each file names its fields, as for :func:`load`.
-    :param names: (table, names of the fields) pairs, as for :func:`load`.
-    :param skip: globs of files that are not loaded.
-    :param recursive: a folder names the files in its subfolders as well.
-    :param null: further texts that mean NULL when they are not quoted.
-    :param null_only: the texts that mean NULL when they are not quoted, in place of the empty field.
-    :param empty_as_null: in columns that are not text, a quoted empty field is NULL too.
-    :param mode: the mode of the run or of single tables, as for :func:`load`.
-    :param key: (table, unique constraint or columns) pairs, as for :func:`load`.
-    :param delete_missing: with ``upsert``: plan to delete rows whose merge keys are not in the files.
+    :param options: how the files are read: see :class:`pgsluice.arguments.PlanArguments`. The statements of ``schema``
+        are rolled back.
     :returns: which file goes into which table, in which order and with which strategy.
     :raises CallError: an argument is wrong.
     :raises FileError: a path is missing, unreadable or not CSV.
@@ -259,26 +147,7 @@ def plan(
     :raises SchemaFileError: ``schema`` cannot be executed.
     :raises DatabaseError: the database cannot be reached or refuses a statement.
     """
-    options = build_options(
-        schema=schema,
-        tables=tables,
-        columns=columns,
-        into=into,
-        delimiter=delimiter,
-        quote=quote,
-        encoding=encoding,
-        header=header,
-        names=names,
-        skip=skip,
-        recursive=recursive,
-        null=null,
-        null_only=null_only,
-        empty_as_null=empty_as_null,
-        mode=mode,
-        key=key,
-        delete_missing=delete_missing,
-    )
-    return _plan(resolve(database_url, data_dir), options, [os.fspath(p) for p in paths])
+    return _plan(resolve(database_url, data_dir), build_options(**options), [os.fspath(p) for p in paths])
 
 
 def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:

@@ -16,6 +16,7 @@ import typer
 from pgsluice.cli.exit_codes import DEFECT, INTERRUPTED, REFUSED, UNWRITTEN, VETOED, WRONG, CommandGroup
 from pgsluice.cli.inspection import runs, verify
 from pgsluice.cli.load import load, plan, replay, resume
+from pgsluice.cli.panels import PanelCommand
 from pgsluice.cli.rejects import rejects
 from pgsluice.cli.server import server
 from pgsluice.report.output import OutputError, complain, open_closed_streams, show_line
@@ -32,7 +33,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 for _command in (load, plan, verify, rejects, resume, replay, runs):
-    app.command()(_command)
+    app.command(cls=PanelCommand)(_command)
 app.add_typer(server, name="server")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pgsluice.cli.exit_codes import VETOED
-from pgsluice.cli.options import DatabaseUrl, DataDir, Into, Json
+from pgsluice.cli.options.common import DatabaseUrl, DataDir, Into, Json
 from pgsluice.report.output import OutputError, complain, show, show_json
 
 

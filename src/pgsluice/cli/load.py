@@ -3,91 +3,47 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pgsluice.cli.logs import log_result, log_to
-from pgsluice.cli.options import (
-    Again,
-    Columns,
+from pgsluice.cli.options.common import (
     DatabaseUrl,
     DataDir,
-    DeleteMissing,
-    Delimiter,
     DryRun,
-    EmptyAsNull,
-    Encoding,
-    FieldNames,
-    Header,
-    Into,
     Json,
-    Key,
     LockTimeout,
     LogFile,
     LogLevelOption,
-    MaxBytes,
     MaxRejects,
-    Mode,
     NoWait,
-    Null,
-    NullOnly,
     Paths,
     Profile,
     Quiet,
-    Quote,
-    Recursive,
-    Resumable,
-    SchemaFile,
-    Settle,
-    Skip,
-    Tables,
     address,
-    character,
-    field_names,
-    fields,
-    pairs,
 )
+from pgsluice.cli.options.load_option import arguments_of, with_options
+from pgsluice.cli.options.reading import PLAN_OPTIONS
+from pgsluice.cli.options.writing import RUN_OPTIONS
 from pgsluice.cli.running import conclude, follow_run
-from pgsluice.options import parse_size
 from pgsluice.report.output import show, show_json
 
 
+@with_options(*PLAN_OPTIONS, *RUN_OPTIONS)
 def load(
     ctx: typer.Context,
     paths: Paths,
-    schema: SchemaFile = None,
-    table: Tables = None,
-    column: Columns = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
-    into: Into = None,
     max_rejects: MaxRejects = None,
-    delimiter: Delimiter = None,
-    quote: Quote = None,
-    encoding: Encoding = None,
-    header: Header = None,
-    columns: FieldNames = None,
-    skip: Skip = None,
-    recursive: Recursive = False,
-    null: Null = None,
-    null_only: NullOnly = None,
-    empty_as_null: EmptyAsNull = False,
-    mode: Mode = None,
-    key: Key = None,
-    delete_missing: DeleteMissing = False,
     dry_run: DryRun = False,
-    again: Again = False,
-    no_wait: NoWait = False,
-    lock_timeout: LockTimeout = 5.0,
-    resumable: Resumable = False,
-    settle: Settle = 0.0,
-    max_bytes: MaxBytes = None,
     as_json: Json = False,
     profile: Profile = False,
     quiet: Quiet = False,
     log_level: LogLevelOption = None,
     log_file: LogFile = None,
+    **options: Any,
 ) -> None:
     """Load files into their tables: all of them, or none.
 
@@ -105,61 +61,24 @@ def load(
             *paths,
             database_url=database_url,
             data_dir=data_dir,
-            schema=schema,
-            tables=pairs(table),
-            columns=fields(column),
-            into=into,
             max_rejects=max_rejects or 0,
-            delimiter=character(delimiter),
-            quote=character(quote),
-            encoding=encoding,
-            header=header,
-            names=field_names(columns),
-            skip=skip or (),
-            recursive=recursive,
-            null=null or (),
-            null_only=null_only or (),
-            empty_as_null=empty_as_null,
-            mode=mode or "append",
-            key=pairs(key, "--key", "KEY"),
-            delete_missing=delete_missing,
             dry_run=dry_run,
-            again=again,
-            no_wait=no_wait,
-            lock_timeout=lock_timeout,
-            resumable=resumable,
-            settle=settle,
-            max_bytes=parse_size(max_bytes),
             listen=listen,
+            **arguments_of((*PLAN_OPTIONS, *RUN_OPTIONS), options),
         )
         log_result(result)
     conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet, profile=profile)
 
 
+@with_options(*PLAN_OPTIONS)
 def plan(
     paths: Paths,
-    schema: SchemaFile = None,
-    table: Tables = None,
-    column: Columns = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
-    into: Into = None,
-    delimiter: Delimiter = None,
-    quote: Quote = None,
-    encoding: Encoding = None,
-    header: Header = None,
-    columns: FieldNames = None,
-    skip: Skip = None,
-    recursive: Recursive = False,
-    null: Null = None,
-    null_only: NullOnly = None,
-    empty_as_null: EmptyAsNull = False,
-    mode: Mode = None,
-    key: Key = None,
-    delete_missing: DeleteMissing = False,
     as_json: Json = False,
     log_level: LogLevelOption = None,
     log_file: LogFile = None,
+    **options: Any,
 ) -> None:
     """Show what a load would do, and write nothing.
 
@@ -172,28 +91,7 @@ def plan(
     from pgsluice.report.plan_text import plan_parts
 
     with log_to(log_level, log_file):
-        result = plan_files(
-            *paths,
-            database_url=database_url,
-            data_dir=data_dir,
-            schema=schema,
-            tables=pairs(table),
-            columns=fields(column),
-            into=into,
-            delimiter=character(delimiter),
-            quote=character(quote),
-            encoding=encoding,
-            header=header,
-            names=field_names(columns),
-            skip=skip or (),
-            recursive=recursive,
-            null=null or (),
-            null_only=null_only or (),
-            empty_as_null=empty_as_null,
-            mode=mode or "append",
-            key=pairs(key, "--key", "KEY"),
-            delete_missing=delete_missing,
-        )
+        result = plan_files(*paths, database_url=database_url, data_dir=data_dir, **arguments_of(PLAN_OPTIONS, options))
     if as_json:
         show_json(dataclasses.asdict(result))
     else:

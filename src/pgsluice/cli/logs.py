@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pgsluice.cli.options import LogLevel
+from pgsluice.cli.options.common import LogLevel
 from pgsluice.errors import CallError
 
 if TYPE_CHECKING:

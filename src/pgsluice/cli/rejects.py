@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pgsluice.cli.options import DatabaseUrl, DataDir, RejectsFormat, Run, address
+from pgsluice.cli.options.common import DatabaseUrl, DataDir, RejectsFormat, Run, address
 from pgsluice.errors import CallError
 from pgsluice.report.output import show, show_csv, show_json, show_json_rows
 

@@ -14,7 +14,7 @@ from pgsluice.cli.logs import log_steps, log_to
 from pgsluice.report.output import OutputError, complain, show, show_json, show_run
 
 if TYPE_CHECKING:
-    from pgsluice.cli.options import LogLevel
+    from pgsluice.cli.options.common import LogLevel
     from pgsluice.model import Listener, RunResult
 
 
@@ -40,7 +40,7 @@ def follow_run(
 def conclude(result: RunResult, address: str, *, as_json: bool, quiet: bool, profile: bool = False) -> None:
     """Shows the result of a run.
 
-    :param address: see :func:`pgsluice.cli.options.address`.
+    :param address: see :func:`pgsluice.cli.options.common.address`.
     :param as_json: one JSON object instead of the summary.
     :param quiet: no summary unless rows were rejected.
     :param profile: show in addition where the time went.

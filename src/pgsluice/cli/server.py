@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pgsluice.cli.options import ServerDir, ServerVersion
+from pgsluice.cli.options.common import ServerDir, ServerVersion
 from pgsluice.report.output import show_line
 
 server = typer.Typer(rich_markup_mode=None, no_args_is_help=True)

@@ -9,7 +9,7 @@ import pytest
 
 import pgsluice
 from pgsluice.errors import MappingError
-from pgsluice.pipeline.plan.names import Names
+from pgsluice.names import Names
 
 COLUMNS = ["id", "customer_id", "first_name", "Größe", "e_mail", "E-Mail 2"]
 

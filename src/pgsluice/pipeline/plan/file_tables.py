@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from pgsluice.errors import MappingError
 from pgsluice.model import SourceFile, Table
-from pgsluice.pipeline.plan.names import Names
+from pgsluice.names import Names
 from pgsluice.source.discover import matches
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from pgsluice.errors import MappingError
 from pgsluice.model import Column, FieldOptions, FilePlan, Mode, SourceFile, Table, TableName
-from pgsluice.pipeline.plan.names import Names
+from pgsluice.names import Names
 from pgsluice.source.discover import composed
 from pgsluice.text import pluralize
 

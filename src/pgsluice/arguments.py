@@ -1,0 +1,76 @@
+"""The keyword arguments of :func:`pgsluice.load` and :func:`pgsluice.plan` that say how files are read and loaded.
+
+The command line has an option for each argument (:mod:`pgsluice.cli.options`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TypedDict
+
+
+class PlanArguments(TypedDict, total=False):
+    """The arguments that ``plan`` and ``load`` have."""
+
+    schema: str | os.PathLike[str] | None
+    """A file of SQL statements; those that create what does not exist are executed."""
+    tables: Sequence[tuple[str, str]]
+    """(table, glob) pairs for files whose names do not say their table."""
+    columns: Sequence[tuple[str, str]]
+    """(field, column) pairs for fields that are not named like their columns; ``""`` as the column leaves the field
+    out; ``table.field`` names the field of one table's files."""
+    into: str | None
+    """The schema of the tables (default: the first of the search path)."""
+    names: Sequence[tuple[str, Sequence[str]]]
+    """(table, names) pairs: a name for each field of the table's files, in order; ``""`` as the table stands for every
+    table, ``""`` as a name leaves the field out. They take the place of the header, if there is one."""
+    skip: Sequence[str]
+    """Globs of files that are not loaded."""
+    recursive: bool
+    """A folder names the files in its subfolders as well."""
+    delimiter: str | None
+    """The delimiter of all files; None detects the delimiter of each file."""
+    quote: str | None
+    """The quote character of all files; None detects the quote character."""
+    encoding: str | None
+    """The encoding of all files; None detects the encoding."""
+    header: bool | None
+    """Whether the first record of each file names its fields; None: pgsluice finds out, or raises MappingError if that
+    is not certain."""
+    null: Sequence[str]
+    """Further texts that mean NULL when they are not quoted, as the empty field does."""
+    null_only: Sequence[str]
+    """The texts that mean NULL when they are not quoted, in place of the empty field."""
+    empty_as_null: bool
+    """In columns that are not text, a quoted empty field is NULL too."""
+    mode: str | Sequence[str]
+    """What happens to rows that a table already holds: ``append``, ``upsert``, ``insert-missing`` or ``replace``; a
+    list for single tables, as in ``max_rejects``."""
+    key: Sequence[tuple[str, str]]
+    """(table, unique constraint or columns) pairs: the merge keys (default: the primary keys)."""
+    delete_missing: bool
+    """With ``upsert``: delete the rows of the table whose merge keys are not in the files."""
+
+
+class LoadArguments(PlanArguments, total=False):
+    """The arguments of ``load``."""
+
+    max_rejects: str | int | Sequence[str]
+    """How many rejects the run may have and still publish: 0, a number, ``"1%"``, ``"all"``; a list for single tables,
+    whose names stand in front: ``["10", "orders=0.1%"]``."""
+    dry_run: bool
+    """Do everything except publish."""
+    again: bool
+    """Also load files whose content was loaded into their table before."""
+    no_wait: bool
+    """Raise LockedError if another run or session has locked a table, instead of waiting."""
+    lock_timeout: float
+    """Seconds to wait for a lock on a table, before the run pauses and tries again (default 5)."""
+    resumable: bool
+    """Stage each file in a transaction of its own, so that :func:`pgsluice.resume` can continue the run."""
+    settle: float
+    """Raise FileError if a file was written less than so many seconds ago; 0 refuses no file."""
+    max_bytes: str | int | None
+    """How many bytes each compressed file may hold unpacked, as a number or a text such as ``10GB``; None sets no
+    limit."""

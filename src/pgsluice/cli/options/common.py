@@ -1,0 +1,112 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import enum
+import shlex
+from typing import Annotated
+
+import typer
+
+Paths = Annotated[list[str], typer.Argument(metavar="PATH...", hidden=True)]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        metavar="URL",
+        help="The database, as postgresql://user@host/name.  [default: DATABASE_URL, then the PG* variables,"
+        " then the embedded server]",
+    ),
+]
+DataDir = Annotated[
+    str | None,
+    typer.Option(
+        "--data-dir",
+        metavar="FOLDER",
+        help="Folder of the embedded server and of the reports of rejects.  [default: .pgsluice]",
+    ),
+]
+ServerDir = Annotated[str, typer.Option("--data-dir", metavar="FOLDER", help="Folder of the embedded server.")]
+Into = Annotated[
+    str | None,
+    typer.Option("--into", metavar="SCHEMA", help="Schema that holds the tables.  [default: the search path]"),
+]
+MaxRejects = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--max-rejects",
+        metavar="LIMIT",
+        help="How many rejects a run may have and still publish: a number, a share of the rows read (0.5%),"
+        " or all; TABLE=LIMIT for one table. Repeatable.  [default: 0]",
+    ),
+]
+LockTimeout = Annotated[
+    float,
+    typer.Option(
+        "--lock-timeout",
+        metavar="SECONDS",
+        help="Seconds to wait for locked tables, before the run lets other sessions pass and tries again.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
+Run = Annotated[int | None, typer.Argument(metavar="RUN", hidden=True)]
+ServerVersion = Annotated[
+    int | None,
+    typer.Option(
+        "--version",
+        metavar="16|18",
+        help="PostgreSQL version of a new server; an existing server keeps its version. Only 18 has extensions, citext"
+        " and hstore for example.  [default: 18]",
+    ),
+]
+
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Do everything but publish: show which rows would be rejected.")
+]
+Profile = Annotated[
+    bool, typer.Option("--profile", help="Print where the time went, by table and phase (--json always does).")
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Fail at once if another run holds the tables.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress, and no summary unless rows were rejected.")]
+
+
+class LogLevel(enum.StrEnum):
+    """The lowest level that a log holds."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+LogLevelOption = Annotated[
+    LogLevel | None,
+    typer.Option(
+        "--log-level",
+        metavar="LEVEL",
+        help="Write a log from LEVEL on: debug, info, warning or error.  [default: no log; info with --log-file]",
+    ),
+]
+LogFile = Annotated[
+    str | None,
+    typer.Option("--log-file", metavar="FILE", help="File that the log is appended to.  [default: standard error]"),
+]
+
+
+class RejectsFormat(enum.StrEnum):
+    """How ``pgsluice rejects`` writes rejects."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def address(database_url: str | None, data_dir: str | None) -> str:
+    """The options that named the database, for the next command that a summary proposes.
+
+    A URL may contain a password, so dots stand for it.
+    """
+    if database_url is not None:
+        return " --database-url ..."
+    return "" if data_dir is None else f" --data-dir {shlex.quote(data_dir)}"

@@ -1,0 +1,181 @@
+"""The options of ``load`` and ``plan``: which files, into which tables and columns, and how files are read."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import typer
+
+from pgsluice.cli.options.load_option import FLAG, LIST, TEXT, LoadOption, option
+from pgsluice.cli.options.parsing import character, field_names, fields, pairs
+
+FILES = "Files and columns"
+DIALECT = "How files are read"
+VALUES = "Values"
+
+FIRST_OPTIONS = (
+    LoadOption(
+        "schema",
+        TEXT,
+        typer.Option(
+            "--schema", metavar="FILE", help="SQL file that creates the tables; applied only if they are missing."
+        ),
+    ),
+    LoadOption(
+        "tables",
+        LIST,
+        typer.Option(
+            "--table",
+            metavar="TABLE=GLOB",
+            help="Files that match GLOB go into TABLE, whatever their names say. Repeatable; the first match"
+            " wins.  [default: the name of the file says which table]",
+        ),
+        convert=pairs,
+    ),
+    LoadOption(
+        "columns",
+        LIST,
+        typer.Option(
+            "--column",
+            metavar="FIELD=COLUMN",
+            help="FIELD of the files goes into COLUMN; FIELD= leaves the field out. TABLE.FIELD means the files of one"
+            " table. Repeatable; the first match wins.  [default: the column of the same name]",
+        ),
+        convert=fields,
+    ),
+    LoadOption(
+        "mode",
+        LIST,
+        typer.Option(
+            "--mode",
+            metavar="MODE",
+            help="What happens to rows that a table already holds: append (they stay, rows are added), upsert (rows"
+            " with the same key are updated where they differ), insert-missing (they stay, rows with new keys are"
+            " added), replace (the table holds only the rows of the files); TABLE=MODE for one table."
+            " Repeatable.  [default: append]",
+        ),
+    ),
+)
+"""Options that most people need."""
+
+FILE_OPTIONS = (
+    LoadOption(
+        "into",
+        TEXT,
+        option("--into", "SCHEMA", "Schema that holds the tables.  [default: the search path]", panel=FILES),
+    ),
+    LoadOption(
+        "skip", LIST, option("--skip", "GLOB", "Files that match GLOB are not loaded. Repeatable.", panel=FILES)
+    ),
+    LoadOption(
+        "recursive", FLAG, option("--recursive", None, "Take the files of subfolders as well.", panel=FILES), False
+    ),
+    LoadOption(
+        "names",
+        LIST,
+        option(
+            "--columns",
+            "[TABLE=]NAMES",
+            "Names of the fields in order, with commas (id,,name leaves the second field out), for all files or those"
+            " of TABLE. Goes with --no-header, or with --header to replace the first line. Repeatable.",
+            panel=FILES,
+        ),
+        convert=field_names,
+    ),
+    LoadOption(
+        "key",
+        LIST,
+        option(
+            "--key",
+            "TABLE=KEY",
+            "Merge key of TABLE: a unique constraint, or its columns with commas. Repeatable."
+            "  [default: the primary key]",
+            panel=FILES,
+        ),
+        convert=partial(pairs, option="--key", what="KEY"),
+    ),
+    LoadOption(
+        "delete_missing",
+        FLAG,
+        option("--delete-missing", None, "With upsert: delete rows whose keys the files do not contain.", panel=FILES),
+        False,
+    ),
+)
+
+DIALECT_OPTIONS = (
+    LoadOption(
+        "delimiter",
+        TEXT,
+        option(
+            "--delimiter",
+            "CHAR",
+            "Character between fields; \\t is a tab.  [default: detected in each file]",
+            panel=DIALECT,
+        ),
+        convert=character,
+    ),
+    LoadOption(
+        "quote",
+        TEXT,
+        option("--quote", "CHAR", "Character around fields.  [default: detected in each file]", panel=DIALECT),
+        convert=character,
+    ),
+    LoadOption(
+        "encoding",
+        TEXT,
+        option(
+            "--encoding",
+            "NAME",
+            "Encoding of the files, cp1252 or latin-1 for example.  [default: UTF-16 if the file begins with its"
+            " byte order mark, else UTF-8]",
+            panel=DIALECT,
+        ),
+    ),
+    LoadOption(
+        "header",
+        bool | None,
+        option(
+            "--header/--no-header",
+            None,
+            "Whether the first line names the fields.  [default: found out, or refused where that is not certain]",
+            panel=DIALECT,
+        ),
+    ),
+)
+
+VALUE_OPTIONS = (
+    LoadOption(
+        "null",
+        LIST,
+        option(
+            "--null",
+            "TEXT",
+            "Text that means NULL when it is not quoted, as an empty field does. Repeatable.",
+            panel=VALUES,
+        ),
+    ),
+    LoadOption(
+        "null_only",
+        LIST,
+        option(
+            "--null-only",
+            "TEXT",
+            "Text that means NULL when it is not quoted, in place of the empty field. Repeatable.",
+            panel=VALUES,
+        ),
+    ),
+    LoadOption(
+        "empty_as_null",
+        FLAG,
+        option(
+            "--empty-as-null",
+            None,
+            'A quoted empty field ("") is NULL too, in all columns that are not text.',
+            panel=VALUES,
+        ),
+        False,
+    ),
+)
+
+PLAN_OPTIONS = (*FIRST_OPTIONS, *FILE_OPTIONS, *DIALECT_OPTIONS, *VALUE_OPTIONS)
+"""The options of ``plan``; ``load`` has them too."""

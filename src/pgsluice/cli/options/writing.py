@@ -1,0 +1,63 @@
+"""The options that only ``load`` has: how a run goes, waits and ends."""
+
+from __future__ import annotations
+
+from pgsluice.cli.options.load_option import FLAG, TEXT, LoadOption, option
+from pgsluice.options import parse_size
+
+RUN = "The run"
+
+RUN_OPTIONS = (
+    LoadOption(
+        "again", FLAG, option("--again", None, "Load files even if their content was already loaded.", panel=RUN), False
+    ),
+    LoadOption(
+        "no_wait", FLAG, option("--no-wait", None, "Fail at once if another run holds the tables.", panel=RUN), False
+    ),
+    LoadOption(
+        "lock_timeout",
+        float,
+        option(
+            "--lock-timeout",
+            "SECONDS",
+            "Seconds to wait for locked tables, before the run lets other sessions pass and tries again.",
+            panel=RUN,
+        ),
+        5.0,
+    ),
+    LoadOption(
+        "resumable",
+        FLAG,
+        option(
+            "--resumable",
+            None,
+            "Stage every file on its own, so that an interrupted run can be resumed: pgsluice resume RUN. Slower"
+            " for empty tables.",
+            panel=RUN,
+        ),
+        False,
+    ),
+    LoadOption(
+        "settle",
+        float,
+        option(
+            "--settle",
+            "SECONDS",
+            "Refuse files that were written less than SECONDS ago: they may not be complete. 0 refuses none.",
+            panel=RUN,
+        ),
+        0.0,
+    ),
+    LoadOption(
+        "max_bytes",
+        TEXT,
+        option(
+            "--max-bytes",
+            "SIZE",
+            "How many bytes each compressed file may hold unpacked, 500MB or 10GB for example.  [default: no limit]",
+            panel=RUN,
+        ),
+        convert=parse_size,
+    ),
+)
+"""Options of ``load`` alone."""
