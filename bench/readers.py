@@ -24,9 +24,7 @@ from readers import SCHEMA, Reader, write
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.readers", description=__doc__)
     parser.add_argument("--rows", type=int, default=3_000_000, help="in the largest table (default: %(default)s)")
-    parser.add_argument(
-        "--modes", default="replace,upsert", help="upsert deletes the missing (default: %(default)s)"
-    )
+    parser.add_argument("--modes", default="replace,upsert", help="upsert deletes the missing (default: %(default)s)")
     parser.add_argument("--pg", type=int, default=None, help="major version of the server")
     args = parser.parse_args()
 
