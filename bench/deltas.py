@@ -32,8 +32,8 @@ VALUES = [c for c in COLUMNS.split(", ") if c != "order_id"]
 
 # What is in the table, made by SQL: generate.py would take minutes for three million.
 BASE = """
-INSERT INTO customers SELECT n, 'Name ' || n, 'customer' || n || '@example.com', 18 + n % 80, 'City ' || n % 50,
-  '2022-01-01'::date + n % 700, NULL FROM generate_series(1, {customers}) AS n;
+INSERT INTO customers SELECT n, 'First', 'Last ' || n, 'customer' || n || '@example.com', 18 + n % 80,
+  'City ' || n % 50, '2022-01-01'::date + n % 700, NULL FROM generate_series(1, {customers}) AS n;
 INSERT INTO products SELECT n, 'Thing ' || n, NULL, 'Toys', (n % 9000) / 100.0 + 1, n
   FROM generate_series(1, 5000) AS n;
 INSERT INTO orders SELECT n, 1 + (hashint8(n) & {mask}), 1 + (hashint8(n + 7) & 4095), 1 + n % 5,

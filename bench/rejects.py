@@ -23,8 +23,8 @@ from bench.measure import run
 from bench.workloads import EXAMPLE
 
 PARENTS = """
-INSERT INTO customers SELECT n, 'Name ' || n, 'customer' || n || '@example.com', 18 + n % 80, 'City ' || n % 50,
-  '2022-01-01'::date + n % 700, NULL FROM generate_series(1, 65536) AS n;
+INSERT INTO customers SELECT n, 'First', 'Last ' || n, 'customer' || n || '@example.com', 18 + n % 80,
+  'City ' || n % 50, '2022-01-01'::date + n % 700, NULL FROM generate_series(1, 65536) AS n;
 INSERT INTO products SELECT n, 'Thing ' || n, NULL, 'Toys', (n % 9000) / 100.0 + 1, n
   FROM generate_series(1, 5000) AS n;
 """

@@ -188,13 +188,13 @@ def _bad_customers(count: int) -> Iterator[bytes]:
     number = count
     while True:
         for text in (
-            "{n},Too Young,young{n}@example.com,7,Paris,2023-01-01,",  # CHECK
-            "{n},,empty{n}@example.com,30,Paris,2023-01-01,",  # NOT NULL
-            "{n},No Day,day{n}@example.com,30,Paris,2023-02-30,",  # type
-            "{old},Same Number,number{n}@example.com,30,Paris,2023-01-01,",  # PRIMARY KEY
-            "{n},Same Mail,customer{old}@example.com,30,Paris,2023-01-01,",  # UNIQUE
-            "{n},Too Few,few{n}@example.com",  # structure
-            "{n},Bad Byte \udcff,byte{n}@example.com,30,Paris,2023-01-01,",  # structure: no UTF-8
+            "{n},Too,Young,young{n}@example.com,7,Paris,2023-01-01,",  # CHECK
+            "{n},,Empty,empty{n}@example.com,30,Paris,2023-01-01,",  # NOT NULL
+            "{n},No,Day,day{n}@example.com,30,Paris,2023-02-30,",  # type
+            "{old},Same,Number,number{n}@example.com,30,Paris,2023-01-01,",  # PRIMARY KEY
+            "{n},Same,Mail,customer{old}@example.com,30,Paris,2023-01-01,",  # UNIQUE
+            "{n},Too,Few,few{n}@example.com",  # structure
+            "{n},Bad,Byte \udcff,byte{n}@example.com,30,Paris,2023-01-01,",  # structure: no UTF-8
         ):
             number += 1
             line = text.format(n=number, old=1 + number % (count // 2))

@@ -41,15 +41,16 @@ def write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -
 
 
 def customers(random: Random, count: int) -> Iterator[Sequence[object]]:
-    """Names both ways round, an age or none, now and then a note of several lines."""
+    """Names in many scripts, an age or none, now and then a note of several lines."""
     firsts, lasts, cities = FIRST.split(), LAST.split(), CITIES.split("|")
     for number in range(1, count + 1):
         first, last = random.choice(firsts), random.choice(lasts)
-        name = f"{last}, {first}" if random.random() < 0.1 else f"{first} {last}"
+        if random.random() < 0.1:
+            last += ", PhD"
         age = "" if random.random() < 0.05 else random.randint(18, 95)
         notes = random.choice(NOTES) if random.random() < 0.15 else ""
         email = f"customer{number}@example.com"
-        yield number, name, email, age, random.choice(cities), random.choice(DAYS), notes
+        yield number, first, last, email, age, random.choice(cities), random.choice(DAYS), notes
 
 
 def products(random: Random, prices: Sequence[int]) -> Iterator[Sequence[object]]:
@@ -112,7 +113,7 @@ def main() -> None:
     prices = [price_draw.randint(99, 49_999) for _ in range(args.products)]
     write(
         folder / "customers.csv",
-        ("customer_id", "name", "email", "age", "city", "registration_date", "notes"),
+        ("customer_id", "first_name", "last_name", "email", "age", "city", "registration_date", "notes"),
         customers(Random(f"customers {seed}"), args.customers),
     )
     write(

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +110,12 @@ def test_demo_route_at_full_size_with_the_embedded_server(tmp_path: Path) -> Non
         with psycopg.connect(uri) as conn:
             assert counts(conn) == FULL
             # The awkward values arrive as Python's own reader of CSV sees them.
-            stored = conn.execute("SELECT customer_id::text, name, notes FROM customers ORDER BY customers.customer_id")
+            stored = conn.execute(
+                "SELECT customer_id::text, first_name, last_name, notes FROM customers ORDER BY customers.customer_id"
+            )
             assert stored.fetchall() == [
-                (r["customer_id"], r["name"], r["notes"] or None) for r in records(data / "customers.csv")
+                (r["customer_id"], r["first_name"], r["last_name"], r["notes"] or None)
+                for r in records(data / "customers.csv")
             ]
             (total,) = conn.execute("SELECT sum(total_amount)::text FROM orders").fetchone() or ()
             cents = sum(int(r["total_amount"].replace(".", "")) for r in records(data / "orders.csv"))
@@ -146,6 +150,44 @@ def test_load_and_verify_on_every_version(any_db: str, small: Path, tmp_path: Pa
     assert [(r["status"], r["read"], r["loaded"], r["rejected"]) for r in runs.json["runs"]] == [
         ("published", 535, 535, 0)
     ]
+
+
+# The verification queries of the system that the example replaces, unchanged.
+ORIGINAL_COUNTS = """
+SELECT 'customers' AS table, COUNT(*) FROM customers
+UNION ALL
+SELECT 'products', COUNT(*) FROM products
+UNION ALL
+SELECT 'orders', COUNT(*) FROM orders;
+"""
+ORIGINAL_ORPHANS = """
+SELECT COUNT(*) FROM orders o LEFT JOIN customers c ON o.customer_id = c.customer_id WHERE c.customer_id IS NULL;
+"""
+ORIGINAL_TOP_TEN = """
+SELECT c.first_name, c.last_name, SUM(o.total_amount) AS total_spent
+FROM customers c JOIN orders o ON c.customer_id = o.customer_id
+GROUP BY c.customer_id, c.first_name, c.last_name
+ORDER BY total_spent DESC
+LIMIT 10;
+"""
+
+
+def test_queries_of_the_original_system(any_db: str, small: Path, tmp_path: Path) -> None:
+    loaded = call("load", small, "--schema", SCHEMA, cwd=tmp_path, url=any_db)
+    assert loaded.code == 0, loaded
+    with psycopg.connect(any_db) as conn:
+        assert conn.execute(ORIGINAL_COUNTS).fetchall() == list(SMALL.items())
+        assert conn.execute(ORIGINAL_ORPHANS).fetchall() == [(0,)]
+        top = conn.execute(ORIGINAL_TOP_TEN).fetchall()
+        assert conn.execute("SELECT email, age, city FROM customers WHERE age IS NOT NULL LIMIT 1").fetchone()
+    spent: dict[str, Decimal] = {}
+    for order in records(small / "orders.csv"):
+        spent[order["customer_id"]] = spent.get(order["customer_id"], Decimal(0)) + Decimal(order["total_amount"])
+    names = {r["customer_id"]: (r["first_name"], r["last_name"]) for r in records(small / "customers.csv")}
+    assert top == [(*names[k], v) for k, v in sorted(spent.items(), key=lambda item: -item[1])[:10]]
+    verified = call("verify", "--sql", QUERIES, cwd=tmp_path, url=any_db)
+    assert "total_spent" in verified.out
+    assert str(top[0][2]) in verified.out
 
 
 def check_result(result: dict[str, Any], folder: Path, *, status: str) -> None:

@@ -1,12 +1,14 @@
 CREATE TABLE customers (
     customer_id       integer      NOT NULL,
-    name              text         NOT NULL,
+    first_name        text         NOT NULL,
+    last_name         text         NOT NULL,
     email             varchar(254) NOT NULL,
     age               smallint,
     city              text         NOT NULL,
     registration_date date         NOT NULL,
     notes             text,
-    CONSTRAINT customers_name_check CHECK (name <> ''),
+    CONSTRAINT customers_first_name_check CHECK (first_name <> ''),
+    CONSTRAINT customers_last_name_check CHECK (last_name <> ''),
     CONSTRAINT customers_age_check CHECK (age BETWEEN 18 AND 120)
 );
 CREATE TABLE products (

@@ -3,7 +3,8 @@
 
 CREATE TABLE IF NOT EXISTS customers (
     customer_id       integer      NOT NULL,
-    name              text         NOT NULL,
+    first_name        text         NOT NULL,
+    last_name         text         NOT NULL,
     email             varchar(254) NOT NULL,
     age               smallint,
     city              text         NOT NULL,
@@ -11,7 +12,8 @@ CREATE TABLE IF NOT EXISTS customers (
     notes             text,
     CONSTRAINT customers_pkey PRIMARY KEY (customer_id),
     CONSTRAINT customers_email_key UNIQUE (email),
-    CONSTRAINT customers_name_check CHECK (name <> ''),
+    CONSTRAINT customers_first_name_check CHECK (first_name <> ''),
+    CONSTRAINT customers_last_name_check CHECK (last_name <> ''),
     CONSTRAINT customers_age_check CHECK (age BETWEEN 18 AND 120)
 );
 

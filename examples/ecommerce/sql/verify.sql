@@ -1,22 +1,31 @@
--- name: Rows per table
-SELECT 'customers' AS "table", count(*) AS rows FROM customers
-UNION ALL SELECT 'products', count(*) FROM products
-UNION ALL SELECT 'orders', count(*) FROM orders;
+-- The first three queries are those with which the original system verified its load.
 
--- name: Orders without their customer or product (must be 0)
+-- name: Rows per table
+SELECT 'customers' AS table, COUNT(*) FROM customers
+UNION ALL
+SELECT 'products', COUNT(*) FROM products
+UNION ALL
+SELECT 'orders', COUNT(*) FROM orders;
+
+-- name: Orders whose customer is missing (must be 0)
+SELECT COUNT(*) AS orphaned_orders
+FROM orders o
+LEFT JOIN customers c ON o.customer_id = c.customer_id
+WHERE c.customer_id IS NULL;
+
+-- name: Top 10 customers
+SELECT c.first_name, c.last_name, SUM(o.total_amount) AS total_spent
+FROM customers c
+JOIN orders o ON c.customer_id = o.customer_id
+GROUP BY c.customer_id, c.first_name, c.last_name
+ORDER BY total_spent DESC
+LIMIT 10;
+
+-- name: Orders whose product is missing (must be 0)
 SELECT count(*) AS orphans
 FROM orders AS o
-LEFT JOIN customers AS c USING (customer_id)
 LEFT JOIN products AS p USING (product_id)
-WHERE c.customer_id IS NULL OR p.product_id IS NULL;
-
--- name: Top 10 customers by revenue
-SELECT c.name, c.city, count(*) AS orders, sum(o.total_amount) AS revenue
-FROM orders AS o
-JOIN customers AS c USING (customer_id)
-GROUP BY c.customer_id
-ORDER BY revenue DESC, c.customer_id
-LIMIT 10;
+WHERE p.product_id IS NULL;
 
 -- name: Revenue by category
 SELECT p.category, sum(o.quantity) AS pieces, sum(o.total_amount) AS revenue
