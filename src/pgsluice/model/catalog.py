@@ -48,6 +48,8 @@ class Column:
     """The labels of an enum."""
     owned_sequence: str = ""
     """The sequence that the column owns (serial, identity), qualified and quoted; '' if it owns none."""
+    default_sql: str = ""
+    """The value that a row without the column gets, as SQL; '' for NULL and for generated columns."""
     equality: str = "{left} OPERATOR(pg_catalog.=) {right}"
     """The comparison of a value ``{left}`` with a value ``{right}`` by the default btree operator class of the type.
     The operator is qualified."""

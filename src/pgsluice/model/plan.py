@@ -88,6 +88,20 @@ class TablePlan:
     """Rows whose keys the files do not contain are deleted."""
 
     @property
+    def brought(self) -> tuple[str, ...]:
+        """The columns that the files contain, in the order of the files in which they come first."""
+        return tuple(dict.fromkeys(column for file in self.files for column in file.brought))
+
+    @property
+    def partial(self) -> tuple[str, ...]:
+        """The columns that some files contain and others lack."""
+        return tuple(c for c in self.brought if any(c in self.lacked_by(f) for f in self.files))
+
+    def lacked_by(self, file: FilePlan) -> tuple[str, ...]:
+        """The columns that other files of the table contain and this file lacks; a file without rows lacks none."""
+        return tuple(c for c in self.brought if c not in file.brought) if file.columns else ()
+
+    @property
     def strategy(self) -> Strategy:
         """The strategy; the field is named ``way`` in JSON."""
         return self.way

@@ -67,6 +67,8 @@ class FileResult:
     """An earlier run has loaded the same content into the same table."""
     staged_before: bool = False
     """In a resumed run: the file was staged before the interruption and not read again."""
+    lacks: tuple[str, ...] = ()
+    """Columns that other files of the table contain and this file lacks. New rows of the file have their defaults."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pgsluice.model import FileResult, Limits, Strategy, TableName, TableResult
+from pgsluice.model import FileResult, Limits, Strategy, TableName, TablePlan, TableResult
 from pgsluice.pipeline.state import FileRun, TableRun
 from pgsluice.text import pluralize
 
 
-def _file_result(file: FileRun, rejected: Mapping[int, int]) -> FileResult:
+def _file_result(plan: TablePlan, file: FileRun, rejected: Mapping[int, int]) -> FileResult:
     rejects = rejected.get(file.number, 0)
     return FileResult(
         path=file.plan.file.path,
@@ -21,6 +21,7 @@ def _file_result(file: FileRun, rejected: Mapping[int, int]) -> FileResult:
         rejected=rejects,
         skipped=file.skipped,
         staged_before=file.staged_before,
+        lacks=plan.lacked_by(file.plan),
     )
 
 
@@ -29,7 +30,7 @@ def table_result(table_run: TableRun, rejected: Mapping[int, int]) -> TableResul
 
     :param rejected: rejects by number of the file.
     """
-    files = tuple(_file_result(f, rejected) for f in table_run.files)
+    files = tuple(_file_result(table_run.plan, f, rejected) for f in table_run.files)
     counts = table_run.counts
     staged = table_run.strategy is Strategy.STAGE
     return TableResult(

@@ -110,6 +110,7 @@ class ScratchTables:
         :param columns: the columns that the files contain.
         :param watched: columns whose values are kept for rejected rows.
         """
+        self._number = number
         self.stage = _scratch(f"stage_{number}")
         self.text_stage = _scratch(f"text_stage_{number}")
         self.rejected_keys = _scratch(f"rejected_keys_{number}")
@@ -120,12 +121,18 @@ class ScratchTables:
         self.ordinal = "pgsluice_ordinal"
         """The name of the ordinal column in the tables above, unlike any column of the target table."""
         self.watched = tuple(watched)
+        self.defaults: dict[str, str] = {}
+        """Columns of the stage with a default, as SQL: rows of files without the column get it from the stage."""
         self.lasting = False
         """Stage and text stage outlive the run's connections."""
         self._sequence = _scratch(f"ordinals_{number}")
         self._table = table
         self._columns = tuple(columns)
         self._made: frozenset[str] = frozenset()
+
+    def row_type(self, number: int) -> sql.Identifier:
+        """A table whose row type has some of the columns of the stage."""
+        return _scratch(f"row_type_{self._number}_{number}")
 
     @property
     def stage_made(self) -> bool:
@@ -176,6 +183,12 @@ class ScratchTables:
                 table=self._table,
             )
         )
+        for column, default in self.defaults.items():
+            conn.execute(
+                sql.SQL("ALTER TABLE {} ALTER {} SET DEFAULT {}").format(
+                    self.stage, sql.Identifier(column), sql.SQL(default)
+                )
+            )
         self._made |= {"stage"}
 
     def ensure_text_stage(self, conn: psycopg.Connection) -> None:

@@ -136,8 +136,10 @@ class TableRun:
     plan: TablePlan
     files: list[FileRun]
     columns: tuple[Column, ...]
-    """The columns that the files contain, in the order of the first file."""
+    """The columns that the files contain, in the order of the files in which they come first."""
     scratch: ScratchTables
+    partial: frozenset[str] = frozenset()
+    """Columns that some files contain and others lack."""
     runs_user_functions: bool = False
     """Writing a row runs a function of the user, which needs the user's path."""
     may_freeze: bool = False
@@ -190,6 +192,19 @@ class TableRun:
         return self.plan.key if self.strategy is Strategy.STAGE else ()
 
     @property
+    def stage_decides(self) -> frozenset[str]:
+        """The columns whose values in the stage are those that the table will hold.
+
+        A row of a file without the column has the column's default in the stage, unless rows are matched by a key: then
+        the row of the table keeps its value, and only a new row gets the default, when it is inserted.
+        """
+        return frozenset(c.name for c in self.columns) - (self.partial if self.merge_key else frozenset())
+
+    def ordinals_with(self, column: str) -> sql.Composable:
+        """The ordinals of the records whose file contains the column: :func:`ordinals_of`."""
+        return ordinals_of(f for f in self.files if column in f.plan.brought)
+
+    @property
     def read(self) -> int:
         """Records read of all files."""
         return sum(f.read for f in self.files)
@@ -233,20 +248,32 @@ def new_table_run(number: int, plan: TablePlan, watched: Sequence[str], first_fi
     :param first_file: the number, within the run, of the table's first file.
     """
     table = plan.table
-    full = next((f for f in plan.files if f.columns), None)
-    names = full.brought if full else ()
-    columns = tuple(table.column(n) for n in names)
-    kept = tuple(dict.fromkeys(c for c in (*watched, *plan.key) if c in names))
+    columns = tuple(table.column(n) for n in plan.brought)
+    kept = tuple(dict.fromkeys(c for c in (*watched, *plan.key) if c in plan.brought))
     scratch = ScratchTables(number, identifier(table.name), columns, kept)
     while any(c.name == scratch.ordinal for c in table.columns):
         scratch.ordinal += "_"
-    return TableRun(
+    table_run = TableRun(
         number=number,
         plan=plan,
         files=[FileRun(f, first_file + i) for i, f in enumerate(plan.files)],
         columns=columns,
         scratch=scratch,
+        partial=frozenset(plan.partial),
     )
+    scratch.defaults = {
+        c.name: c.default_sql
+        for c in columns
+        # A domain with NOT NULL would refuse the rows of files without the column.
+        if c.default_sql and c.name in table_run.partial and (not table_run.merge_key or c.kind == "d")
+    }
+    return table_run
+
+
+def ordinals_of(files: Iterable[FileRun]) -> sql.Composable:
+    """The ordinals of the records of these files, which are read, as an int8multirange."""
+    ranges = ",".join(f"[{f.base},{f.base + f.read})" for f in files if f.read)
+    return sql.SQL("{}::pg_catalog.int8multirange").format(sql.Literal("{" + ranges + "}"))
 
 
 @contextmanager

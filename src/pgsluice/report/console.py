@@ -20,7 +20,7 @@ from pgsluice.model import (
 )
 from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size
 from pgsluice.report.parts import height as lines_of
-from pgsluice.report.plan_text import ignored_parts
+from pgsluice.report.plan_text import ignored_parts, some
 from pgsluice.text import pluralize
 
 GROUPS_SHOWN = 6
@@ -62,6 +62,7 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
         held = size(sum(f.bytes for f in before))
         parts.append(Line(f"Resumed: {pluralize(len(before), 'file')} ({rows}, {held}) had been staged before."))
     parts += ignored_parts(result.ignored)
+    parts += _lacking(result.tables)
     low = height is not None and height < LOW_TERMINAL
     ending = _run_ending(result, GROUPS_SHOWN // 2 if low else GROUPS_SHOWN, address)
     if owed := _left_to_vacuum(result):
@@ -75,6 +76,20 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
     if ending:
         parts += [Line(), *ending]
     return parts
+
+
+def _lacking(tables: Sequence[TableResult]) -> list[Part]:
+    """The columns that some files of a table lack."""
+    lines: list[Part] = []
+    for table in tables:
+        paths: dict[tuple[str, ...], list[str]] = {}
+        for file in table.files:
+            if file.lacks:
+                paths.setdefault(file.lacks, []).append(file.path)
+        for columns, files in paths.items():
+            names = ", ".join(map(clean, columns))
+            lines.append(Line(f"{clean(table.table)}: {names} not in {some(files)}; new rows have the default."))
+    return lines
 
 
 def _headline(result: RunResult) -> Line:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pgsluice.model import Dialect, FilePlan, IgnoredFile, Plan, TablePlan
+from pgsluice.model import Column, Dialect, FilePlan, IgnoredFile, Plan, TablePlan
 from pgsluice.report.parts import Grid, Line, Part, clean, number, size
 from pgsluice.text import pluralize
 
-IGNORED_SHOWN = 5
-"""Files with one reason that are named when they are not loaded."""
+PATHS_SHOWN = 5
+"""Files that a line names, if the line is true of many files."""
+
+DEFAULT_SHOWN = 60
+"""Characters of a default that are shown."""
 
 NAMES = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "bar", '"': "double", "'": "single"}
 
@@ -42,13 +45,17 @@ def ignored_parts(ignored: Sequence[IgnoredFile]) -> list[Part]:
     """The files that are not loaded, by reason."""
     reasons: dict[str, list[str]] = {}
     for file in ignored:
-        reasons.setdefault(file.why, []).append(clean(file.path))
+        reasons.setdefault(file.why, []).append(file.path)
     lines: list[Part] = []
     for why, paths in reasons.items():
-        rest = len(paths) - IGNORED_SHOWN
-        shown = ", ".join(paths[:IGNORED_SHOWN]) + (f" and {number(rest)} more" if rest > 0 else "")
-        lines.append(Line(f"Not loaded: {shown} ({clean(why)})."))
+        lines.append(Line(f"Not loaded: {some(paths)} ({clean(why)})."))
     return lines
+
+
+def some(paths: Sequence[str]) -> str:
+    """The first paths and how many more there are."""
+    rest = len(paths) - PATHS_SHOWN
+    return ", ".join(map(clean, paths[:PATHS_SHOWN])) + (f" and {number(rest)} more" if rest > 0 else "")
 
 
 def _order(plan: Plan) -> Grid:
@@ -110,11 +117,28 @@ def _columns(table: TablePlan) -> list[Part]:
         if match not in seen:
             seen.add(match)
             lines.append(Line(f"{clean(str(table.table.name))}: {', '.join(match)}"))
-    brought = {column for file in table.files for column in file.brought}
-    rest = [c.name for c in table.table.columns if c.name not in brought]
+    held = " A row that the table holds keeps its value." if table.key else ""
+    for columns, paths in _files_without(table):
+        names = ", ".join(f"{clean(c)} ({_default(table.table.column(c))})" for c in columns)
+        lines.append(Line(f"  not in {some(paths)}: {names}.{held}"))
+    rest = [c.name for c in table.table.columns if c.name not in table.brought]
     if rest:
         lines.append(Line(f"  not in the files: {', '.join(clean(name) for name in rest)}", "dim"))
     return lines
+
+
+def _files_without(table: TablePlan) -> list[tuple[tuple[str, ...], list[str]]]:
+    """The files that lack columns which other files of the table contain: (columns, paths) pairs."""
+    paths: dict[tuple[str, ...], list[str]] = {}
+    for file in table.files:
+        if lacked := table.lacked_by(file):
+            paths.setdefault(lacked, []).append(file.file.path)
+    return list(paths.items())
+
+
+def _default(column: Column) -> str:
+    """What a row without the column gets, in words."""
+    return f"default: {clean(column.default_sql, DEFAULT_SHOWN)}" if column.default_sql else "NULL"
 
 
 def _match(file: FilePlan) -> tuple[str, ...]:

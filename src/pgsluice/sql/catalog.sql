@@ -82,13 +82,22 @@ SELECT a.attrelid::bigint AS table_oid,
             THEN ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum e
                 WHERE e.enumtypid = u.oid ORDER BY e.enumsortorder)
             ELSE '{}'::text[] END AS labels,
-       coalesce(pg_catalog.pg_get_serial_sequence(a.attrelid::regclass::text, a.attname), '') AS owned_sequence,
+       sequence.name AS owned_sequence,
+       -- What PostgreSQL computes for a row without the column (build_column_default, rewriteHandler.c).
+       CASE WHEN a.attgenerated <> '' THEN ''
+            WHEN a.attidentity <> '' THEN pg_catalog.format('pg_catalog.nextval(%%L::regclass)', sequence.name)
+            ELSE coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), pg_catalog.pg_get_expr(t.typdefaultbin, 0),
+                pg_catalog.quote_literal(t.typdefault), '') END AS default_sql,
        e.equality
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
   JOIN unwrapped u ON u.start = a.atttypid AND u.typtype <> 'd'
   JOIN equality e ON e.oid = u.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = u.typnamespace
+  LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+ CROSS JOIN LATERAL (
+       SELECT coalesce(pg_catalog.pg_get_serial_sequence(a.attrelid::regclass::text, a.attname), '') AS name
+       OFFSET 0) AS sequence
  WHERE a.attrelid = ANY (%(oids)s::oid[])
    AND a.attnum > 0
    AND NOT a.attisdropped

@@ -23,14 +23,18 @@ SELECT {table_no}, w.ordinal, 'value', {column}, (w.error).sql_error_code, (w.er
 -- Accepted rows of the text stage, converted by the input functions of their columns. Both OFFSET 0 are fences. Without
 -- the first the planner may convert rows before it leaves the rejected rows out, and does so for wide tables; without the
 -- second it converts a row once for each column.
-INSERT INTO {stage}
+INSERT INTO {stage} ({columns})
 SELECT (v.converted).*
   FROM (SELECT * FROM {text_stage} AS r
          WHERE NOT EXISTS (SELECT FROM pg_temp.pgsluice_reject AS q
                             WHERE q.table_no OPERATOR(pg_catalog.=) {table_no}
-                              AND q.ordinal OPERATOR(pg_catalog.=) r.{ordinal})
+                              AND q.ordinal OPERATOR(pg_catalog.=) r.{ordinal}){among}
         OFFSET 0) AS d
- CROSS JOIN LATERAL (SELECT ({record})::{stage} AS converted OFFSET 0) AS v;
+ CROSS JOIN LATERAL (SELECT ({record})::{row_type} AS converted OFFSET 0) AS v;
+
+-- name: create_row_type
+-- A table whose row type has the columns of some files only.
+CREATE TEMP TABLE {row_type} ON COMMIT DROP AS SELECT {columns} FROM {stage} WITH NO DATA;
 
 -- name: rejected_keys
 -- Key columns of the rejected rows of the text stage.
@@ -42,9 +46,9 @@ SELECT r.{ordinal}, {keys}
 -- name: convert_one_by_one
 -- A PL/pgSQL program that converts each row of the text stage in a block of its own and makes a reject of each row that
 -- cannot be converted, with the first column that refuses its text.
-DECLARE d pg_catalog.record; v {stage}; code pg_catalog.text; words pg_catalog.text; field pg_catalog.text;
+DECLARE d pg_catalog.record; v {row_type}; code pg_catalog.text; words pg_catalog.text; field pg_catalog.text;
 BEGIN
-  FOR d IN SELECT * FROM {text_stage} ORDER BY {ordinal} LOOP
+  FOR d IN SELECT * FROM {text_stage} AS r WHERE true{among} ORDER BY {ordinal} LOOP
     BEGIN
       v := {record};
     EXCEPTION WHEN OTHERS THEN

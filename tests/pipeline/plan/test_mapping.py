@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -159,3 +161,19 @@ def test_no_pair(db: str, tmp_path: Path) -> None:
         pgsluice.load(tmp_path, database_url=db, columns=["id"])  # type: ignore[list-item]
     wrong = call("load", tmp_path, "--column", "id", cwd=tmp_path, url=db)
     wrong.complaint(2, "--column id is not FIELD=COLUMN")
+
+
+def test_fields_named_in_order(conn: psycopg.Connection, db: str, tmp_path: Path) -> None:
+    """Names that come twice or are empty: the options that the message prints load the file."""
+    conn.execute("CREATE TABLE t (id int PRIMARY KEY, s text, n int)")
+    (tmp_path / "t.csv").write_text("id,s,s,,n\n1,a,b,,5\n")
+    options: list[str] = []
+    for said in ("'' | without a name", "s comes twice"):
+        wrong = call("load", "t.csv", *options, cwd=tmp_path, url=db)
+        assert wrong.code == 2, wrong
+        assert any(part in wrong.err for part in said.split(" | ")), wrong.err
+        named = re.search(r"--header --columns \S+", wrong.err)
+        assert named is not None, wrong.err
+        options = options or ["--column", "="]
+    assert call("load", "t.csv", *shlex.split(named[0]), cwd=tmp_path, url=db).code == 0
+    assert conn.execute("SELECT * FROM t").fetchall() == [(1, "a", 5)]

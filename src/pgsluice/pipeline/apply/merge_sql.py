@@ -13,7 +13,7 @@ from contextlib import nullcontext
 import psycopg
 from psycopg import sql
 
-from pgsluice.model import Mode
+from pgsluice.model import Column, Mode
 from pgsluice.pipeline.scratch import CHANGED, MATCHED, NEW
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.planner_hints import (
@@ -81,13 +81,37 @@ def _updatable(table_run: TableRun) -> list[str]:
     return [c.name for c in table_run.columns if c.name not in table_run.merge_key]
 
 
-def _differs(columns: Sequence[str]) -> sql.Composed:
-    """The condition that ``t`` and ``s`` differ in a column.
+def _updated(table_run: TableRun, column: str) -> sql.Composable:
+    """The value that an update gives a column: of the staged row, or the old value if its file lacks the column."""
+    staged = sql.Identifier("s", column)
+    if column not in table_run.partial:
+        return staged
+    return _if_brought(table_run, column, staged, sql.Identifier("t", column))
+
+
+def _inserted(table_run: TableRun, column: Column) -> sql.Composable:
+    """The value of a column in a new row: of the staged row, or the column's default if its file lacks the column."""
+    staged = sql.Identifier("s", column.name)
+    if not table_run.merge_key or column.name not in table_run.partial:
+        # Without a merge key the stage itself has the default.
+        return staged
+    return _if_brought(table_run, column.name, staged, sql.SQL(column.default_sql or "NULL"))
+
+
+def _if_brought(table_run: TableRun, column: str, then: sql.Composable, otherwise: sql.Composable) -> sql.Composed:
+    return sql.SQL("CASE WHEN {} OPERATOR(pg_catalog.@>) {} THEN {} ELSE {} END").format(
+        table_run.ordinals_with(column), sql.Identifier("s", table_run.scratch.ordinal), then, otherwise
+    )
+
+
+def _differs(table_run: TableRun, columns: Sequence[str]) -> sql.Composed:
+    """The condition that an update of ``t`` with ``s`` changes a column.
 
     ``*<>`` compares binary images: 1.5 and 1.50, or two spellings that a collation takes for equal, differ. Types
     without an equality operator (json, point) can be compared as well.
     """
-    old, new = (sql.SQL(", ").join(sql.Identifier(alias, c) for c in columns) for alias in "ts")
+    old = sql.SQL(", ").join(sql.Identifier("t", c) for c in columns)
+    new = sql.SQL(", ").join(_updated(table_run, c) for c in columns)
     return sql.SQL("ROW({})::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW({})::pg_catalog.record").format(old, new)
 
 
@@ -106,11 +130,11 @@ def update_statement(
         "update",
         table=table_run.relation,
         assignments=sql.SQL(", ").join(
-            sql.SQL("{} = {}").format(sql.Identifier(c), sql.Identifier("s", c)) for c in columns
+            sql.SQL("{} = {}").format(sql.Identifier(c), _updated(table_run, c)) for c in columns
         ),
         rows=changed or table_run.scratch.stage,
         match=keys_equal(table_run, "t", "s"),
-        differs=_differs(columns),
+        differs=_differs(table_run, columns),
         condition=condition,
     )
 
@@ -131,7 +155,6 @@ def rewrite_statement(table_run: TableRun) -> sql.Composed | None:
     """The statement that deletes and inserts the rows that differ; None as for :func:`update_statement`."""
     if not (values := _updatable(table_run)):
         return None
-    brought = {c.name for c in table_run.columns}
     columns = [c.name for c in table_run.table.columns]
     return compose(
         "apply",
@@ -139,11 +162,19 @@ def rewrite_statement(table_run: TableRun) -> sql.Composed | None:
         table=table_run.relation,
         stage=table_run.scratch.stage,
         match=keys_equal(table_run, "t", "s"),
-        differs=_differs(values),
-        kept=sql.SQL(", ").join(sql.Identifier("s" if c in brought else "t", c) for c in columns),
+        differs=_differs(table_run, values),
+        kept=sql.SQL(", ").join(_kept(table_run, c) for c in columns),
         columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
         ordinal=table_run.ordinal,
     )
+
+
+def _kept(table_run: TableRun, column: str) -> sql.Composable:
+    """The value of a column in a row that is deleted and inserted again."""
+    if not any(c.name == column for c in table_run.columns):
+        return sql.Identifier("t", column)
+    value = _updated(table_run, column)
+    return sql.SQL("{} AS {}").format(value, sql.Identifier(column)) if column in table_run.partial else value
 
 
 def insert_statement(table_run: TableRun, condition: sql.Composable, new: sql.Composable | None = None) -> sql.Composed:
@@ -157,7 +188,7 @@ def insert_statement(table_run: TableRun, condition: sql.Composable, new: sql.Co
         "insert",
         table=table_run.relation,
         columns=table_run.column_list(),
-        values=table_run.column_list("s"),
+        values=sql.SQL(", ").join(_inserted(table_run, c) for c in table_run.columns),
         rows=new or table_run.scratch.stage,
         new=sql.SQL("") if new is not None else _is_new(table_run),
         condition=condition,
@@ -183,6 +214,7 @@ def match_stage(conn: psycopg.Connection, table_run: TableRun) -> tuple[sql.Comp
     if not table_run.merge_key:
         return None, table_run.scratch.stage
     columns = _updatable(table_run)
+    differs = sql.SQL(" OR {}").format(_differs(table_run, columns)) if columns else sql.SQL("")
     is_new = sql.SQL("({} IS NULL)").format(sql.Identifier("t", table_run.merge_key[0]))
     conn.execute(sql.SQL("DROP TABLE IF EXISTS {}, {}, {}").format(CHANGED, NEW, MATCHED))
     parts = {"table": table_run.relation, "match": keys_equal(table_run, "t", "s")}
@@ -193,7 +225,7 @@ def match_stage(conn: psycopg.Connection, table_run: TableRun) -> tuple[sql.Comp
         is_new=is_new,
         stage=table_run.scratch.stage,
         matches=compose("apply", "matches_by_scan" if scans else "matches_by_lookup", **parts),
-        differs=sql.SQL(" OR {}").format(_differs(columns)) if columns else sql.SQL(""),
+        differs=differs,
     )
     count = (execute_without_loops(conn, statement) if scans else conn.execute(statement)).rowcount
     if not count:

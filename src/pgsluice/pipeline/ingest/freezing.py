@@ -23,7 +23,8 @@ def client_can_validate(conn: psycopg.Connection, table_run: TableRun, *, utc: b
     if conn.info.parameter_status("server_encoding") != "UTF8":
         return False
     brought = {c.name for c in table_run.columns}
-    if not all(_readers_decide(c, utc) if c.name in brought else _cannot_fail(c) for c in table_run.table.columns):
+    lacking = [c for c in table_run.table.columns if c.name not in brought or c.name in table_run.partial]
+    if not all(_readers_decide(c, utc) for c in table_run.columns) or not all(map(_cannot_fail, lacking)):
         return False
     return not runs_user_functions(conn, [table_run.table.oid])
 
@@ -34,7 +35,7 @@ def _readers_decide(column: Column, utc: bool) -> bool:
 
 
 def _cannot_fail(column: Column) -> bool:
-    """Whether a column that the files lack accepts every row: it has no expression and no domain that could fail."""
+    """Whether a column that files lack accepts every row: it has no expression and no domain that could fail."""
     filled = column.has_default and not column.owned_sequence
     return not (filled or column.generated or column.kind == "d")
 
@@ -46,7 +47,7 @@ def shield_sequences(conn: psycopg.Connection, table_run: TableRun) -> None:
     table that is copied again would begin where the failed COPY stopped, and a short sequence (of a smallserial) could
     end before the rows do. The sequence stays locked until the end of the transaction, as the table does.
     """
-    brought = {c.name for c in table_run.columns}
+    brought = {c.name for c in table_run.columns} - table_run.partial
     for column in table_run.table.columns:
         if column.name not in brought and column.owned_sequence:
             sequence = sql.SQL(column.owned_sequence)

@@ -56,7 +56,7 @@ def map_fields(file: SourceFile, table: Table, mode: Mode, options: FieldOptions
             " table with --table",
         )
     if unknown:
-        raise _unknown_fields(file, table, unknown, names)
+        raise _unknown_fields(file, table, columns, unknown, names)
     _check_unique(file, table, columns, wanted)
     _check_loadable(file, table, columns, mode)
     return FilePlan(file, tuple(columns))
@@ -114,7 +114,7 @@ def _find_columns(
 
 
 def _unknown_fields(
-    file: SourceFile, table: Table, unknown: Sequence[tuple[str, list[str]]], names: Names
+    file: SourceFile, table: Table, columns: Sequence[str], unknown: Sequence[tuple[str, list[str]]], names: Names
 ) -> MappingError:
     """The error for fields without a column: each with its nearest column, and the options to copy."""
     described, options = [], []
@@ -129,11 +129,24 @@ def _unknown_fields(
             described.append(repr(field) if field else "without a name")
             options.append(f"--column {shlex.quote(f'{field}=')}")
     first = shlex.quote(f"{unknown[0][0]}=")
+    order = _by_order(file, table, columns) if any(not field for field, _ in unknown) else ""
     return MappingError(
         f"{file.path}: {table.name} has no column {', '.join(described)}",
-        f"Name the columns, for example {' '.join(options)}, or leave a field out with --column {first};"
+        f"Name the columns, for example {' '.join(options)}, or leave a field out with --column {first}{order};"
         f" columns of {table.name}: {', '.join(c.name for c in table.loadable)}",
     )
+
+
+def _by_order(file: SourceFile, table: Table, columns: Sequence[str]) -> str:
+    """The options that name the fields of a file in order, as a further remedy; '' if they cannot say these names.
+
+    :param columns: the column of each field, '' for none; a column that comes again is left out.
+    """
+    if not file.dialect.header or any(mark in column for column in columns for mark in ",="):
+        return ""
+    names = [column if column not in columns[:i] else "" for i, column in enumerate(columns)]
+    option = shlex.quote(f"{table.name.name}={','.join(names)}")
+    return f", or name the fields in order, where an empty name leaves a field out: --header --columns {option}"
 
 
 def _check_unique(file: SourceFile, table: Table, columns: Sequence[str], wanted: Pairs) -> None:
@@ -142,7 +155,7 @@ def _check_unique(file: SourceFile, table: Table, columns: Sequence[str], wanted
         return
     fields = [field for field, column in zip(file.field_names, columns, strict=True) if column == twice[0]]
     if len(set(fields)) < len(fields):
-        remedy = "Give them names of their own in the file, or remove one"
+        remedy = "Give them names of their own in the file" + _by_order(file, table, columns)
     else:
         spare = next((f for f in fields if _named_column(f, table, wanted) is None), None)
         remedy = "Name one of them only with --column"
@@ -223,18 +236,3 @@ def _is_data(fields: Sequence[str], columns: Sequence[Column]) -> bool:
 def _shown(fields: Sequence[str]) -> str:
     text = ", ".join(fields)
     return text if len(text) <= 120 else text[:117] + "..."
-
-
-def check_same_columns(table: Table, group: Sequence[FilePlan]) -> None:
-    """Checks that all files of a table contain the same columns.
-
-    :raises MappingError: two files contain different columns.
-    """
-    full = [f for f in group if f.columns]
-    for other in full[1:]:
-        if set(other.brought) != set(full[0].brought):
-            odd = sorted(set(other.brought) ^ set(full[0].brought))
-            raise MappingError(
-                f"{full[0].file.path} and {other.file.path} both feed {table.name} but disagree on {', '.join(odd)}",
-                "Give the files of one table the same columns, or load them one by one",
-            )

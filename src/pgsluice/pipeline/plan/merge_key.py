@@ -27,7 +27,8 @@ def choose_merge_key(table: Table, files: Sequence[FilePlan], modes: Modes) -> t
     delete = delete and not modes.replay
     named = next((key for name, key in modes.keys if table.name.called(name)), None)
     key = _named_key(table, named) if named is not None else _primary_key(table)
-    columns = next((f.brought for f in files if f.columns), ())
+    full = [f for f in files if f.columns]
+    columns = full[0].brought if full else ()
     if delete and not columns:
         raise MappingError(
             f"{files[0].file.path} is empty and has no header; {mode} would delete every row of {table.name}",
@@ -40,10 +41,13 @@ def choose_merge_key(table: Table, files: Sequence[FilePlan], modes: Modes) -> t
             f"{table.name} has no primary key, so {mode} cannot match its rows",
             f"Name a unique constraint of it with --key {table.name}=NAME",
         )
-    lacking = [c for c in key if columns and c not in columns]
-    if lacking:
+    for file in full:
+        lacking = [c for c in key if c not in file.brought]
+        if not lacking:
+            continue
+        which = "the files have" if all(set(lacking).isdisjoint(f.brought) for f in full) else f"{file.file.path} has"
         raise MappingError(
-            f"{mode} matches the rows of {table.name} by {', '.join(key)}, and the files have no {', '.join(lacking)}",
+            f"{mode} matches the rows of {table.name} by {', '.join(key)}, and {which} no {', '.join(lacking)}",
             f"Add the column, or name another key with --key {table.name}=NAME",
         )
     return mode, key, delete

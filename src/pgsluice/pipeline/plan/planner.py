@@ -28,7 +28,7 @@ from pgsluice.model import (
 )
 from pgsluice.pipeline.plan.file_tables import FileTables, check_names
 from pgsluice.pipeline.plan.load_order import load_order
-from pgsluice.pipeline.plan.mapping import check_pairs, check_same_columns, map_fields
+from pgsluice.pipeline.plan.mapping import check_pairs, map_fields
 from pgsluice.pipeline.plan.merge_key import choose_merge_key
 from pgsluice.pipeline.plan.strategy import choose_strategies, choose_swaps
 from pgsluice.postgres.schema_files.apply import SchemaApplied
@@ -53,8 +53,7 @@ def make_plan(
     :param fields: what the options say about the fields of the files.
     :param database: the database in words, for people.
     :param no_swap: tables that an earlier attempt could not swap, and why.
-    :raises MappingError: a file has no table, a field no column, a required column no field, or two files of a table
-        contain different columns.
+    :raises MappingError: a file has no table, a field no column, or a required column no field.
     """
     by_name = {t.name: t for t in tables}
     mapped = _map_files(files, tables, by_name, wanted, fields, modes)
@@ -116,8 +115,6 @@ def _map_files(
     if files and not feeds:
         # All files are optional. The error of the first file says which tables exist.
         file_tables.table_of(files[0])
-    for name, group_plans in mapped.items():
-        check_same_columns(by_name[name], group_plans)
     check_pairs(fields, mapped, by_name)
     return mapped
 

@@ -136,8 +136,8 @@ def _swap_obstacles(
 
 
 def _first_missing_column(plan: TablePlan) -> str:
-    """The first column that the files lack, or ''. A merge keeps its old values; a new table would lose them."""
-    brought = next((f.brought for f in plan.files if f.columns), ())
+    """The first column that a file lacks, or ''. A merge keeps its old values; a new table would lose them."""
+    brought = set(plan.brought) - set(plan.partial)
     return next((c.name for c in plan.table.loadable if c.name not in brought), "")
 
 

@@ -35,8 +35,7 @@ def can_check_parents(conn: psycopg.Connection, table_run: TableRun) -> bool:
     keys = table.foreign_keys
     if table_run.strategy is not Strategy.STAGE or not all(map(_has_one_parent, keys)) or not keys:
         return False
-    brought = {c.name for c in table_run.columns}
-    if not all(set(fk.columns) <= brought for fk in keys):
+    if not all(set(fk.columns) <= table_run.stage_decides for fk in keys):
         return False
     # The lock comes before the first question about the table, because it keeps the answers true.
     conn.execute(sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(table_run.relation))

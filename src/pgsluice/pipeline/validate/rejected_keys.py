@@ -50,7 +50,7 @@ def name_parents(
     :param relation: the relation that still holds the orphans.
     :param rejected: a query for their ``row_id`` and ``ordinal``.
     """
-    brought = {c.name for c in table_run.columns}
+    brought = table_run.stage_decides
     for fk in table_run.table.foreign_keys:
         parent = others.get(fk.references) if fk.references else None
         if parent is None or not parent.scratch.rejected_keys_made:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
 from pgsluice.model import Column
 from pgsluice.pipeline.scratch import BAD_VALUE
-from pgsluice.pipeline.state import TableRun
+from pgsluice.pipeline.state import FileRun, TableRun, ordinals_of
 from pgsluice.pipeline.validate.rejected_keys import key_texts, store_keys
 from pgsluice.postgres.planner_hints import execute_examined
 from pgsluice.postgres.search_path import user_path
@@ -34,19 +35,21 @@ def convert_texts(conn: psycopg.Connection, table_run: TableRun) -> None:
     """
     scratch = table_run.scratch
     scratch.ensure_stage(conn)
+    parts = _parts(conn, table_run)
     moved = None
     if conn.info.server_version >= 160000:
         try:
             with conn.transaction(), user_path(conn):
                 _reject_in_sets(conn, table_run)
-                moved = _move_to_stage(conn, table_run)
+                moved = sum(_move_to_stage(conn, table_run, part) for part in parts)
         except psycopg.Error as error:
             if not is_row_error(error):
                 raise
     if moved is None:
         with user_path(conn):
-            _reject_one_by_one(conn, table_run)
-            moved = _move_to_stage(conn, table_run)
+            for part in parts:
+                _reject_one_by_one(conn, table_run, part)
+            moved = sum(_move_to_stage(conn, table_run, part) for part in parts)
     table_run.counts.staged += moved
     store_keys(
         conn,
@@ -62,6 +65,39 @@ def convert_texts(conn: psycopg.Connection, table_run: TableRun) -> None:
         table_run.counts.in_doubt,
     )
     scratch.drop_text_stage(conn)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows of the text stage whose files contain the same columns."""
+
+    row_type: sql.Identifier
+    """A table with the ordinal and these columns."""
+    columns: tuple[Column, ...]
+    among: sql.Composable
+    """The condition on the rows ``r``, with its leading AND."""
+
+
+def _parts(conn: psycopg.Connection, table_run: TableRun) -> list[_Part]:
+    """The rows of the text stage in parts. The stage gives the other columns of a part their defaults."""
+    scratch = table_run.scratch
+    if not table_run.partial:
+        return [_Part(scratch.stage, table_run.columns, sql.SQL(""))]
+    groups: dict[frozenset[str], list[FileRun]] = {}
+    for file in table_run.files:
+        groups.setdefault(frozenset(file.plan.brought), []).append(file)
+    parts = []
+    for number, (brought, files) in enumerate(groups.items()):
+        columns = tuple(c for c in table_run.columns if c.name in brought)
+        row_type = scratch.row_type(number)
+        names = sql.SQL(", ").join(sql.Identifier(n) for n in (scratch.ordinal, *(c.name for c in columns)))
+        conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(row_type))
+        conn.execute(compose("values", "create_row_type", row_type=row_type, columns=names, stage=scratch.stage))
+        among = sql.SQL(" AND {} OPERATOR(pg_catalog.@>) {}").format(
+            ordinals_of(files), sql.Identifier("r", scratch.ordinal)
+        )
+        parts.append(_Part(row_type, columns, among))
+    return parts
 
 
 def _can_fail(column: Column) -> bool:
@@ -111,13 +147,16 @@ def _reject_in_sets(conn: psycopg.Connection, table_run: TableRun) -> None:
     conn.execute(sql.SQL("DROP TABLE {}").format(BAD_VALUE))
 
 
-def _move_to_stage(conn: psycopg.Connection, table_run: TableRun) -> int:
+def _move_to_stage(conn: psycopg.Connection, table_run: TableRun, part: _Part) -> int:
     statement = compose(
         "values",
         "move_to_stage",
         stage=table_run.scratch.stage,
+        columns=sql.SQL(", ").join([table_run.ordinal, *(sql.Identifier(c.name) for c in part.columns)]),
         text_stage=table_run.scratch.text_stage,
-        record=_record(table_run, table_run.columns),
+        record=_record(table_run, part, part.columns),
+        row_type=part.row_type,
+        among=part.among,
         table_no=table_run.table_no,
         ordinal=table_run.ordinal,
     )
@@ -125,7 +164,7 @@ def _move_to_stage(conn: psycopg.Connection, table_run: TableRun) -> int:
     return execute_examined(conn, statement, table_run.counts.in_doubt).rowcount
 
 
-def _record(table_run: TableRun, columns: Sequence[Column]) -> sql.Composable:
+def _record(table_run: TableRun, part: _Part, columns: Sequence[Column]) -> sql.Composable:
     """The row literal of ``d`` for ``record_in``: the ordinal, then each column quoted, NULL as nothing.
 
     :param columns: the columns to fill; the others are NULL.
@@ -133,7 +172,7 @@ def _record(table_run: TableRun, columns: Sequence[Column]) -> sql.Composable:
     fields: list[sql.Composable] = [
         sql.SQL("{}::pg_catalog.text").format(sql.Identifier("d", table_run.scratch.ordinal))
     ]
-    for c in table_run.columns:
+    for c in part.columns:
         if c in columns:
             fields.append(
                 # E'': the meaning of a plain literal depends on standard_conforming_strings.
@@ -148,18 +187,18 @@ def _record(table_run: TableRun, columns: Sequence[Column]) -> sql.Composable:
     return sql.SQL("'(' {and_} {fields} {and_} ')'").format(and_=_CONCATENATE, fields=between.join(fields))
 
 
-def _reject_one_by_one(conn: psycopg.Connection, table_run: TableRun) -> None:
+def _reject_one_by_one(conn: psycopg.Connection, table_run: TableRun, part: _Part) -> None:
     """Makes a reject of each row that has a bad value, by converting the rows one by one on the server."""
     soft = conn.info.server_version >= 160000
     columns: list[sql.Composable] = []
-    for c in table_run.columns:
+    for c in part.columns:
         column, name = sql.Identifier(c.name), sql.Literal(c.name)
-        convert = sql.SQL("v := {};").format(_record(table_run, [c]))
+        convert = sql.SQL("v := {};").format(_record(table_run, part, [c]))
         if soft:
             convert = sql.SQL("IF NOT pg_catalog.pg_input_is_valid(d.{}, {}) THEN field := {}; END IF;").format(
                 column, sql.Literal(qualified_type(c.type_sql)), name
             )
-        elif any(other.kind == "d" for other in table_run.columns if other is not c):
+        elif any(other.kind == "d" for other in part.columns if other is not c):
             convert = sql.SQL("PERFORM CAST(d.{} AS {});").format(column, sql.SQL(qualified_type(c.type_sql)))
         if _can_fail(c):
             columns.append(compose("values", "convert_one_column", column=column, convert=convert, name=name))
@@ -172,10 +211,11 @@ def _reject_one_by_one(conn: psycopg.Connection, table_run: TableRun) -> None:
     program = compose(
         "values",
         "convert_one_by_one",
-        stage=table_run.scratch.stage,
+        row_type=part.row_type,
         text_stage=table_run.scratch.text_stage,
+        among=part.among,
         ordinal=table_run.ordinal,
-        record=_record(table_run, table_run.columns),
+        record=_record(table_run, part, part.columns),
         system_error=sql.SQL(not_row_error_sql("code")),
         columns=sql.SQL("\n").join(sql.SQL("{};").format(part) for part in columns),
         table_no=table_run.table_no,

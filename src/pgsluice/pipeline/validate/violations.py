@@ -45,8 +45,8 @@ class Violations:
         self.table_run = table_run
         self.staged = staged
         self.relation = validated_relation(table_run, staged)
-        self.brought = {c.name for c in table_run.columns}
-        """The columns that the stage has."""
+        self.brought = table_run.stage_decides if staged else frozenset(c.name for c in table_run.columns)
+        """The columns of the stage whose values the table will hold."""
         self.trigger_order = trigger_order(table_run.table)
         self.incomplete = False
         self.found = 0
@@ -116,7 +116,7 @@ def find_nulls(violations: Violations) -> None:
     """Finds NULLs in NOT NULL columns."""
     table_run = violations.table_run
     for column in table_run.columns:
-        if column.not_null:
+        if column.not_null and column.name in violations.brought:
             violations.record(
                 sql.SQL("SELECT ctid FROM {} WHERE {} IS NULL").format(
                     violations.relation, sql.Identifier(column.name)
