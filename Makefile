@@ -9,7 +9,7 @@ CHECKED := src tests tools $(EXAMPLE)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo check format lint types imports spelling picture picture-check test test-slow \
-  exactness verdicts faults storms bench
+  exactness verdicts faults storms fuzz bench bench-files
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,22 @@ faults: venv ## each fault in each phase of each mode (SEED, CASES)
 storms: venv ## loads in every mode in a storm of DDL (SEED, ROUNDS)
 	$(BIN)/python tests/acceptance/ddl_storm.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
+# The fuzzer lives in an environment of its own. What it finds stands in tests/fuzz/work; so do the inputs that reach
+# new code, with which the next call begins. An input that ends the fuzzer: make fuzz FUZZ=tests/fuzz/work/crash-...
+MINUTES ?= 30
+FUZZ ?= tests/fuzz/work/corpus
+FUZZ_VENV := tests/fuzz/work/venv
+fuzz: $(FUZZ_VENV)/.installed ## fuzz discovery, dialects and records (MINUTES, FUZZ)
+	PYTHONPATH=tests $(FUZZ_VENV)/bin/python -m fuzz.seeds tests/fuzz/work/corpus
+	PYTHONPATH=tests nice $(FUZZ_VENV)/bin/python -m fuzz -dict=tests/fuzz/work/words.dict -max_len=4096 -timeout=20 \
+	  -rss_limit_mb=2048 -max_total_time=$$(( $(MINUTES) * 60 )) -artifact_prefix=tests/fuzz/work/ $(FUZZ)
+
+$(FUZZ_VENV)/.installed: tests/fuzz/requirements.txt pyproject.toml constraints.txt
+	test -x $(FUZZ_VENV)/bin/python || $(PYTHON) -m venv $(FUZZ_VENV)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 $(FUZZ_VENV)/bin/python -m pip install -q -e . -r tests/fuzz/requirements.txt \
+	  -c constraints.txt
+	touch $@
+
 # --------------------------------------------------------------------------- benchmark
 
 # The programs that pgsluice is compared with have an environment of their own: see bench/requirements.txt.
@@ -101,6 +117,11 @@ BENCH ?=
 BENCH_VENV := bench/work/venv
 bench: venv $(BENCH_VENV)/.installed ## compare with other programs (BENCH)
 	$(BIN)/python -m bench $(BENCH)
+
+# Ten minutes on two cores. One seed and few pollutions: make bench-files FILES="--only preamble,footer --verbose"
+FILES ?= --page docs/benchmarks-files.md
+bench-files: venv $(BENCH_VENV)/.installed ## compare what programs recover from polluted files (FILES)
+	$(BIN)/python -m bench.files $(FILES)
 
 $(BENCH_VENV)/.installed: bench/requirements.txt
 	test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)

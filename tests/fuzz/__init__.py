@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing of discovery, dialects and records: ``make fuzz MINUTES=30``."""
