@@ -44,6 +44,24 @@ class PlanArguments(TypedDict, total=False):
     """The texts that mean NULL when they are not quoted, in place of the empty field."""
     empty_as_null: bool
     """In columns that are not text, a quoted empty field is NULL too."""
+    date_format: Sequence[str]
+    """How dates are written: ``DMY``, ``MDY`` or ``YMD`` for the order of day, month and year in numeric dates,
+    ``excel`` for day numbers, or a pattern with the directives of strptime such as ``%d.%m.%Y``. For all columns with
+    dates, or with ``column=``, ``table.column=`` or ``table.*=`` in front for some."""
+    decimal: Sequence[str]
+    """The decimal sign of numbers, as in ``","`` or ``"price=,"``."""
+    thousands: Sequence[str]
+    """The sign between groups of digits, as in ``"."`` or ``"price=."``; a blank stands for all kinds of blanks."""
+    strip: Sequence[str]
+    """Texts that are removed before and behind numbers: ``"€"``, ``"%"``, ``"price=EUR"``."""
+    true: Sequence[str]
+    """Further words for true, as in ``"Y"`` or ``"active=ja"``, in upper or lower case."""
+    false: Sequence[str]
+    """Further words for false."""
+    integer_decimals: bool
+    """Whole numbers with decimals that are zeros, such as ``1362.0``, are taken in integer columns."""
+    trim: bool
+    """Blanks and invisible characters before and behind each value are removed, in all columns."""
     mode: str | Sequence[str]
     """What happens to rows that a table already holds: ``append``, ``upsert``, ``insert-missing`` or ``replace``; a
     list for single tables, as in ``max_rejects``."""

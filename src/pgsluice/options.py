@@ -10,7 +10,12 @@ from typing import Any, Unpack
 from pgsluice.arguments import LoadArguments
 from pgsluice.errors import CallError
 from pgsluice.model import (
+    DATE_ORDERS,
+    EXCEL,
+    ColumnFormat,
+    Dialect,
     DialectOptions,
+    FormatRule,
     Limit,
     Limits,
     LoadOptions,
@@ -49,6 +54,7 @@ def build_options(data_dir: str | None = None, **given: Unpack[LoadArguments]) -
             null=parse_null(given.get("null", ()), given.get("null_only", ())),
             empty_as_null=given.get("empty_as_null", False),
         ),
+        formats=parse_formats(given),
         modes=parse_modes(given.get("mode", "append"), given.get("key", ()), given.get("delete_missing", False)),
         dry_run=given.get("dry_run", False),
         again=given.get("again", False),
@@ -85,6 +91,56 @@ def parse_null(null: Sequence[str], null_only: Sequence[str]) -> tuple[str, ...]
     if null and null_only:
         raise CallError("--null and --null-only exclude each other", "Give all texts with one of them")
     return tuple(null_only) or (("", *(text for text in null if text)) if null else ())
+
+
+def parse_formats(given: LoadArguments) -> tuple[FormatRule, ...]:
+    """Returns the options that say how texts are rewritten before PostgreSQL reads them.
+
+    :raises CallError: a value is not what its option takes.
+    """
+    texts: list[tuple[str, Sequence[str]]] = [
+        ("date_format", given.get("date_format", ())),
+        ("decimal", given.get("decimal", ())),
+        ("thousands", given.get("thousands", ())),
+        ("strip", given.get("strip", ())),
+        ("true", given.get("true", ())),
+        ("false", given.get("false", ())),
+    ]
+    rules = []
+    for kind, listed in texts:
+        for text in listed:
+            scope, _, value = text.rpartition("=")
+            rules.append(FormatRule(kind, scope.strip(), _format_value(kind, text, value)))
+    rules += [FormatRule(kind, "", "") for kind in ("integer_decimals", "trim") if given.get(kind)]
+    return tuple(rules)
+
+
+_PATTERN = re.compile(r"(?:[^%]|%%|%-?[dmyYHIMSfpbBaAj])+")
+"""Patterns of dates without a time zone, in the directives that Python and DuckDB share."""
+
+
+def _format_value(kind: str, text: str, value: str) -> str:
+    """Returns the value of one of the options of :func:`parse_formats`.
+
+    :raises CallError: the option does not take the value.
+    """
+    option = f"--{kind.replace('_', '-')}"
+    if kind == "date_format":
+        if value.upper() in DATE_ORDERS:
+            return value.upper()
+        if value.lower() == EXCEL:
+            return EXCEL
+        if "%" in value and _PATTERN.fullmatch(value):
+            return value
+        raise CallError(
+            f"{option} {text!r}: {value!r} is not a format of dates",
+            f"Say {', '.join(DATE_ORDERS)}, {EXCEL}, or a pattern of %d %m %Y %y %H %I %M %S %f %p %b %B %j",
+        )
+    if kind in ("decimal", "thousands") and (len(value) != 1 or value.isalnum() or value in "+-\r\n"):
+        raise CallError(f"{option} {text!r}: {value!r} is not a sign", "Give one character, such as , or .")
+    if not value.strip() and kind not in ("decimal", "thousands"):
+        raise CallError(f"{option} {text!r} names no text", f"Write it as {option} COLUMN=TEXT or {option} TEXT")
+    return value
 
 
 def parse_seconds(seconds: float) -> float:
@@ -221,6 +277,8 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
         into=stored["into"],
         limits=Limits(Limit(**limits["run"]), tuple((name, Limit(**limit)) for name, limit in limits["tables"])),
         dialect=DialectOptions(**{**stored["dialect"], "null": tuple(stored["dialect"]["null"])}),
+        # Runs of version 0.2 and before have no such options.
+        formats=tuple(FormatRule(**rule) for rule in stored.get("formats", ())),
         modes=restore_modes(stored["modes"]),
         again=stored["again"],
         resumable=True,
@@ -231,6 +289,18 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
         max_bytes=stored.get("max_bytes"),
         reports=stored["reports"],
     )
+
+
+def restore_dialect(stored: Mapping[str, Any]) -> Dialect:
+    """Returns the dialect with which a run has read a file.
+
+    :param stored: ``pgsluice.file.dialect``. Ledgers of older versions lack the newer parts.
+    """
+    formats = []
+    for given in stored.get("formats", ()):
+        lists: dict[str, Any] = {name: tuple(given[name]) for name in ("strip", "true", "false")}
+        formats.append(ColumnFormat(**{**given, **lists}))
+    return Dialect(**{**stored, "null": tuple(stored["null"]), "formats": tuple(formats)})
 
 
 def restore_modes(stored: Mapping[str, Any], *, replay: bool = False) -> Modes:

@@ -16,6 +16,10 @@ from pgsluice.model.files import DialectOptions as DialectOptions
 from pgsluice.model.files import FileIdentity as FileIdentity
 from pgsluice.model.files import IgnoredFile as IgnoredFile
 from pgsluice.model.files import SourceFile as SourceFile
+from pgsluice.model.formats import DATE_ORDERS as DATE_ORDERS
+from pgsluice.model.formats import EXCEL as EXCEL
+from pgsluice.model.formats import ColumnFormat as ColumnFormat
+from pgsluice.model.formats import FormatRule as FormatRule
 from pgsluice.model.options import FieldOptions as FieldOptions
 from pgsluice.model.options import Limit as Limit
 from pgsluice.model.options import Limits as Limits

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pgsluice.model.formats import ColumnFormat
+
 if TYPE_CHECKING:
     from pgsluice.model.catalog import TableName
 
@@ -17,6 +19,8 @@ class Dialect:
     empty field without quotes is NULL, an empty field in quotes is the empty string.
 
     ``empty_as_null`` is COPY's FORCE_NULL for the columns that are not text: there a quoted empty field is NULL.
+
+    ``formats`` says how the texts of single columns are rewritten before PostgreSQL reads them.
     """
 
     delimiter: str = ","
@@ -25,11 +29,16 @@ class Dialect:
     header: bool = True
     null: tuple[str, ...] = ()
     empty_as_null: bool = False
+    formats: tuple[ColumnFormat, ...] = ()
 
     @property
     def null_texts(self) -> tuple[str, ...]:
         """The texts that mean NULL when they are not quoted, the empty text first."""
         return tuple(sorted(self.null or ("",), key=bool))
+
+    def format_of(self, column: str) -> ColumnFormat:
+        """The format of a column."""
+        return next((f for f in self.formats if f.column == column), ColumnFormat(column))
 
 
 @dataclass(frozen=True, slots=True)

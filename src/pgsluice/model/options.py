@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pgsluice.model.catalog import TableName
 from pgsluice.model.files import DialectOptions
+from pgsluice.model.formats import FormatRule
 from pgsluice.model.plan import Modes
 
 
@@ -46,6 +47,8 @@ class FieldOptions:
     """(table, names) pairs of ``--columns``: a name for each field, in order; '' stands for every table."""
     header: bool | None = None
     """Whether the first record names the fields; None if that is to be found out."""
+    formats: tuple[FormatRule, ...] = ()
+    """How texts are rewritten before PostgreSQL reads them."""
 
     def names_for(self, table: TableName) -> tuple[str, ...]:
         """The names of ``--columns`` for the files of a table; () if there are none."""
@@ -74,6 +77,8 @@ class LoadOptions:
     into: str | None = None
     limits: Limits = field(default_factory=Limits)
     dialect: DialectOptions = field(default_factory=DialectOptions)
+    formats: tuple[FormatRule, ...] = ()
+    """How texts are rewritten before PostgreSQL reads them."""
     modes: Modes = field(default_factory=Modes)
     dry_run: bool = False
     again: bool = False
@@ -92,4 +97,4 @@ class LoadOptions:
     @property
     def fields(self) -> FieldOptions:
         """What the options say about the fields of the files."""
-        return FieldOptions(self.columns, self.names, self.dialect.header)
+        return FieldOptions(self.columns, self.names, self.dialect.header, self.formats)

@@ -61,6 +61,7 @@ def reads_as_is(dialect: Dialect) -> bool:
         and not any(c in null for c in (*marks, "\r", "\n"))
         # FORCE_NULL compares a quoted field with the text for NULL.
         and not (null and dialect.empty_as_null)
+        and not dialect.formats
     )
 
 

@@ -175,6 +175,56 @@ VALUE_OPTIONS = (
         ),
         False,
     ),
+    LoadOption(
+        "date_format",
+        LIST,
+        option(
+            "--date-format",
+            "[COLUMN=]FORMAT",
+            "How dates are written: DMY, MDY or YMD (order of numeric dates), excel (day numbers), or a pattern such as"
+            " %d.%m.%Y. COLUMN is column, table.column or table.*; as in the following options, all columns if it is"
+            " left out. Repeatable.  [default: the values of the column decide]",
+            panel=VALUES,
+        ),
+    ),
+    LoadOption(
+        "decimal", LIST, option("--decimal", "[COLUMN=]SIGN", "Decimal sign of numbers. Repeatable.", panel=VALUES)
+    ),
+    LoadOption(
+        "thousands",
+        LIST,
+        option("--thousands", "[COLUMN=]SIGN", "Sign between groups of digits of numbers. Repeatable.", panel=VALUES),
+    ),
+    LoadOption(
+        "strip",
+        LIST,
+        option(
+            "--strip",
+            "[COLUMN=]TEXT",
+            "Text to remove before and behind numbers, such as € or %. Repeatable.",
+            panel=VALUES,
+        ),
+    ),
+    LoadOption(
+        "true",
+        LIST,
+        option("--true", "[COLUMN=]WORD", "A further word for true, such as ja. Repeatable.", panel=VALUES),
+    ),
+    LoadOption(
+        "false", LIST, option("--false", "[COLUMN=]WORD", "A further word for false. Repeatable.", panel=VALUES)
+    ),
+    LoadOption(
+        "integer_decimals",
+        FLAG,
+        option("--integer-decimals", None, "Take 1362.0 as an integer: decimals that are zeros.", panel=VALUES),
+        False,
+    ),
+    LoadOption(
+        "trim",
+        FLAG,
+        option("--trim", None, "Remove blanks and invisible characters before and behind each value.", panel=VALUES),
+        False,
+    ),
 )
 
 PLAN_OPTIONS = (*FIRST_OPTIONS, *FILE_OPTIONS, *DIALECT_OPTIONS, *VALUE_OPTIONS)

@@ -31,6 +31,7 @@ from pgsluice.pipeline.plan.load_order import load_order
 from pgsluice.pipeline.plan.mapping import check_pairs, map_fields
 from pgsluice.pipeline.plan.merge_key import choose_merge_key
 from pgsluice.pipeline.plan.strategy import choose_strategies, choose_swaps
+from pgsluice.pipeline.plan.values.formats import check_rules, with_formats
 from pgsluice.postgres.schema_files.apply import SchemaApplied
 
 
@@ -108,7 +109,8 @@ def _map_files(
         plans: list[FilePlan] = []
         for file in group:
             with _collected(problems):
-                plans.append(map_fields(file, by_name[name], modes.of(name), fields))
+                mapped_file = map_fields(file, by_name[name], modes.of(name), fields)
+                plans.append(with_formats(mapped_file, by_name[name], fields.formats))
         mapped[name] = tuple(plans)
     if problems:
         raise _one_error(problems)
@@ -116,6 +118,7 @@ def _map_files(
         # All files are optional. The error of the first file says which tables exist.
         file_tables.table_of(files[0])
     check_pairs(fields, mapped, by_name)
+    check_rules(fields.formats, mapped, by_name)
     return mapped
 
 

@@ -23,8 +23,8 @@ from pgsluice.ledger.replays import (
     run_to_replay,
 )
 from pgsluice.ledger.schema import exists
-from pgsluice.model import Dialect, LoadOptions, Modes, RejectKind, SourceFile, TableName
-from pgsluice.options import restore_modes
+from pgsluice.model import LoadOptions, Modes, RejectKind, SourceFile, TableName
+from pgsluice.options import restore_dialect, restore_modes
 from pgsluice.pipeline.rejects.report_file import PLACEHOLDERS
 from pgsluice.source.corrections import Corrections, Spool, read_corrected
 from pgsluice.source.records.rules import BAD_ENCODING
@@ -175,8 +175,7 @@ def _match(
             )
         if reject.file not in found:
             file = known[reject.file]
-            dialect = Dialect(**(file.dialect | {"null": tuple(file.dialect["null"])}))
-            found[reject.file] = Corrections(spool, dialect, place)
+            found[reject.file] = Corrections(spool, restore_dialect(file.dialect), place)
         given = spool.raw(place)
         if (whole := restore_lacking(conn, reject.raw, given)) != given:
             spool.replace(place, whole)

@@ -16,6 +16,7 @@ from pgsluice.errors import FileError
 from pgsluice.model import Column, Dialect
 from pgsluice.source.blocks import Block, Fault, recheck
 from pgsluice.source.typed.ordinals import OrdinalRanges, split_ordinals
+from pgsluice.source.typed.rewriting import rewritten
 from pgsluice.source.typed.type_rules import Rule, rule_for, sql_quote
 
 if TYPE_CHECKING:
@@ -130,11 +131,13 @@ class DuckDBReader:
             f" strict_mode=true, null_padding=false, max_line_size={_MAX_LINE}, new_line='\\n',"
             f" columns={{{names}}})"
         )
-        if not d.empty_as_null:
-            return scan
-        forced = [i for i, c in zip(self._positions, self.columns, strict=True) if not c.is_text]
-        replaced = ", ".join(f"nullif(c{i}, '') AS c{i}" for i in forced)
-        return f"(SELECT * REPLACE ({replaced}) FROM {scan})" if forced else scan
+        replaced = []
+        for i, column in zip(self._positions, self.columns, strict=True):
+            text = f"nullif(c{i}, '')" if d.empty_as_null and not column.is_text else f"c{i}"
+            text = rewritten(text, column, d.format_of(column.name), d.null_texts)
+            if text != f"c{i}":
+                replaced.append(f"{text} AS c{i}")
+        return f"(SELECT * REPLACE ({', '.join(replaced)}) FROM {scan})" if replaced else scan
 
     def _certain_sql(self) -> str:
         """SQL of the condition that all values of a row are certain."""

@@ -1,0 +1,108 @@
+"""The formats of columns: which option applies to which column of which file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pgsluice.errors import MappingError
+from pgsluice.model import Column, ColumnFormat, FilePlan, FormatRule, Table, TableName
+from pgsluice.names import Names
+from pgsluice.source.typed.rewriting import DATES, INTEGERS, NUMBERS
+
+_SUITS: Mapping[str, tuple[str, Collection[str]]] = {
+    "date_format": ("dates or timestamps", DATES),
+    "decimal": ("numbers", NUMBERS),
+    "thousands": ("numbers", NUMBERS),
+    "strip": ("numbers", NUMBERS),
+    "integer_decimals": ("integers", INTEGERS),
+    "true": ("truth values", {"bool"}),
+    "false": ("truth values", {"bool"}),
+}
+"""What each option is for, and the types of the columns, by their names in ``pg_type``."""
+
+
+def with_formats(plan: FilePlan, table: Table, rules: Sequence[FormatRule]) -> FilePlan:
+    """The plan of a file, with the formats of its columns in the file's dialect.
+
+    :raises MappingError: a rule names a column whose type it does not suit, or the two signs of numbers are the same.
+    """
+    # A replay takes the formats of the run that it replays.
+    if plan.file.feeds is not None:
+        return plan
+    formats = tuple(f for name in plan.brought if (f := _format(table, table.column(name), rules)).rewrites)
+    return replace(plan, file=replace(plan.file, dialect=replace(plan.file.dialect, formats=formats)))
+
+
+def _format(table: Table, column: Column, rules: Sequence[FormatRule]) -> ColumnFormat:
+    closest: dict[str, tuple[int, str]] = {}
+    lists: dict[str, list[str]] = {"strip": [], "true": [], "false": []}
+    for rule in rules:
+        near = _closeness(rule.scope, table, column)
+        what, types = _SUITS.get(rule.kind, ("", ()))
+        if near and what and column.base not in types:
+            if near == _EXACT:
+                raise MappingError(
+                    f"{_option(rule)}: {table.name}.{column.name} is of type {column.type_sql}",
+                    f"The option is for {what}",
+                )
+            continue
+        if near and rule.kind in lists:
+            lists[rule.kind].append(rule.value)
+        elif near > closest.get(rule.kind, (0, ""))[0]:
+            closest[rule.kind] = near, rule.value
+    found = {kind: value for kind, (_, value) in closest.items()}
+    decimal, thousands = found.get("decimal", ""), found.get("thousands", "")
+    if thousands and thousands == (decimal or "."):
+        raise MappingError(
+            f"{table.name}.{column.name}: {thousands!r} is the decimal sign and the sign between groups of digits",
+            "Name the other sign with --decimal or --thousands",
+        )
+    return ColumnFormat(
+        column.name,
+        date=found.get("date_format", ""),
+        decimal=decimal,
+        thousands=thousands,
+        strip=tuple(lists["strip"]),
+        true=tuple(lists["true"]),
+        false=tuple(lists["false"]),
+        trim="trim" in found,
+        integer_decimals="integer_decimals" in found,
+    )
+
+
+_EXACT = 3
+
+
+def _closeness(scope: str, table: Table, column: Column) -> int:
+    """0 if a rule does not concern a column; otherwise more, the closer the scope names it."""
+    if not scope:
+        return 1
+    named, dot, last = scope.rpartition(".")
+    if dot and last == "*":
+        return 2 if table.name.called(named) else 0
+    names = Names(c.name for c in table.columns)
+    if names.find(scope) == [column.name]:
+        return _EXACT
+    return _EXACT if dot and table.name.called(named) and names.find(last) == [column.name] else 0
+
+
+def check_rules(
+    rules: Iterable[FormatRule], planned: Mapping[TableName, Sequence[FilePlan]], by_name: Mapping[TableName, Table]
+) -> None:
+    """Checks that every rule concerns a column of the files. A misspelt name would change nothing, unseen.
+
+    :raises MappingError: a rule concerns no column.
+    """
+    columns = [(by_name[t], by_name[t].column(c)) for t, group in planned.items() for f in group for c in f.brought]
+    for rule in rules:
+        if rule.scope and columns and not any(_closeness(rule.scope, table, column) for table, column in columns):
+            near = Names(column.name for _, column in columns).nearest(rule.scope.rpartition(".")[2])
+            raise MappingError(
+                f"{_option(rule)} names a column that no file has",
+                f"The nearest is {near}" if near else "Name a column of a table: column, table.column or table.*",
+            )
+
+
+def _option(rule: FormatRule) -> str:
+    return f"--{rule.kind.replace('_', '-')} {rule.scope}={rule.value}"

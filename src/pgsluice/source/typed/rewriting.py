@@ -1,0 +1,183 @@
+"""Rewriting: SQL for DuckDB that changes the text of a field as the format of its column says.
+
+PostgreSQL reads the new text. A text that the format does not fit must not be read in another way: where PostgreSQL
+could read the text, a note in brackets is appended, so that PostgreSQL refuses the text and its message tells why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pgsluice.model import DATE_ORDERS, EXCEL, Column, ColumnFormat
+from pgsluice.source.typed.type_rules import sql_quote
+
+DATES = frozenset({"date", "timestamp", "timestamptz"})
+"""Types whose texts ``--date-format`` rewrites, by the name in ``pg_type``."""
+INTEGERS = frozenset({"int2", "int4", "int8"})
+NUMBERS = INTEGERS | {"numeric", "float4", "float8"}
+
+NUMERIC_DATE = "^[^0-9A-Za-z]*([0-9]{1,2})[^0-9A-Za-z:]+([0-9]+)[^0-9A-SU-Za-su-z:]+([0-9]+)"
+"""Every text that PostgreSQL reads as different dates under different orders of DateStyle matches this expression.
+
+The first number of such a date has at most two digits (``DecodeNumber()`` in datetime.c takes three digits for a year),
+and no month has a name. ParseDateTime() skips punctuation and takes nearly any of it between the numbers. The three
+groups are the numbers."""
+
+_PLAIN_DATE = r"(?s)^(\s*)([0-9]{1,2})([-/. ])([0-9]{1,2})([-/. ])([0-9]{1,2}|[0-9]{4})($|[^0-9].*$)"
+"""The dates that are rewritten: three numbers with the same sign between them, the year with two or four digits."""
+
+_INVISIBLE = (
+    r"[\s\x{0085}\x{00A0}\x{1680}\x{180E}\x{2000}-\x{200F}\x{2028}\x{2029}\x{202F}\x{205F}-\x{2064}\x{3000}\x{FEFF}]"
+)
+_BLANK = r"[\s\x{00A0}\x{2007}\x{2009}\x{202F}]"
+_BLANKS = frozenset(" \u00a0\u2007\u2009\u202f")
+_APOSTROPHES = frozenset("'\u2019")
+
+
+def rewritten(text: str, column: Column, format_: ColumnFormat, null_texts: Sequence[str]) -> str:
+    """SQL of the text that PostgreSQL reads.
+
+    :param text: SQL of the text in the file.
+    :param null_texts: the texts that mean NULL. In columns that are not text, a text that is only trimmed to such a
+        text means NULL too.
+    """
+    found = text
+    if format_.trim:
+        found = f"regexp_replace({found}, '^{_INVISIBLE}+|{_INVISIBLE}+$', '', 'g')"
+        if not column.is_text:
+            nulls = ", ".join(sql_quote(null) for null in null_texts)
+            found = f"CASE WHEN {found} IN ({nulls}) THEN NULL ELSE {found} END"
+    if column.base in DATES and format_.date:
+        return _date(found, format_.date)
+    if column.base in NUMBERS:
+        return _number(found, column, format_)
+    if column.base == "bool" and (format_.true or format_.false):
+        return _boolean(found, format_)
+    return found
+
+
+def _refused(text: str, note: str) -> str:
+    """SQL of the text with a note that no input function accepts."""
+    return f"{text} || {sql_quote(f' ({note})')}"
+
+
+# ----------------------------------------------------------------------------- dates
+
+
+def _date(text: str, format_: str) -> str:
+    if format_ == EXCEL:
+        return _day_number(text)
+    if format_ in DATE_ORDERS:
+        return _ordered_date(text, format_)
+    parsed = f"try_strptime({text}, {sql_quote(format_)})"
+    # A pattern names what a value has; a value that it does not fit could be a date to PostgreSQL all the same.
+    return (
+        f"CASE WHEN {parsed} IS NOT NULL THEN strftime({parsed}, '%Y-%m-%d %H:%M:%S.%f')"
+        f" ELSE {_refused(text, f'not {format_}')} END"
+    )
+
+
+def _ordered_date(text: str, order: str) -> str:
+    """SQL that writes numeric dates with the year first."""
+    part = {name: f"regexp_extract({text}, '{_PLAIN_DATE}', {i})" for i, name in enumerate("pasbtyr", start=1)}
+    numbers = dict(zip(order, (part["a"], part["b"], part["y"]), strict=True))
+    year, month, day = numbers["Y"], numbers["M"], numbers["D"]
+    # Two digits mean 1970 to 2069, as in ValidateDate() of datetime.c.
+    since = f"CASE WHEN try_cast({year} AS INT) < 70 THEN '20' ELSE '19' END || lpad({year}, 2, '0')"
+    whole = f"CASE WHEN length({year}) = 4 THEN {year} ELSE {since} END"
+    iso = f"({whole} || '-' || lpad({month}, 2, '0') || '-' || lpad({day}, 2, '0'))"
+    shaped = f"{part['s']} <> '' AND {part['s']} = {part['t']} AND length({day}) <= 2"
+    # PostgreSQL does not add a century to a year before Christ.
+    clear = f"(length({year}) = 4 OR NOT regexp_matches({part['r']}, '(?i)bc'))"
+    fits = f"{shaped} AND {clear} AND try_cast({iso} AS DATE) IS NOT NULL"
+    return (
+        f"CASE WHEN NOT regexp_matches({text}, '{NUMERIC_DATE}') THEN {text}"
+        f" WHEN {fits} THEN {part['p']} || {iso} || {part['r']}"
+        f" ELSE {_refused(text, f'not {order}')} END"
+    )
+
+
+def _day_number(text: str) -> str:
+    """SQL that writes the day numbers of spreadsheet programs as timestamps.
+
+    Day 1 is 1900-01-01, and day 60 does not exist: programs take 1900 for a leap year. Fractions are rounded to
+    milliseconds, the precision of these programs.
+    """
+    number = f"try_cast(trim({text}) AS DECIMAL(24, 16))"
+    day = f"CAST(floor({number}) AS INT)"
+    moment = (
+        f"(DATE '1899-12-30' + {day} + CASE WHEN {day} < 60 THEN 1 ELSE 0 END)"
+        f" + to_milliseconds(CAST(round(({number} - floor({number})) * 86400000) AS BIGINT))"
+    )
+    plain = f"regexp_full_match({text}, ' *[0-9]{{1,7}}([.][0-9]{{0,16}})? *')"
+    return (
+        f"CASE WHEN {plain} AND {number} >= 1 AND {day} <> 60 AND {day} < 2958466"
+        f" THEN strftime({moment}, '%Y-%m-%d %H:%M:%S.%g')"
+        f" WHEN {plain} OR regexp_matches({text}, '{NUMERIC_DATE}') THEN {_refused(text, 'no day number')}"
+        f" ELSE {text} END"
+    )
+
+
+# ----------------------------------------------------------------------------- numbers
+
+
+def _number(text: str, column: Column, format_: ColumnFormat) -> str:
+    found = text
+    if format_.strip:
+        marks = "|".join(_literal(mark) for mark in format_.strip)
+        found = f"regexp_replace({found}, {sql_quote(f'^({_BLANK}*[-+]?){_BLANK}*(?:{marks}){_BLANK}*')}, '\\1')"
+        found = f"regexp_replace({found}, {sql_quote(f'{_BLANK}*(?:{marks})({_BLANK}*)$')}, '\\1')"
+    if format_.decimal not in ("", ".") or format_.thousands:
+        found = _plain_number(found, format_.decimal or ".", format_.thousands)
+    if format_.integer_decimals and column.base in INTEGERS:
+        found = f"regexp_replace({found}, '^({_BLANK}*[-+]?[0-9]+)[.]0*({_BLANK}*)$', '\\1\\2')"
+    return found
+
+
+def _plain_number(text: str, decimal: str, thousands: str) -> str:
+    """SQL that writes a number with a decimal point and without a sign between its digits.
+
+    :param thousands: '' if there is no such sign.
+    """
+    point = _literal(decimal)
+    digits = "[0-9]+"
+    group = ""
+    if thousands:
+        group = _same_signs(thousands)
+        # The second form is the Indian one: 12,34,567.
+        grouped = f"[0-9]{{1,3}}(?:{group}[0-9]{{3}})+|[0-9]{{1,2}}(?:{group}[0-9]{{2}})+{group}[0-9]{{3}}"
+        digits = f"(?:[0-9]+|{grouped})"
+    shape = f"{_BLANK}*[-+]?(?:{digits}(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][-+]?[0-9]+)?{_BLANK}*"
+    bare = f"regexp_replace({text}, {sql_quote(f'{_BLANK}' + (f'|{group}' if group else ''))}, '', 'g')"
+    plain = f"replace({bare}, {sql_quote(decimal)}, '.')"
+    rest = text
+    if decimal != ".":
+        # PostgreSQL would take the point for a decimal point.
+        rest = f"CASE WHEN contains({text}, '.') THEN {_refused(text, f'decimal sign {decimal}')} ELSE {text} END"
+    return f"CASE WHEN regexp_full_match({text}, {sql_quote(shape)}) THEN {plain} ELSE {rest} END"
+
+
+def _same_signs(sign: str) -> str:
+    """A regular expression of the characters that programs write for the same sign between digits."""
+    if sign in _BLANKS:
+        return _BLANK
+    if sign in _APOSTROPHES:
+        return "['\u2019]"
+    return _literal(sign)
+
+
+def _literal(text: str) -> str:
+    """A regular expression (RE2) of the text itself."""
+    return "".join(c if c.isalnum() or ord(c) > 127 else f"\\x{{{ord(c):02x}}}" for c in text)
+
+
+# ----------------------------------------------------------------------------- truth values
+
+
+def _boolean(text: str, format_: ColumnFormat) -> str:
+    cases = ""
+    for words, value in ((format_.true, "true"), (format_.false, "false")):
+        if words:
+            listed = ", ".join(f"lower({sql_quote(word)})" for word in words)
+            cases += f" WHEN lower(trim({text})) IN ({listed}) THEN '{value}'"
+    return f"CASE{cases} ELSE {text} END"
