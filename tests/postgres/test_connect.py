@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tempfile
+import zoneinfo
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+import command
+from command import Ended, environment
 from pgsluice.errors import CallError, ConnectError, DatabaseError
 from pgsluice.postgres import connect as target
 from pgsluice.postgres.embedded import server as embedded
@@ -24,6 +29,8 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("PGPASSWORD", raising=False)
     monkeypatch.delenv("PGCONNECT_TIMEOUT", raising=False)
+    for name in ("PGTZ", "PGDATESTYLE", "PGGEQO", "PGOPTIONS"):
+        monkeypatch.delenv(name, raising=False)
 
 
 # --------------------------------------------------------------------------- resolve
@@ -95,8 +102,9 @@ def test_variables(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert conn.info.dbname == params["dbname"]
 
 
-def refusal(conninfo: str) -> ConnectError:
-    with pytest.raises(ConnectError) as caught:
+def refusal(conninfo: str, **variables: str) -> ConnectError:
+    """The error of a connection, with these environment variables."""
+    with pytest.raises(ConnectError) as caught, mock.patch.dict(os.environ, variables):
         target.connect(conninfo)
     assert "\n" not in str(caught.value)
     assert caught.value.remedy
@@ -150,6 +158,78 @@ def test_server_too_old(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(target, "OLDEST_SERVER", 99)
     with pytest.raises(DatabaseError, match=r"runs PostgreSQL \d+\.\d+\. pgsluice needs PostgreSQL 99"):
         target.connect(db)
+
+
+# --------------------------------------------------------------------------- settings that the server refuses
+
+
+def test_time_zone_that_the_server_does_not_know(any_db: str) -> None:
+    error = refusal(any_db, PGTZ="Nowhere/Land")
+    assert "does not know the time zone Nowhere/Land that PGTZ names" in error.message
+    assert error.remedy.endswith("or take the time zone of the server: unset PGTZ")
+    assert not error.passes
+    target.connect(any_db).close()
+
+
+@pytest.mark.parametrize("zone", ["", "UTC+200", "Land of nowhere; DROP"])
+def test_time_zone_that_is_none(db: str, zone: str) -> None:
+    error = refusal(db, PGTZ=zone)
+    assert "does not know the time zone" in error.message
+    assert "DROP" not in str(error)
+    assert "unset PGTZ" in error.remedy
+
+
+def test_old_name_of_a_time_zone(db: str, tmp_path: Path) -> None:
+    """The test's server knows every old name, so the name is made up, and so is the operating system's table."""
+    (tmp_path / "tzdata.zi").write_text("# version x\nZ Asia/Kolkata 5:53:28 - LMT 1854\nL Asia/Kolkata Asia/Bengal\n")
+    zoneinfo.reset_tzpath([tmp_path / "absent", tmp_path])
+    try:
+        error = refusal(db, PGTZ="Asia/Bengal")
+    finally:
+        zoneinfo.reset_tzpath()
+    assert error.remedy == "Asia/Bengal is an old name of Asia/Kolkata: export PGTZ=Asia/Kolkata"
+    present = error.remedy.rpartition("=")[2]
+    with mock.patch.dict(os.environ, PGTZ=present), target.connect(db) as conn:
+        assert conn.execute("SHOW TimeZone").fetchone() == (present,)
+
+
+def test_time_zone_in_options(db: str) -> None:
+    """The options are a part of the address, whose values are not shown."""
+    options = "-c timezone=Nowhere/Land"
+    error = refusal(make_conninfo(db, options=options), PGTZ="UTC", PGOPTIONS="-c timezone=UTC")
+    assert error.message.endswith("does not know the time zone that the address names")
+    assert "Nowhere" not in str(error)
+    error = refusal(db, PGTZ="UTC", PGOPTIONS=options)
+    assert error.message.endswith("does not know the time zone that PGOPTIONS names")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("PGDATESTYLE", "sideways", "refuses the value of PGDATESTYLE"),
+        ("PGGEQO", "perhaps", "refuses the value of PGGEQO"),
+        ("PGOPTIONS", "-c work_mem=many", "refuses a setting that PGOPTIONS names"),
+        ("PGOPTIONS", "-c work_mem=1", "refuses a setting that PGOPTIONS names"),
+        ("PGOPTIONS", "-c no_such_setting=1", "refuses a setting that PGOPTIONS names"),
+    ],
+)
+def test_other_settings(db: str, variable: str, value: str, says: str) -> None:
+    error = refusal(db, **{variable: value})
+    assert error.message.endswith(says)
+    assert variable in error.remedy
+    assert value not in str(error)
+
+
+def test_time_zone_of_the_machine_is_not_sent(db: str, tmp_path: Path) -> None:
+    """Drivers of other languages send the name of the machine's time zone. Here only libpq's variables count."""
+
+    def runs(**variables: str) -> Ended:
+        with mock.patch.object(command, "environment", return_value=environment(**variables)):
+            return command.run("runs", cwd=tmp_path, url=db)
+
+    ended = runs(TZ="Nowhere/Land")
+    assert (ended.code, ended.err) == (0, "")
+    runs(PGTZ="Nowhere/Land").complaint(3, "the time zone Nowhere/Land that PGTZ names", "unset PGTZ")
 
 
 # --------------------------------------------------------------------------- passwords

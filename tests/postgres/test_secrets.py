@@ -64,6 +64,9 @@ SAYS = (
     "FATAL:  Passwort »{}«, « {} »",
     "FATAL:  invalid command-line argument for server process: {}",
     "FATAL:  {}",
+    'FATAL:  invalid value for parameter "{0}": "{0}"',
+    'FATAL:  unrecognized configuration parameter "{}"',
+    'FATAL:  parameter "{0}" requires a value of "{0}"',
     "Multiple connection attempts failed. All failures were:\n- host: {0}, port: {0}: is not there\n- host: {0}",
 )
 """Messages of libpq and of servers. ``{}`` stands for any value of the address."""
@@ -128,6 +131,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @example("postgresql://user:{}@host:5432/db", "1889/XQZJ?user=K", SAYS[8])
 @example("postgresql://user:{}@host:5432/db", "XQZJ@K189:1889,x", SAYS[0])
 @example("{}://user@host/db", "user:XQZJ", SAYS[0])
+@example("host=host options='-c {}'", "18900189", 'FATAL:  unrecognized configuration parameter "{}"')
 def test_no_part_of_a_password(folder: Path, form: str, password: str, says: str) -> None:
     check(folder, form, password, says)
 

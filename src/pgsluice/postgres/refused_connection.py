@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 
@@ -34,6 +35,14 @@ _PREFIX = re.compile(
     r"^(connection failed: )?(connection to server (at|on socket) \".*?\"( \([^)]*\))?(, port \d+)? failed: )?"
 )
 """What psycopg and libpq write before the reason."""
+
+_SETTING_VARIABLES = {"timezone": "PGTZ", "datestyle": "PGDATESTYLE", "geqo": "PGGEQO"}
+"""Settings that libpq sends with the connection, each with its environment variable (manual, libpq)."""
+_SETTING = re.compile(
+    r'(?:invalid value for|unrecognized configuration|outside the valid range .*for) parameter "(.*?)"'
+    r'|parameter "(.*?)" requires|(time zone) ".*" appears to use leap seconds'
+)
+_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,60}")
 
 _PASSES = ("starting up", "shutting down", "terminating connection", "closed the connection unexpectedly")
 """Parts of messages about a server that is there, and accepts a connection in a moment."""
@@ -124,6 +133,68 @@ def _cause(error: psycopg.OperationalError, lower: str, shown: _Shown, params: P
             f"the server at {host} does not admit this client",
             "Have its pg_hba.conf extended, or check sslmode",
         )
+    return _refused_setting(lower, shown, params)
+
+
+def _refused_setting(lower: str, shown: _Shown, params: Params) -> tuple[str, str] | None:
+    """Returns message and remedy if the server refuses the value of a setting, for example of the time zone.
+
+    The settings come with the connection: from an environment variable of libpq, or from ``options``. A value of
+    ``options`` is a part of the address and is not shown, nor is the name of its setting.
+    """
+    found = _SETTING.search(lower)
+    if found is None:
+        return None
+    setting = "timezone" if found[3] else found[1] or found[2]
+    variable = _SETTING_VARIABLES.get(setting, "")
+    value = os.environ.get(variable) if variable else None
+    # libpq reads PGOPTIONS unless the address has options.
+    options = "the address" if params.get("options") else os.environ.get("PGOPTIONS") and "PGOPTIONS"
+    named = value is not None and (not options or f'"{value.lower()}"' in lower)
+    origin = variable if named else options or "the address"
+    if setting == "timezone":
+        zone = f" {value}" if named and value and _ZONE.fullmatch(value) else ""
+        what = f"the server at {shown.host} does not know the time zone{zone} that {origin} names"
+        return what, _zone_remedy(zone.strip(), variable if named else "", origin)
+    if named:
+        return f"the server at {shown.host} refuses the value of {variable}", f"Correct the value, or: unset {variable}"
+    return f"the server at {shown.host} refuses a setting that {origin} names", f"Check {_options(origin)}"
+
+
+def _options(origin: str) -> str:
+    return "the options of the address" if origin == "the address" else origin
+
+
+def _zone_remedy(zone: str, variable: str, origin: str) -> str:
+    """Returns how to name a time zone that the server knows.
+
+    :param zone: the unknown name, '' if it may not be shown.
+    :param variable: the environment variable of the time zone, '' if something else names the zone.
+    :param origin: what names the zone.
+    """
+    known = "a name from the view pg_timezone_names of the server"
+    if not variable:
+        return f"Write {known} into {_options(origin)}"
+    if present := _present_name(zone):
+        return f"{zone} is an old name of {present}: export {variable}={present}"
+    return f"Set {variable} to {known}, or take the time zone of the server: unset {variable}"
+
+
+def _present_name(zone: str) -> str | None:
+    """Returns the present name of a time zone that was renamed, None if this machine's tables know no other name.
+
+    The systems of some servers leave the old names out, Debian since version 13: its package ``tzdata-legacy`` has
+    them. The file ``tzdata.zi`` has a line ``L target name`` for each link (manual page of zic).
+    """
+    from zoneinfo import TZPATH
+
+    for folder in TZPATH:
+        try:
+            lines = (Path(folder) / "tzdata.zi").read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            continue
+        links = (line.split() for line in lines if line.startswith("L "))
+        return next((link[1] for link in links if len(link) == 3 and link[2].lower() == zone.lower()), None)
     return None
 
 
