@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from psycopg import sql
 
@@ -28,6 +29,18 @@ def equal_or_null(equality: str, left: sql.Composable, right: sql.Composable) ->
         return sql.SQL("{} IS NOT DISTINCT FROM {}").format(left, right)
     # IS DISTINCT FROM looks for an operator = in the search_path.
     return sql.SQL("(({}) IS TRUE OR {} IS NULL AND {} IS NULL)").format(equal(equality, left, right), left, right)
+
+
+def rows_alike(left: Sequence[sql.Composable], right: Sequence[sql.Composable]) -> sql.Composed:
+    """Returns the condition that two lists of values are equal, where NULL equals NULL.
+
+    ``IS NOT DISTINCT FROM`` knows neither a merge join nor a hash join, and compares each row with each row. The
+    operator "=" of the type record takes two NULLs for equal (``record_eq``, rowtypes.c), compares the columns by the
+    default operator classes of their types, and knows a merge join. Without the casts the parser would make
+    comparisons of the single columns.
+    """
+    comma = sql.SQL(", ")
+    return sql.SQL("ROW({})::record OPERATOR(pg_catalog.=) ROW({})::record").format(comma.join(left), comma.join(right))
 
 
 _GRAMMAR_TYPES = frozenset(

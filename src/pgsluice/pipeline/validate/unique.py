@@ -5,11 +5,9 @@ Which of the duplicates stays is decided in :mod:`~pgsluice.pipeline.validate.el
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import psycopg
 from psycopg import sql
 
 from pgsluice.model import Index, RejectKind, Verdict
@@ -18,14 +16,13 @@ from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.row_numbers import rank
 from pgsluice.pipeline.validate.violations import TRIGGER, UNIQUE, Violations
 from pgsluice.postgres.planner_hints import (
-    NO_FENCE,
     analyze,
     execute_examined,
     execute_without_loops,
     fence,
     planner_setting_off,
 )
-from pgsluice.postgres.sql_fragments import equal, equal_or_null
+from pgsluice.postgres.sql_fragments import equal, equal_or_null, rows_alike
 from pgsluice.postgres.table_properties import unique_indexes
 from pgsluice.sql import compose
 
@@ -80,6 +77,8 @@ class _IndexKeys:
     """The keys of an index as parts of queries; ``k0``, ``k1`` ... are their names."""
 
     index: Index
+    nulls: tuple[bool, ...] | None = None
+    """Of an index with NULLS NOT DISTINCT: only rows are meant whose keys are NULL exactly where this says so."""
 
     @property
     def names(self) -> list[sql.SQL]:
@@ -94,23 +93,31 @@ class _IndexKeys:
         """WHERE with the rows that the index contains and compares, or nothing."""
         index = self.index
         conditions = [sql.SQL("({})").format(sql.SQL(index.predicate))] if index.predicate else []
-        if not index.nulls_not_distinct:
-            conditions += [sql.SQL("({}) IS NOT NULL").format(sql.SQL(k)) for k in index.keys]
+        nulls = self.nulls if index.nulls_not_distinct else (False,) * len(index.keys)
+        for key, null in zip(index.keys, nulls, strict=True) if nulls is not None else ():
+            conditions.append(sql.SQL("({}) IS NULL" if null else "({}) IS NOT NULL").format(sql.SQL(key)))
         return sql.SQL("WHERE {}").format(sql.SQL(" AND ").join(conditions)) if conditions else sql.SQL("")
 
     @property
-    def same(self) -> sql.Composed:
+    def same(self) -> sql.Composable:
         """The rows ``a`` and ``b`` have the same key."""
-        return self._same(equal_or_null if self.index.nulls_not_distinct else equal)
+        if self.index.nulls_not_distinct and self.nulls is None:
+            return rows_alike(
+                [sql.SQL("a.{}").format(n) for n in self.names], [sql.SQL("b.{}").format(n) for n in self.names]
+            )
+        nulls = self.nulls or (False,) * len(self.names)
+        compared = [
+            equal(equality, sql.SQL("a.{}").format(n), sql.SQL("b.{}").format(n))
+            for equality, n, null in zip(self.index.equality, self.names, nulls, strict=True)
+            if not null
+        ]
+        return sql.SQL(" AND ").join(compared) if compared else sql.SQL("true")
 
     @property
     def alike(self) -> sql.Composed:
         """The rows ``a`` and ``b`` have the same key, NULLs included."""
-        return self._same(equal_or_null)
-
-    def _same(self, compare: Callable[[str, sql.Composable, sql.Composable], sql.Composed]) -> sql.Composed:
         return sql.SQL(" AND ").join(
-            compare(equality, sql.SQL("a.{}").format(n), sql.SQL("b.{}").format(n))
+            equal_or_null(equality, sql.SQL("a.{}").format(n), sql.SQL("b.{}").format(n))
             for equality, n in zip(self.index.equality, self.names, strict=True)
         )
 
@@ -164,37 +171,46 @@ def _find_groups(violations: Violations, index_no: int, keys: _IndexKeys) -> boo
 
 
 def _find_stored(violations: Violations, keys: _IndexKeys, priority: int) -> None:
-    """Finds staged rows whose key the table contains in a row that is not their match by the merge key."""
+    """Finds staged rows whose key the table contains in a row that is not their match by the merge key.
+
+    Rows of an index with NULLS NOT DISTINCT are looked for in portions that have their NULLs in the same places. Within
+    a portion only "=" compares, for which hash joins and index lookups exist.
+    """
     table_run, index = violations.table_run, keys.index
     match = [sql.Identifier(c) for c in table_run.merge_key]
     if match and sorted(index.keys) == sorted(m.as_string() for m in match):
         return
-    same: sql.Composable = keys.same
-    own: sql.Composable = sql.SQL("")
-    further: list[sql.Composable] = []
-    if match:
-        further = [sql.SQL("{} AS m{}").format(m, sql.SQL(str(i))) for i, m in enumerate(match)]
-        own = _same_match(table_run, "a", "b")
-        same = sql.SQL("{} AND NOT ({})").format(same, own)
+    further: list[sql.Composable] = [sql.SQL("{} AS m{}").format(m, sql.SQL(str(i))) for i, m in enumerate(match)]
+    own: sql.Composable = _same_match(table_run, "a", "b") if match else sql.SQL("")
     table = table_run.relation if table_run.table.kind != "r" else sql.SQL("ONLY {}").format(table_run.relation)
-    staged, stored = keys.rows(violations.relation, *further), keys.rows(table, *further)
-    # IS NOT DISTINCT FROM knows no hash join and no index.
-    joins = not index.nulls_not_distinct
-    end = fence(violations.conn, violations.rows, table_run.table.name) if joins else NO_FENCE
-    found = violations.record(
-        compose("validate", "stored_duplicates", staged=staged, stored=stored, same=same, fence=end),
-        priority,
-        duplicate_verdict(index),
-        execute=execute_without_loops if joins else psycopg.Connection.execute,
-    )
+    end = fence(violations.conn, violations.rows, table_run.table.name)
+
+    def same_but_no_match(keys: _IndexKeys) -> sql.Composable:
+        return sql.SQL("{} AND NOT ({})").format(keys.same, own) if match else keys.same
+
+    found = 0
+    for portion in _portions(violations, keys) if index.nulls_not_distinct else [keys]:
+        found += violations.record(
+            compose(
+                "validate",
+                "stored_duplicates",
+                staged=portion.rows(violations.relation, *further),
+                stored=portion.rows(table, *further),
+                same=same_but_no_match(portion),
+                fence=end,
+            ),
+            priority,
+            duplicate_verdict(index),
+            execute=execute_without_loops,
+        )
     if not (found and match):
         return
     moves_away = compose(
         "validate",
         "key_moves_away",
-        stored=stored,
-        staged=staged,
-        same=same,
+        stored=keys.rows(table, *further),
+        staged=keys.rows(violations.relation, *further),
+        same=same_but_no_match(keys),
         staged_keys=sql.SQL("(SELECT {} FROM {})").format(sql.SQL(", ").join(further), violations.relation),
         matched=_same_match(table_run, "m", "b"),
         own=own,
@@ -203,6 +219,15 @@ def _find_stored(violations: Violations, keys: _IndexKeys, priority: int) -> Non
     if execute_examined(violations.conn, moves_away, violations.rows).fetchone() == (True,):
         # The order of the rows decides whether the stored row gives its key up in time.
         violations.incomplete = True
+
+
+def _portions(violations: Violations, keys: _IndexKeys) -> list[_IndexKeys]:
+    """The keys of the relation by where they are NULL."""
+    are_null = sql.SQL(", ").join(sql.SQL("{} IS NULL").format(n) for n in keys.names)
+    found = violations.attempt(
+        sql.SQL("SELECT DISTINCT {} FROM {} AS g").format(are_null, keys.rows(violations.relation))
+    )
+    return [replace(keys, nulls=tuple(nulls)) for nulls in found.fetchall()] if found is not None else []
 
 
 def _same_match(table_run: TableRun, left: str, right: str) -> sql.Composed:

@@ -97,14 +97,21 @@ class Violations:
     def run(
         self, statement: sql.Composed, *, last: bool = True, execute: Execute = psycopg.Connection.execute
     ) -> int | None:
-        """Executes a statement in a savepoint; returns its row count, or None if a row made it fail.
+        """Executes a statement as :meth:`attempt` does; returns its row count, or None if a row made it fail."""
+        cursor = self.attempt(statement, last=last, execute=execute)
+        return None if cursor is None else cursor.rowcount
+
+    def attempt(
+        self, statement: sql.Composed, *, last: bool = True, execute: Execute = psycopg.Connection.execute
+    ) -> psycopg.Cursor[Any] | None:
+        """Executes a statement in a savepoint; returns its cursor, or None if a row made it fail.
 
         :param execute: executes the statement; see :mod:`pgsluice.postgres.planner_hints`.
         :param last: there is no other way to find these violations, so a failure makes the validation incomplete.
         """
         try:
             with self.conn.transaction():
-                return execute(self.conn, statement).rowcount
+                return execute(self.conn, statement)
         except psycopg.Error as error:
             if not is_row_error(error):
                 raise
