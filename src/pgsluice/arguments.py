@@ -33,8 +33,11 @@ class PlanArguments(TypedDict, total=False):
     """The delimiter of all files; None detects the delimiter of each file."""
     quote: str | None
     """The quote character of all files; None detects the quote character."""
-    encoding: str | None
-    """The encoding of all files; None detects the encoding."""
+    encoding: str | Sequence[str] | None
+    """The encoding of all files; a list for single files, whose globs stand in front: ``["utf-8", "old*.csv=cp1252"]``.
+    None detects the encoding of each file, or raises FileError if it is not certain."""
+    nul: str
+    """What happens to NUL bytes: ``reject`` (their records are rejects) or ``strip`` (they are removed)."""
     header: bool | None
     """Whether the first record of each file names its fields; None: pgsluice finds out, or raises MappingError if that
     is not certain."""

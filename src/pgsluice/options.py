@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Unpack
 
 from pgsluice.arguments import LoadArguments
@@ -37,6 +39,7 @@ def build_options(data_dir: str | None = None, **given: Unpack[LoadArguments]) -
         raise CallError(f"there is no argument {unknown!r}", f"Did you mean {near}?" if near else "Check it")
     schema = given.get("schema")
     header = given.get("header")
+    encodings = parse_encodings(given.get("encoding"))
     return LoadOptions(
         schema_file=None if schema is None else os.fspath(schema),
         tables=parse_pairs("tables", given.get("tables", ()), ("orders", "orders_*.csv")),
@@ -49,7 +52,9 @@ def build_options(data_dir: str | None = None, **given: Unpack[LoadArguments]) -
         dialect=DialectOptions(
             delimiter=given.get("delimiter"),
             quote=given.get("quote"),
-            encoding=given.get("encoding"),
+            encoding=next((name for glob, name in encodings if not glob), None),
+            encodings=tuple((glob, name) for glob, name in encodings if glob),
+            strip_nul=parse_nul(given.get("nul", "reject")),
             header=header,
             null=parse_null(given.get("null", ()), given.get("null_only", ())),
             empty_as_null=given.get("empty_as_null", False),
@@ -141,6 +146,43 @@ def _format_value(kind: str, text: str, value: str) -> str:
     if not value.strip() and kind not in ("decimal", "thousands"):
         raise CallError(f"{option} {text!r} names no text", f"Write it as {option} COLUMN=TEXT or {option} TEXT")
     return value
+
+
+def parse_encodings(given: str | Sequence[str] | None) -> tuple[tuple[str, str], ...]:
+    """Returns ``--encoding`` as (glob, encoding) pairs; the glob is '' for the encoding of all files.
+
+    :raises CallError: Python has no text codec of a name.
+    """
+    texts = [given] if isinstance(given, str) else given or ()
+    pairs = [text.rpartition("=") for text in texts]
+    return tuple((glob, codec_name(name.strip())) for glob, _, name in pairs)
+
+
+def codec_name(encoding: str) -> str:
+    """Returns Python's name of an encoding.
+
+    :raises CallError: Python has no text codec of this name.
+    """
+    try:
+        # Decoding also refuses codecs that do not decode text, such as base64.
+        with suppress(UnicodeError):
+            b"a".decode(encoding)
+        name = codecs.lookup(encoding).name
+    except LookupError as error:
+        raise CallError(
+            f"encoding {encoding!r} is unknown", "Use a name such as utf-8, latin-1, cp1252, utf-16"
+        ) from error
+    return "utf-8" if name == "utf-8-sig" else name
+
+
+def parse_nul(given: str) -> bool:
+    """Returns ``--nul``: whether NUL bytes are removed.
+
+    :raises CallError: the value is neither ``reject`` nor ``strip``.
+    """
+    if given not in ("reject", "strip"):
+        raise CallError(f"--nul {given!r} is neither reject nor strip", "Say --nul reject or --nul strip")
+    return given == "strip"
 
 
 def parse_seconds(seconds: float) -> float:
@@ -276,9 +318,15 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
         recursive=stored.get("recursive", False),
         into=stored["into"],
         limits=Limits(Limit(**limits["run"]), tuple((name, Limit(**limit)) for name, limit in limits["tables"])),
-        dialect=DialectOptions(**{**stored["dialect"], "null": tuple(stored["dialect"]["null"])}),
         # Runs of version 0.2 and before have no such options.
         formats=tuple(FormatRule(**rule) for rule in stored.get("formats", ())),
+        dialect=DialectOptions(
+            **{
+                **stored["dialect"],
+                "null": tuple(stored["dialect"]["null"]),
+                "encodings": tuple((glob, name) for glob, name in stored["dialect"].get("encodings", ())),
+            }
+        ),
         modes=restore_modes(stored["modes"]),
         again=stored["again"],
         resumable=True,

@@ -104,12 +104,6 @@ def test_causes_stand_before_their_consequences() -> None:
     assert out.index("1  orders  foreign_key") < out.index("7  orders  parent")
 
 
-def test_bytes_that_are_none_bring_the_encoding_to_mind() -> None:
-    broken = replace(group(7), kind="structure", sqlstate="22021")
-    assert "--encoding" in text(console.run_parts(run((table("orders", 9, 8),), "vetoed", (broken,))))
-    assert "--encoding" not in text(console.run_parts(run((table("orders", 9, 8),), "vetoed", (group(7),))))
-
-
 @pytest.mark.parametrize(
     ("status", "ending"),
     [

@@ -6,7 +6,7 @@ import pytest
 
 from pgsluice.errors import CallError
 from pgsluice.model import DialectOptions
-from pgsluice.source.dialect import SAMPLE_BYTES, encoding_of, sniff
+from pgsluice.source.dialect import SAMPLE_BYTES, sniff
 
 NONE = DialectOptions()
 
@@ -56,12 +56,11 @@ def test_quote(sample: bytes, quote: str) -> None:
 
 
 def test_the_user_decides() -> None:
-    options = DialectOptions(delimiter="\\t", quote="'", encoding="LATIN1", null=("NA",))
+    options = DialectOptions(delimiter="\\t", quote="'", null=("NA",))
     dialect = sniff(b"a,b\n", "x.csv", options)
-    assert (dialect.delimiter, dialect.quote, dialect.encoding, dialect.null) == (
+    assert (dialect.delimiter, dialect.quote, dialect.null) == (
         "\t",
         "'",
-        "iso8859-1",
         ("NA",),
     )
     assert dialect.header
@@ -78,19 +77,9 @@ def test_the_user_decides() -> None:
         DialectOptions(quote=""),
         DialectOptions(delimiter='"'),
         DialectOptions(delimiter="'", quote="'"),
-        DialectOptions(encoding="klingon"),
-        DialectOptions(encoding="base64"),
     ],
 )
 def test_what_cannot_be_meant(options: DialectOptions) -> None:
     with pytest.raises(CallError) as caught:
         sniff(b"a,b\n", "x.csv", options)
     assert caught.value.remedy
-
-
-def test_encoding_by_mark() -> None:
-    assert encoding_of("a".encode("utf-16"), NONE) == "utf-16"
-    assert encoding_of(b"\xfe\xff\0a", NONE) == "utf-16"
-    assert encoding_of(b"\xef\xbb\xbfa", NONE) == "utf-8"
-    assert encoding_of(b"\xff\xfea\0", DialectOptions(encoding="cp1252")) == "cp1252"
-    assert encoding_of(b"a", DialectOptions(encoding="UTF-8-SIG")) == "utf-8"

@@ -126,17 +126,19 @@ def test_dialect_and_encoding(tmp_path: Path) -> None:
     (file,) = discover([str(tmp_path / "u.csv")], NONE).files
     assert (file.dialect.encoding, file.dialect.delimiter) == ("utf-16", "\t")
     write(tmp_path, "l.csv", data="é,b\n".encode("latin-1"))
-    (file,) = discover([str(tmp_path / "l.csv")], DialectOptions(encoding="latin-1")).files
+    (file,) = discover([str(tmp_path / "l.csv")], DialectOptions(encoding="iso8859-1")).files
     assert file.header == ("é", "b")
     with pytest.raises(CallError):
-        discover([str(tmp_path / "l.csv")], DialectOptions(delimiter="ab"))
+        discover([str(tmp_path / "l.csv")], DialectOptions(delimiter="ab", encoding="iso8859-1"))
 
 
 @pytest.mark.parametrize(
     ("data", "words", "remedy"),
     [
         (b'a,"b\n1,2\n', "unterminated", "header"),
-        (b"\xe9,b\n1,2\n", "invalid byte sequence", "--encoding"),
+        (b"\xe9,b\n1,2\n", "not UTF-8 .line 1., and its encoding is not certain", "--encoding x.csv=cp1252"),
+        (b"\xe9,\xc3\xa9\n\xc3\xa9,2\n", "invalid byte sequence", "--encoding"),
+        (b"a\0,b\n1,2\n", "invalid byte sequence", "--nul strip"),
         (b"a,b\r1,2\r", "carriage return", "LF"),
     ],
 )

@@ -30,6 +30,8 @@ class Dialect:
     null: tuple[str, ...] = ()
     empty_as_null: bool = False
     formats: tuple[ColumnFormat, ...] = ()
+    strip_nul: bool = False
+    """NUL bytes are removed before the records are parsed."""
 
     @property
     def null_texts(self) -> tuple[str, ...]:
@@ -51,6 +53,9 @@ class DialectOptions:
     header: bool | None = None
     null: tuple[str, ...] = ()
     empty_as_null: bool = False
+    encodings: tuple[tuple[str, str], ...] = ()
+    """(glob, encoding) pairs for single files; the first glob that matches the path or the name decides."""
+    strip_nul: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,8 @@ class SourceFile:
     """Why an optional file cannot be read; an error if the name of the file is that of a table."""
     feeds: TableName | None = None
     """The table that the file goes into, where the table is known and the file name does not matter: in a replay."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of how the file is read, for the plan and the summary of the run."""
     identity: FileIdentity | None = None
     """The state of the file that was planned. None if the records do not come from the file itself: in a replay."""
 

@@ -69,6 +69,8 @@ class FileResult:
     """In a resumed run: the file was staged before the interruption and not read again."""
     lacks: tuple[str, ...] = ()
     """Columns that other files of the table contain and this file lacks. New rows of the file have their defaults."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of how the file was read."""
 
 
 @dataclass(frozen=True, slots=True)

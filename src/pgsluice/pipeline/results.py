@@ -22,7 +22,12 @@ def _file_result(plan: TablePlan, file: FileRun, rejected: Mapping[int, int]) ->
         skipped=file.skipped,
         staged_before=file.staged_before,
         lacks=plan.lacked_by(file.plan),
+        notes=() if file.skipped else (*file.plan.file.notes, *_removed(file)),
     )
+
+
+def _removed(file: FileRun) -> tuple[str, ...]:
+    return (f"{pluralize(file.nuls, 'NUL byte')} removed",) if file.nuls else ()
 
 
 def table_result(table_run: TableRun, rejected: Mapping[int, int]) -> TableResult:

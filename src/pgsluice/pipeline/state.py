@@ -36,6 +36,8 @@ class FileRun:
     read: int = 0
     """Records read so far."""
     sha256: str = ""
+    nuls: int = 0
+    """NUL characters that were removed from the file."""
     extents: list[Extent] = field(default_factory=list)
     skipped: bool = False
     """An earlier run has loaded the same content into the table."""

@@ -20,7 +20,7 @@ from pgsluice.model import (
 )
 from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size
 from pgsluice.report.parts import height as lines_of
-from pgsluice.report.plan_text import ignored_parts, some
+from pgsluice.report.plan_text import ignored_parts, note_parts, some
 from pgsluice.text import pluralize
 
 GROUPS_SHOWN = 6
@@ -34,9 +34,6 @@ TABLES_AT_LEAST = 4
 
 EXAMPLE_LENGTH = 160
 """Characters of a message, a record or a cell that are shown."""
-
-_BAD_BYTES = "22021"
-"""SQLSTATE of bytes that are not in the encoding of the file."""
 
 HEADLINES = {
     "published": ("Run {run} published: {done} in {seconds}.", "green"),
@@ -63,6 +60,7 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
         parts.append(Line(f"Resumed: {pluralize(len(before), 'file')} ({rows}, {held}) had been staged before."))
     parts += ignored_parts(result.ignored)
     parts += _lacking(result.tables)
+    parts += note_parts((f.path, f.notes) for t in result.tables for f in t.files)
     low = height is not None and height < LOW_TERMINAL
     ending = _run_ending(result, GROUPS_SHOWN // 2 if low else GROUPS_SHOWN, address)
     if owed := _left_to_vacuum(result):
@@ -185,8 +183,6 @@ def _run_ending(result: RunResult, groups: int, address: str) -> list[Part]:
         parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
     parts.append(Line(f"Next: pgsluice rejects {result.run_id}{address}"))
     parts += [Line(clean(remedy)) for remedy in rejects.remedies[:3]]
-    if any((g.kind, g.sqlstate) == ("structure", _BAD_BYTES) for g in rejects.groups):
-        parts.append(Line("If the files are not in UTF-8, name their encoding: --encoding cp1252, latin-1, ..."))
     if result.replay_of is not None:
         # After a veto the report is not enough: its records were rejected, but the other records of the file were not
         # loaded either.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pgsluice.model import Column, Dialect, FilePlan, IgnoredFile, Plan, TablePlan
 from pgsluice.report.parts import Grid, Line, Part, clean, number, size
@@ -13,6 +13,9 @@ PATHS_SHOWN = 5
 
 DEFAULT_SHOWN = 60
 """Characters of a default that are shown."""
+
+NOTES_SHOWN = 8
+"""Notes on files that are shown."""
 
 NAMES = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "bar", '"': "double", "'": "single"}
 
@@ -32,7 +35,7 @@ def plan_parts(plan: Plan) -> list[Part]:
     parts += [
         Line("Foreign keys in a cycle: " + " -> ".join(clean(t) for t in (*cycle, cycle[0]))) for cycle in plan.cycles
     ]
-    parts += [Line(), _files(plan.tables), Line()]
+    parts += [Line(), _files(plan.tables), *note_parts((f.file.path, f.file.notes) for f in files), Line()]
     for table in plan.tables:
         parts += _columns(table)
     if plan.ignored:
@@ -56,6 +59,17 @@ def some(paths: Sequence[str]) -> str:
     """The first paths and how many more there are."""
     rest = len(paths) - PATHS_SHOWN
     return ", ".join(map(clean, paths[:PATHS_SHOWN])) + (f" and {number(rest)} more" if rest > 0 else "")
+
+
+def note_parts(notes: Iterable[tuple[str, tuple[str, ...]]]) -> list[Part]:
+    """What the user should know of how files are read.
+
+    :param notes: paths of files with their notes.
+    """
+    lines = [f"{clean(path)}: {clean(note)}." for path, given in notes for note in given]
+    if rest := len(lines) - NOTES_SHOWN:
+        lines[NOTES_SHOWN:] = [f"and {pluralize(rest, 'more note')}; --json lists them all"] if rest > 0 else []
+    return [Line(line) for line in lines]
 
 
 def _order(plan: Plan) -> Grid:

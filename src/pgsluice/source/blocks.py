@@ -111,6 +111,11 @@ class BlockReader:
         """SHA-256 of the bytes read from disk so far, in hexadecimal; of the whole file after the last block."""
         return self._stream.sha256()
 
+    @property
+    def nuls(self) -> int:
+        """How many NUL characters were removed so far."""
+        return self._stream.nuls
+
     def close(self) -> None:
         """Closes the file."""
         self._stream.close()
@@ -364,6 +369,8 @@ def header_fault(path: str, header: Record) -> FileError:
     remedy = "Correct the header"
     if message == TOO_MANY:
         remedy = "A table has at most 1,600 columns. Check that this is a CSV file, and its delimiter (--delimiter)"
+    elif message.endswith(": 0x00"):
+        remedy = "It holds a NUL byte, which no text of PostgreSQL can hold. --nul strip removes these bytes"
     elif "byte sequence" in message:
         remedy = "Name the file's encoding with --encoding"
     elif "carriage return" in message:

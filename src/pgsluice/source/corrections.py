@@ -264,6 +264,7 @@ class CorrectionReader:
         self._refused = refused
         self._special = sorted(refused.keys() | corrections.unclear)
         self.sha256 = corrections.spool.sha256
+        self.nuls = 0
 
     def close(self) -> None:
         """Does nothing: the report needs the spool, which its owner closes."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
-from contextlib import suppress
 from itertools import islice
 
 from pgsluice.errors import CallError
 from pgsluice.model import Dialect, DialectOptions
 from pgsluice.source.records.rules import Record
 from pgsluice.source.records.walker import scan
-from pgsluice.source.streams import is_utf8
 
 SAMPLE_BYTES = 1 << 18
 """How many bytes of the decoded stream :func:`sniff` needs; a shorter sample is a whole file."""
@@ -21,35 +18,13 @@ _RECORDS = 200
 _SPELLED = {"\\t": "\t", "tab": "\t"}
 """How the command line may spell a delimiter that a shell passes badly."""
 
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-
-def encoding_of(head: bytes, options: DialectOptions) -> str:
-    """The encoding of a file: the one that the user fixed, else UTF-16 if its byte order mark is there, else UTF-8.
-
-    :param head: the first bytes, unpacked.
-    :returns: the name of a codec of Python.
-    :raises CallError: Python has no text codec of the name that the user fixed.
-    """
-    if options.encoding is None:
-        return "utf-16" if head.startswith(_UTF16) else "utf-8"
-    try:
-        # Decoding also refuses codecs that do not decode text, such as base64.
-        with suppress(UnicodeError):
-            b"a".decode(options.encoding)
-    except LookupError as error:
-        raise CallError(
-            f"encoding {options.encoding!r} is unknown", "Use a name such as utf-8, latin-1, cp1252, utf-16"
-        ) from error
-    return "utf-8" if is_utf8(options.encoding) else codecs.lookup(options.encoding).name
-
 
 def sniff(sample: bytes, path: str, options: DialectOptions) -> Dialect:
     """The dialect of a file.
 
     :param sample: the first SAMPLE_BYTES of the file's decoded stream.
     :param path: a name that ends in ``.tsv`` prefers the tab as delimiter.
-    :returns: the dialect; its encoding is the one that the user fixed, or UTF-8.
+    :returns: the dialect; its encoding is UTF-8, which the decoded stream has.
     :raises CallError: the delimiter or the quote that the user fixed is not allowed.
     """
     _check_null_texts(options)
@@ -74,10 +49,10 @@ def sniff(sample: bytes, path: str, options: DialectOptions) -> Dialect:
     return Dialect(
         delimiter=found,
         quote=candidate,
-        encoding=encoding_of(b"", options),
         header=options.header is not False,
         null=options.null,
         empty_as_null=options.empty_as_null,
+        strip_nul=options.strip_nul,
     )
 
 

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from pgsluice.errors import CallError, FileError
 from pgsluice.model import Dialect, DialectOptions, IgnoredFile, SourceFile
 from pgsluice.source.blocks import header_fault
-from pgsluice.source.dialect import SAMPLE_BYTES, encoding_of, sniff
+from pgsluice.source.dialect import SAMPLE_BYTES, sniff
+from pgsluice.source.encodings.detect import FoundEncoding, check_named, find_encoding
 from pgsluice.source.identity import READ, await_tick, changed, check_age
 from pgsluice.source.records.rules import MAX_RECORD_BYTES, LineTooLong
 from pgsluice.source.records.walker import behind_blank_lines, scan
@@ -28,6 +29,9 @@ SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 _OPTIONAL = re.compile(r"\.(?:txt|tab|dat|psv|tbl|data|asc|out)(?:\.gz)?$", re.IGNORECASE)
 """How the files of a folder end that are loaded if their name is that of a table."""
+
+_FURTHER_BYTES = 1 << 16
+"""How many bytes of the middle and of the end of a file are looked at to find its encoding."""
 
 _LAST_NUMBER = re.compile(r"(?:[-_. ]+(?:part[-_. ]?)?[0-9]+|\s*[(\[][0-9]+[)\]])$", re.IGNORECASE)
 """The number of a part or a day at the end of a file name, or of a copy: ``customers (1)``."""
@@ -239,21 +243,61 @@ def _look(path: str, options: DialectOptions, settle: float, max_bytes: int | No
     """
     with open_decoded(path, "utf-8", max_bytes) as stream:
         check_age(path, stream.identity, settle)
-        # The bytes are opened as UTF-8 at first, which changes none: the UTF-16 mark is looked for in them.
+        # The bytes are opened as UTF-8 at first, which changes none: the encoding is looked for in them.
         sample = stream.read(SAMPLE_BYTES)
-        encoding = encoding_of(sample, options)
-        if encoding == "utf-8":
-            return _describe(path, stream, sample, encoding, options)
-    with open_decoded(path, encoding, max_bytes) as stream:
-        return _describe(path, stream, stream.read(SAMPLE_BYTES), encoding, options)
+        found = _encoding(path, stream, sample, options, max_bytes)
+        if found.encoding == "utf-8" and not options.strip_nul:
+            return _describe(path, stream, sample, found, options)
+    with open_decoded(path, found.encoding, max_bytes, strip_nul=options.strip_nul) as stream:
+        return _describe(path, stream, stream.read(SAMPLE_BYTES), found, options)
 
 
-def _describe(path: str, stream: DecodedStream, sample: bytes, encoding: str, options: DialectOptions) -> SourceFile:
+def _encoding(
+    path: str, stream: DecodedStream, sample: bytes, options: DialectOptions, max_bytes: int | None
+) -> FoundEncoding:
+    """The encoding of a file: the one that the user named, or the one that its bytes show.
+
+    :raises FileError: the encoding is not certain.
+    """
+    named = next((encoding for glob, encoding in options.encodings if matches(path, glob)), None)
+    if named is not None:
+        return FoundEncoding(named)
+
+    def reopen() -> DecodedStream:
+        return open_decoded(path, "utf-8", max_bytes)
+
+    if options.encoding is not None:
+        check_named(path, options.encoding, sample)
+        return FoundEncoding(options.encoding)
+    return find_encoding(path, [sample, *_further_samples(stream, len(sample))], reopen)
+
+
+def _further_samples(stream: DecodedStream, position: int) -> list[bytes]:
+    """Bytes from the middle and from the end of a file. The stream continues where it was.
+
+    A file that is not seekable is sampled at its beginning alone.
+
+    :param position: how many bytes of the file were read.
+    """
+    size = stream.identity.size or 0
+    if not stream.seekable or size <= position + 2 * _FURTHER_BYTES:
+        return []
+    samples = []
+    for place in (size // 2, size - _FURTHER_BYTES):
+        stream.seek(place)
+        samples.append(stream.read(_FURTHER_BYTES))
+    stream.seek(position)
+    return samples
+
+
+def _describe(
+    path: str, stream: DecodedStream, sample: bytes, found: FoundEncoding, options: DialectOptions
+) -> SourceFile:
     """The file, with the dialect that its sample shows and the header, which may be longer than the sample.
 
     :raises FileError: the header is a fault, a line is longer than 32 MiB, or the file is being written.
     """
-    dialect = replace(sniff(sample, path, options), encoding=encoding)
+    dialect = replace(sniff(sample, path, options), encoding=found.encoding)
     header: tuple[str, ...] = ()
     whole, line = False, 1
     try:
@@ -279,4 +323,12 @@ def _describe(path: str, stream: DecodedStream, sample: bytes, encoding: str, op
     await_tick(stream.identity)
     if what := stream.difference_now():
         raise changed(path, READ, what)
-    return SourceFile(path, stream.identity.size or 0, _stems(_bare(path)), dialect, header, identity=stream.identity)
+    return SourceFile(
+        path,
+        stream.identity.size or 0,
+        _stems(_bare(path)),
+        dialect,
+        header,
+        notes=(found.note,) if found.note else (),
+        identity=stream.identity,
+    )

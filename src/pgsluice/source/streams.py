@@ -48,16 +48,17 @@ def is_utf8(encoding: str) -> bool:
     return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 
-def open_decoded(path: str, encoding: str, max_bytes: int | None = None) -> DecodedStream:
+def open_decoded(path: str, encoding: str, max_bytes: int | None = None, *, strip_nul: bool = False) -> DecodedStream:
     """Opens a file for one pass from its beginning.
 
     :param path: a local path or a URL.
     :param encoding: the name of a codec of Python.
     :param max_bytes: how many bytes a compressed file may hold unpacked; None sets no limit.
+    :param strip_nul: remove NUL characters.
     :returns: the stream; the caller closes it.
     :raises FileError: the file is missing, unreadable or a folder, or is named ``.gz`` without being gzip.
     """
-    return DecodedStream(path, encoding, max_bytes=max_bytes)
+    return DecodedStream(path, encoding, max_bytes=max_bytes, strip_nul=strip_nul)
 
 
 def open_planned(file: SourceFile, *, encoding: str | None = None, again: bool = False) -> DecodedStream:
@@ -71,7 +72,14 @@ def open_planned(file: SourceFile, *, encoding: str | None = None, again: bool =
     :raises FileError: the file has changed; and as :func:`open_decoded`.
     """
     since = READ if again else PLANNED
-    return DecodedStream(file.path, encoding or file.dialect.encoding, file.identity, since, file.max_bytes)
+    return DecodedStream(
+        file.path,
+        encoding or file.dialect.encoding,
+        file.identity,
+        since,
+        file.max_bytes,
+        strip_nul=file.dialect.strip_nul,
+    )
 
 
 @contextmanager
@@ -108,17 +116,23 @@ class DecodedStream:
         planned: FileIdentity | None = None,
         since: str = PLANNED,
         max_bytes: int | None = None,
+        *,
+        strip_nul: bool = False,
     ) -> None:
         """:param planned: the identity that the file must have; None: any.
         :param since: since when the file would have changed, for the message: PLANNED or READ.
         :param max_bytes: how many bytes the file may hold unpacked, if it is compressed; None sets no limit.
+        :param strip_nul: remove NUL characters.
         """
         self.path = path
         self._max_bytes = max_bytes
         self.position = 0
         """How many bytes of the file on disk have been consumed."""
         self.seekable = False
-        """Whether :meth:`seek` works: the file is local, not packed, and UTF-8."""
+        """Whether :meth:`seek` works: the file is local, not packed, UTF-8, and no NUL is removed from it."""
+        self.nuls = 0
+        """How many NUL characters were removed so far."""
+        self._strip_nul = strip_nul
         self._planned = planned
         self._hash = hashlib.sha256()
         self._pending = b""
@@ -165,6 +179,8 @@ class DecodedStream:
             )
         if not is_utf8(encoding):
             self._source = self._transcoded(self._source or self._chunks(head), encoding)
+        if self._strip_nul:
+            self._source = self._without_nul(self._source or self._chunks(head))
         if self._source is None:
             self.seekable = not is_remote(self.path)
             self._pending = head
@@ -330,6 +346,14 @@ class DecodedStream:
             if text:
                 yield text
         yield self._decode(decoder, b"", True, encoding, consumed - len(decoder.getstate()[0]))
+
+    def _without_nul(self, source: Iterator[bytes]) -> Iterator[bytes]:
+        """Yields ``source`` without NUL bytes, which in UTF-8 are NUL characters."""
+        for chunk in source:
+            kept = chunk.replace(b"\0", b"")
+            self.nuls += len(chunk) - len(kept)
+            if kept:
+                yield kept
 
     def _decode(self, decoder: codecs.IncrementalDecoder, data: bytes, final: bool, encoding: str, base: int) -> bytes:
         """Decodes the next bytes.

@@ -315,7 +315,7 @@ def test_as_a_spreadsheet_saves_it(db: str, shop: Conn, tmp_path: Path) -> None:
 def test_bytes_that_cannot_be_read_are_not_loaded_as_their_names(db: str, conn: Conn, tmp_path: Path) -> None:
     conn.execute("CREATE TABLE t (a text, b text)")
     (tmp_path / "t.csv").write_bytes(b"a,b\nx,caf\xe9\ny,\xff\n\xff\nz,nul\0\nw,\\xff\nv,cr\r\r\n")
-    run = load(db, tmp_path).run_id
+    run = load(db, tmp_path, encoding="utf-8").run_id
     rows = written(db, run, tmp_path)
     assert [r["raw"] for r in rows] == ["x,caf\\xe9", "y,\\xff", "\\xff", "z,nul\\x00", "v,cr\r"]
     mend = {

@@ -122,12 +122,23 @@ DIALECT_OPTIONS = (
     ),
     LoadOption(
         "encoding",
-        TEXT,
+        LIST,
         option(
             "--encoding",
-            "NAME",
-            "Encoding of the files, cp1252 or latin-1 for example.  [default: UTF-16 if the file begins with its"
-            " byte order mark, else UTF-8]",
+            "[GLOB=]NAME",
+            "Encoding of the files, or of those that match GLOB: cp1252 or latin-1 for example. Repeatable."
+            "  [default: found out, or refused where that is not certain]",
+            panel=DIALECT,
+        ),
+    ),
+    LoadOption(
+        "nul",
+        TEXT,
+        option(
+            "--nul",
+            "reject|strip",
+            "NUL bytes, which no text of PostgreSQL can hold: reject their records, or strip the bytes."
+            "  [default: reject]",
             panel=DIALECT,
         ),
     ),

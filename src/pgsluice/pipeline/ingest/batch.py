@@ -55,6 +55,8 @@ class EndOfFile(_Item):
     """The file has ended."""
 
     sha256: str
+    nuls: int
+    """How many NUL characters were removed from the file."""
 
 
 Batch = RawBatch | ArrowBatch | SplitBatch
