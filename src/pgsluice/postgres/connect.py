@@ -12,6 +12,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgsluice.errors import CallError, DatabaseError, ServerError
+from pgsluice.postgres.pooler import refuse_transaction_pooler
 from pgsluice.postgres.refused_connection import FORMS, LIBPQ_VARIABLES, explain, unreadable
 from pgsluice.postgres.search_path import set_safe_path
 from pgsluice.sql import query
@@ -81,13 +82,15 @@ def resolve(database_url: str | None, data_dir: str | None, *, make: bool = True
 def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Connection[tuple[object, ...]]:
     """Opens a connection: not in autocommit mode, with client encoding UTF-8 and isolation level READ COMMITTED.
 
-    The first statement sets the safe path (:mod:`pgsluice.postgres.search_path`).
+    The first statement that calls more than one function of ``pg_catalog`` sets the safe path
+    (:mod:`pgsluice.postgres.search_path`).
 
     Connect timeout, keepalives and application name are set only where the address does not set them. The timeouts
     that end statements, transactions and idle sessions are off, unless the address sets them.
 
     :param conninfo: a URL or keywords and values, as libpq reads them.
-    :raises ConnectError: the address cannot be read, no server answers, or the server refuses the connection.
+    :raises ConnectError: the address cannot be read, no server answers, the server refuses the connection, or the
+        address leads to a pooler that does not pool sessions (:mod:`pgsluice.postgres.pooler`).
     :raises DatabaseError: the server is older than PostgreSQL 15.
     """
     try:
@@ -99,15 +102,21 @@ def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Con
         params["connect_timeout"] = _CONNECT_SECONDS
     params |= given
     params["client_encoding"] = "UTF8"
-    try:
-        conn: psycopg.Connection[tuple[object, ...]] = psycopg.connect(make_conninfo("", **params), autocommit=True)
-    except psycopg.OperationalError as error:
-        raise explain(error, conninfo, params) from None  # the text of the cause may quote the address
-    except (psycopg.Error, ValueError):
-        raise unreadable() from None  # a number that is no number, or hosts and ports that do not match
+
+    def open_one() -> psycopg.Connection[tuple[object, ...]]:
+        try:
+            return psycopg.connect(make_conninfo("", **params), autocommit=True)
+        except psycopg.OperationalError as error:
+            raise explain(error, conninfo, params) from None  # the text of the cause may quote the address
+        except (psycopg.Error, ValueError):
+            raise unreadable() from None  # a number that is no number, or hosts and ports that do not match
+
+    conn = open_one()
     # The role or the database may have another default. A run must see what its other connection has committed.
     conn.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     try:
+        # Settings would reach other clients of a pooler.
+        refuse_transaction_pooler(conn, open_one, where(conn).rpartition(" at ")[2])
         # In autocommit mode: a rollback would undo the settings.
         set_safe_path(conn)
         conn.execute(query("session", "no_timeouts"))
