@@ -9,7 +9,7 @@ CHECKED := src tests tools $(EXAMPLE)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo check format lint types imports spelling picture picture-check test test-slow \
-  exactness verdicts faults storms fuzz bench bench-files
+  exactness verdicts faults storms fuzz bench bench-files files-table
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -122,6 +122,9 @@ bench: venv $(BENCH_VENV)/.installed ## compare with other programs (BENCH)
 FILES ?= --page docs/benchmarks-files.md
 bench-files: venv $(BENCH_VENV)/.installed ## compare what programs recover from polluted files (FILES)
 	$(BIN)/python -m bench.files $(FILES)
+
+files-table: venv $(BENCH_VENV)/.installed ## write the tables of docs/explanation/files.md
+	$(BIN)/python -m bench.files.situations $(SITUATIONS)
 
 $(BENCH_VENV)/.installed: bench/requirements.txt
 	test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)

@@ -104,6 +104,8 @@ class Hints:
     ragged: str | None = None
     """fill or drop"""
     text_format: bool = False
+    integer_decimals: bool = False
+    """Integers are written as 5.0."""
     nul: bool = False
     """NUL bytes are stripped."""
     drop_field: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ imports nothing of the project but :mod:`outcome`, which is beside it.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime
 import io
@@ -230,12 +231,43 @@ def _duckdb_options(hints: Hints) -> dict[str, str]:
     return options
 
 
+def pandas_with(path: str, options: Hints) -> Outcome:
+    """pandas.read_csv with options as they stand in a program: ``sep=';', skiprows=1``."""
+    return _pandas(path, None, eval(f"dict({options})"))
+
+
+def duckdb_with(path: str, options: str) -> Outcome:
+    """DuckDB's read_csv with options as they stand in SQL: ``delim=';', skip=1``."""
+    import duckdb
+
+    con = duckdb.connect(config={"threads": 1})
+    result = con.execute(f"SELECT * FROM read_csv({_text(path)}{', ' if options else ''}{options})")
+    names = [d[0] for d in result.description]
+    return Outcome(header=names, rows=[[_plain_duck(v) for v in row] for row in result.fetchall()])
+
+
+def csvsql(path: str, options: Hints) -> Outcome:
+    """The program csvsql with a list of options, in this process: its start takes a second."""
+    from csvkit.utilities.csvsql import CSVSQL
+
+    errors = io.StringIO()
+    with contextlib.redirect_stderr(errors):
+        try:
+            CSVSQL([path, *options]).run()
+        except SystemExit as error:
+            if error.code:
+                raise ValueError(errors.getvalue()) from error
+    return Outcome()
+
+
 READERS: dict[str, Callable[[str, Hints], Outcome]] = {
     "duckdb": duckdb_auto,
     "pandas": pandas_defaults,
     "pandas_python": pandas_python,
     "clevercsv": clever,
     "sniffer": sniffer,
+    "pandas_with": pandas_with,
+    "csvsql": csvsql,
 }
 
 
@@ -261,9 +293,10 @@ def answer(name: str, path: str, hints: Hints) -> Outcome:
 def main() -> None:
     """Answers until standard input ends."""
     out, sys.stdout = sys.stdout.buffer, sys.stderr
+    questions, sys.stdin = sys.stdin.buffer, io.StringIO()
     while True:
         try:
-            name, path, hints = pickle.load(sys.stdin.buffer)
+            name, path, hints = pickle.load(questions)
         except EOFError:
             return
         pickle.dump(answer(name, path, hints), out)

@@ -98,6 +98,7 @@ def padded(d: Draft) -> None:
 
 @pollution("values", "integers with .0, as pandas writes columns with gaps")
 def float_integers(d: Draft) -> None:
+    d.hints.integer_decimals = True
     for piece in d.write():
         if piece.record is not None:
             cells = d.records[piece.record].cells
