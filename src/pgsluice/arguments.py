@@ -6,8 +6,11 @@ The command line has an option for each argument (:mod:`pgsluice.cli.options`).
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+FILE_ARGUMENTS = ("delimiter", "quote", "encoding", "nul", "header", "null", "null_only", "empty_as_null")
+"""The arguments that say how a file is read, and that can be said of single files."""
 
 
 class PlanArguments(TypedDict, total=False):
@@ -65,6 +68,12 @@ class PlanArguments(TypedDict, total=False):
     """Whole numbers with decimals that are zeros, such as ``1362.0``, are taken in integer columns."""
     trim: bool
     """Blanks and invisible characters before and behind each value are removed, in all columns."""
+    file_options: Sequence[tuple[str, Mapping[str, Any]]]
+    """(glob, arguments) pairs: the arguments of this class that say how a file is read, such as ``delimiter`` and
+    ``encoding``, for the files whose path or name matches. The first glob that matches a file decides."""
+    column_rules: Sequence[Mapping[str, str]]
+    """Where columns of a table get their values from: ``{"table": "orders", "column": "id", "from": "order no"}``; in
+    place of ``from``, ``constant`` is a text for all rows, and ``expression`` is SQL over the fields as texts."""
     mode: str | Sequence[str]
     """What happens to rows that a table already holds: ``append``, ``upsert``, ``insert-missing`` or ``replace``; a
     list for single tables, as in ``max_rejects``."""

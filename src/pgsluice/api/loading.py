@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Unpack
 
+from pgsluice.api.configured import configured, without_settings
 from pgsluice.api.connections import PathLike, connected, open_connection
 from pgsluice.arguments import LoadArguments, PlanArguments
 from pgsluice.model import (
@@ -31,6 +32,7 @@ from pgsluice.source.discover import discover
 
 def load(
     *paths: PathLike,
+    config: PathLike | None = None,
     database_url: str | None = None,
     data_dir: str | None = None,
     listen: Listener = ignore_progress,
@@ -38,7 +40,8 @@ def load(
 ) -> RunResult:
     """Loads CSV files into the tables that their names say: publish all tables or none.
 
-    :param paths: CSV files, or folders of them.
+    :param paths: CSV files, or folders of them; none if ``config`` names them.
+    :param config: a file of settings, ``pgsluice.toml``. The other arguments override it. None: no such file is used.
     :param database_url: the server. None stands for the embedded server in ``data_dir`` if ``data_dir`` is given, else
         ``DATABASE_URL``, else the PG* variables, else the embedded server in ``.pgsluice``.
     :param data_dir: the folder for the embedded server's data and for reports (default ``.pgsluice``).
@@ -53,9 +56,11 @@ def load(
     :raises DatabaseError: the database cannot be reached or refuses a statement.
     :raises AccountingError: a defect of pgsluice; nothing was published.
     """
-    checked = build_options(data_dir, **options)
-    conninfo = resolve(database_url, data_dir)
-    return Run(partial(open_connection, conninfo), [os.fspath(p) for p in paths], checked, listen).execute()
+    call = configured(config, paths, database_url, data_dir, options)
+    checked = build_options(data_dir, **call.arguments)
+    conninfo = resolve(call.database_url, data_dir)
+    result = Run(partial(open_connection, conninfo), call.paths, checked, listen).execute()
+    return replace(result, config=call.config, ignored=without_settings(result.ignored, call.config))
 
 
 def replay(
@@ -131,11 +136,16 @@ def resume(
 
 
 def plan(
-    *paths: PathLike, database_url: str | None = None, data_dir: str | None = None, **options: Unpack[PlanArguments]
+    *paths: PathLike,
+    config: PathLike | None = None,
+    database_url: str | None = None,
+    data_dir: str | None = None,
+    **options: Unpack[PlanArguments],
 ) -> Plan:
     """Plans a load: return what :func:`load` would do with the same arguments, and write nothing.
 
-    :param paths: CSV files, or folders of them.
+    :param paths: CSV files, or folders of them; none if ``config`` names them.
+    :param config: a file of settings, as for :func:`load`.
     :param database_url: the server, as for :func:`load`.
     :param data_dir: the folder for the embedded server's data.
     :param options: how the files are read: see :class:`pgsluice.arguments.PlanArguments`. The statements of ``schema``
@@ -147,7 +157,9 @@ def plan(
     :raises SchemaFileError: ``schema`` cannot be executed.
     :raises DatabaseError: the database cannot be reached or refuses a statement.
     """
-    return _plan(resolve(database_url, data_dir), build_options(**options), [os.fspath(p) for p in paths])
+    call = configured(config, paths, database_url, data_dir, options)
+    found = _plan(resolve(call.database_url, data_dir), build_options(**call.arguments), call.paths)
+    return replace(found, config=call.config, ignored=without_settings(found.ignored, call.config))
 
 
 def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
@@ -157,7 +169,13 @@ def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
             if options.into:
                 choose_schema(conn, options.into)
             applied = apply_missing(conn, options.schema_file, options.into) if options.schema_file else None
-            found = discover(paths, options.dialect, skip=options.skip, recursive=options.recursive)
+            found = discover(
+                paths,
+                options.dialect,
+                skip=options.skip,
+                recursive=options.recursive,
+                dialects=options.file_dialects,
+            )
             with mention_schema_file(applied, options.schema_file):
                 plan = make_plan(
                     conn,

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from pgsluice.cli.config import config
 from pgsluice.cli.exit_codes import DEFECT, INTERRUPTED, REFUSED, UNWRITTEN, VETOED, WRONG, CommandGroup
 from pgsluice.cli.inspection import runs, verify
 from pgsluice.cli.load import load, plan, replay, resume
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 for _command in (load, plan, verify, rejects, resume, replay, runs):
     app.command(cls=PanelCommand)(_command)
+app.add_typer(config, name="config")
 app.add_typer(server, name="server")
 
 

@@ -9,6 +9,7 @@ import typer
 
 from pgsluice.cli.logs import log_result, log_to
 from pgsluice.cli.options.common import (
+    ConfigFile,
     DatabaseUrl,
     DataDir,
     DryRun,
@@ -17,11 +18,13 @@ from pgsluice.cli.options.common import (
     LogFile,
     LogLevelOption,
     MaxRejects,
+    NoConfig,
     NoWait,
     Paths,
     Profile,
     Quiet,
     address,
+    file_of_settings,
 )
 from pgsluice.cli.options.load_option import arguments_of, with_options
 from pgsluice.cli.options.reading import PLAN_OPTIONS
@@ -33,9 +36,11 @@ from pgsluice.report.output import show, show_json
 @with_options(*PLAN_OPTIONS, *RUN_OPTIONS)
 def load(
     ctx: typer.Context,
-    paths: Paths,
+    paths: Paths = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
+    config: ConfigFile = None,
+    no_config: NoConfig = False,
     max_rejects: MaxRejects = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -50,21 +55,25 @@ def load(
     PATH is a CSV file (.csv, .tsv, also .gz) or a folder of CSV files. Each file goes into the table that its
     name says, parents before children. Rows that PostgreSQL would refuse are kept as rejects with file,
     line and reason. If there are more rejects than --max-rejects allows, nothing is published and the exit
-    code is 1.
+    code is 1. What a folder needs each time can be said in a file pgsluice.toml in it; a load without PATH does
+    what the file here says.
 
     Example: pgsluice load data/ --schema schema.sql --max-rejects 0.1%
     """
     from pgsluice.api import load as load_files
 
+    given = arguments_of(ctx, (*PLAN_OPTIONS, *RUN_OPTIONS), options)
+    if max_rejects:
+        given["max_rejects"] = max_rejects
     with follow_run(ctx, quiet=as_json or quiet, log_level=log_level, log_file=log_file) as listen:
         result = load_files(
-            *paths,
+            *(paths or ()),
+            config=file_of_settings(paths, config, no_config=no_config),
             database_url=database_url,
             data_dir=data_dir,
-            max_rejects=max_rejects or 0,
             dry_run=dry_run,
             listen=listen,
-            **arguments_of((*PLAN_OPTIONS, *RUN_OPTIONS), options),
+            **given,
         )
         log_result(result)
     conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet, profile=profile)
@@ -72,9 +81,12 @@ def load(
 
 @with_options(*PLAN_OPTIONS)
 def plan(
-    paths: Paths,
+    ctx: typer.Context,
+    paths: Paths = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
+    config: ConfigFile = None,
+    no_config: NoConfig = False,
     as_json: Json = False,
     log_level: LogLevelOption = None,
     log_file: LogFile = None,
@@ -91,7 +103,13 @@ def plan(
     from pgsluice.report.plan_text import plan_parts
 
     with log_to(log_level, log_file):
-        result = plan_files(*paths, database_url=database_url, data_dir=data_dir, **arguments_of(PLAN_OPTIONS, options))
+        result = plan_files(
+            *(paths or ()),
+            config=file_of_settings(paths, config, no_config=no_config),
+            database_url=database_url,
+            data_dir=data_dir,
+            **arguments_of(ctx, PLAN_OPTIONS, options),
+        )
     if as_json:
         show_json(dataclasses.asdict(result))
     else:

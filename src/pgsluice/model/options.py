@@ -8,6 +8,7 @@ from pgsluice.model.catalog import TableName
 from pgsluice.model.files import DialectOptions
 from pgsluice.model.formats import FormatRule
 from pgsluice.model.plan import Modes
+from pgsluice.model.settings import ColumnRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,10 @@ class FieldOptions:
     """Whether the first record names the fields; None if that is to be found out."""
     formats: tuple[FormatRule, ...] = ()
     """How texts are rewritten before PostgreSQL reads them."""
+    headers: tuple[tuple[str, bool | None], ...] = ()
+    """(glob, header) pairs for single files; the first glob that matches decides."""
+    rules: tuple[ColumnRule, ...] = ()
+    """Where single columns of tables get their values from."""
 
     def names_for(self, table: TableName) -> tuple[str, ...]:
         """The names of ``--columns`` for the files of a table; () if there are none."""
@@ -77,6 +82,10 @@ class LoadOptions:
     into: str | None = None
     limits: Limits = field(default_factory=Limits)
     dialect: DialectOptions = field(default_factory=DialectOptions)
+    file_dialects: tuple[tuple[str, DialectOptions], ...] = ()
+    """(glob, dialect) pairs for single files; the first glob that matches decides, and ``dialect`` if none does."""
+    rules: tuple[ColumnRule, ...] = ()
+    """Where single columns of tables get their values from."""
     formats: tuple[FormatRule, ...] = ()
     """How texts are rewritten before PostgreSQL reads them."""
     modes: Modes = field(default_factory=Modes)
@@ -97,4 +106,5 @@ class LoadOptions:
     @property
     def fields(self) -> FieldOptions:
         """What the options say about the fields of the files."""
-        return FieldOptions(self.columns, self.names, self.dialect.header, self.formats)
+        headers = tuple((glob, dialect.header) for glob, dialect in self.file_dialects)
+        return FieldOptions(self.columns, self.names, self.dialect.header, self.formats, headers, self.rules)

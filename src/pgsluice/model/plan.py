@@ -118,3 +118,5 @@ class Plan:
     """Groups of tables whose foreign keys form a cycle, each group in load order."""
     ignored: tuple[IgnoredFile, ...] = ()
     """Files of the folders that are not loaded."""
+    config: str = ""
+    """The path of the file of settings; '' if there is none."""

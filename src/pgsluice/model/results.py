@@ -168,6 +168,8 @@ class RunResult:
     """The run whose corrected rejects were loaded."""
     ignored: tuple[IgnoredFile, ...] = ()
     """Files of the folders that were not loaded."""
+    config: str = ""
+    """The path of the file of settings; '' if there was none."""
 
 
 @dataclass(frozen=True, slots=True)

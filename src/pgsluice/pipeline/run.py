@@ -82,6 +82,7 @@ class Run:
             options.max_bytes,
             skip=options.skip,
             recursive=options.recursive,
+            dialects=options.file_dialects,
         )
 
     def execute(self) -> RunResult:

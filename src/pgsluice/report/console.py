@@ -20,7 +20,7 @@ from pgsluice.model import (
 )
 from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size
 from pgsluice.report.parts import height as lines_of
-from pgsluice.report.plan_text import ignored_parts, note_parts, some
+from pgsluice.report.plan_text import ignored_parts, note_parts, settings_part, some
 from pgsluice.text import pluralize
 
 GROUPS_SHOWN = 6
@@ -58,6 +58,8 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
         rows = pluralize(sum(f.read for f in before), "row")
         held = size(sum(f.bytes for f in before))
         parts.append(Line(f"Resumed: {pluralize(len(before), 'file')} ({rows}, {held}) had been staged before."))
+    if result.config:
+        parts.append(settings_part(result.config))
     parts += ignored_parts(result.ignored)
     parts += _lacking(result.tables)
     parts += note_parts((f.path, f.notes) for t in result.tables for f in t.files)

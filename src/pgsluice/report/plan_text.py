@@ -40,8 +40,15 @@ def plan_parts(plan: Plan) -> list[Part]:
         parts += _columns(table)
     if plan.ignored:
         parts += [Line(), *ignored_parts(plan.ignored)]
+    if plan.config:
+        parts += [Line(), settings_part(plan.config)]
     parts += [Line(), Line("Nothing was written. To load: pgsluice load with the same arguments.")]
     return parts
+
+
+def settings_part(config: str) -> Line:
+    """The line that names the file of settings."""
+    return Line(f"Settings: {clean(config)} (pgsluice config show prints them).")
 
 
 def ignored_parts(ignored: Sequence[IgnoredFile]) -> list[Part]:

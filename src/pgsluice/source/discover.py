@@ -75,6 +75,7 @@ def discover(
     *,
     skip: Sequence[str] = (),
     recursive: bool = False,
+    dialects: Sequence[tuple[str, DialectOptions]] = (),
 ) -> Discovery:
     """The files that the paths name, each once, in the order of the paths.
 
@@ -86,6 +87,7 @@ def discover(
     :param max_bytes: how many bytes each compressed file may hold unpacked; None sets no limit.
     :param skip: globs as for :func:`matches`; a file that one of them matches is not loaded.
     :param recursive: a folder names the files in its subfolders as well.
+    :param dialects: (glob, parts of the dialect) pairs for single files, in place of ``options``.
     :raises FileError: a path is missing or unreadable, a folder has no file to load, a header is a fault, or a file is
         younger than ``settle`` or is being written.
     :raises CallError: an option of the dialect is not allowed, or a glob of ``skip`` matches no file.
@@ -106,7 +108,8 @@ def discover(
                 ignored.append(IgnoredFile(name, "its suffix is not that of a CSV file; name the file to load it"))
             else:
                 _check_name(name)
-                files.append(_look_or_fault(name, suffix, options, settle, max_bytes))
+                own = next((dialect for glob, dialect in dialects if matches(name, glob)), options)
+                files.append(_look_or_fault(name, suffix, own, settle, max_bytes))
     if unused:
         raise CallError(f"--skip {shlex.quote(min(unused))} matches no file", "Write it as the folder names the file")
     return Discovery(tuple(files), tuple(ignored))

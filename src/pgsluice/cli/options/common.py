@@ -8,7 +8,23 @@ from typing import Annotated
 
 import typer
 
-Paths = Annotated[list[str], typer.Argument(metavar="PATH...", hidden=True)]
+from pgsluice.config.find import find_config
+from pgsluice.errors import CallError
+
+RUN = "The run"
+OUTPUT = "Output"
+"""Headings of the help."""
+
+Paths = Annotated[list[str] | None, typer.Argument(metavar="[PATH...]", hidden=True)]
+ConfigFile = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="File of settings; options override it.  [default: pgsluice.toml in the folder PATH or here]",
+    ),
+]
+NoConfig = Annotated[bool, typer.Option("--no-config", help="Use no file of settings.", rich_help_panel=RUN)]
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(
@@ -48,7 +64,10 @@ LockTimeout = Annotated[
         help="Seconds to wait for locked tables, before the run lets other sessions pass and tries again.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object on standard output and nothing else.", rich_help_panel=OUTPUT),
+]
 Run = Annotated[int | None, typer.Argument(metavar="RUN", hidden=True)]
 ServerVersion = Annotated[
     int | None,
@@ -65,10 +84,18 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Do everything but publish: show which rows would be rejected.")
 ]
 Profile = Annotated[
-    bool, typer.Option("--profile", help="Print where the time went, by table and phase (--json always does).")
+    bool,
+    typer.Option(
+        "--profile",
+        help="Print where the time went, by table and phase (--json always does).",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Fail at once if another run holds the tables.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress, and no summary unless rows were rejected.")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", help="Show no progress, and no summary unless rows were rejected.", rich_help_panel=OUTPUT),
+]
 
 
 class LogLevel(enum.StrEnum):
@@ -86,11 +113,17 @@ LogLevelOption = Annotated[
         "--log-level",
         metavar="LEVEL",
         help="Write a log from LEVEL on: debug, info, warning or error.  [default: no log; info with --log-file]",
+        rich_help_panel=OUTPUT,
     ),
 ]
 LogFile = Annotated[
     str | None,
-    typer.Option("--log-file", metavar="FILE", help="File that the log is appended to.  [default: standard error]"),
+    typer.Option(
+        "--log-file",
+        metavar="FILE",
+        help="File that the log is appended to.  [default: standard error]",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 
 
@@ -110,3 +143,15 @@ def address(database_url: str | None, data_dir: str | None) -> str:
     if database_url is not None:
         return " --database-url ..."
     return "" if data_dir is None else f" --data-dir {shlex.quote(data_dir)}"
+
+
+def file_of_settings(paths: list[str] | None, config: str | None, *, no_config: bool) -> str | None:
+    """The file of settings of a call; None if there is none.
+
+    :raises CallError: both options are given, or the file that was found belongs to another user.
+    """
+    if no_config and config is not None:
+        raise CallError("--config and --no-config exclude each other", "Give one of them")
+    if no_config or config is not None:
+        return config
+    return find_config(paths or [])

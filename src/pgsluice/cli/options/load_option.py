@@ -57,13 +57,19 @@ def with_options(*options: LoadOption) -> Callable[[Command], Command]:
     return decorate
 
 
-def arguments_of(options: Iterable[LoadOption], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments for the Python API: the options that the user gave.
+def arguments_of(ctx: typer.Context, options: Iterable[LoadOption], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments for the Python API: the options that the user gave, also those that say the default.
 
     :param values: the values of the options, by the names of their arguments.
     :raises CallError: a value is wrong.
     """
-    return {o.argument: o.convert(values[o.argument]) for o in options if values[o.argument] != o.default}
+    return {o.argument: o.convert(values[o.argument]) for o in options if is_given(ctx, o.argument)}
+
+
+def is_given(ctx: typer.Context, parameter: str) -> bool:
+    """Whether the user gave an option of the command."""
+    source = ctx.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def option(names: str, metavar: str | None, text: str, *, panel: str) -> Any:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from pgsluice.cli.options.common import RUN
 from pgsluice.cli.options.load_option import FLAG, TEXT, LoadOption, option
 from pgsluice.options import parse_size
-
-RUN = "The run"
 
 RUN_OPTIONS = (
     LoadOption(

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from pgsluice.errors import MappingError
-from pgsluice.model import SourceFile, Table
+from pgsluice.model import ColumnRule, SourceFile, Table
 from pgsluice.names import Names
 from pgsluice.source.discover import matches
 
@@ -87,6 +87,20 @@ def check_names(option: str, names: Iterable[str], tables: Sequence[Table]) -> N
     for name in names:
         if not any(t.name.called(name) for t in tables):
             raise MappingError(f"{option} names {name!r}, which is not a table of the target schema", "Check it")
+
+
+def check_rule_tables(rules: Sequence[ColumnRule], tables: Sequence[Table]) -> None:
+    """Checks that the tables of the rules of columns exist.
+
+    :raises MappingError: a table does not exist.
+    """
+    for rule in rules:
+        if not any(t.name.called(rule.table) for t in tables):
+            near = Names(t.name.name for t in tables).nearest(rule.table)
+            raise MappingError(
+                f"{rule.where or 'column_rules'}: {rule.table!r}, which is not a table of the target schema, has rules",
+                f"Did you mean {near}?" if near else "Check it",
+            )
 
 
 def split_name(name: str) -> tuple[str | None, str]:

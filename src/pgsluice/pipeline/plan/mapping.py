@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pgsluice.errors import MappingError
-from pgsluice.model import Column, FieldOptions, FilePlan, Mode, SourceFile, Table, TableName
+from pgsluice.model import Column, ColumnRule, FieldOptions, FilePlan, Mode, SourceFile, Table, TableName
 from pgsluice.names import Names
-from pgsluice.source.discover import composed
+from pgsluice.source.discover import composed, matches
 from pgsluice.text import pluralize
 
 _VALUE = re.compile(r"[-+]?[0-9.]|(?:t|f|true|false|yes|no|y|n)$|[\\[{(]", re.IGNORECASE)
@@ -29,19 +29,25 @@ def map_fields(file: SourceFile, table: Table, mode: Mode, options: FieldOptions
     :raises MappingError: a field has no column, two fields have the same column, a required column is missing, or it is
         not certain whether the first record is a header.
     """
+    options = _own_options(file, table, options)
     if file.fault:
         raise MappingError(file.fault, f"Its name is that of the table {table.name}; leave it out with --skip")
     if not file.header:
         # An empty file has no columns and no rows.
         return FilePlan(file, ())
     loadable = [c.name for c in table.loadable]
-    wanted = options.columns
     if given := options.names_for(table.name):
+        if options.header is None:
+            raise MappingError(
+                f"{file.path}: the fields of {table.name} are named, and nothing says what its first line is",
+                "Add --no-header if it is data, or --header if the names take its place",
+            )
         file = _with_names(file, given)
     elif options.header is False:
         file = _with_names(file, _by_position(file, table, loadable))
     names = Names(c.name for c in table.columns)
-    columns, unknown = _find_columns(file, table, options, names)
+    wanted = (*options.columns, *_rule_pairs(file, options.rules))
+    columns, unknown = _find_columns(file, table, options, wanted, names)
     if not any(columns):
         # check_pairs() refuses a pair that names a field of a file without field names.
         if options.header is None and _is_data(file.header, table.loadable):
@@ -60,6 +66,37 @@ def map_fields(file: SourceFile, table: Table, mode: Mode, options: FieldOptions
     _check_unique(file, table, columns, wanted)
     _check_loadable(file, table, columns, mode)
     return FilePlan(file, tuple(columns))
+
+
+def _own_options(file: SourceFile, table: Table, options: FieldOptions) -> FieldOptions:
+    """The options as they are for a file and its table.
+
+    :raises MappingError: a rule names a column that the table does not have.
+    """
+    header = next((header for glob, header in options.headers if matches(file.path, glob)), options.header)
+    rules = tuple(rule for rule in options.rules if table.name.called(rule.table))
+    names = Names(c.name for c in table.loadable)
+    found = []
+    for rule in rules:
+        columns = names.find(rule.column) if rule.column else [""]
+        if len(columns) != 1:
+            near = names.nearest(rule.column)
+            raise MappingError(
+                f"{rule.where or 'column_rules'}: {table.name} has no column {rule.column!r}",
+                f"Did you mean {near}?" if near else f"Its columns are {', '.join(c.name for c in table.loadable)}",
+            )
+        found.append(replace(rule, column=columns[0]))
+    return replace(options, header=header, rules=tuple(found))
+
+
+def _rule_pairs(file: SourceFile, rules: Sequence[ColumnRule]) -> list[tuple[str, str]]:
+    """The rules of columns as pairs of a field of the file and its column. A field that the file lacks has none."""
+    fields = Names(file.field_names)
+    pairs = []
+    for rule in rules:
+        if rule.field is not None:
+            pairs += [(field, rule.column) for field in fields.find(rule.field)]
+    return pairs
 
 
 def _with_names(file: SourceFile, names: Sequence[str]) -> SourceFile:
@@ -92,7 +129,7 @@ def _by_position(file: SourceFile, table: Table, loadable: Sequence[str]) -> Seq
 
 
 def _find_columns(
-    file: SourceFile, table: Table, options: FieldOptions, names: Names
+    file: SourceFile, table: Table, options: FieldOptions, wanted: Pairs, names: Names
 ) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """The column of each field ('' for none), and the fields without a column, each with the columns it could mean."""
     columns: list[str] = []
@@ -100,7 +137,7 @@ def _find_columns(
     unknown: list[tuple[str, list[str]]] = []
     for field in file.field_names:
         # In a replay, and in --columns, a field without a name is a field that is left out.
-        named = "" if not field and left_out else _named_column(field, table, options.columns)
+        named = "" if not field and left_out else _named_column(field, table, wanted)
         found = names.find(field if named is None else named)
         if named and len(found) != 1:
             raise MappingError(
@@ -214,11 +251,20 @@ def check_pairs(
         if f.file.dialect.header or options.header is False
     ]
     for named, column in options.columns:
+        if _of_another_table(named, planned, by_name):
+            continue
         if not any(_names_field(named, field, table) for file, table in files for field in file.field_names):
             raise MappingError(
                 f"--column {named}={column} names a field that no file has",
                 "Write it as the first line of the file does",
             )
+
+
+def _of_another_table(
+    named: str, planned: Mapping[TableName, Sequence[FilePlan]], by_name: Mapping[TableName, Table]
+) -> bool:
+    """Whether ``TABLE.FIELD`` names a table that exists and has no file in this load."""
+    return any(named.startswith(f"{prefix}.") for t in by_name for prefix in (t.name, str(t)) if t not in planned)
 
 
 def _is_data(fields: Sequence[str], columns: Sequence[Column]) -> bool:

@@ -26,7 +26,7 @@ from pgsluice.model import (
     TableName,
     TablePlan,
 )
-from pgsluice.pipeline.plan.file_tables import FileTables, check_names
+from pgsluice.pipeline.plan.file_tables import FileTables, check_names, check_rule_tables
 from pgsluice.pipeline.plan.load_order import load_order
 from pgsluice.pipeline.plan.mapping import check_pairs, map_fields
 from pgsluice.pipeline.plan.merge_key import choose_merge_key
@@ -57,6 +57,7 @@ def make_plan(
     :raises MappingError: a file has no table, a field no column, or a required column no field.
     """
     by_name = {t.name: t for t in tables}
+    check_rule_tables(fields.rules, tables)
     mapped = _map_files(files, tables, by_name, wanted, fields, modes)
     order, cycles = load_order([by_name[name] for name in mapped])
     chosen = {name: by_name[name] for name in order}

@@ -95,7 +95,10 @@ def check_rules(
     :raises MappingError: a rule concerns no column.
     """
     columns = [(by_name[t], by_name[t].column(c)) for t, group in planned.items() for f in group for c in f.brought]
+    elsewhere = [table for table in by_name if table not in planned]
     for rule in rules:
+        if any(table.called(rule.scope.rpartition(".")[0]) for table in elsewhere):
+            continue
         if rule.scope and columns and not any(_closeness(rule.scope, table, column) for table, column in columns):
             near = Names(column.name for _, column in columns).nearest(rule.scope.rpartition(".")[2])
             raise MappingError(

@@ -25,6 +25,7 @@ from pgsluice.model import (
     Modes,
 )
 from pgsluice.names import Names
+from pgsluice.options.rules import file_arguments, parse_rules, restore_rules
 
 
 def build_options(data_dir: str | None = None, **given: Unpack[LoadArguments]) -> LoadOptions:
@@ -40,11 +41,12 @@ def build_options(data_dir: str | None = None, **given: Unpack[LoadArguments]) -
     schema = given.get("schema")
     header = given.get("header")
     encodings = parse_encodings(given.get("encoding"))
+    file_dialects = tuple((glob, build_options(**own).dialect) for glob, own in file_arguments(given))
     return LoadOptions(
         schema_file=None if schema is None else os.fspath(schema),
         tables=parse_pairs("tables", given.get("tables", ()), ("orders", "orders_*.csv")),
         columns=parse_pairs("columns", given.get("columns", ()), ("cust_no", "customer_id")),
-        names=parse_names(given.get("names", ()), header),
+        names=parse_names(given.get("names", ()), [header, *(dialect.header for _, dialect in file_dialects)]),
         skip=tuple(given.get("skip", ())),
         recursive=given.get("recursive", False),
         into=given.get("into"),
@@ -60,6 +62,8 @@ def build_options(data_dir: str | None = None, **given: Unpack[LoadArguments]) -
             empty_as_null=given.get("empty_as_null", False),
         ),
         formats=parse_formats(given),
+        file_dialects=file_dialects,
+        rules=parse_rules(given.get("column_rules", ())),
         modes=parse_modes(given.get("mode", "append"), given.get("key", ()), given.get("delete_missing", False)),
         dry_run=given.get("dry_run", False),
         again=given.get("again", False),
@@ -73,17 +77,17 @@ def build_options(data_dir: str | None = None, **given: Unpack[LoadArguments]) -
 
 
 def parse_names(
-    given: Sequence[tuple[str, Sequence[str]]], header: bool | None
+    given: Sequence[tuple[str, Sequence[str]]], headers: Sequence[bool | None]
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Returns the names of fields for tables, ``--columns``.
 
-    :param header: whether the files have a header, if the user says so.
-    :raises CallError: the user does not say whether the files have a header.
+    :param headers: whether files have a header, as far as the user says so.
+    :raises CallError: the user does not say of any file whether it has a header.
     """
-    if given and header is None:
+    if given and all(header is None for header in headers):
         raise CallError(
-            "--columns needs to know what the first line is",
-            "Add --no-header if it is data, or --header if the names take its place",
+            "--columns needs to know what the first line is, and so does fields in pgsluice.toml",
+            "Add --no-header (header = false) if it is data, or --header (header = true) if the names take its place",
         )
     return tuple((table, tuple(names)) for table, names in given)
 
@@ -318,15 +322,11 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
         recursive=stored.get("recursive", False),
         into=stored["into"],
         limits=Limits(Limit(**limits["run"]), tuple((name, Limit(**limit)) for name, limit in limits["tables"])),
+        dialect=restore_dialect_options(stored["dialect"]),
+        file_dialects=tuple((glob, restore_dialect_options(d)) for glob, d in stored.get("file_dialects", ())),
+        rules=restore_rules(stored),
         # Runs of version 0.2 and before have no such options.
         formats=tuple(FormatRule(**rule) for rule in stored.get("formats", ())),
-        dialect=DialectOptions(
-            **{
-                **stored["dialect"],
-                "null": tuple(stored["dialect"]["null"]),
-                "encodings": tuple((glob, name) for glob, name in stored["dialect"].get("encodings", ())),
-            }
-        ),
         modes=restore_modes(stored["modes"]),
         again=stored["again"],
         resumable=True,
@@ -349,6 +349,12 @@ def restore_dialect(stored: Mapping[str, Any]) -> Dialect:
         lists: dict[str, Any] = {name: tuple(given[name]) for name in ("strip", "true", "false")}
         formats.append(ColumnFormat(**{**given, **lists}))
     return Dialect(**{**stored, "null": tuple(stored["null"]), "formats": tuple(formats)})
+
+
+def restore_dialect_options(stored: Mapping[str, Any]) -> DialectOptions:
+    """Returns the parts of a dialect that the user fixed."""
+    encodings = tuple((glob, name) for glob, name in stored.get("encodings", ()))
+    return DialectOptions(**{**stored, "null": tuple(stored["null"]), "encodings": encodings})
 
 
 def restore_modes(stored: Mapping[str, Any], *, replay: bool = False) -> Modes:

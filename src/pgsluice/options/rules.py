@@ -1,0 +1,63 @@
+"""Options of single files and of single columns of a table, as ``pgsluice.toml`` has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pgsluice.arguments import FILE_ARGUMENTS, LoadArguments
+from pgsluice.errors import CallError
+from pgsluice.model import ColumnRule
+
+
+def file_arguments(given: LoadArguments) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields how single files are read, as (glob, arguments) pairs: what the call says of all files and of these.
+
+    :raises CallError: an argument does not say how a file is read.
+    """
+    for glob, own in given.get("file_options", ()):
+        if wrong := next((name for name in own if name not in FILE_ARGUMENTS), None):
+            raise CallError(
+                f"file_options: {wrong!r} cannot be said of single files", f"Say {', '.join(FILE_ARGUMENTS)}"
+            )
+        common: dict[str, Any] = {k: v for k, v in given.items() if k in FILE_ARGUMENTS}
+        if "null" in own or "null_only" in own:
+            common = {k: v for k, v in common.items() if k not in ("null", "null_only")}
+        yield glob, {**common, **own}
+
+
+_RULE_KEYS = frozenset({"table", "column", "from", "constant", "expression", "where"})
+
+
+def parse_rules(given: Sequence[Mapping[str, str]]) -> tuple[ColumnRule, ...]:
+    """Returns the rules of columns.
+
+    :raises CallError: a rule lacks its table or column, or has no source or two.
+    """
+    rules = []
+    for rule in given:
+        sources = [name for name in ("from", "constant", "expression") if name in rule]
+        if len(sources) != 1 or not {"table", "column"} <= rule.keys() <= _RULE_KEYS:
+            raise CallError(
+                f"column_rules: {dict(rule)!r} is no rule",
+                "Give table, column and one of from, constant, expression",
+            )
+        rules.append(
+            ColumnRule(
+                rule["table"],
+                rule["column"],
+                rule.get("from"),
+                rule.get("constant"),
+                rule.get("expression"),
+                rule.get("where", ""),
+            )
+        )
+    return tuple(rules)
+
+
+def restore_rules(stored: Mapping[str, Any]) -> tuple[ColumnRule, ...]:
+    """Returns the rules of columns of a run.
+
+    :param stored: ``pgsluice.run.options``. Runs of version 0.2 and older have no rules.
+    """
+    return tuple(ColumnRule(**rule) for rule in stored.get("rules", ()))
