@@ -50,10 +50,12 @@ DATABASES: tuple[Database, ...] = (
             ("xmloption", "document"),
             ("array_nulls", "off"),
             ("standard_conforming_strings", "off"),
+            # Without a DateStyle of the user, numeric dates of random texts have no order.
+            ("DateStyle", "ISO, MDY"),
         ),
         every_case=True,
     ),
-    Database("latin1", (), every_case=True, encoding="LATIN1"),
+    Database("latin1", (("DateStyle", "ISO, MDY"),), every_case=True, encoding="LATIN1"),
 )
 
 TYPES = """

@@ -21,6 +21,7 @@ from pgsluice.model import (
 from pgsluice.options import build_options
 from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
 from pgsluice.pipeline.plan.prepare import target_tables
+from pgsluice.pipeline.plan.values.date_orders import ordered_plans
 from pgsluice.pipeline.rejects.replay import open_replay
 from pgsluice.pipeline.resume import reopen
 from pgsluice.pipeline.run import Run
@@ -186,6 +187,7 @@ def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
                     modes=options.modes,
                     database=where(conn),
                 )
-                return replace(plan, ignored=(*found.ignored, *plan.ignored))
+                tables = tuple(replace(t, files=ordered_plans(conn, t.table, t.files)) for t in plan.tables)
+                return replace(plan, tables=tables, ignored=(*found.ignored, *plan.ignored))
         finally:
             conn.rollback()

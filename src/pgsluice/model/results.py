@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from pgsluice.model.files import IgnoredFile
+from pgsluice.model.formats import ColumnFormat
 
 
 class RunStatus(enum.StrEnum):
@@ -67,6 +68,8 @@ class FileResult:
     """An earlier run has loaded the same content into the same table."""
     staged_before: bool = False
     """In a resumed run: the file was staged before the interruption and not read again."""
+    formats: tuple[ColumnFormat, ...] = ()
+    """How the texts of columns were rewritten: as options say, or as the dates of the file require."""
     lacks: tuple[str, ...] = ()
     """Columns that other files of the table contain and this file lacks. New rows of the file have their defaults."""
     notes: tuple[str, ...] = ()

@@ -16,6 +16,8 @@ class Retreat(enum.Enum):
     """The run starts again and sends every table through a stage, because a table cannot be finished in place."""
     NO_SWAP = "no swap"
     """The run starts again and does not replace the table by a shadow table."""
+    READ_DATES = "read dates"
+    """The run starts again and first reads all dates of a file, because the file has numeric dates."""
 
 
 class FallBack(Exception):
@@ -24,11 +26,13 @@ class FallBack(Exception):
     Nobody outside of :mod:`pgsluice.pipeline` sees this exception.
     """
 
-    def __init__(self, table: TableName, reason: str, to: Retreat) -> None:
+    def __init__(self, table: TableName, reason: str, to: Retreat, path: str = "") -> None:
         """:param reason: why, for people.
         :param to: what to do instead.
+        :param path: the file that is the reason.
         """
         super().__init__(f"{table}: {reason}")
         self.table = table
         self.reason = reason
         self.to = to
+        self.path = path

@@ -21,6 +21,7 @@ def _file_result(plan: TablePlan, file: FileRun, rejected: Mapping[int, int]) ->
         rejected=rejects,
         skipped=file.skipped,
         staged_before=file.staged_before,
+        formats=file.plan.file.dialect.formats,
         lacks=plan.lacked_by(file.plan),
         notes=() if file.skipped else (*file.plan.file.notes, *_removed(file)),
     )

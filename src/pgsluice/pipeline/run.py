@@ -185,8 +185,11 @@ class Run:
         self._main.rollback()
         if self._attempt is not None and self._attempt.committing is not None:
             self._listen(Progress(Phase.ROLLBACK))
-        lessons = self._lessons.no_swap if fallback.to is Retreat.NO_SWAP else self._lessons.stages
-        lessons[fallback.table] = fallback.reason
+        if fallback.to is Retreat.READ_DATES:
+            self._lessons.dates.found_numeric_date(fallback.path)
+        else:
+            lessons = self._lessons.no_swap if fallback.to is Retreat.NO_SWAP else self._lessons.stages
+            lessons[fallback.table] = fallback.reason
         _log.info("%s: starting again: %s", fallback.table, fallback.reason)
         self._listen(Progress(Phase.PLAN, str(fallback.table), f"starting again: {fallback.reason}"))
 

@@ -45,6 +45,9 @@ class FileRun:
     """An interrupted run has staged the file, so it is not read again."""
     corrections: Corrections | None = None
     """In a replay: the corrected records, which are read instead of the file."""
+    unordered_dates: tuple[str, ...] = ()
+    """Columns with dates that have no order of day and month, because no numeric date was seen. One that is seen later
+    ends the attempt."""
 
     def locate(self, wanted: Iterable[Numbers]) -> Iterator[Places]:
         """Finds records in the file again.

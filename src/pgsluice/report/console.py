@@ -18,6 +18,7 @@ from pgsluice.model import (
     TableResult,
     VerifyResult,
 )
+from pgsluice.report.date_orders import date_order_parts
 from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size
 from pgsluice.report.parts import height as lines_of
 from pgsluice.report.plan_text import ignored_parts, note_parts, settings_part, some
@@ -63,6 +64,7 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
     parts += ignored_parts(result.ignored)
     parts += _lacking(result.tables)
     parts += note_parts((f.path, f.notes) for t in result.tables for f in t.files)
+    parts += date_order_parts((t.table, f.path, f.formats) for t in result.tables for f in t.files if not f.skipped)
     low = height is not None and height < LOW_TERMINAL
     ending = _run_ending(result, GROUPS_SHOWN // 2 if low else GROUPS_SHOWN, address)
     if owed := _left_to_vacuum(result):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pgsluice.model import Column, Dialect, FilePlan, IgnoredFile, Plan, TablePlan
+from pgsluice.report.date_orders import date_order_parts
 from pgsluice.report.parts import Grid, Line, Part, clean, number, size
 from pgsluice.text import pluralize
 
@@ -38,6 +39,9 @@ def plan_parts(plan: Plan) -> list[Part]:
     parts += [Line(), _files(plan.tables), *note_parts((f.file.path, f.file.notes) for f in files), Line()]
     for table in plan.tables:
         parts += _columns(table)
+    parts += date_order_parts(
+        (str(t.table.name), f.file.path, f.file.dialect.formats) for t in plan.tables for f in t.files
+    )
     if plan.ignored:
         parts += [Line(), *ignored_parts(plan.ignored)]
     if plan.config:

@@ -18,3 +18,7 @@ SELECT pg_catalog.has_table_privilege(%(oid)s::oid, 'INSERT'), pg_catalog.has_ta
 -- name: ordinary_tables
 -- The oids of all ordinary tables.
 SELECT oid::bigint FROM pg_catalog.pg_class WHERE relkind = 'r';
+
+-- name: date_style
+-- Whether DateStyle was set for the session (PGOPTIONS, PGDATESTYLE, the address), the role or the database.
+SELECT source NOT IN ('default', 'configuration file') FROM pg_catalog.pg_settings WHERE name = 'DateStyle';

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 
+from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.ingest.adaptive import Backoff
 from pgsluice.pipeline.ingest.batch import ArrowBatch, Batch, EndOfFile, RawBatch, SplitBatch
 from pgsluice.pipeline.ingest.route import CopyRoute
@@ -14,6 +15,7 @@ from pgsluice.postgres.table_properties import key_indexes
 from pgsluice.source.blocks import BlockReader
 from pgsluice.source.corrections import CorrectionReader
 from pgsluice.source.typed.arrow_reader import ArrowReader
+from pgsluice.source.typed.date_orders import DateScan
 from pgsluice.source.typed.duckdb_reader import DuckDBReader
 
 # Batches that wait for the sender. Two keep both sides busy; more only take memory (a block of 8 MB takes about 40 MB
@@ -64,6 +66,7 @@ def _batches_of(
     blocks = _blocks(table_run, file)
     parser = DuckDBReader(columns, file.plan.names, dialect, path=path, utc=utc)
     arrow = ArrowReader(parser.columns, dialect, utc=utc)
+    dates = DateScan(file.unordered_dates, parser) if file.unordered_dates else None
     backoff = Backoff()
     try:
         for block in blocks:
@@ -74,6 +77,9 @@ def _batches_of(
             if as_is and arrow.possible and (must_parse or route.prefers_binary(len(block.data))) and backoff.now():
                 rows = arrow.read(block)
                 backoff.tried(well=rows is not None)
+            # Arrow reads dates with the year first only.
+            if rows is None and dates is not None and dates.add(block):
+                raise FallBack(table_run.table.name, f"{path} has numeric dates", Retreat.READ_DATES, path)
             batch: Batch
             if rows is not None:
                 batch = ArrowBatch(table_run, route, file, parser, block, rows)

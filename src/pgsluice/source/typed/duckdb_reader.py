@@ -196,10 +196,49 @@ class DuckDBReader:
             try:
                 return self._read(block)
             except (duckdb.Error, _CountError) as error:
-                raise FileError(
-                    f"{self.path}: the records from line {block.first_line} on cannot be read ({error})",
-                    "This is a defect of pgsluice: please report it with the lines",
-                ) from error
+                raise self._defect(block, error) from error
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The field in the SQL of this reader, by the name of its column."""
+        return {column.name: f"c{i}" for i, column in zip(self._positions, self.columns, strict=True)}
+
+    def aggregate(self, block: Block, inner: str, outer: str) -> tuple[Block, dict[str, Any]]:
+        """What a query computes of the texts of a block.
+
+        :param inner: SQL of the values of each row.
+        :param outer: SQL of aggregates over these values and ``place``, the number of the row, from 0.
+        :returns: the block, parsed record by record if it has faults, and the aggregates by name.
+        :raises FileError: DuckDB finds other records in the block than the rules of records.
+        """
+        import duckdb
+
+        rows = f"SELECT row_number() OVER () - 1 AS place, {inner} FROM {self._scan}"
+        select = f"SELECT count(*) AS every_row, {outer} FROM ({rows})"
+
+        def compute(block: Block) -> dict[str, Any]:
+            self._files.pipe_file(self._name, block.data)
+            found: dict[str, Any] = self._duck.sql(select).to_arrow_table().to_pylist()[0]
+            if found["every_row"] != block.rows:
+                raise _CountError(f"{found['every_row']} records instead of {block.rows}")
+            return found
+
+        with self._lock:
+            self._open()
+            try:
+                return block, compute(block)
+            except (duckdb.Error, _CountError):
+                block = recheck(block, self.dialect, self._names)
+            try:
+                return block, compute(block)
+            except (duckdb.Error, _CountError) as error:
+                raise self._defect(block, error) from error
+
+    def _defect(self, block: Block, error: Exception) -> FileError:
+        return FileError(
+            f"{self.path}: the records from line {block.first_line} on cannot be read ({error})",
+            "This is a defect of pgsluice: please report it with the lines",
+        )
 
     def texts(self, block: Block) -> pa.Table:
         """The records of a block as columns of strings, in order, without the faults.
