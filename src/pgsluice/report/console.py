@@ -27,6 +27,9 @@ from pgsluice.text import pluralize
 GROUPS_SHOWN = 6
 """Groups of rejects in the summary of a run; half as many on a low terminal."""
 
+REMEDIES_SHOWN = 5
+"""Remedies in the summary of a run; ``--json`` has all of them."""
+
 LOW_TERMINAL = 30
 """A terminal with fewer lines is low."""
 
@@ -186,7 +189,7 @@ def _run_ending(result: RunResult, groups: int, address: str) -> list[Part]:
     if rejects.path:
         parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
     parts.append(Line(f"Next: pgsluice rejects {result.run_id}{address}"))
-    parts += [Line(clean(remedy)) for remedy in rejects.remedies[:3]]
+    parts += [Line(clean(remedy)) for remedy in rejects.remedies[:REMEDIES_SHOWN]]
     if result.replay_of is not None:
         # After a veto the report is not enough: its records were rejected, but the other records of the file were not
         # loaded either.

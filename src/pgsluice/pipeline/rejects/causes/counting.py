@@ -1,0 +1,187 @@
+"""Counts what the rejected values of each column need, and puts it into words with the options to copy."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pgsluice.model import RejectKind
+from pgsluice.pipeline.rejects.causes.shapes import COMMA, DIGITS_LOST, NOTHING, POINT, Needs, needs_of
+from pgsluice.text import pluralize
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_LONGEST = 60
+"""Characters of a value that is looked at. Longer values are no numbers, dates or words for NULL."""
+
+_SHAPES_AT_ONCE = 2000
+"""How many shapes of one piece of the report are looked at, the most frequent first."""
+
+_MESSAGE = (
+    r"^(?:invalid input syntax for type (?P<kind>[a-z ]+?)|invalid input value for enum .*?"
+    r"|date/time field value out of range|[^:]*)"
+    rf': "(?P<value>[^"]{{0,{_LONGEST}}})"$'
+)
+"""PostgreSQL's message of an invalid value: the type, where it is named, and the value in quotes."""
+
+_WORDS = (
+    ("decimal", "numbers with the decimal sign {}"),
+    ("thousands", "numbers with {} between groups of digits"),
+    ("strip", "numbers with {}"),
+    ("integer_decimals", "whole numbers with decimals"),
+    ("true", "words for true and false"),
+    ("false", "words for true and false"),
+    ("date_format", "dates in the format {}"),
+    ("trim", "values with blanks or invisible characters around"),
+)
+"""What the values are if an option cures them, the most telling first."""
+
+_RUN_WIDE = frozenset({"trim", "integer_decimals", "empty_as_null", "null"})
+"""Options that name no column."""
+
+
+@dataclass(slots=True)
+class _Column:
+    """The rejected values of one column, counted by what they need."""
+
+    counts: Counter[Needs] = field(default_factory=Counter)
+    examples: dict[Needs, str] = field(default_factory=dict)
+
+
+class Causes:
+    """Counts the refused values that an option may cure."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, _Column] = {}
+
+    def add(self, report: pa.Table) -> None:
+        """Counts the rejects of one piece of the report."""
+        from pyarrow import compute as pc
+
+        rejects = report.filter(pc.equal(report["kind"], str(RejectKind.VALUE)))
+        if not rejects.num_rows:
+            return
+        parts = pc.extract_regex(rejects["message"], _MESSAGE)
+        values = pc.struct_field(parts, "value")
+        # Values that differ in digits other than 0 need the same, so that a million values have few shapes.
+        rows = rejects.select(["table", "column"]).append_column("kind", pc.struct_field(parts, "kind"))
+        rows = rows.append_column("value", values)
+        rows = rows.append_column("shape", pc.replace_substring_regex(values, "[1-9]", "9"))
+        rows = rows.filter(pc.is_valid(rows["value"]))
+        keys = ["table", "column", "kind", "shape"]
+        groups = rows.group_by(keys, use_threads=False).aggregate([("value", "count"), ("value", "first")])
+        for group in groups.sort_by([("value_count", "descending")]).slice(0, _SHAPES_AT_ONCE).to_pylist():
+            needs = needs_of(group["kind"] or "", group["value_first"])
+            if needs == NOTHING:
+                continue
+            column = self._columns.setdefault(f"{group['table']}.{group['column']}", _Column())
+            column.counts[needs] += group["value_count"]
+            column.examples.setdefault(needs, group["value_first"])
+
+    def remedies(self) -> tuple[str, ...]:
+        """A sentence for each cause, the most frequent first. Its options stand at its end."""
+        found: list[tuple[int, str]] = []
+        nulls: Counter[tuple[str, str]] = Counter()
+        for name, column in self._columns.items():
+            for needs, count in column.counts.items():
+                for kind, text in needs:
+                    if kind in ("null", "empty_as_null"):
+                        nulls[kind, text] += count
+            found += _remedies(name, column)
+        for (kind, text), count in nulls.items():
+            rejected = pluralize(count, "rejected value")
+            if kind == "null":
+                found.append((count, f"{rejected}: {text}. If it means NULL: --null {shlex.quote(text)}"))
+            else:
+                found.append((count, f'{rejected}: "", an empty field in quotes. If it means NULL: --empty-as-null'))
+        found.sort(key=lambda item: -item[0])
+        return tuple(dict.fromkeys(sentence for _, sentence in found))
+
+
+def _remedies(name: str, column: _Column) -> list[tuple[int, str]]:
+    """The sentences for one column, with their counts.
+
+    The values of a column are mostly written by one program. So what the values need is put together, as far as it
+    goes together, beginning with the most frequent.
+    """
+    counts = column.counts
+    found: list[tuple[int, str]] = []
+    together: Needs = NOTHING
+    members: list[Needs] = []
+    # Values with two readings come last: other values may have decided.
+    for needs in sorted(counts, key=lambda n: (bool(n & (COMMA | POINT)), -counts[n])):
+        if needs == DIGITS_LOST:
+            found.append((counts[needs], _digits_lost(name, counts[needs], column.examples[needs])))
+            continue
+        if any(kind in ("null", "empty_as_null") for kind, _ in needs):
+            continue
+        merged = _merged(together, needs)
+        if merged is None and not members:
+            found += _both(name, counts[needs], column.examples[needs], needs)
+        elif merged is not None:
+            together = merged
+            members.append(needs)
+    if members:
+        count = sum(counts[needs] for needs in members)
+        found.append((count, _sentence(name, count, column.examples[members[0]], together)))
+    return found
+
+
+def _merged(together: Needs, needs: Needs) -> Needs | None:
+    """What two kinds of values need together; None if it does not go together, or if ``needs`` has two readings."""
+    signs = dict(pair for pair in together if pair[0] in ("decimal", "thousands"))
+    if needs & COMMA:
+        return together | (needs - COMMA) if "," in signs.values() else None
+    if needs & POINT:
+        if signs.get("thousands") == "." or ("integer_decimals", "") in together:
+            return together | (needs - POINT)
+        return None
+    merged = together | needs
+    for kind in ("decimal", "thousands"):
+        if len({sign for name, sign in merged if name == kind}) > 1:
+            return None
+    found = dict(pair for pair in merged if pair[0] in ("decimal", "thousands"))
+    return None if found.get("thousands", "") == found.get("decimal", ".") else merged
+
+
+def _both(name: str, count: int, example: str, needs: Needs) -> list[tuple[int, str]]:
+    """The sentences for values with two readings."""
+    sign = "," if needs & COMMA else "."
+    decimal = frozenset({("decimal", ",")}) if sign == "," else frozenset({("integer_decimals", "")})
+    thousands = frozenset({("thousands", sign)}) | (frozenset() if sign == "," else {("decimal", ",")})
+    rest = needs - COMMA - POINT
+    whole = example.replace(sign, "")
+    point = example.replace(sign, ".")
+    return [
+        (count, f"{_begin(name, count, example)}. If it is {point}: {_options(name, decimal | rest)}"),
+        (count, f"{_begin(name, count, example)}. If it is {whole}: {_options(name, thousands | rest)}"),
+    ]
+
+
+def _begin(name: str, count: int, example: str) -> str:
+    return f"{pluralize(count, 'rejected value')} of {name}, such as {example!r}"
+
+
+def _digits_lost(name: str, count: int, example: str) -> str:
+    return (
+        f"{_begin(name, count, example)}: the program that wrote the file has cut digits of the numbers; write the"
+        " file again with all digits"
+    )
+
+
+def _sentence(name: str, count: int, example: str, needs: Needs) -> str:
+    kind, words = next((kind, words) for kind, words in _WORDS if any(k == kind for k, _ in needs))
+    sign = next(value for k, value in sorted(needs) if k == kind)
+    return f"{_begin(name, count, example)}. If they are {words.format(sign)}: {_options(name, needs)}"
+
+
+def _options(name: str, needs: Needs) -> str:
+    order = [kind for kind, _ in _WORDS]
+    parts = []
+    for kind, value in sorted(needs, key=lambda pair: (order.index(pair[0]), pair[1])):
+        option = f"--{kind.replace('_', '-')}"
+        parts.append(option if kind in _RUN_WIDE else f"{option} {shlex.quote(f'{name}={value}')}")
+    return " ".join(parts)

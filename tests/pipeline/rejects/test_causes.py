@@ -1,0 +1,131 @@
+"""Every remedy that a summary prints works when it is copied.
+
+Each situation is a table of its own, so that few loads try all of them: the first load is vetoed and prints remedies,
+the next has their options.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from pgsluice.pipeline.rejects.causes.shapes import COMMA, DIGITS_LOST, NOTHING, POINT, Needs, needs_of
+
+SITUATIONS: dict[str, tuple[str, list[str], list[str | None]]] = {
+    # name: (type of the column, texts of the file, values as PostgreSQL writes them)
+    "decimal_comma": ("numeric", ["1,5", "-0,25", ",5", "1e3"], ["1.5", "-0.25", "0.5", "1000"]),
+    "german": ("numeric(12,2)", ["1.234,56", "12,5", "1.234.567"], ["1234.56", "12.50", "1234567.00"]),
+    "german_whole": ("bigint", ["1.234.567", "12.345"], ["1234567", "12345"]),
+    "english": ("numeric", ["1,234.56", "1,234", "12,34,567.5"], ["1234.56", "1234", "1234567.5"]),
+    "french": ("numeric", ["1 234,5", "1\u00a0234,5", "1\u202f234,5"], ["1234.5"] * 3),
+    "swiss": ("double precision", ["1'234.5", "1\u2019234.5"], ["1234.5"] * 2),
+    "euro": ("numeric", ["12,50 €", "1.000,00 €"], ["12.50", "1000.00"]),
+    "dollar": ("numeric", ["$12.50", "-$1,000.00", "$ 7"], ["12.50", "-1000.00", "7"]),
+    "percent": ("numeric", ["12%", "12.5 %"], ["12", "12.5"]),
+    "code": ("numeric", ["12.50 EUR", "CHF 12.50"], ["12.50", "12.50"]),
+    "floats": ("integer", ["1362.0", "-7.00"], ["1362", "-7"]),
+    "truth": ("boolean", ["ja", "Nein", "ja"], ["true", "false", "true"]),
+    "truth_french": ("boolean", ["oui", "non"], ["true", "false"]),
+    "days": ("date", ["43831", "43832"], ["2020-01-01", "2020-01-02"]),
+    "moments": ("timestamp", ["43831.5"], ["2020-01-01 12:00:00"]),
+    "blanks": ("inet", [" 192.0.2.10", "192.0.2.11\u00a0"], ["192.0.2.10", "192.0.2.11"]),
+    "invisible": ("integer", ["\u200b7", "8\ufeff"], ["7", "8"]),
+    "null_words": ("integer", ["NA", "\\N", "N/A", "5"], [None, None, None, "5"]),
+    "null_dates": ("date", ["0000-00-00", "2020-01-02"], [None, "2020-01-02"]),
+    "quoted": ("integer", ['""', "5"], [None, "5"]),
+}
+
+
+def load(folder: Path, db: str, options: list[str]) -> tuple[int, list[str]]:
+    """The exit code and the remedies of a load."""
+    command = [sys.executable, "-m", "pgsluice", "load", str(folder), "--database-url", db, "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)["rejects"]["remedies"]
+
+
+def options_of(remedies: list[str]) -> list[str]:
+    """The options that stand at the end of each remedy, as a shell reads them."""
+    found: list[str] = []
+    for remedy in remedies:
+        before, dashes, text = remedy.partition(": --")
+        assert dashes, f"no option in {before}"
+        found += shlex.split(dashes.removeprefix(": ") + text)
+    return found
+
+
+def test_every_remedy_works_when_copied(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    for name, (kind, texts, _) in SITUATIONS.items():
+        conn.execute(f"CREATE TABLE {name} (id int PRIMARY KEY, v {kind})")
+        lines = "".join(f"{i};{text}\n" for i, text in enumerate(texts))
+        (tmp_path / f"{name}.csv").write_text("id;v\n" + lines)
+    options: list[str] = []
+    for _ in range(3):
+        code, remedies = load(tmp_path, db, options)
+        if not code:
+            break
+        more = options_of(remedies)
+        assert more, "rejects without a remedy"
+        options += more
+    assert not code
+    for name, (_, _, expected) in SITUATIONS.items():
+        found = [row[0] for row in conn.execute(f"SELECT v::text FROM {name} ORDER BY id")]
+        assert [f.removesuffix("/32") if f else f for f in found] == expected, name
+
+
+def test_a_value_with_two_readings_has_two_remedies(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE t (v numeric); CREATE TABLE u (v int)")
+    (tmp_path / "t.csv").write_text('v\n"1,234"\n')
+    (tmp_path / "u.csv").write_text("v\n1.000\n")
+    _, remedies = load(tmp_path, db, [])
+    assert sorted(remedies) == [
+        "1 rejected value of t.v, such as '1,234'. If it is 1.234: --decimal t.v=,",
+        "1 rejected value of t.v, such as '1,234'. If it is 1234: --thousands t.v=,",
+        "1 rejected value of u.v, such as '1.000'. If it is 1.000: --integer-decimals",
+        "1 rejected value of u.v, such as '1.000'. If it is 1000: --decimal u.v=, --thousands u.v=.",
+    ]
+
+
+def test_digits_that_are_lost_have_no_option(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE t (v bigint)")
+    (tmp_path / "t.csv").write_text("v\n1.05076E+11\n")
+    _, remedies = load(tmp_path, db, [])
+    assert remedies == [
+        "1 rejected value of t.v, such as '1.05076E+11': the program that wrote the file has cut digits of the numbers;"
+        " write the file again with all digits"
+    ]
+
+
+def needs(**options: str) -> Needs:
+    return frozenset(options.items())
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("numeric", "abc", NOTHING),
+        ("numeric", "12a", NOTHING),
+        ("numeric", "1.234,5", needs(decimal=",", thousands=".")),
+        ("numeric", "1,234", COMMA),
+        ("integer", "1,234", needs(thousands=",")),
+        ("integer", "1.000", POINT),
+        ("integer", "1.5", NOTHING),
+        ("integer", "1.5E+10", DIGITS_LOST),
+        ("numeric", "(12.50)", NOTHING),
+        ("integer", " 12.0 ", needs(integer_decimals="")),
+        ("boolean", "Ja", needs(true="ja")),
+        ("boolean", "maybe", NOTHING),
+        ("", "31/12/2020", needs(date_format="DMY")),
+        ("", "12/31/2020", needs(date_format="MDY")),
+        ("", "13/13/2020", NOTHING),
+        ("uuid", " x", needs(trim="")),
+    ],
+)
+def test_what_a_value_needs(kind: str, value: str, expected: Needs) -> None:
+    assert needs_of(kind, value) == expected
