@@ -9,7 +9,26 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-FILE_ARGUMENTS = ("delimiter", "quote", "encoding", "nul", "header", "null", "null_only", "empty_as_null")
+FILE_ARGUMENTS = (
+    "delimiter",
+    "quote",
+    "escape",
+    "format",
+    "encoding",
+    "nul",
+    "header",
+    "header_line",
+    "skip_lines",
+    "skip_footer",
+    "comment",
+    "trailing_delimiter",
+    "skip_initial_blanks",
+    "line_ends",
+    "ragged",
+    "null",
+    "null_only",
+    "empty_as_null",
+)
 """The arguments that say how a file is read, and that can be said of single files."""
 
 
@@ -33,9 +52,31 @@ class PlanArguments(TypedDict, total=False):
     recursive: bool
     """A folder names the files in its subfolders as well."""
     delimiter: str | None
-    """The delimiter of all files; None detects the delimiter of each file."""
+    """The delimiter of all files: one or more characters, with ``\\t``, ``\\xHH`` and ``\\uHHHH`` as escapes, or
+    ``blanks`` for runs of blanks and tabs; None detects the delimiter of each file."""
     quote: str | None
-    """The quote character of all files; None detects the quote character."""
+    """The quote character of all files, ``none`` if they have none; None detects the quote character."""
+    escape: str | None
+    """The character that makes the next one data, ``none`` if there is none; None detects the escape."""
+    format: str | None
+    """``csv``, or ``text`` for the text format of PostgreSQL's COPY; None means ``csv``."""
+    skip_lines: int | None
+    """How many physical lines at the beginning of each file are passed over."""
+    header_line: int | None
+    """The physical line of the header, from 1; the lines before it are passed over."""
+    skip_footer: int | None
+    """How many lines at the end of each file are passed over; blank lines are not counted."""
+    comment: str | None
+    """Lines that begin with this text are passed over."""
+    trailing_delimiter: bool | None
+    """Whether a delimiter at the end of a record opens no field."""
+    skip_initial_blanks: bool | None
+    """Whether blanks behind a delimiter, at the beginning of a line and behind a closing quote are left out."""
+    line_ends: str | None
+    """``lf``: LF or CRLF ends a line; ``any``: a lone CR too."""
+    ragged: str | None
+    """What happens to records with fewer or more fields than the file has: ``reject``, ``drop`` (surplus empty fields
+    at the end are left out) or ``fill`` (the same, and missing fields at the end are empty)."""
     encoding: str | Sequence[str] | None
     """The encoding of all files; a list for single files, whose globs stand in front: ``["utf-8", "old*.csv=cp1252"]``.
     None detects the encoding of each file, or raises FileError if it is not certain."""

@@ -148,7 +148,7 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
         "data_dir": "dd",
         "into": "shop",
         "max_rejects": ["1%", "a=all"],
-        "delimiter": "\t",
+        "delimiter": "\\t",
         "quote": "'",
         "encoding": "latin-1",
         "null": ["NULL", ""],

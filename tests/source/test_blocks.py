@@ -20,11 +20,10 @@ from hypothesis import strategies as st
 
 from pgsluice.errors import FileError
 from pgsluice.model import Dialect, RejectKind, SourceFile, Verdict
-from pgsluice.source import blocks as blocks_module
-from pgsluice.source.blocks import Block, BlockReader, Extent, Fault, extent, recheck
+from pgsluice.source.blocks import Block, BlockReader, Extent, Fault, extent, parsing, recheck
 from pgsluice.source.locate import locate
 from pgsluice.source.records import rules
-from pgsluice.source.records.walker import scan
+from pgsluice.source.records.spans import scan
 
 SIZES = [1, 2, 3, 7, 16, 64, 8 << 20]
 
@@ -304,7 +303,7 @@ def test_duckdb_agrees_on_any_bytes(
 
 def test_clean_blocks_are_not_scanned(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = b"a,b\r\n" + b'"x\r\ny","z"\r\n1,2\n\xc3\xa9,"\n\n"\n' * 2000
-    monkeypatch.setattr(blocks_module, "Walker", None)
+    monkeypatch.setattr(parsing, "Spans", None)
     found = list(BlockReader(source(folder, text, Dialect()), names(2), 4096))
     assert len(found) > 5
     assert not any(b.exact for b in found)

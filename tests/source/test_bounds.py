@@ -22,7 +22,7 @@ from pgsluice.options import parse_size
 from pgsluice.source.blocks import BlockReader
 from pgsluice.source.discover import discover
 from pgsluice.source.records import field_walker, rules
-from pgsluice.source.records.walker import scan
+from pgsluice.source.records.spans import scan
 
 SCRIPT = str(Path(__file__).with_name("nasty_files.py"))
 MIB = 1 << 20

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from pgsluice.errors import CallError
 from pgsluice.model import DialectOptions
 from pgsluice.source.dialect import SAMPLE_BYTES, sniff
 
@@ -56,7 +55,7 @@ def test_quote(sample: bytes, quote: str) -> None:
 
 
 def test_the_user_decides() -> None:
-    options = DialectOptions(delimiter="\\t", quote="'", null=("NA",))
+    options = DialectOptions(delimiter="\t", quote="'", null=("NA",))
     dialect = sniff(b"a,b\n", "x.csv", options)
     assert (dialect.delimiter, dialect.quote, dialect.null) == (
         "\t",
@@ -67,19 +66,22 @@ def test_the_user_decides() -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("first", "delimiter"),
     [
-        DialectOptions(delimiter=",,"),
-        DialectOptions(delimiter=""),
-        DialectOptions(delimiter="é"),
-        DialectOptions(delimiter="\n"),
-        DialectOptions(quote="''"),
-        DialectOptions(quote=""),
-        DialectOptions(delimiter='"'),
-        DialectOptions(delimiter="'", quote="'"),
+        (b"sep=;\r\n", ";"),
+        (b"SEP=|\n", "|"),
+        (b'"sep=,"\n', ","),
+        ("sep=§\n".encode(), "§"),
+        (b"sep=\t\n", "\t"),
     ],
 )
-def test_what_cannot_be_meant(options: DialectOptions) -> None:
-    with pytest.raises(CallError) as caught:
-        sniff(b"a,b\n", "x.csv", options)
-    assert caught.value.remedy
+def test_the_line_that_excel_reads(first: bytes, delimiter: str) -> None:
+    dialect = sniff(first + b"a,b;c\n1,2;3\n", "x.csv", NONE)
+    assert (dialect.delimiter, dialect.skip_lines) == (delimiter, 1)
+    assert sniff(first + b"a,b;c\n", "x.csv", DialectOptions(delimiter="+", skip_lines=0)).skip_lines == 1
+    assert sniff(first + b"\na,b;c\n", "x.csv", DialectOptions(skip_lines=2)).skip_lines == 2
+
+
+def test_no_such_line() -> None:
+    for sample in (b"sep=;;\n1;2\n", b"sep=a;b\n1;2\n", b"a;b\nsep=;\n"):
+        assert sniff(sample, "x.csv", NONE).skip_lines == 0

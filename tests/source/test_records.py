@@ -9,7 +9,8 @@ import pytest
 from pgsluice.model import Dialect
 from pgsluice.source.records import rules
 from pgsluice.source.records.rules import CleanSpan, Record
-from pgsluice.source.records.walker import Walker, scan
+from pgsluice.source.records.spans import scan
+from pgsluice.source.records.walker import Walker
 
 COMMA = Dialect()
 

@@ -11,8 +11,12 @@ from pgsluice.model.catalog import Obstacle as Obstacle
 from pgsluice.model.catalog import ObstacleKind as ObstacleKind
 from pgsluice.model.catalog import Table as Table
 from pgsluice.model.catalog import TableName as TableName
-from pgsluice.model.files import Dialect as Dialect
-from pgsluice.model.files import DialectOptions as DialectOptions
+from pgsluice.model.dialect import BLANKS as BLANKS
+from pgsluice.model.dialect import Dialect as Dialect
+from pgsluice.model.dialect import DialectOptions as DialectOptions
+from pgsluice.model.dialect import Format as Format
+from pgsluice.model.dialect import LineEnds as LineEnds
+from pgsluice.model.dialect import Ragged as Ragged
 from pgsluice.model.files import FileIdentity as FileIdentity
 from pgsluice.model.files import IgnoredFile as IgnoredFile
 from pgsluice.model.files import SourceFile as SourceFile

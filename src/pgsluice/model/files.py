@@ -5,57 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pgsluice.model.formats import ColumnFormat
+from pgsluice.model.dialect import Dialect
 
 if TYPE_CHECKING:
     from pgsluice.model.catalog import TableName
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How a file separates, quotes and encodes its records.
-
-    ``null`` holds the texts that mean NULL when they are not quoted. An empty tuple stands for COPY's CSV rule: an
-    empty field without quotes is NULL, an empty field in quotes is the empty string.
-
-    ``empty_as_null`` is COPY's FORCE_NULL for the columns that are not text: there a quoted empty field is NULL.
-
-    ``formats`` says how the texts of single columns are rewritten before PostgreSQL reads them.
-    """
-
-    delimiter: str = ","
-    quote: str = '"'
-    encoding: str = "utf-8"
-    header: bool = True
-    null: tuple[str, ...] = ()
-    empty_as_null: bool = False
-    formats: tuple[ColumnFormat, ...] = ()
-    strip_nul: bool = False
-    """NUL bytes are removed before the records are parsed."""
-
-    @property
-    def null_texts(self) -> tuple[str, ...]:
-        """The texts that mean NULL when they are not quoted, the empty text first."""
-        return tuple(sorted(self.null or ("",), key=bool))
-
-    def format_of(self, column: str) -> ColumnFormat:
-        """The format of a column."""
-        return next((f for f in self.formats if f.column == column), ColumnFormat(column))
-
-
-@dataclass(frozen=True, slots=True)
-class DialectOptions:
-    """The parts of the dialect that the user fixed; None stands for a part to detect."""
-
-    delimiter: str | None = None
-    quote: str | None = None
-    encoding: str | None = None
-    header: bool | None = None
-    null: tuple[str, ...] = ()
-    empty_as_null: bool = False
-    encodings: tuple[tuple[str, str], ...] = ()
-    """(glob, encoding) pairs for single files; the first glob that matches the path or the name decides."""
-    strip_nul: bool = False
 
 
 @dataclass(frozen=True, slots=True)

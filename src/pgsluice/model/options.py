@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pgsluice.model.catalog import TableName
-from pgsluice.model.files import DialectOptions
+from pgsluice.model.dialect import DialectOptions
 from pgsluice.model.formats import FormatRule
 from pgsluice.model.plan import Modes
 from pgsluice.model.settings import ColumnRule

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Unpack
 
 from pgsluice.arguments import LoadArguments
 from pgsluice.errors import CallError
-from pgsluice.model import (
-    DATE_ORDERS,
-    EXCEL,
-    ColumnFormat,
-    Dialect,
-    DialectOptions,
-    FormatRule,
-    Limit,
-    Limits,
-    LoadOptions,
-    Mode,
-    Modes,
-)
+from pgsluice.model import FormatRule, Limit, Limits, LoadOptions, Mode, Modes
 from pgsluice.names import Names
+from pgsluice.options.dialect import parse_dialect, restore_dialect_options
+from pgsluice.options.dialect import restore_dialect as restore_dialect
+from pgsluice.options.formats import parse_formats
 from pgsluice.options.rules import file_arguments, parse_rules, restore_rules
 
 
@@ -39,28 +28,18 @@ def build_options(data_dir: str | None = None, **given: Unpack[LoadArguments]) -
         near = Names(known).nearest(unknown)
         raise CallError(f"there is no argument {unknown!r}", f"Did you mean {near}?" if near else "Check it")
     schema = given.get("schema")
-    header = given.get("header")
-    encodings = parse_encodings(given.get("encoding"))
+    dialect = parse_dialect(given)
     file_dialects = tuple((glob, build_options(**own).dialect) for glob, own in file_arguments(given))
     return LoadOptions(
         schema_file=None if schema is None else os.fspath(schema),
         tables=parse_pairs("tables", given.get("tables", ()), ("orders", "orders_*.csv")),
         columns=parse_pairs("columns", given.get("columns", ()), ("cust_no", "customer_id")),
-        names=parse_names(given.get("names", ()), [header, *(dialect.header for _, dialect in file_dialects)]),
+        names=parse_names(given.get("names", ()), [dialect.header, *(own.header for _, own in file_dialects)]),
         skip=tuple(given.get("skip", ())),
         recursive=given.get("recursive", False),
         into=given.get("into"),
         limits=parse_limits(given.get("max_rejects", 0)),
-        dialect=DialectOptions(
-            delimiter=given.get("delimiter"),
-            quote=given.get("quote"),
-            encoding=next((name for glob, name in encodings if not glob), None),
-            encodings=tuple((glob, name) for glob, name in encodings if glob),
-            strip_nul=parse_nul(given.get("nul", "reject")),
-            header=header,
-            null=parse_null(given.get("null", ()), given.get("null_only", ())),
-            empty_as_null=given.get("empty_as_null", False),
-        ),
+        dialect=dialect,
         formats=parse_formats(given),
         file_dialects=file_dialects,
         rules=parse_rules(given.get("column_rules", ())),
@@ -90,103 +69,6 @@ def parse_names(
             "Add --no-header (header = false) if it is data, or --header (header = true) if the names take its place",
         )
     return tuple((table, tuple(names)) for table, names in given)
-
-
-def parse_null(null: Sequence[str], null_only: Sequence[str]) -> tuple[str, ...]:
-    """Returns the texts that mean NULL: ``--null`` adds texts to the empty field, ``--null-only`` takes its place.
-
-    :raises CallError: both are given.
-    """
-    if null and null_only:
-        raise CallError("--null and --null-only exclude each other", "Give all texts with one of them")
-    return tuple(null_only) or (("", *(text for text in null if text)) if null else ())
-
-
-def parse_formats(given: LoadArguments) -> tuple[FormatRule, ...]:
-    """Returns the options that say how texts are rewritten before PostgreSQL reads them.
-
-    :raises CallError: a value is not what its option takes.
-    """
-    texts: list[tuple[str, Sequence[str]]] = [
-        ("date_format", given.get("date_format", ())),
-        ("decimal", given.get("decimal", ())),
-        ("thousands", given.get("thousands", ())),
-        ("strip", given.get("strip", ())),
-        ("true", given.get("true", ())),
-        ("false", given.get("false", ())),
-    ]
-    rules = []
-    for kind, listed in texts:
-        for text in listed:
-            scope, _, value = text.rpartition("=")
-            rules.append(FormatRule(kind, scope.strip(), _format_value(kind, text, value)))
-    rules += [FormatRule(kind, "", "") for kind in ("integer_decimals", "trim") if given.get(kind)]
-    return tuple(rules)
-
-
-_PATTERN = re.compile(r"(?:[^%]|%%|%-?[dmyYHIMSfpbBaAj])+")
-"""Patterns of dates without a time zone, in the directives that Python and DuckDB share."""
-
-
-def _format_value(kind: str, text: str, value: str) -> str:
-    """Returns the value of one of the options of :func:`parse_formats`.
-
-    :raises CallError: the option does not take the value.
-    """
-    option = f"--{kind.replace('_', '-')}"
-    if kind == "date_format":
-        if value.upper() in DATE_ORDERS:
-            return value.upper()
-        if value.lower() == EXCEL:
-            return EXCEL
-        if "%" in value and _PATTERN.fullmatch(value):
-            return value
-        raise CallError(
-            f"{option} {text!r}: {value!r} is not a format of dates",
-            f"Say {', '.join(DATE_ORDERS)}, {EXCEL}, or a pattern of %d %m %Y %y %H %I %M %S %f %p %b %B %j",
-        )
-    if kind in ("decimal", "thousands") and (len(value) != 1 or value.isalnum() or value in "+-\r\n"):
-        raise CallError(f"{option} {text!r}: {value!r} is not a sign", "Give one character, such as , or .")
-    if not value.strip() and kind not in ("decimal", "thousands"):
-        raise CallError(f"{option} {text!r} names no text", f"Write it as {option} COLUMN=TEXT or {option} TEXT")
-    return value
-
-
-def parse_encodings(given: str | Sequence[str] | None) -> tuple[tuple[str, str], ...]:
-    """Returns ``--encoding`` as (glob, encoding) pairs; the glob is '' for the encoding of all files.
-
-    :raises CallError: Python has no text codec of a name.
-    """
-    texts = [given] if isinstance(given, str) else given or ()
-    pairs = [text.rpartition("=") for text in texts]
-    return tuple((glob, codec_name(name.strip())) for glob, _, name in pairs)
-
-
-def codec_name(encoding: str) -> str:
-    """Returns Python's name of an encoding.
-
-    :raises CallError: Python has no text codec of this name.
-    """
-    try:
-        # Decoding also refuses codecs that do not decode text, such as base64.
-        with suppress(UnicodeError):
-            b"a".decode(encoding)
-        name = codecs.lookup(encoding).name
-    except LookupError as error:
-        raise CallError(
-            f"encoding {encoding!r} is unknown", "Use a name such as utf-8, latin-1, cp1252, utf-16"
-        ) from error
-    return "utf-8" if name == "utf-8-sig" else name
-
-
-def parse_nul(given: str) -> bool:
-    """Returns ``--nul``: whether NUL bytes are removed.
-
-    :raises CallError: the value is neither ``reject`` nor ``strip``.
-    """
-    if given not in ("reject", "strip"):
-        raise CallError(f"--nul {given!r} is neither reject nor strip", "Say --nul reject or --nul strip")
-    return given == "strip"
 
 
 def parse_seconds(seconds: float) -> float:
@@ -337,24 +219,6 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
         max_bytes=stored.get("max_bytes"),
         reports=stored["reports"],
     )
-
-
-def restore_dialect(stored: Mapping[str, Any]) -> Dialect:
-    """Returns the dialect with which a run has read a file.
-
-    :param stored: ``pgsluice.file.dialect``. Ledgers of older versions lack the newer parts.
-    """
-    formats = []
-    for given in stored.get("formats", ()):
-        lists: dict[str, Any] = {name: tuple(given[name]) for name in ("strip", "true", "false")}
-        formats.append(ColumnFormat(**{**given, **lists}))
-    return Dialect(**{**stored, "null": tuple(stored["null"]), "formats": tuple(formats)})
-
-
-def restore_dialect_options(stored: Mapping[str, Any]) -> DialectOptions:
-    """Returns the parts of a dialect that the user fixed."""
-    encodings = tuple((glob, name) for glob, name in stored.get("encodings", ()))
-    return DialectOptions(**{**stored, "null": tuple(stored["null"]), "encodings": encodings})
 
 
 def restore_modes(stored: Mapping[str, Any], *, replay: bool = False) -> Modes:

@@ -291,10 +291,11 @@ class CorrectionReader:
 
     def _together(self, raws: Sequence[bytes], first: int, position: int) -> Block | None:
         """The block of these records; None unless all together parse as exactly the same records."""
-        if bisect_left(self._special, first) < bisect_left(self._special, first + len(raws)):
+        dialect = self._corrections.dialect
+        if not dialect.plain or bisect_left(self._special, first) < bisect_left(self._special, first + len(raws)):
             return None
         data = b"\n".join(raws) + b"\n"
-        prefix = None if BOM in data else clean_prefix(data, self._corrections.dialect, len(self._columns))
+        prefix = None if BOM in data else clean_prefix(data, dialect, len(self._columns))
         if prefix is None or prefix.ends.tolist() != [end - 1 for end in accumulate(len(raw) + 1 for raw in raws)]:
             return None
         return self._block(prefix.data, [(first, len(raws))], (), raws, first, position, exact=False)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from itertools import islice
 
 from pgsluice.errors import CallError
-from pgsluice.model import Dialect, DialectOptions
+from pgsluice.model import Dialect, DialectOptions, Format, LineEnds
+from pgsluice.source.records.lines import behind_lines
 from pgsluice.source.records.rules import Record
-from pgsluice.source.records.walker import scan
+from pgsluice.source.records.spans import scan
 
 SAMPLE_BYTES = 1 << 18
 """How many bytes of the decoded stream :func:`sniff` needs; a shorter sample is a whole file."""
@@ -15,8 +18,7 @@ SAMPLE_BYTES = 1 << 18
 _RECORDS = 200
 """How many records a delimiter or a quote is tried on."""
 
-_SPELLED = {"\\t": "\t", "tab": "\t"}
-"""How the command line may spell a delimiter that a shell passes badly."""
+_SEPARATOR_LINE = re.compile(rb'("?)sep=([^\r\n"]{1,4})\1\r?(?:\n|\r|\Z)', re.IGNORECASE)
 
 
 def sniff(sample: bytes, path: str, options: DialectOptions) -> Dialect:
@@ -25,84 +27,90 @@ def sniff(sample: bytes, path: str, options: DialectOptions) -> Dialect:
     :param sample: the first SAMPLE_BYTES of the file's decoded stream.
     :param path: a name that ends in ``.tsv`` prefers the tab as delimiter.
     :returns: the dialect; its encoding is UTF-8, which the decoded stream has.
-    :raises CallError: the delimiter or the quote that the user fixed is not allowed.
+    :raises CallError: a text for NULL contains the delimiter or the quote.
     """
-    _check_null_texts(options)
-    delimiter = _single("delimiter", _SPELLED.get(options.delimiter or "", options.delimiter))
-    quote = _single("quote", options.quote)
-    if delimiter is not None and delimiter == (quote or '"'):
-        raise CallError(f"delimiter and quote are both {delimiter!r}", "Use different characters")
-    tsv = path.lower().removesuffix(".gz").endswith(".tsv")
-    quotes = [quote or '"']
-    if quote is None and b'"' not in sample and b"'" in sample:
+    hint = None if options.format is Format.TEXT else separator_hint(sample)
+    delimiter = hint if options.delimiter is None else options.delimiter
+    dialect = _fixed(options, delimiter, 0 if hint is None else 1)
+    quotes = [dialect.quote]
+    if options.quote is None and dialect.quote and b'"' not in sample and b"'" in sample and delimiter != "'":
         quotes.insert(0, "'")
-    for candidate in quotes:
-        found = delimiter or _delimiter(sample, candidate, tsv)
-        if candidate == quotes[-1] or _wrapped(_first_records(sample, Dialect(found, candidate))):
+    fixed = delimiter is not None or options.format is Format.TEXT
+    tsv = path.lower().removesuffix(".gz").endswith(".tsv")
+    whole = len(sample) < SAMPLE_BYTES
+    rest = sample[behind_lines(sample, dialect, dialect.skip_lines, at_end=whole)[0] :]
+    for quote in quotes:
+        dialect = replace(dialect, quote=quote)
+        if not fixed:
+            dialect = replace(dialect, delimiter=_delimiter(rest, dialect, tsv, whole))
+        if quote == quotes[-1] or _wrapped(_first_records(rest, dialect, whole)):
             break
     for text in options.null:
-        if mark := next((mark for mark in (found, candidate) if mark in text), None):
+        if mark := next((mark for mark in (dialect.delimiter, dialect.quote) if mark and mark in text), None):
             raise CallError(
                 f"{path}: the text {text!r} for NULL contains {mark!r}, the delimiter or the quote of the file",
                 "Give the text of the field as it is without quotes",
             )
+    return dialect
+
+
+def separator_hint(sample: bytes) -> str | None:
+    """The delimiter that a first line ``sep=;`` names, which Excel reads and writes; None if there is no such line."""
+    found = _SEPARATOR_LINE.match(sample)
+    text = "" if found is None else found[2].decode("utf-8", "replace")
+    return text if len(text) == 1 and text != "\ufffd" else None
+
+
+def _fixed(options: DialectOptions, delimiter: str | None, hint_lines: int) -> Dialect:
+    """The dialect, with defaults for the parts to detect.
+
+    :param delimiter: the delimiter, if it is known.
+    :param hint_lines: how many lines at the beginning tell the delimiter.
+    """
+    text = options.format is Format.TEXT
     return Dialect(
-        delimiter=found,
-        quote=candidate,
+        delimiter=delimiter or ("\t" if text else ","),
+        quote="" if text else '"' if options.quote is None else options.quote,
         header=options.header is not False,
         null=options.null,
         empty_as_null=options.empty_as_null,
+        escape=options.escape or "",
+        format=options.format or Format.CSV,
+        skip_lines=hint_lines if options.skip_lines is None else max(hint_lines, options.skip_lines),
+        skip_footer=options.skip_footer or 0,
+        comment=options.comment or "",
+        trailing_delimiter=options.trailing_delimiter or False,
+        skip_initial_blanks=options.skip_initial_blanks or False,
+        line_ends=options.line_ends or LineEnds.LF,
+        ragged=options.ragged,
         strip_nul=options.strip_nul,
     )
 
 
-def _check_null_texts(options: DialectOptions) -> None:
-    """Checks that a field can contain the texts for NULL without quotes.
+def _first_records(sample: bytes, dialect: Dialect, whole: bool, count: int = _RECORDS) -> list[Record]:
+    """The first complete records of a sample.
 
-    :raises CallError: a text contains a quote or the end of a line.
+    :param whole: the sample ends where the file ends.
     """
-    for text in options.null:
-        if text == '""':
-            raise CallError(
-                "--null '\"\"': a field in quotes is never NULL",
-                "For empty fields in quotes, use --empty-as-null: they are NULL in all columns that are not text",
-            )
-        if any(mark in text for mark in '"\r\n\0'):
-            raise CallError(
-                f"--null {text!r} contains a quote or the end of a line",
-                "A text for NULL is a field without quotes",
-            )
-
-
-def _single(what: str, value: str | None) -> str | None:
-    """Checks that a delimiter or a quote is one ASCII character.
-
-    :param what: the name of the option, for the message.
-    """
-    if value is not None and (len(value) != 1 or not value.isascii() or value in "\r\n\0"):
-        raise CallError(f"{what} {value!r} is not a single ASCII character", "Use one such as , ; | or \\t")
-    return value
-
-
-def _first_records(sample: bytes, dialect: Dialect, count: int = _RECORDS) -> list[Record]:
-    """The first complete records of a sample."""
-    whole = len(sample) < SAMPLE_BYTES
     return list(islice(scan(sample, dialect, fields=None, at_end=whole), count))
 
 
-def _delimiter(sample: bytes, quote: str, tsv: bool) -> str:
+def _delimiter(sample: bytes, dialect: Dialect, tsv: bool, whole: bool) -> str:
     """Detects the delimiter: it divides the first record, and gives most records as many fields as the first.
 
+    :param dialect: the other parts of the dialect.
     :param tsv: the file's name ends in ``.tsv``.
+    :param whole: the sample ends where the file ends.
     """
-    order = "\t,;|" if tsv else ",;\t|"
+    order = [c for c in ("\t,;|" if tsv else ",;\t|") if c not in (dialect.quote, dialect.escape)]
+    tried = {c: replace(dialect, delimiter=c) for c in order}
     # One record mostly leaves one candidate, and the rest of the sample need not be parsed.
-    able = [c for c in order if any(len(r.fields) > 1 for r in _first_records(sample, Dialect(c, quote), 1))]
+    able = [c for c in order if any(len(r.fields) > 1 for r in _first_records(sample, tried[c], whole, 1))]
     if len(able) < 2:
         return (able or order)[0]
     best, best_score = order[0], (0.0, 0)
     for candidate in able:
-        counts = [len(r.fields) for r in _first_records(sample, Dialect(candidate, quote))]
+        counts = [len(r.fields) for r in _first_records(sample, tried[candidate], whole)]
         score = (sum(n == counts[0] for n in counts) / len(counts), counts[0])
         if tsv and candidate == "\t":
             return candidate

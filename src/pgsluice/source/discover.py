@@ -20,8 +20,9 @@ from pgsluice.source.blocks import header_fault
 from pgsluice.source.dialect import SAMPLE_BYTES, sniff
 from pgsluice.source.encodings.detect import FoundEncoding, check_named, find_encoding
 from pgsluice.source.identity import READ, await_tick, changed, check_age
+from pgsluice.source.records.lines import behind_lines, count_lines
 from pgsluice.source.records.rules import MAX_RECORD_BYTES, LineTooLong
-from pgsluice.source.records.walker import behind_blank_lines, scan
+from pgsluice.source.records.spans import first_record
 from pgsluice.source.streams import DecodedStream, is_remote, open_decoded, translated
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -302,17 +303,24 @@ def _describe(
     """
     dialect = replace(sniff(sample, path, options), encoding=found.encoding)
     header: tuple[str, ...] = ()
-    whole, line = False, 1
+    whole, line, missing = False, dialect.skip_lines + 1, dialect.skip_lines
     try:
-        while (first := next(scan(sample, dialect, fields=None, first_line=line, at_end=whole), None)) is None:
-            if whole:
+        while True:
+            behind, missing = behind_lines(sample, dialect, missing, at_end=whole)
+            sample = sample[behind:]
+            first = None
+            if not missing:
+                # A file may begin with any number of blank lines.
+                first, behind = first_record(sample, dialect, line, at_end=whole)
+                line += count_lines(sample, dialect, 0, behind)
+                sample = sample[behind:]
+            if first is not None or whole:
                 break
-            # A file may begin with any number of blank lines.
-            behind = behind_blank_lines(sample)
-            line += sample.count(b"\n", 0, behind)
-            more = stream.read(max(SAMPLE_BYTES, len(sample) - behind))
+            if missing and len(sample) > MAX_RECORD_BYTES:
+                raise LineTooLong(dialect.skip_lines - missing + 1)
+            more = stream.read(max(SAMPLE_BYTES, len(sample)))
             whole = not more
-            sample = sample[behind:] + more
+            sample += more
     except LineTooLong as error:
         raise FileError(
             f"{path}: line {error.line} is longer than {MAX_RECORD_BYTES >> 20} MiB",

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pgsluice.errors import FileError
-from pgsluice.model import Dialect, SourceFile
+from pgsluice.model import Dialect, LineEnds, SourceFile
 from pgsluice.source.blocks import Extent
 from pgsluice.source.identity import READ, changed
 from pgsluice.source.records.fast_scan import clean_prefix
 from pgsluice.source.records.rules import CR, LF, Record
-from pgsluice.source.records.walker import Walker
+from pgsluice.source.records.spans import Spans
 from pgsluice.source.streams import DecodedStream, open_planned
 
 if TYPE_CHECKING:
@@ -109,10 +109,16 @@ class _Index:
         self._data = data if data.endswith((b"\n", b"\r")) else data + b"\n"
         self._octets = np.frombuffer(self._data, np.uint8)
         self._newlines = np.flatnonzero(self._octets == LF)
+        if dialect.line_ends is LineEnds.ANY and b"\r" in self._data:
+            cr = np.flatnonzero(self._octets == CR)
+            alone = cr[np.append(self._octets, LF)[cr + 1] != LF]
+            self._newlines = np.sort(np.concatenate((self._newlines, alone)))
         self._starts, self._stops = self._bounds(data, dialect, columns)
 
     def _bounds(self, data: bytes, dialect: Dialect, columns: Sequence[str]) -> tuple[Numbers, Numbers]:
         """Where each record begins, and where it ends, its line end excluded."""
+        if not dialect.plain:
+            return self._walk(data, dialect, columns)
         if dialect.quote.encode() not in data and data.endswith(b"\n"):
             # Without quotes each line is a record, faults included.
             starts, stops = self._lines(0, self._newlines)
@@ -130,9 +136,9 @@ class _Index:
 
         firsts: list[int] = []
         lasts: list[int] = []
-        # The bytes behind the extent had no influence on where its records end, so the walker may take its end as
-        # the end of the file.
-        for span in Walker(data, dialect, len(columns), columns, at_end=True).spans(self._extent.first_line):
+        # The bytes behind the extent had no influence on where its records end, so its end may stand for the end of
+        # the file.
+        for span in Spans(data, dialect, columns, at_end=True).of(self._extent.first_line):
             if isinstance(span, Record):
                 firsts.append(span.start)
                 lasts.append(span.end)

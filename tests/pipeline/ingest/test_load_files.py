@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import shlex
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,7 +18,7 @@ import pytest
 from command import Ended, call
 from pgsluice import api
 from pgsluice.errors import FileError
-from pgsluice.model import Progress
+from pgsluice.model import Dialect, Progress
 
 Connection = psycopg.Connection[tuple[object, ...]]
 Load = Callable[..., Ended]
@@ -452,14 +454,8 @@ def test_plan_says_how_a_file_is_read(db: str, conn: Connection, tmp_path: Path)
     ended = call("plan", "items.csv", "--json", cwd=tmp_path, url=db)
     assert ended.code == 0, ended
     file: dict[str, Any] = ended.json["tables"][0]["files"][0]
-    assert file["file"]["dialect"] == {
-        "delimiter": ";",
-        "quote": '"',
-        "encoding": "utf-8",
-        "header": True,
-        "null": [],
-        "empty_as_null": False,
-    }
+    # Every part but the delimiter has its default.
+    assert file["file"]["dialect"] == json.loads(json.dumps(asdict(Dialect(delimiter=";"))))
     assert file["columns"] == ["id", "name", "price"]
 
 

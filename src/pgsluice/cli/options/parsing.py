@@ -38,8 +38,3 @@ def fields(options: list[str] | None) -> list[tuple[str, str]]:
                 f"--column {field}{sign}{column} is not FIELD=COLUMN", "Write it as --column 'cust_no=customer_id'"
             )
     return [(field, column) for field, _, column in pairs]
-
-
-def character(option: str | None) -> str | None:
-    """A character as an option names it. The two characters ``\\t`` mean a tab, which is hard to type in a shell."""
-    return "\t" if option == "\\t" else option

@@ -6,11 +6,11 @@ from functools import partial
 
 import typer
 
+from pgsluice.cli.options.dialect import DIALECT_OPTIONS
 from pgsluice.cli.options.load_option import FLAG, LIST, TEXT, LoadOption, option
-from pgsluice.cli.options.parsing import character, field_names, fields, pairs
+from pgsluice.cli.options.parsing import field_names, fields, pairs
 
 FILES = "Files and columns"
-DIALECT = "How files are read"
 VALUES = "Values"
 
 FIRST_OPTIONS = (
@@ -99,58 +99,6 @@ FILE_OPTIONS = (
         FLAG,
         option("--delete-missing", None, "With upsert: delete rows whose keys the files do not contain.", panel=FILES),
         False,
-    ),
-)
-
-DIALECT_OPTIONS = (
-    LoadOption(
-        "delimiter",
-        TEXT,
-        option(
-            "--delimiter",
-            "CHAR",
-            "Character between fields; \\t is a tab.  [default: detected in each file]",
-            panel=DIALECT,
-        ),
-        convert=character,
-    ),
-    LoadOption(
-        "quote",
-        TEXT,
-        option("--quote", "CHAR", "Character around fields.  [default: detected in each file]", panel=DIALECT),
-        convert=character,
-    ),
-    LoadOption(
-        "encoding",
-        LIST,
-        option(
-            "--encoding",
-            "[GLOB=]NAME",
-            "Encoding of the files, or of those that match GLOB: cp1252 or latin-1 for example. Repeatable."
-            "  [default: found out, or refused where that is not certain]",
-            panel=DIALECT,
-        ),
-    ),
-    LoadOption(
-        "nul",
-        TEXT,
-        option(
-            "--nul",
-            "reject|strip",
-            "NUL bytes, which no text of PostgreSQL can hold: reject their records, or strip the bytes."
-            "  [default: reject]",
-            panel=DIALECT,
-        ),
-    ),
-    LoadOption(
-        "header",
-        bool | None,
-        option(
-            "--header/--no-header",
-            None,
-            "Whether the first line names the fields.  [default: found out, or refused where that is not certain]",
-            panel=DIALECT,
-        ),
     ),
 )
 

@@ -55,7 +55,9 @@ def _reads_as_is(file: FileRun) -> bool:
     on whether a blank line is a record.
     """
     columns = file.plan.columns
-    return file.corrections is None and len(columns) > 1 and all(columns) and reads_as_is(file.plan.file.dialect)
+    return (
+        file.corrections is None and len(columns) > 1 and all(columns) and reads_as_is(file.plan.file.dialect.in_blocks)
+    )
 
 
 def _batches_of(
@@ -72,7 +74,7 @@ def _batches_of(
         for block in blocks:
             must_parse = route.must_parse(file.number, block.first_ordinal)
             as_is = route.as_is
-            must_parse = must_parse or (as_is and not block_reads_as_is(dialect, block.data))
+            must_parse = must_parse or (as_is and not block_reads_as_is(dialect.in_blocks, block.data))
             rows = None
             if as_is and arrow.possible and (must_parse or route.prefers_binary(len(block.data))) and backoff.now():
                 rows = arrow.read(block)

@@ -101,7 +101,7 @@ class CopySender:
             table_run.scratch.ensure_stage(conn)
             table_run.scratch.number_from(conn, batch.file.base + block.ordinals[0][0])
         names = [c.name for c in batch.parser.columns]
-        dialect = batch.file.plan.file.dialect
+        dialect = batch.file.plan.file.dialect.in_blocks
         forced = [c.name for c in batch.parser.columns if dialect.empty_as_null and not c.is_text]
         statement = copy_as_is(
             _destination(batch), names, dialect, block.data, force_null=forced, freeze=_freezes(batch)

@@ -167,7 +167,7 @@ class RecordParser:
         :param count: how many fields the record has.
         :param lone_cr: an unquoted field holds a CR.
         """
-        if (invalid := _invalid_utf8(raw)) is not None:
+        if (invalid := invalid_sequence(raw)) is not None:
             return FaultReason(BAD_ENCODING, f'invalid byte sequence for encoding "UTF8": {invalid}')
         if lone_cr:
             return FaultReason(BAD_FORMAT, UNQUOTED_CR)
@@ -175,21 +175,29 @@ class RecordParser:
 
     def count_fault(self, count: int) -> FaultReason | None:
         """The fault of a record with ``count`` fields; None if the number of fields is right."""
-        if count == self._fields or (self._fields is None and count <= MAX_FIELDS):
-            return None
-        if self._fields is None:
-            return FaultReason(BAD_FORMAT, TOO_MANY)
-        if count > self._fields:
-            return FaultReason(BAD_FORMAT, "extra data after last expected column")
-        name = self._column_names[count] if count < len(self._column_names) else str(count + 1)
-        return FaultReason(BAD_FORMAT, f'missing data for column "{name}"')
+        return count_fault(count, self._fields, self._column_names)
+
+
+def count_fault(count: int, fields: int | None, column_names: Sequence[str]) -> FaultReason | None:
+    """The fault of a record with ``count`` fields; None if the number of fields is right.
+
+    :param fields: how many fields the record must have; None allows any number up to MAX_FIELDS.
+    """
+    if count == fields or (fields is None and count <= MAX_FIELDS):
+        return None
+    if fields is None:
+        return FaultReason(BAD_FORMAT, TOO_MANY)
+    if count > fields:
+        return FaultReason(BAD_FORMAT, "extra data after last expected column")
+    name = column_names[count] if count < len(column_names) else str(count + 1)
+    return FaultReason(BAD_FORMAT, f'missing data for column "{name}"')
 
 
 _LEAD_BYTES = ((2, 0xC0, 0xDF), (3, 0xE0, 0xEF), (4, 0xF0, 0xF7))
 """Length of a UTF-8 sequence, and the first and last byte with which a sequence of this length begins."""
 
 
-def _invalid_utf8(raw: bytes) -> str | None:
+def invalid_sequence(raw: bytes) -> str | None:
     """The first byte sequence that is not UTF-8 (or is NUL), in the format of PostgreSQL's messages: ``0xc3 0x28``."""
     nul = raw.find(b"\0")
     at = invalid_utf8_at(raw)

@@ -50,6 +50,8 @@ TEXT_BEHIND_QUOTE = "text after a closing quote"
 TOO_LONG = "record is longer than 32 MiB"
 TOO_MANY = f"more than {MAX_FIELDS:,} fields"
 UNQUOTED_CR = "unquoted carriage return found in data"
+TEXT_CR = "literal carriage return found in data"
+TEXT_END_MARKER = "end-of-copy marker is not alone on its line, or not at the end of the file"
 
 QUOTE_FAULTS = frozenset({UNTERMINATED, TEXT_BEHIND_QUOTE, TOO_LONG})
 """The messages of records whose quotes do not pair."""

@@ -1,7 +1,7 @@
 """All records of a buffer, faults included: neighbouring faultless records as one span, other records one by one.
 
 :meth:`Walker.spans` classifies the lines of a window with numpy and calls :class:`RecordParser` only where a line is
-peculiar: where a record is a fault, is blank or spans lines. :func:`scan` yields every record as an object.
+peculiar: where a record is a fault, is blank or spans lines.
 """
 
 from __future__ import annotations
@@ -27,35 +27,6 @@ def behind_blank_lines(data: bytes, start: int = 0, stop: int | None = None) -> 
     """The position behind the blank lines that begin at ``start`` and end before ``stop``."""
     blanks = _BLANK_LINES.match(data, start, len(data) if stop is None else stop)
     return blanks.end() if blanks else start
-
-
-def scan(
-    data: bytes,
-    dialect: Dialect,
-    *,
-    fields: int | None,
-    column_names: Sequence[str] = (),
-    first_line: int = 1,
-    at_end: bool = True,
-) -> Iterator[Record]:
-    """Yields every record of ``data``, faults included.
-
-    :param data: begins where a record begins.
-    :param fields: how many fields a record must have; None allows any number.
-    :param column_names: for messages about missing fields.
-    :param first_line: the physical line on which ``data`` begins.
-    :param at_end: the file ends with ``data``. Otherwise a last record that may continue is not yielded.
-    :raises LineTooLong: a line is longer than rules.MAX_RECORD_BYTES.
-    """
-    walker = Walker(data, dialect, fields, column_names, at_end)
-    if fields is None:
-        yield from walker.walk(0, first_line)
-        return
-    for span in walker.spans(first_line):
-        if isinstance(span, Record):
-            yield span
-        else:
-            yield from walker.walk(span.start, span.line, span.next)
 
 
 class Walker:

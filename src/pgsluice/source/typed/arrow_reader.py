@@ -51,7 +51,7 @@ class ArrowReader:
 
     def __init__(self, columns: Sequence[Column], dialect: Dialect, *, utc: bool) -> None:
         self._columns = tuple(columns)
-        self._dialect = dialect
+        self._dialect = dialect.in_blocks
         self._utc = utc
         self.possible = all(map(_possible, columns))
         """Whether the reader knows the types of all columns; otherwise :meth:`read` must not be called."""

@@ -122,7 +122,7 @@ class DuckDBReader:
 
     def _scan_sql(self) -> str:
         """SQL that reads the block at hand as columns ``c0``, ``c1`` and so on, all of them text."""
-        d = self.dialect
+        d = self.dialect.in_blocks
         names = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(self._names)))
         nulls = ", ".join(sql_quote(text) for text in d.null_texts)
         scan = (
