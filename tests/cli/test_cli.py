@@ -150,7 +150,7 @@ def test_load_hands_its_options_on(api: Any, call: Call) -> None:
         "max_rejects": ["1%", "a=all"],
         "delimiter": "\\t",
         "quote": "'",
-        "encoding": "latin-1",
+        "encoding": ["latin-1"],
         "null": ["NULL", ""],
         "null_only": ["-"],
         "empty_as_null": True,
