@@ -105,7 +105,8 @@ def test_the_names_do_not_need_the_settings() -> None:
         _by_parser({})
 
 
-def test_the_page_uses_these_names() -> None:
-    page = (PROJECT / "docs" / "how-to" / "docker.md").read_text(encoding="utf-8")
-    assert "docker exec -it ecommerce_postgres psql -U dataeng -d ecommerce_db\n" in page
-    assert 'the volume "ecommerce_pgdata"' in page
+@pytest.mark.parametrize("page", ["how-to/docker.md", "explanation/original.md"])
+def test_the_pages_use_these_names(page: str) -> None:
+    text = (PROJECT / "docs" / page).read_text(encoding="utf-8")
+    assert "docker exec -it ecommerce_postgres psql -U dataeng -d ecommerce_db\n" in text
+    assert "ecommerce_pgdata" in text

@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from pgsluice.postgres.embedded import server as embedded
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ecommerce"
 SCHEMA = EXAMPLE / "sql" / "create_schema.sql"
 QUERIES = EXAMPLE / "sql" / "verify.sql"
+ORIGINAL = EXAMPLE.parents[1] / "docs" / "explanation" / "original.md"
 SMALL = {"customers": 120, "products": 15, "orders": 400}
 FULL = {"customers": 10_000, "products": 495, "orders": 50_000}
 
@@ -152,33 +154,20 @@ def test_load_and_verify_on_every_version(any_db: str, small: Path, tmp_path: Pa
     ]
 
 
-# The verification queries of the system that the example replaces, unchanged.
-ORIGINAL_COUNTS = """
-SELECT 'customers' AS table, COUNT(*) FROM customers
-UNION ALL
-SELECT 'products', COUNT(*) FROM products
-UNION ALL
-SELECT 'orders', COUNT(*) FROM orders;
-"""
-ORIGINAL_ORPHANS = """
-SELECT COUNT(*) FROM orders o LEFT JOIN customers c ON o.customer_id = c.customer_id WHERE c.customer_id IS NULL;
-"""
-ORIGINAL_TOP_TEN = """
-SELECT c.first_name, c.last_name, SUM(o.total_amount) AS total_spent
-FROM customers c JOIN orders o ON c.customer_id = o.customer_id
-GROUP BY c.customer_id, c.first_name, c.last_name
-ORDER BY total_spent DESC
-LIMIT 10;
-"""
+def original_queries() -> list[str]:
+    """The verification queries of the system that the example replaces, as the page about it shows them."""
+    (block,) = re.findall(r"^```sql\n(.*?)^```", ORIGINAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [query for query in block.split(";\n") if query.strip()]
 
 
 def test_queries_of_the_original_system(any_db: str, small: Path, tmp_path: Path) -> None:
     loaded = call("load", small, "--schema", SCHEMA, cwd=tmp_path, url=any_db)
     assert loaded.code == 0, loaded
     with psycopg.connect(any_db) as conn:
-        assert conn.execute(ORIGINAL_COUNTS).fetchall() == list(SMALL.items())
-        assert conn.execute(ORIGINAL_ORPHANS).fetchall() == [(0,)]
-        top = conn.execute(ORIGINAL_TOP_TEN).fetchall()
+        per_table, orphans, top_ten = original_queries()
+        assert conn.execute(per_table.encode()).fetchall() == list(SMALL.items())
+        assert conn.execute(orphans.encode()).fetchall() == [(0,)]
+        top = conn.execute(top_ten.encode()).fetchall()
         assert conn.execute("SELECT email, age, city FROM customers WHERE age IS NOT NULL LIMIT 1").fetchone()
     spent: dict[str, Decimal] = {}
     for order in records(small / "orders.csv"):
