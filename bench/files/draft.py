@@ -91,6 +91,11 @@ class Hints:
     skip_lines: int = 0
     """Lines above the header."""
     skip_footer: int = 0
+    """Lines below the records, blank lines counted."""
+    blank_footer: int = 0
+    """How many of them are blank."""
+    trailing: bool = False
+    """A delimiter ends each record."""
     units: int = 0
     """Lines below the header that are no records."""
     comment: str | None = None
@@ -103,6 +108,8 @@ class Hints:
     skip_initial_blank: bool = False
     ragged: str | None = None
     """fill or drop"""
+    line_ends: bool = False
+    """Lines end with CR alone."""
     text_format: bool = False
     integer_decimals: bool = False
     """Integers are written as 5.0."""

@@ -32,7 +32,9 @@ not counted, but must not be stored wrong in silence.
 The tables: a shop, weather stations and a library, {files} files, {rows} records in the largest table of a set,
 {seeds}. They hold integers, decimals, dates and texts with delimiters, quotes, line breaks and accents, and NULLs.
 pgsluice loads into a table with the right types, and into a table whose columns are all text, with
-`--max-rejects all`. `\\copy` has a header option and knows the columns by their position alone. {versions}.
+`--max-rejects all`. `\\copy` has a header option and knows the columns by their position alone.
+
+Versions: {versions}.
 """
 
 
@@ -60,6 +62,8 @@ def write_page(results: Sequence[Result], titles: Mapping[str, str], settings: M
         " *refused*: all files refused.\n"
     )
     for level, title in (("table", "Whole files"), ("values", "Values"), ("row", "Single records")):
+        if not any(r.case.pollution.level == level for r in results):
+            continue
         parts.append(f"### {title}\n\n{_details(results, titles, level)}")
     return "\n".join(parts)
 

@@ -109,8 +109,12 @@ class _Comparison:
         # A table does not tell a header: it was found if its names are no row and no record is missing for it.
         keys = {_squeezed(str(row[0])) for row in self._outcome.rows if row}
         first = next((r for r in self._case.records if r.fate == GOOD), None)
-        there = first is None or _key(first.key) in {_key(row[0]) for row in self._outcome.rows if row}
-        return bool(there and not keys & set(wanted) and right > found)
+        there = (
+            first is None
+            or self._named(first)
+            or _key(first.key) in {_key(row[0]) for row in self._outcome.rows if row}
+        )
+        return bool(there and not keys & set(wanted) and (right > found or not found))
 
     def _named(self, record: Record) -> bool:
         first, last = record.lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -90,10 +91,18 @@ def pgsluice_load(server: Server, clean: CleanSet, case: Case, *, typed: bool, h
         return replace(refused(error), message=f"TRACEBACK {type(error).__name__}: {error}")
     seconds = time.perf_counter() - start
     named = [(r.line, r.raw) for r in pgsluice.reject_rows(result.run_id, database_url=uri)]
-    warnings = [str(w) for w in getattr(result, "warnings", ())]
+    notes = [note for t in result.tables for f in t.files for note in f.notes]
+    named += [(line, "") for note in notes for line in lines_of(note)]
     with psycopg.connect(uri) as conn:
         rows = _stored(conn, case.table)
-    return Outcome(rows=rows, by_column=True, named=named, warnings=warnings, seconds=seconds)
+    return Outcome(rows=rows, by_column=True, named=named, seconds=seconds)
+
+
+def lines_of(note: str) -> list[int]:
+    """The lines that a note names: ``line 7``, ``lines 3 to 5``."""
+    found = re.findall(r"\blines? ([\d,]+)(?:(?: to |-)([\d,]+))?", note)
+    numbers = [(int(a.replace(",", "")), int((b or a).replace(",", ""))) for a, b in found]
+    return [line for first, last in numbers for line in range(first, last + 1)]
 
 
 def load_options(hints: Hints) -> dict[str, Any]:
@@ -105,7 +114,7 @@ def load_options(hints: Hints) -> dict[str, Any]:
         "encoding": hints.encoding,
         "header": hints.header,
         "skip_lines": hints.skip_lines or None,
-        "skip_footer": hints.skip_footer or None,
+        "skip_footer": hints.skip_footer - hints.blank_footer or None,
         "comment": hints.comment,
         "decimal": [hints.decimal] if hints.decimal else [],
         "thousands": [hints.thousands] if hints.thousands else [],
@@ -113,8 +122,11 @@ def load_options(hints: Hints) -> dict[str, Any]:
         "integer_decimals": hints.integer_decimals,
         "null": list(hints.null),
         "empty_as_null": hints.empty_as_null,
-        "trim": hints.trim or hints.skip_initial_blank,
-        "ragged": hints.ragged,
+        "trim": hints.trim,
+        "skip_initial_blanks": hints.skip_initial_blank,
+        "ragged": None if hints.trailing else hints.ragged,
+        "trailing_delimiter": hints.trailing,
+        "line_ends": "any" if hints.line_ends else None,
         "format": "text" if hints.text_format else None,
         "nul": "strip" if hints.nul else None,
         "columns": [(name, "") for name in hints.drop_field],

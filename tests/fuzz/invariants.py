@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from pgsluice.errors import SluiceError
-from pgsluice.model import DialectOptions, SourceFile
+from pgsluice.model import BLANKS, DialectOptions, Format, LineEnds, SourceFile
 from pgsluice.source.blocks import BlockReader, Extent, extent, recheck
 from pgsluice.source.discover import discover
 from pgsluice.source.locate import locate
+from pgsluice.source.records.lines import count_lines
 from pgsluice.source.records.rules import Record
-from pgsluice.source.records.walker import scan
+from pgsluice.source.records.spans import scan
 from pgsluice.source.streams import open_planned
 
 BLOCK_SIZES = (1 << 23, 1 << 16, 97)
@@ -91,7 +93,7 @@ def read(file: SourceFile, columns: Sequence[str], block_bytes: int) -> Reading:
             expected, line = expected + block.count, block.first_line
             _same("rows and faults of a block", block.rows + len(block.faults), block.count)
             reading.ordinals += [first + i for first, count in block.ordinals for i in range(count)]
-            parsed = [r for r in scan(block.data, file.dialect, fields=len(columns)) if not r.fault]
+            parsed = [r for r in scan(block.data, file.dialect.in_blocks, fields=len(columns)) if not r.fault]
             _same("rows of a block and records of its data", len(parsed), block.rows)
             reading.records += [_values(r, file) for r in parsed]
             reading.faults += [(f.ordinal, f.line, f.raw, f.verdict.message) for f in block.faults]
@@ -121,33 +123,49 @@ def _located(file: SourceFile, columns: Sequence[str], reading: Reading) -> None
         raws = places.raws.to_pylist()
         for number, line, raw in zip(places.ordinals.tolist(), places.lines.tolist(), raws, strict=True):
             _same("an ordinal", number, ordinal)
-            start = data.find(raw, at)
-            if start < 0 or not _between(data[at:start], file):
-                raise Broken(f"record {number} {raw[:80]!r} does not follow {data[at : at + 80]!r}")
-            _same(f"the line of record {number}", line, _line(data, start, file))
+            start = _start(data, at, raw, file)
+            _same(f"the line of record {number}", line, count_lines(data, file.dialect, 0, start) + 1)
             at, ordinal = _behind_end(data, start + len(raw)), ordinal + 1
             if number in faults:
                 _same(f"fault {number}", (line, raw), faults[number])
             else:
                 again = next(scan(raw or b"\n", file.dialect, fields=len(columns)), None)
                 _same(f"the fields of record {number}", again and _values(again, file), values[number])
-    if not _between(data[at:], file):
+    if not file.dialect.skip_footer and not _between(data[at:], file):
         raise Broken(f"behind the last record is {data[at:][:80]!r}")
     _same("records found", ordinal, len(values) + len(faults))
 
 
+def _start(data: bytes, at: int, raw: bytes, file: SourceFile) -> int:
+    """Where the text of the next record begins; only lines that are no records stand before it.
+
+    :param at: where the last record ended.
+    """
+    start = data.find(raw, at)
+    while start >= 0:
+        if _between(data[at:start], file):
+            return start
+        # The text may stand in a comment, too.
+        start = data.find(raw, start + 1) if file.dialect.comment else -1
+    raise Broken(f"record {raw[:80]!r} does not follow {data[at : at + 80]!r}")
+
+
 def _between(gap: bytes, file: SourceFile) -> bool:
-    """Whether these bytes may stand between two records: line ends, and lines that are no records."""
-    return not gap.strip(b"\r\n")
+    """Whether these bytes may stand between two records: line ends, blanks where they are no data, comments, and the
+    end marker of the text format.
+    """
+    dialect = file.dialect
+    loose = dialect.skip_initial_blanks or dialect.delimiter == BLANKS
+    ends = b"[\\r\\n]" if dialect.line_ends is LineEnds.ANY else b"\\n"
+    lines = [line.strip(b"\r\n \t" if loose else b"\r\n") for line in re.split(ends, gap)]
+    comment = dialect.comment.encode()
+    marker = b"\\." if dialect.format is Format.TEXT else None
+    return all(not line or (comment and line.startswith(comment)) or line == marker for line in lines)
 
 
 def _behind_end(data: bytes, at: int) -> int:
     """The position behind the line end at ``at``."""
     return at + 2 if data.startswith(b"\r\n", at) else at + 1
-
-
-def _line(data: bytes, at: int, file: SourceFile) -> int:
-    return data.count(b"\n", 0, at) + 1
 
 
 def _same(what: str, one: object, other: object) -> None:

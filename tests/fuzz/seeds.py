@@ -82,8 +82,10 @@ def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     for number, data in enumerate(FILES):
-        for choice in {0, 0x80 + number % len(CHOICES)}:
-            (folder / f"seed-{number}-{choice}").write_bytes(bytes([choice]) + data)
+        (folder / f"seed-{number}").write_bytes(b"\0" + data)
+    for number, _ in enumerate(CHOICES):
+        for data in FILES[number % 3 :: 3]:
+            (folder / f"seed-{number}-{len(data)}").write_bytes(bytes([0x80 + number]) + data)
     (folder.parent / "words.dict").write_text("\n".join(WORDS) + "\n")
 
 

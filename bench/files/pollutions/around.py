@@ -54,14 +54,14 @@ def footer_count(d: Draft) -> None:
 def footer_notes(d: Draft) -> None:
     d.write()
     d.pieces += [Piece(""), Piece("Source: own survey, 2024"), Piece("* preliminary value")]
-    d.hints.skip_footer = 3
+    d.hints.skip_footer, d.hints.blank_footer = 3, 1
 
 
 @pollution("table", "title above, notes below")
 def preamble_and_footer(d: Draft) -> None:
     d.write().insert(0, Piece("Quarterly list"))
     d.pieces += [Piece(""), Piece("End of report")]
-    d.hints.skip_lines, d.hints.skip_footer = 1, 2
+    d.hints.skip_lines, d.hints.skip_footer, d.hints.blank_footer = 1, 2, 1
 
 
 @pollution("table", "units below the header")

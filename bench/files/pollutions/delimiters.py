@@ -92,7 +92,7 @@ def blank_behind(d: Draft) -> None:
 def trailing_delimiter(d: Draft) -> None:
     for piece in d.write():
         piece.text += "" if piece.header else ","
-    d.hints.ragged = "drop"
+    d.hints.ragged, d.hints.trailing = "drop", True
 
 
 @pollution("table", "a delimiter at the end of each line")
@@ -110,7 +110,7 @@ def dbgen(d: Draft) -> None:
     d.style.quotes = False
     for piece in d.write():
         piece.text += "|"
-    d.hints.header, d.hints.ragged = False, "drop"
+    d.hints.header, d.hints.ragged, d.hints.trailing = False, "drop", True
 
 
 @pollution("table", "empty fields at the end of records are missing")

@@ -14,6 +14,7 @@ def crlf(d: Draft) -> None:
 @pollution("table", "line ends CR")
 def cr(d: Draft) -> None:
     d.style.eol = "\r"
+    d.hints.line_ends = True
 
 
 @pollution("table", "line ends mixed: LF and CRLF")

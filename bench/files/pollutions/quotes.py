@@ -85,7 +85,7 @@ def copy_text(d: Draft) -> None:
     delimited(d, "\t")
     d.style.quotes = False
     d.style.null = "\\N"
-    d.hints.text_format = True
+    d.hints.text_format = d.hints.header = True
     d.hints.null = ("\\N",)
     for piece in d.write():
         if piece.record is not None:

@@ -59,7 +59,7 @@ HEADERS: tuple[Situation, ...] = (
         f"{_HEAD}{_CLEAN}\nSource: own count\n",
         _TOWNS,
         _AB,
-        pgsluice="--skip-footer 2",
+        pgsluice="--skip-footer 1",
         duckdb="store_rejects=true",
         pandas="skipfooter=2, engine='python'",
     ),
