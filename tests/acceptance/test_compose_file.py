@@ -35,9 +35,9 @@ def _client() -> list[str]:
 
 def _by_client() -> dict[str, Any]:
     command = [*_client(), "--env-file", str(SETTINGS), "--file", str(COMPOSE), "config"]
-    told = subprocess.run(
-        command, env=environment(), capture_output=True, text=True, timeout=SECONDS, check=False, cwd=PROJECT
-    )
+    # Compose prefers the variables of the environment to those of the file.
+    env = {name: value for name, value in environment().items() if not name.startswith(("POSTGRES_", "COMPOSE_"))}
+    told = subprocess.run(command, env=env, capture_output=True, text=True, timeout=SECONDS, check=False, cwd=PROJECT)
     assert told.returncode == 0, told.stderr
     read: dict[str, Any] = yaml.safe_load(told.stdout)
     return read
