@@ -107,6 +107,9 @@ class PlanArguments(TypedDict, total=False):
     """Further words for false."""
     integer_decimals: bool
     """Whole numbers with decimals that are zeros, such as ``1362.0``, are taken in integer columns."""
+    default_on_empty: Sequence[str]
+    """Columns whose default takes the place of NULL in the files, as ``"column"``, ``"table.column"`` or
+    ``"table.*"``. Identity and serial columns receive the next number."""
     trim: bool
     """Blanks and invisible characters before and behind each value are removed, in all columns."""
     file_options: Sequence[tuple[str, Mapping[str, Any]]]

@@ -52,7 +52,7 @@ def test_the_example_of_the_page_fits_the_schema() -> None:
 
 def test_every_option_of_how_files_are_read_can_be_set() -> None:
     """An option of these panels is a setting of single files, or of the columns of tables, or of the whole load."""
-    whole = {"integer_decimals", "trim"}
+    whole = {"default_on_empty", "integer_decimals", "trim"}
     options = {option.argument for option in (*DIALECT_OPTIONS, *VALUE_OPTIONS)}
     assert options - {*FILE_ARGUMENTS, *FORMATS} <= whole
     assert set(FILE_ARGUMENTS) <= LoadArguments.__optional_keys__

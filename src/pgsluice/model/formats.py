@@ -14,11 +14,11 @@ EXCEL = "excel"
 @dataclass(frozen=True, slots=True)
 class FormatRule:
     """One of the options ``--date-format``, ``--decimal``, ``--thousands``, ``--strip``, ``--true``, ``--false``,
-    ``--trim``, ``--integer-decimals``."""
+    ``--trim``, ``--integer-decimals``, ``--default-on-empty``."""
 
     kind: str
     """The argument: ``date_format``, ``decimal``, ``thousands``, ``strip``, ``true``, ``false``, ``trim``,
-    ``integer_decimals``."""
+    ``integer_decimals``, ``default_on_empty``."""
     scope: str
     """``column``, ``table.column`` or ``table.*``; '' stands for all columns whose type suits."""
     value: str
@@ -44,6 +44,8 @@ class ColumnFormat:
     """Remove blanks and invisible characters before and behind the text."""
     integer_decimals: bool = False
     """Remove decimals that are zeros from the value of an integer column."""
+    default_on_empty: bool = False
+    """An empty field means the default of the column."""
     why: str = ""
     """What decided the order of day and month: a value with its line, or a custom; '' for an option."""
 

@@ -29,6 +29,7 @@ def parse_formats(given: LoadArguments) -> tuple[FormatRule, ...]:
             scope, _, value = text.rpartition("=")
             rules.append(FormatRule(kind, scope.strip(), _format_value(kind, text, value)))
     rules += [FormatRule(kind, "", "") for kind in ("integer_decimals", "trim") if given.get(kind)]
+    rules += [FormatRule("default_on_empty", scope, "") for scope in given.get("default_on_empty", ())]
     return tuple(rules)
 
 

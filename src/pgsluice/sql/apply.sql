@@ -160,3 +160,22 @@ CREATE TEMP TABLE {deferred_deletes} ON COMMIT DROP AS {held};
 SELECT ordinal FROM pg_temp.pgsluice_reject
  WHERE table_no = {table_no}
    AND (kind = 'structure' OR kind = 'value' AND (column_name = '' OR column_name = ANY ({key})))
+
+-- name: default_expressions
+-- The default of each column of a table as SQL: its own, that of its domain, or the next value of its identity. Under the
+-- safe path names in it are qualified.
+SELECT a.attname::text,
+       CASE WHEN a.attidentity <> ''
+            THEN 'pg_catalog.nextval(' || pg_catalog.quote_literal(pg_catalog.pg_get_serial_sequence(
+                     a.attrelid::regclass::text, a.attname::text)) || '::pg_catalog.regclass)'
+            WHEN d.oid IS NOT NULL THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+            ELSE pg_catalog.pg_get_expr(t.typdefaultbin, 0) END
+  FROM pg_catalog.pg_attribute a
+  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+ WHERE a.attrelid = %(oid)s::oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+   AND (a.attidentity <> '' OR d.oid IS NOT NULL OR t.typdefaultbin IS NOT NULL);
+
+-- name: defaults
+-- The default of a column as text, once for each row.
+SELECT ({expression})::pg_catalog.text FROM pg_catalog.generate_series(1, %(count)s);

@@ -65,6 +65,8 @@ def test_every_remedy_works_when_copied(db: str, conn: psycopg.Connection, tmp_p
         conn.execute(f"CREATE TABLE {name} (id int PRIMARY KEY, v {kind})")
         lines = "".join(f"{i};{text}\n" for i, text in enumerate(texts))
         (tmp_path / f"{name}.csv").write_text("id;v\n" + lines)
+    conn.execute("CREATE TABLE tickets (id serial PRIMARY KEY, state text NOT NULL DEFAULT 'open', title text)")
+    (tmp_path / "tickets.csv").write_text("id,state,title\n,,a\n,closed,b\n")
     options: list[str] = []
     for _ in range(3):
         code, remedies = load(tmp_path, db, options)
@@ -77,6 +79,10 @@ def test_every_remedy_works_when_copied(db: str, conn: psycopg.Connection, tmp_p
     for name, (_, _, expected) in SITUATIONS.items():
         found = [row[0] for row in conn.execute(f"SELECT v::text FROM {name} ORDER BY id")]
         assert [f.removesuffix("/32") if f else f for f in found] == expected, name
+    assert conn.execute("SELECT state, title FROM tickets ORDER BY title").fetchall() == [
+        ("open", "a"),
+        ("closed", "b"),
+    ]
 
 
 def test_a_value_with_two_readings_has_two_remedies(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:

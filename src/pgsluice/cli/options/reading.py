@@ -179,6 +179,17 @@ VALUE_OPTIONS = (
         False,
     ),
     LoadOption(
+        "default_on_empty",
+        LIST,
+        option(
+            "--default-on-empty",
+            "COLUMN",
+            "An empty field means the default of COLUMN, for identity and serial columns the next number. COLUMN is"
+            " column, table.column or table.*. Repeatable.",
+            panel=VALUES,
+        ),
+    ),
+    LoadOption(
         "trim",
         FLAG,
         option("--trim", None, "Remove blanks and invisible characters before and behind each value.", panel=VALUES),

@@ -20,6 +20,7 @@ from psycopg import sql
 from pgsluice.model import Strategy
 from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.ingest.batch import ArrowBatch, Batch, RawBatch, SplitBatch
+from pgsluice.pipeline.ingest.defaults import Defaults
 from pgsluice.pipeline.ingest.text_rows import TextRows, forbidden_nulls, ordinal_array, with_ordinals
 from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import TableRun
@@ -46,6 +47,7 @@ class CopySender:
         self._conn = conn
         self._faults = faults
         self._text_rows = TextRows(conn, faults)
+        self._defaults = Defaults(conn)
 
     def send(self, batch: Batch) -> Block:
         """Sends one batch whole if PostgreSQL takes it; otherwise certain rows in binary and the others as text.
@@ -67,6 +69,8 @@ class CopySender:
         else:
             route.stop_as_is()
             chunk = batch.parser.read(batch.block)
+        parser = batch.parser
+        chunk = self._defaults.fill_chunk(table_run, parser.columns, parser.dialect, chunk)
         self._send_chunk(batch, chunk)
         return chunk.block
 
@@ -159,7 +163,8 @@ class CopySender:
     def _send_typed(self, batch: Batch, chunk: Chunk, rows: pa.RecordBatch) -> bool:
         """Sends the certain rows of a chunk. If PostgreSQL refuses a row, the whole block goes to the text stage."""
         if (count := self._copy_typed(batch, rows, chunk.typed_ordinals)) is None:
-            texts = batch.parser.texts(chunk.block)
+            parser = batch.parser
+            texts = self._defaults.fill(batch.table_run, parser.columns, parser.dialect, parser.texts(chunk.block))
             self._to_text_stage(batch, texts, OrdinalRanges(chunk.block.ordinals))
             return False
         self._count(batch, count, chunk.typed_ordinals)

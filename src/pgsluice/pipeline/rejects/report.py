@@ -62,7 +62,7 @@ def write_report(
     """
     locate_related(conn, table_runs)
     groups = _Groups()
-    causes = Causes()
+    causes = Causes({f"{t.name}.{c.name}" for t in table_runs for c in t.columns if c.has_default or c.identity})
     path = folder / f"{name}.csv"
     # The two threads may share a connection; one waits while the other has a statement under way.
     busy = threading.Lock()

@@ -145,8 +145,9 @@ class DuckDBReader:
         terms = []
         for i, column, rule in zip(self._positions, self.columns, self.rules, strict=True):
             certain = rule.certain_sql(i)
-            # A NULL in a NOT NULL column is not certain, so that PostgreSQL refuses the row with its own message.
-            if column.not_null:
+            # A NULL in a NOT NULL column is not certain, so that PostgreSQL refuses the row with its own message. A
+            # NULL that the default of its column will replace is not certain either.
+            if column.not_null or self.dialect.format_of(column.name).default_on_empty:
                 terms.append(f"c{i} IS NOT NULL")
                 if certain != "true":
                     terms.append(f"coalesce({certain}, false)")

@@ -39,6 +39,13 @@ def _format(table: Table, column: Column, rules: Sequence[FormatRule]) -> Column
     lists: dict[str, list[str]] = {"strip": [], "true": [], "false": []}
     for rule in rules:
         near = _closeness(rule.scope, table, column)
+        if near and rule.kind == "default_on_empty" and not (column.has_default or column.identity):
+            if near == _EXACT:
+                raise MappingError(
+                    f"{_option(rule)}: {table.name}.{column.name} has no default",
+                    "Without the option an empty field is NULL",
+                )
+            continue
         what, types = _SUITS.get(rule.kind, ("", ()))
         if near and what and column.base not in types:
             if near == _EXACT:
@@ -68,6 +75,7 @@ def _format(table: Table, column: Column, rules: Sequence[FormatRule]) -> Column
         false=tuple(lists["false"]),
         trim="trim" in found,
         integer_decimals="integer_decimals" in found,
+        default_on_empty="default_on_empty" in found,
     )
 
 
@@ -108,4 +116,4 @@ def check_rules(
 
 
 def _option(rule: FormatRule) -> str:
-    return f"--{rule.kind.replace('_', '-')} {rule.scope}={rule.value}"
+    return f"--{rule.kind.replace('_', '-')} {rule.scope}" + (f"={rule.value}" if rule.value else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -54,13 +55,21 @@ class _Column:
 class Causes:
     """Counts the refused values that an option may cure."""
 
-    def __init__(self) -> None:
+    def __init__(self, with_default: Collection[str] = ()) -> None:
+        """:param with_default: the columns of the files that have a default, as ``table.column``."""
         self._columns: dict[str, _Column] = {}
+        self._with_default = with_default
+        self._empty: Counter[str] = Counter()
+        """Rows without a value for a NOT NULL column that has a default, by column."""
 
     def add(self, report: pa.Table) -> None:
         """Counts the rejects of one piece of the report."""
         from pyarrow import compute as pc
 
+        empty = report.filter(pc.equal(report["kind"], str(RejectKind.NOT_NULL)))
+        for group in empty.group_by(["table", "column"]).aggregate([("kind", "count")]).to_pylist():
+            if (name := f"{group['table']}.{group['column']}") in self._with_default:
+                self._empty[name] += group["kind_count"]
         rejects = report.filter(pc.equal(report["kind"], str(RejectKind.VALUE)))
         if not rejects.num_rows:
             return
@@ -97,6 +106,11 @@ class Causes:
                 found.append((count, f"{rejected}: {text}. If it means NULL: --null {shlex.quote(text)}"))
             else:
                 found.append((count, f'{rejected}: "", an empty field in quotes. If it means NULL: --empty-as-null'))
+        for name, count in self._empty.items():
+            rows = f"{pluralize(count, 'rejected row')} without a value for {name}, which has a default"
+            found.append(
+                (count, f"{rows}. If an empty field means the default: --default-on-empty {shlex.quote(name)}")
+            )
         found.sort(key=lambda item: -item[0])
         return tuple(dict.fromkeys(sentence for _, sentence in found))
 
