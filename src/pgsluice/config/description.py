@@ -117,6 +117,14 @@ COLUMN = Section(
     (
         Key("from", str, "The field that goes into the column."),
         *_formats("the column"),
+        Key("constant", str | int | bool, "The value of the column in each row of the files."),
+        Key(
+            "expression",
+            str,
+            "SQL over the fields of the record as texts, under their names in the file or in lower case with"
+            ' underscores: `upper(country)`, `"First Name" || \' \' || "Last Name"`. Its result, as text, is judged'
+            " like a field of the file; a row for which it fails is rejected.",
+        ),
     ),
     named=True,
 )

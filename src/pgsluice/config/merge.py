@@ -14,7 +14,7 @@ from pgsluice.errors import CallError
 _NULLS = ("null", "null_only")
 """Arguments that exclude each other."""
 
-SOURCES = ("from",)
+SOURCES = ("from", "constant", "expression")
 """The keys of a column, of which a column has one."""
 
 

@@ -52,6 +52,8 @@ class SourceFile:
     """How many bytes the file may hold unpacked, if it is compressed; None sets no limit."""
     names: tuple[str, ...] = ()
     """The names of the fields that the user gave; () where the header names them."""
+    labels: tuple[str, ...] = ()
+    """In a replay: the names that the fields had when the file was loaded, for expressions; () elsewhere."""
     optional: bool = False
     """The file is loaded only if its name is that of a table: it was found in a folder, and its suffix does not say
     that it is a CSV file."""

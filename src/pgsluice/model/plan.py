@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pgsluice.model.catalog import Table, TableName
 from pgsluice.model.files import IgnoredFile, SourceFile
+from pgsluice.model.settings import ColumnRule
 
 
 class Strategy(enum.StrEnum):
@@ -58,11 +59,18 @@ class FilePlan:
     file: SourceFile
     columns: tuple[str, ...]
     """``columns[i]`` takes the i-th field; '' leaves the field out."""
+    computed: tuple[ColumnRule, ...] = ()
+    """The columns that are constants or computed from the fields."""
+
+    @property
+    def mapped(self) -> tuple[str, ...]:
+        """The columns that take a field of the file, in the order of the fields."""
+        return tuple(column for column in self.columns if column)
 
     @property
     def brought(self) -> tuple[str, ...]:
-        """The columns that the file contains, in the order of its fields."""
-        return tuple(column for column in self.columns if column)
+        """The columns that the file gives a value: those that take a field, and those that are computed."""
+        return (*self.mapped, *(rule.column for rule in self.computed))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,6 +99,11 @@ class TablePlan:
     def brought(self) -> tuple[str, ...]:
         """The columns that the files contain, in the order of the files in which they come first."""
         return tuple(dict.fromkeys(column for file in self.files for column in file.brought))
+
+    @property
+    def computed(self) -> bool:
+        """Whether a column of a file is a constant or computed."""
+        return any(f.computed for f in self.files)
 
     @property
     def partial(self) -> tuple[str, ...]:

@@ -103,7 +103,8 @@ class Attempt:
         todo = [t for t in table_runs if any(not f.skipped for f in t.files)]
         if not todo:
             return self._nothing_to_do(table_runs)
-        self._entry.open(self._ledger_conn, main)
+        computed = [f for t in plan.tables if t.computed for f in t.files]
+        self._entry.open(self._ledger_conn, main, {f.file.path: f.file.field_names for f in computed})
         _log.info("run %d: %d tables, %d files", self._entry.run_id, len(todo), len(files))
         create_rejects(main)
         if self._options.resumable:
@@ -186,7 +187,7 @@ def _may_go_direct(conn: psycopg.Connection, table_run: TableRun) -> bool:
     That requires the mode append, in which no row is matched with another, and that only constraints decide which rows
     stay. It does not pay if foreign keys can be checked in bulk: checking them row by row takes longer than a stage.
     """
-    append = table_run.strategy is Strategy.STAGE and table_run.plan.mode is Mode.APPEND
+    append = table_run.strategy is Strategy.STAGE and table_run.plan.mode is Mode.APPEND and not table_run.computed
     return append and not only_insert_decides(table_run.table) and not can_check_parents(conn, table_run)
 
 

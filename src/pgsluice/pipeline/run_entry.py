@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -32,10 +32,15 @@ class RunEntry:
         """Seconds since the run began."""
         return time.perf_counter() - self._started
 
-    def open(self, ledger_conn: psycopg.Connection, main: psycopg.Connection) -> None:
-        """Starts the run in the ledger, unless it is started, and marks ``main`` as a connection of the run."""
+    def open(
+        self, ledger_conn: psycopg.Connection, main: psycopg.Connection, fields: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Starts the run in the ledger, unless it is started, and marks ``main`` as a connection of the run.
+
+        :param fields: the names of the fields by path, for the files of which a replay has to know them.
+        """
         if not self.run_id:
-            options: dict[str, Any] = asdict(self._options) | {"paths": self._paths}
+            options: dict[str, Any] = asdict(self._options) | {"paths": self._paths, "fields": fields}
             self.run_id = start_run(ledger_conn, options, self.replay_of)
         hold_run(main, self.run_id)
 

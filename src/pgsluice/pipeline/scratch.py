@@ -82,6 +82,11 @@ RELATED_LINE = _scratch("related_line")
 """File and line of the rows that rejects name."""
 
 
+def field_column(position: int) -> str:
+    """The column of a text stage that holds the field at a position, from 0, where columns are computed."""
+    return f"pgsluice_{position + 1}"
+
+
 def create_rejects(conn: psycopg.Connection) -> None:
     """Creates :data:`REJECT` and :data:`VERDICT` for the rest of the transaction."""
     conn.execute(query("scratch", "create_rejects"))
@@ -113,6 +118,10 @@ class ScratchTables:
         self._number = number
         self.stage = _scratch(f"stage_{number}")
         self.text_stage = _scratch(f"text_stage_{number}")
+        self.evaluated = _scratch(f"evaluated_{number}")
+        """A text stage with the texts of computed columns; it takes the place of a text stage with fields."""
+        self.fields = 0
+        """How many fields the text stage holds, where columns are computed; 0: it has the columns of the table."""
         self.rejected_keys = _scratch(f"rejected_keys_{number}")
         self.deferred_deletes = _scratch(f"deferred_deletes_{number}")
         """Merge keys of rows to delete at the end of the run, because other rows still reference them."""
@@ -202,11 +211,30 @@ class ScratchTables:
                 persistence=self._persistence,
                 text_stage=self.text_stage,
                 ordinal=sql.Identifier(self.ordinal),
-                columns=_text_columns([c.name for c in self._columns]),
+                columns=_text_columns([field_column(i) for i in range(self.fields)] or [c.name for c in self._columns]),
                 on_commit=self._on_commit,
             )
         )
         self._made |= {"text_stage"}
+
+    def create_evaluated(self, conn: psycopg.Connection) -> None:
+        """Creates a text stage with the columns of the table beside a text stage with fields."""
+        conn.execute(
+            compose(
+                "scratch",
+                "create_text_stage",
+                persistence=sql.SQL("TEMP"),
+                text_stage=self.evaluated,
+                ordinal=sql.Identifier(self.ordinal),
+                columns=_text_columns([c.name for c in self._columns]),
+                on_commit=sql.SQL("ON COMMIT DROP"),
+            )
+        )
+
+    def replace_text_stage(self, conn: psycopg.Connection) -> None:
+        """Drops the text stage with fields; the one with the columns of the table takes its place."""
+        conn.execute(sql.SQL("DROP TABLE {}").format(self.text_stage))
+        self.text_stage, self.fields = self.evaluated, 0
 
     def ensure_rejected_keys(self, conn: psycopg.Connection) -> None:
         """Creates the table of rejected keys unless it exists."""

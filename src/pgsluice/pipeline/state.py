@@ -197,6 +197,11 @@ class TableRun:
         return self.plan.key if self.strategy is Strategy.STAGE else ()
 
     @property
+    def computed(self) -> bool:
+        """Whether a column is a constant or computed, so that all rows go through the text stage, field by field."""
+        return self.plan.computed
+
+    @property
     def stage_decides(self) -> frozenset[str]:
         """The columns whose values in the stage are those that the table will hold.
 
@@ -258,6 +263,8 @@ def new_table_run(number: int, plan: TablePlan, watched: Sequence[str], first_fi
     scratch = ScratchTables(number, identifier(table.name), columns, kept)
     while any(c.name == scratch.ordinal for c in table.columns):
         scratch.ordinal += "_"
+    if plan.computed:
+        scratch.fields = max(len(f.columns) for f in plan.files)
     table_run = TableRun(
         number=number,
         plan=plan,

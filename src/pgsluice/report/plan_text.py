@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pgsluice.model import Column, Dialect, FilePlan, IgnoredFile, Plan, TablePlan
+from pgsluice.model import Column, ColumnRule, Dialect, FilePlan, IgnoredFile, Plan, TablePlan
 from pgsluice.report.date_orders import date_order_parts
 from pgsluice.report.parts import Grid, Line, Part, clean, number, size
 from pgsluice.text import pluralize
@@ -142,6 +142,8 @@ def _columns(table: TablePlan) -> list[Part]:
         if match not in seen:
             seen.add(match)
             lines.append(Line(f"{clean(str(table.table.name))}: {', '.join(match)}"))
+    rules = dict.fromkeys(rule for file in table.files for rule in file.computed)
+    lines += [Line(f"  {clean(r.column)} = {_source(r)}") for r in rules]
     held = " A row that the table holds keeps its value." if table.key else ""
     for columns, paths in _files_without(table):
         names = ", ".join(f"{clean(c)} ({_default(table.table.column(c))})" for c in columns)
@@ -159,6 +161,11 @@ def _files_without(table: TablePlan) -> list[tuple[tuple[str, ...], list[str]]]:
         if lacked := table.lacked_by(file):
             paths.setdefault(lacked, []).append(file.file.path)
     return list(paths.items())
+
+
+def _source(rule: ColumnRule) -> str:
+    """What a column is computed from."""
+    return clean(" ".join((rule.expression or "").split()) if rule.constant is None else repr(rule.constant))
 
 
 def _default(column: Column) -> str:

@@ -74,3 +74,49 @@ END
       IF field OPERATOR(pg_catalog.=) '' AND d.{column} IS NULL THEN
         BEGIN PERFORM CAST(NULL AS {type}); EXCEPTION WHEN OTHERS THEN field := {name}; END;
       END IF;
+
+-- name: evaluate
+-- Texts of the columns of a table of which some are computed.
+INSERT INTO {evaluated} ({columns}) SELECT {values} FROM {text_stage} AS {row} WHERE {among};
+
+-- name: evaluate_one_by_one
+-- A PL/pgSQL program that does the same row by row, and makes a reject of each row for which an expression fails. The
+-- names of the fields of an expression win over the program's variables.
+#variable_conflict use_column
+DECLARE {row} pg_catalog.record; pgsluice_code pg_catalog.text; pgsluice_words pg_catalog.text;
+  pgsluice_field pg_catalog.text;
+BEGIN
+  FOR {row} IN SELECT {row}.* FROM {text_stage} AS {row} WHERE {among} ORDER BY {ordinal} LOOP
+    BEGIN
+      INSERT INTO {evaluated} ({columns}) SELECT {values};
+    EXCEPTION WHEN OTHERS THEN
+      GET STACKED DIAGNOSTICS pgsluice_code = RETURNED_SQLSTATE, pgsluice_words = MESSAGE_TEXT;
+      IF {system_error} THEN RAISE; END IF;
+      pgsluice_field := '';
+      {failing}
+      INSERT INTO pg_temp.pgsluice_reject (table_no, ordinal, kind, column_name, sqlstate, message)
+        VALUES ({table_no}, {row_ordinal}, 'value', pgsluice_field, pgsluice_code, pgsluice_words);
+    END;
+  END LOOP;
+END
+
+-- name: reject_unordered_dates
+-- Rejects for computed dates in numeric form, whose order of day and month the default of DateStyle would decide.
+WITH unordered AS (
+    DELETE FROM {evaluated} AS e
+     WHERE e.{column} OPERATOR(pg_catalog.~) '^\s*[0-9]{{1,2}}[-/. ][0-9]{{1,2}}[-/. ][0-9]{{1,4}}'
+       AND (SELECT s.source OPERATOR(pg_catalog.=) ANY (ARRAY['default', 'configuration file'])
+              FROM pg_catalog.pg_settings AS s WHERE s.name OPERATOR(pg_catalog.=) 'DateStyle')
+    RETURNING e.{ordinal}, e.{column}
+)
+INSERT INTO pg_temp.pgsluice_reject (table_no, ordinal, kind, column_name, sqlstate, message)
+SELECT {table_no}, u.{ordinal}, 'value', {name}, '22007',
+       pg_catalog.format('nothing says whether day or month comes first in "%s"; the expression can: to_date(field, %L)',
+           u.{column}, 'DD.MM.YYYY')
+  FROM unordered AS u;
+
+-- name: find_failing
+-- A part of evaluate_one_by_one: does the expression of this column fail?
+      IF pgsluice_field OPERATOR(pg_catalog.=) '' THEN
+        BEGIN PERFORM {value}; EXCEPTION WHEN OTHERS THEN pgsluice_field := {name}; END;
+      END IF;

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 
+from pgsluice.model import Column
 from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.ingest.adaptive import Backoff
 from pgsluice.pipeline.ingest.batch import ArrowBatch, Batch, EndOfFile, RawBatch, SplitBatch
 from pgsluice.pipeline.ingest.route import CopyRoute
 from pgsluice.pipeline.prefetch import Prefetch
+from pgsluice.pipeline.scratch import field_column
 from pgsluice.pipeline.state import FileRun, TableRun
 from pgsluice.postgres.copy import block_reads_as_is, reads_as_is
 from pgsluice.postgres.table_properties import key_indexes
@@ -43,7 +45,8 @@ def _batches(
     for table_run in table_runs:
         route = routes[table_run.number]
         files = [f for f in table_run.files if not (f.skipped or f.staged_before)]
-        route.start_reading(as_is=AS_IS and not table_run.scratch.lasting and all(_reads_as_is(f) for f in files))
+        as_is = AS_IS and not (table_run.scratch.lasting or table_run.computed) and all(map(_reads_as_is, files))
+        route.start_reading(as_is=as_is)
         for file in files:
             yield from _batches_of(table_run, route, file, utc)
 
@@ -65,8 +68,12 @@ def _batches_of(
 ) -> Generator[Batch | EndOfFile, None, None]:
     dialect, path = file.plan.file.dialect, file.plan.file.path
     columns = {i: table_run.table.column(name) for i, name in enumerate(file.plan.columns) if name}
+    if table_run.computed:
+        # Expressions may use any field.
+        columns = {i: columns.get(i) or _text_column(i) for i in range(len(file.plan.columns))}
     blocks = _blocks(table_run, file)
     parser = DuckDBReader(columns, file.plan.names, dialect, path=path, utc=utc)
+    parser.text_only = parser.text_only or table_run.computed
     arrow = ArrowReader(parser.columns, dialect, utc=utc)
     dates = DateScan(file.unordered_dates, parser) if file.unordered_dates else None
     backoff = Backoff()
@@ -94,6 +101,23 @@ def _batches_of(
         yield EndOfFile(table_run, route, file, parser, blocks.sha256, blocks.nuls)
     finally:
         blocks.close()
+
+
+def _text_column(position: int) -> Column:
+    """A column for a field that goes into no column of the table."""
+    return Column(
+        name=field_column(position),
+        number=0,
+        type_sql="text",
+        base="text",
+        base_schema="pg_catalog",
+        base_typmod=-1,
+        kind="b",
+        not_null=False,
+        has_default=False,
+        identity="",
+        generated="",
+    )
 
 
 def _blocks(table_run: TableRun, file: FileRun) -> BlockReader | CorrectionReader:

@@ -22,7 +22,7 @@ from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.ingest.batch import ArrowBatch, Batch, RawBatch, SplitBatch
 from pgsluice.pipeline.ingest.defaults import Defaults
 from pgsluice.pipeline.ingest.text_rows import TextRows, forbidden_nulls, ordinal_array, with_ordinals
-from pgsluice.pipeline.scratch import REJECT
+from pgsluice.pipeline.scratch import REJECT, field_column
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.copy import BinaryEncoder, copy_as_is, copy_batch, copy_in, copy_statement, csv_bytes
 from pgsluice.postgres.search_path import user_path
@@ -125,6 +125,10 @@ class CopySender:
     def _send_chunk(self, batch: Batch, chunk: Chunk) -> None:
         table_run, route = batch.table_run, batch.route
         self._reject_faults(batch, chunk.faults)
+        if table_run.computed:
+            if chunk.text is not None and chunk.text.num_rows:
+                self._to_text_stage(batch, chunk.text, chunk.text_ordinals)
+            return
         if table_run.strategy is Strategy.STAGE:
             if route.direct and self._send_direct(batch, chunk):
                 return
@@ -207,7 +211,11 @@ class CopySender:
             self._count(batch, count, ordinals)
 
     def _to_text_stage(self, batch: Batch, rows: pa.Table, ordinals: OrdinalRanges) -> None:
-        self._text_rows.send(batch.table_run, batch.parser.columns, rows, ordinals, batch.file.base)
+        table_run, plan = batch.table_run, batch.file.plan
+        names = [c.name for c in batch.parser.columns]
+        if table_run.computed:
+            names = [field_column(i) for i in range(len(plan.columns))]
+        self._text_rows.send(table_run, names, rows, ordinals, batch.file.base)
 
     # What every COPY shares.
 

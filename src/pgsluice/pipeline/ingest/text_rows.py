@@ -27,14 +27,14 @@ class TextRows:
         self._faults = faults
 
     def send(
-        self, table_run: TableRun, columns: Sequence[Column], rows: pa.Table, ordinals: OrdinalRanges, base: int
+        self, table_run: TableRun, columns: Sequence[str], rows: pa.Table, ordinals: OrdinalRanges, base: int
     ) -> None:
         """Copies rows to the text stage.
 
-        :param columns: the columns that the fields of ``rows`` go into.
+        :param columns: the columns of the text stage that the fields of ``rows`` go into.
         :param ordinals: the ordinals of the rows within their file; ``base`` is added to each.
         """
-        names = [table_run.scratch.ordinal, *(c.name for c in columns)]
+        names = [table_run.scratch.ordinal, *columns]
         table_run.scratch.ensure_text_stage(self._conn)
         table_run.findings.suspect = True
         statement = copy_statement(table_run.scratch.text_stage, names, binary=False)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from pgsluice.errors import MappingError
 from pgsluice.model import Column, ColumnRule, FieldOptions, FilePlan, Mode, SourceFile, Table, TableName
 from pgsluice.names import Names
+from pgsluice.pipeline.plan.expressions import uses
 from pgsluice.source.discover import composed, matches
 from pgsluice.text import pluralize
 
@@ -35,7 +36,9 @@ def map_fields(file: SourceFile, table: Table, mode: Mode, options: FieldOptions
     if not file.header:
         # An empty file has no columns and no rows.
         return FilePlan(file, ())
-    loadable = [c.name for c in table.loadable]
+    computed = tuple(rule for rule in options.rules if rule.field is None)
+    own = {rule.column for rule in computed}
+    loadable = [c.name for c in table.loadable if c.name not in own]
     if given := options.names_for(table.name):
         if options.header is None:
             raise MappingError(
@@ -48,9 +51,13 @@ def map_fields(file: SourceFile, table: Table, mode: Mode, options: FieldOptions
     names = Names(c.name for c in table.columns)
     wanted = (*options.columns, *_rule_pairs(file, options.rules))
     columns, unknown = _find_columns(file, table, options, wanted, names)
-    if not any(columns):
+    # A field that has the name of a computed column is there for its expression.
+    columns = ["" if column in own else column for column in columns]
+    used = uses(computed, file)
+    unknown = [(i, field, found) for i, field, found in unknown if i not in used]
+    if not any(columns) and not used:
         # check_pairs() refuses a pair that names a field of a file without field names.
-        if options.header is None and _is_data(file.header, table.loadable):
+        if options.header is None and not computed and _is_data(file.header, table.loadable):
             bare = replace(file, dialect=replace(file.dialect, header=False))
             return FilePlan(bare, tuple(loadable))
         example = ",".join(loadable[: len(file.header)])
@@ -64,8 +71,8 @@ def map_fields(file: SourceFile, table: Table, mode: Mode, options: FieldOptions
     if unknown:
         raise _unknown_fields(file, table, columns, unknown, names)
     _check_unique(file, table, columns, wanted)
-    _check_loadable(file, table, columns, mode)
-    return FilePlan(file, tuple(columns))
+    _check_loadable(file, table, columns, mode, own)
+    return FilePlan(file, tuple(columns), computed)
 
 
 def _own_options(file: SourceFile, table: Table, options: FieldOptions) -> FieldOptions:
@@ -74,7 +81,10 @@ def _own_options(file: SourceFile, table: Table, options: FieldOptions) -> Field
     :raises MappingError: a rule names a column that the table does not have.
     """
     header = next((header for glob, header in options.headers if matches(file.path, glob)), options.header)
-    rules = tuple(rule for rule in options.rules if table.name.called(rule.table))
+    rules = [rule for rule in options.rules if table.name.called(rule.table)]
+    if file.feeds is not None:
+        # In a replay, the fields have the names of their columns.
+        rules = [rule for rule in rules if rule.field is None]
     names = Names(c.name for c in table.loadable)
     found = []
     for rule in rules:
@@ -130,12 +140,12 @@ def _by_position(file: SourceFile, table: Table, loadable: Sequence[str]) -> Seq
 
 def _find_columns(
     file: SourceFile, table: Table, options: FieldOptions, wanted: Pairs, names: Names
-) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """The column of each field ('' for none), and the fields without a column, each with the columns it could mean."""
+) -> tuple[list[str], list[tuple[int, str, list[str]]]]:
+    """The column of each field ('' for none), and the fields without a column: position, name, possible columns."""
     columns: list[str] = []
     left_out = file.feeds is not None or bool(options.names_for(table.name))
-    unknown: list[tuple[str, list[str]]] = []
-    for field in file.field_names:
+    unknown: list[tuple[int, str, list[str]]] = []
+    for i, field in enumerate(file.field_names):
         # In a replay, and in --columns, a field without a name is a field that is left out.
         named = "" if not field and left_out else _named_column(field, table, wanted)
         found = names.find(field if named is None else named)
@@ -146,16 +156,16 @@ def _find_columns(
             )
         columns.append(found[0] if len(found) == 1 else "")
         if len(found) != 1 and named is None:
-            unknown.append((field, found))
+            unknown.append((i, field, found))
     return columns, unknown
 
 
 def _unknown_fields(
-    file: SourceFile, table: Table, columns: Sequence[str], unknown: Sequence[tuple[str, list[str]]], names: Names
+    file: SourceFile, table: Table, columns: Sequence[str], unknown: Sequence[tuple[int, str, list[str]]], names: Names
 ) -> MappingError:
     """The error for fields without a column: each with its nearest column, and the options to copy."""
     described, options = [], []
-    for field, candidates in unknown:
+    for _, field, candidates in unknown:
         if len(candidates) > 1:
             described.append(f"{field!r} (could be {' or '.join(candidates)})")
             options.append(f"--column {shlex.quote(f'{field}={candidates[0]}')}")
@@ -165,8 +175,8 @@ def _unknown_fields(
         else:
             described.append(repr(field) if field else "without a name")
             options.append(f"--column {shlex.quote(f'{field}=')}")
-    first = shlex.quote(f"{unknown[0][0]}=")
-    order = _by_order(file, table, columns) if any(not field for field, _ in unknown) else ""
+    first = shlex.quote(f"{unknown[0][1]}=")
+    order = _by_order(file, table, columns) if any(not field for _, field, _ in unknown) else ""
     return MappingError(
         f"{file.path}: {table.name} has no column {', '.join(described)}",
         f"Name the columns, for example {' '.join(options)}, or leave a field out with --column {first}{order};"
@@ -201,14 +211,16 @@ def _check_unique(file: SourceFile, table: Table, columns: Sequence[str], wanted
     raise MappingError(f"{file.path}: column {twice[0]} comes twice ({', '.join(map(repr, fields))})", remedy)
 
 
-def _check_loadable(file: SourceFile, table: Table, columns: Sequence[str], mode: Mode) -> None:
-    computed = next((c.name for c in table.columns if c.generated and c.name in columns), None)
-    if computed is not None:
+def _check_loadable(
+    file: SourceFile, table: Table, columns: Sequence[str], mode: Mode, computed: Collection[str]
+) -> None:
+    generated = next((c.name for c in table.columns if c.generated and c.name in columns), None)
+    if generated is not None:
         raise MappingError(
-            f"{file.path}: {table.name}.{computed} is a generated column and takes no values",
-            f"Leave it out with --column {shlex.quote(file.field_names[columns.index(computed)] + '=')}",
+            f"{file.path}: {table.name}.{generated} is a generated column and takes no values",
+            f"Leave it out with --column {shlex.quote(file.field_names[columns.index(generated)] + '=')}",
         )
-    missing = [c.name for c in table.columns if c.required and c.name not in columns]
+    missing = [c.name for c in table.columns if c.required and c.name not in columns and c.name not in computed]
     # The files of an upsert may contain the changed columns alone; a new row that lacks a required column is rejected.
     if missing and mode is not Mode.UPSERT:
         raise MappingError(

@@ -26,6 +26,7 @@ from pgsluice.model import (
     TableName,
     TablePlan,
 )
+from pgsluice.pipeline.plan.expressions import check_expressions
 from pgsluice.pipeline.plan.file_tables import FileTables, check_names, check_rule_tables
 from pgsluice.pipeline.plan.load_order import load_order
 from pgsluice.pipeline.plan.mapping import check_pairs, map_fields
@@ -66,6 +67,7 @@ def make_plan(
     check_names("--key", [name for name, _ in modes.keys], tables)
     strategies = choose_strategies(conn, chosen)
     plans = [_table_plan(chosen[name], mapped[name], chosen, strategies[name], modes) for name in order]
+    check_expressions(conn, plans)
     row = conn.execute("SHOW server_version").fetchone()
     assert row is not None
     return Plan(

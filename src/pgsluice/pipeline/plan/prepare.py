@@ -174,7 +174,8 @@ class Preparation:
         all_empty = all(t.strategy is Strategy.IN_PLACE for t in self.table_runs)
         for table_run in self.table_runs:
             created = existing is not None and table_run.table.oid not in existing
-            table_run.may_freeze = table_run.strategy is Strategy.IN_PLACE and (created or all_empty)
+            in_place = table_run.strategy is Strategy.IN_PLACE and not table_run.computed
+            table_run.may_freeze = in_place and (created or all_empty)
 
     def _limit_waits(self, seconds: float) -> None:
         self._main.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (f"{int(seconds * 1000)}ms",))

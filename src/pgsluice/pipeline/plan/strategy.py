@@ -129,6 +129,7 @@ def _swap_obstacles(
             *(obstacle.text for obstacle in p.table.obstacles),
             *(words for oid, _, words in rows if oid == p.table.oid),
             *([f"the files lack {lacking}, which keeps its values"] if lacking else []),
+            *(["columns are computed"] if p.computed else []),
         ]
         if reasons:
             found[p.table.name] = reasons[0]

@@ -6,7 +6,7 @@ file and line, same dialect and columns, same modes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -23,8 +23,9 @@ from pgsluice.ledger.replays import (
     run_to_replay,
 )
 from pgsluice.ledger.schema import exists
-from pgsluice.model import LoadOptions, Modes, RejectKind, SourceFile, TableName
+from pgsluice.model import ColumnRule, LoadOptions, Modes, RejectKind, SourceFile, TableName
 from pgsluice.options import restore_dialect, restore_modes
+from pgsluice.options.rules import restore_rules
 from pgsluice.pipeline.rejects.report_file import PLACEHOLDERS
 from pgsluice.source.corrections import Corrections, Spool, read_corrected
 from pgsluice.source.records.rules import BAD_ENCODING
@@ -41,6 +42,8 @@ class Replay:
     """The corrected records by the path of their file."""
     into: str | None
     modes: Modes
+    rules: tuple[ColumnRule, ...]
+    """Where columns got their values from in the run that is replayed."""
     spool: Spool
 
     @property
@@ -54,7 +57,7 @@ class Replay:
         :param given: the options of the call.
         """
         # The ledger knows the content of these files as loaded; ``again`` keeps the run from skipping them.
-        return replace(given, into=self.into, modes=self.modes, again=True)
+        return replace(given, into=self.into, modes=self.modes, rules=self.rules, again=True)
 
     def numbers_but(self, refused: Iterable[int]) -> Iterator[int]:
         """Yields the numbers of the rejects that the replay loads.
@@ -91,8 +94,9 @@ def open_replay(conn: psycopg.Connection, run_id: int, path: str) -> Replay:
         found = _match(conn, run_id, path, spool, known)
         for file in {known[name].table_oid: known[name] for name in found}.values():
             _same_table(conn, run_id, file)
-        files = tuple(_source(known[name], c) for name, c in found.items())
-        return Replay(run_id, files, found, run.options.get("into"), modes, spool)
+        labels: dict[str, list[str]] = run.options.get("fields", {})
+        files = tuple(_source(known[name], c, labels.get(name, ())) for name, c in found.items())
+        return Replay(run_id, files, found, run.options.get("into"), modes, restore_rules(run.options), spool)
     except BaseException:
         spool.close()
         raise
@@ -138,13 +142,14 @@ def _same_table(conn: psycopg.Connection, run_id: int, file: FileToReplay) -> No
         raise MappingError(f"the table {name} that run {run_id} loaded {what}", "Load the files again")
 
 
-def _source(file: FileToReplay, corrections: Corrections) -> SourceFile:
+def _source(file: FileToReplay, corrections: Corrections, labels: Sequence[str]) -> SourceFile:
     return SourceFile(
         path=file.path,
         bytes=corrections.size,
         stems=(),
         dialect=corrections.dialect,
         header=tuple(file.columns),
+        labels=tuple(labels),
         feeds=TableName(file.table_schema, file.table_name),
     )
 

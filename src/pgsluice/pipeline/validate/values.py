@@ -11,6 +11,7 @@ from psycopg import sql
 from pgsluice.model import Column
 from pgsluice.pipeline.scratch import BAD_VALUE
 from pgsluice.pipeline.state import FileRun, TableRun, ordinals_of
+from pgsluice.pipeline.validate.computed import evaluate
 from pgsluice.pipeline.validate.rejected_keys import key_texts, store_keys
 from pgsluice.postgres.planner_hints import execute_examined
 from pgsluice.postgres.search_path import user_path
@@ -35,6 +36,8 @@ def convert_texts(conn: psycopg.Connection, table_run: TableRun) -> None:
     """
     scratch = table_run.scratch
     scratch.ensure_stage(conn)
+    if scratch.fields:
+        evaluate(conn, table_run)
     parts = _parts(conn, table_run)
     moved = None
     if conn.info.server_version >= 160000:

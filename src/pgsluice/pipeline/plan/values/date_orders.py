@@ -115,7 +115,7 @@ def _raise(problems: Sequence[MappingError]) -> None:
 def _columns(table: Table, plan: FilePlan) -> tuple[str, ...]:
     """The columns of a file with dates that no option describes."""
     return tuple(
-        name for name in plan.brought if table.column(name).base in DATES and not plan.file.dialect.format_of(name).date
+        name for name in plan.mapped if table.column(name).base in DATES and not plan.file.dialect.format_of(name).date
     )
 
 

@@ -30,7 +30,7 @@ def with_formats(plan: FilePlan, table: Table, rules: Sequence[FormatRule]) -> F
     # A replay takes the formats of the run that it replays.
     if plan.file.feeds is not None:
         return plan
-    formats = tuple(f for name in plan.brought if (f := _format(table, table.column(name), rules)).rewrites)
+    formats = tuple(f for name in plan.mapped if (f := _format(table, table.column(name), rules)).rewrites)
     return replace(plan, file=replace(plan.file, dialect=replace(plan.file.dialect, formats=formats)))
 
 
