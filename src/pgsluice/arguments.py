@@ -51,6 +51,8 @@ class PlanArguments(TypedDict, total=False):
     """Globs of files that are not loaded."""
     recursive: bool
     """A folder names the files in its subfolders as well."""
+    allow_empty: bool
+    """A file of 0 bytes is a file without rows, and not an error."""
     delimiter: str | None
     """The delimiter of all files: one or more characters, with ``\\t``, ``\\xHH`` and ``\\uHHHH`` as escapes, or
     ``blanks`` for runs of blanks and tabs; None detects the delimiter of each file."""

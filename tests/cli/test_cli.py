@@ -225,7 +225,9 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
                         "rejected": 1,
                         "skipped": False,
                         "staged_before": False,
+                        "formats": [],
                         "lacks": [],
+                        "notes": [],
                     }
                 ],
                 "way": "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Unpack
@@ -165,7 +166,7 @@ def plan(
 
 def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
     """Plans a load in a transaction that is rolled back."""
-    with connect(conninfo) as conn:
+    with connect(conninfo) as conn, ExitStack() as stack:
         try:
             if options.into:
                 choose_schema(conn, options.into)
@@ -176,7 +177,9 @@ def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
                 skip=options.skip,
                 recursive=options.recursive,
                 dialects=options.file_dialects,
+                allow_empty=options.allow_empty,
             )
+            stack.callback(found.close)
             with mention_schema_file(applied, options.schema_file):
                 plan = make_plan(
                     conn,

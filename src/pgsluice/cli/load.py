@@ -111,9 +111,14 @@ def plan(
             **arguments_of(ctx, PLAN_OPTIONS, options),
         )
     if as_json:
-        show_json(dataclasses.asdict(result))
+        show_json(dataclasses.asdict(result, dict_factory=_without_places))
     else:
         show(plan_parts(result))
+
+
+def _without_places(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields of a result for people: the address of a file may hold a password."""
+    return {name: value for name, value in pairs if name not in ("place", "address")}
 
 
 def resume(

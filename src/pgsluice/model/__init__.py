@@ -19,6 +19,7 @@ from pgsluice.model.dialect import LineEnds as LineEnds
 from pgsluice.model.dialect import Ragged as Ragged
 from pgsluice.model.files import FileIdentity as FileIdentity
 from pgsluice.model.files import IgnoredFile as IgnoredFile
+from pgsluice.model.files import Place as Place
 from pgsluice.model.files import SourceFile as SourceFile
 from pgsluice.model.formats import DATE_ORDERS as DATE_ORDERS
 from pgsluice.model.formats import EXCEL as EXCEL

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pgsluice.model.dialect import Dialect
@@ -37,6 +37,18 @@ class FileIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where the bytes of a file are."""
+
+    shown: str
+    """The name of the file for people, in messages, reports and the ledger."""
+    address: str = field(repr=False)
+    """A local path, a URL (which may hold a password, and is shown nowhere), or the handle of a spool."""
+    member: str | None = None
+    """The member of the archive, or the sheet of the workbook, that is meant."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFile:
     """A file found by discovery: its path, size in bytes, dialect and first record."""
 
@@ -61,6 +73,13 @@ class SourceFile:
     """Why an optional file cannot be read; an error if the name of the file is that of a table."""
     feeds: TableName | None = None
     """The table that the file goes into, where the table is known and the file name does not matter: in a replay."""
+    place: Place | None = None
+    """Where the bytes are, if ``path`` does not say all of it."""
+    form: str = "text"
+    """What the records are made from: ``text``, or rows of ``parquet`` or ``json``, or a ``sheet``. Rows that are not
+    text become CSV in which every value is quoted and NULL is an empty field."""
+    folder: str = ""
+    """The folder in which the file was found; '' if the user named the file."""
     notes: tuple[str, ...] = ()
     """What the user should know of how the file is read, for the plan and the summary of the run."""
     identity: FileIdentity | None = None

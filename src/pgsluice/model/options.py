@@ -79,6 +79,8 @@ class LoadOptions:
     """Globs of ``--skip``: files that are not loaded."""
     recursive: bool = False
     """A folder names the files in its subfolders as well."""
+    allow_empty: bool = False
+    """A file of 0 bytes is a file without rows, and not an error."""
     into: str | None = None
     limits: Limits = field(default_factory=Limits)
     dialect: DialectOptions = field(default_factory=DialectOptions)

@@ -37,6 +37,7 @@ def build_options(data_dir: str | None = None, **given: Unpack[LoadArguments]) -
         names=parse_names(given.get("names", ()), [dialect.header, *(own.header for _, own in file_dialects)]),
         skip=tuple(given.get("skip", ())),
         recursive=given.get("recursive", False),
+        allow_empty=given.get("allow_empty", False),
         into=given.get("into"),
         limits=parse_limits(given.get("max_rejects", 0)),
         dialect=dialect,
@@ -202,6 +203,8 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
         names=tuple((table, tuple(names)) for table, names in stored.get("names", ())),
         skip=tuple(stored.get("skip", ())),
         recursive=stored.get("recursive", False),
+        # A run of version 0.2 or older took every empty file.
+        allow_empty=stored.get("allow_empty", True),
         into=stored["into"],
         limits=Limits(Limit(**limits["run"]), tuple((name, Limit(**limit)) for name, limit in limits["tables"])),
         dialect=restore_dialect_options(stored["dialect"]),

@@ -9,6 +9,7 @@ the main transaction itself, so the ledger cannot disagree with the tables.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,7 +17,7 @@ from dataclasses import replace
 
 import psycopg
 
-from pgsluice.errors import ConnectError, LockedError
+from pgsluice.errors import CallError, ConnectError, LockedError
 from pgsluice.ledger.advisory_locks import hold_run, lock_tables
 from pgsluice.ledger.runs import mark_interrupted
 from pgsluice.ledger.schema import ensure
@@ -31,6 +32,8 @@ from pgsluice.pipeline.run_entry import RunEntry
 from pgsluice.pipeline.timing import Clock
 from pgsluice.postgres.session import configure_session
 from pgsluice.source.discover import Discovery, discover
+from pgsluice.source.places.addresses import has_secret, is_remote, shown_address
+from pgsluice.source.places.spool import STDIN, is_pipe
 from pgsluice.source.records.fast_scan import warm_up
 
 _log = logging.getLogger(__name__)
@@ -75,6 +78,8 @@ class Run:
 
     def _discover(self) -> Discovery:
         options = self._options
+        if options.resumable:
+            _check_lasting(self._paths)
         return discover(
             self._paths,
             options.dialect,
@@ -83,6 +88,7 @@ class Run:
             skip=options.skip,
             recursive=options.recursive,
             dialects=options.file_dialects,
+            allow_empty=options.allow_empty,
         )
 
     def execute(self) -> RunResult:
@@ -93,9 +99,9 @@ class Run:
         :raises psycopg.Error: an error of the database that does not pass; nothing was published.
         """
         found = Discovery(tuple(self._replay.files), ()) if self._replay else self._discover()
-        # Imports numpy while the connections are opened and the load is planned.
-        warm_up()
         try:
+            # Imports numpy while the connections are opened and the load is planned.
+            warm_up()
             result = self._attempts(found.files)
         except BaseException as error:
             if (after_all := self._fail(error)) is None:
@@ -104,6 +110,7 @@ class Run:
         finally:
             self._close_checkpoints()
             self._close()
+            found.close()
         without_table = self._attempt.plan.ignored if self._attempt and self._attempt.plan else ()
         return replace(result, ignored=(*found.ignored, *without_table))
 
@@ -248,3 +255,21 @@ class Run:
                     return committing
                 self._listen(Progress(Phase.ROLLBACK))
         return None
+
+
+def _check_lasting(paths: Sequence[str]) -> None:
+    """Checks that a later process can find the files again by what the ledger stores of their paths.
+
+    :raises CallError: a path is a pipe, or has a secret, which the ledger does not store.
+    """
+    for path in paths:
+        if has_secret(path):
+            raise CallError(
+                f"{shown_address(path)}: --resumable needs an address without user, password and query string, as the"
+                " ledger stores none of them",
+                "Leave --resumable out, or give the secret to the file system in its own way, by its variables",
+            )
+        if not is_remote(path) and (path == STDIN or (os.path.exists(path) and is_pipe(path))):
+            raise CallError(
+                f"{path}: a run that reads a pipe cannot be resumed", "Leave --resumable out, or load a file"
+            )

@@ -12,6 +12,7 @@ import psycopg
 from pgsluice.ledger.advisory_locks import hold_run
 from pgsluice.ledger.runs import finish_run, start_run
 from pgsluice.model import LoadOptions, RunStatus
+from pgsluice.source.places.addresses import shown_address
 
 
 class RunEntry:
@@ -40,7 +41,8 @@ class RunEntry:
         :param fields: the names of the fields by path, for the files of which a replay has to know them.
         """
         if not self.run_id:
-            options: dict[str, Any] = asdict(self._options) | {"paths": self._paths, "fields": fields}
+            paths = [shown_address(path) for path in self._paths]
+            options: dict[str, Any] = asdict(self._options) | {"paths": paths, "fields": fields}
             self.run_id = start_run(ledger_conn, options, self.replay_of)
         hold_run(main, self.run_id)
 

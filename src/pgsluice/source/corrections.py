@@ -23,9 +23,10 @@ from pgsluice.model import Dialect, RejectKind, Verdict
 from pgsluice.source.blocks import Block, Fault, block_of
 from pgsluice.source.formulas import GUARDED_RAW, undo_guard
 from pgsluice.source.locate import Places
+from pgsluice.source.places.addresses import translated
 from pgsluice.source.records.fast_scan import clean_prefix
 from pgsluice.source.records.rules import BAD_ENCODING, BAD_FORMAT, LineTooLong
-from pgsluice.source.streams import BOM, translated
+from pgsluice.source.streams import BOM
 
 if TYPE_CHECKING:
     from pgsluice.source.locate import Numbers

@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
-import enum
 import fnmatch
-import os
-import re
 import shlex
-import stat
-import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from pgsluice.errors import CallError, FileError
-from pgsluice.model import Dialect, DialectOptions, IgnoredFile, SourceFile
+from pgsluice.model import Dialect, DialectOptions, IgnoredFile, Place, SourceFile
 from pgsluice.source.blocks import header_fault
 from pgsluice.source.dialect import SAMPLE_BYTES, sniff
 from pgsluice.source.encodings.detect import FoundEncoding, check_named, find_encoding
 from pgsluice.source.identity import READ, await_tick, changed, check_age
+from pgsluice.source.places.addresses import Holds, place_of
+from pgsluice.source.places.expand import Found, Suffix, expand, suffix_of
+from pgsluice.source.places.names import bare_name, check_name, matches, stems_of
+from pgsluice.source.places.spool import Spool, pipe_pieces
 from pgsluice.source.records.lines import behind_lines, count_lines
 from pgsluice.source.records.rules import MAX_RECORD_BYTES, LineTooLong
 from pgsluice.source.records.spans import first_record
-from pgsluice.source.streams import DecodedStream, is_remote, open_decoded, translated
-
-SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
-"""How the files of a folder end that are loaded."""
-
-_OPTIONAL = re.compile(r"\.(?:txt|tab|dat|psv|tbl|data|asc|out)(?:\.gz)?$", re.IGNORECASE)
-"""How the files of a folder end that are loaded if their name is that of a table."""
+from pgsluice.source.streams import DecodedStream, list_members, open_decoded, open_packed
+from pgsluice.source.unpack.signatures import Kind, is_json_lines
+from pgsluice.source.unpack.tables import json_fields
 
 _FURTHER_BYTES = 1 << 16
 """How many bytes of the middle and of the end of a file are looked at to find its encoding."""
 
-_LAST_NUMBER = re.compile(r"(?:[-_. ]+(?:part[-_. ]?)?[0-9]+|\s*[(\[][0-9]+[)\]])$", re.IGNORECASE)
-"""The number of a part or a day at the end of a file name, or of a copy: ``customers (1)``."""
+_SUBFOLDER = "a subfolder; --recursive takes its files"
 
-
-def composed(name: str) -> str:
-    """The name in Unicode's normal form NFC: a letter and its accent become one character.
-
-    macOS may write them as two into a file name.
-    """
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
-
-
-def _stems(bare: str) -> tuple[str, ...]:
-    """The names under which a file may find its table: its own, then without its last number, and so on.
-
-    Numbers are removed one by one, because a table may have numbers in its name: ``orders-2024-12-31_02`` has four
-    numbers, and ``orders_2024`` may be the table.
-
-    :param bare: the file name without folder and suffix.
-    """
-    stems = [bare]
-    while (shorter := _LAST_NUMBER.sub("", stems[-1])) and shorter != stems[-1]:
-        stems.append(shorter)
-    return tuple(stems)
+_OTHER_SUFFIX = "its suffix is not that of a CSV file; name the file to load it"
 
 
 class Discovery(NamedTuple):
@@ -66,6 +39,13 @@ class Discovery(NamedTuple):
     files: tuple[SourceFile, ...]
     ignored: tuple[IgnoredFile, ...]
     """Files of the folders that are not loaded. Hidden files are not mentioned."""
+    spools: tuple[Spool, ...] = ()
+    """Copies of what can be read only once."""
+
+    def close(self) -> None:
+        """Removes the copies. The files can be read until then."""
+        for spool in self.spools:
+            spool.close()
 
 
 def discover(
@@ -77,11 +57,13 @@ def discover(
     skip: Sequence[str] = (),
     recursive: bool = False,
     dialects: Sequence[tuple[str, DialectOptions]] = (),
+    allow_empty: bool = True,
 ) -> Discovery:
     """The files that the paths name, each once, in the order of the paths.
 
-    A folder names the files directly in it that end in one of SUFFIXES and are not hidden. They are in the order of
-    their names, with numbers as numbers: 2 before 10. Files with the suffix of a text file are optional.
+    A folder names the files directly in it that are not hidden and whose suffixes :mod:`pgsluice.source.places.expand`
+    lists, in the order of their names, with numbers as numbers: 2 before 10. An archive names its members, a workbook
+    its sheets.
 
     :param options: the parts of the dialect that the user fixed, for all files.
     :param settle: seconds: a file that was written less long ago is refused; 0 refuses no file.
@@ -89,186 +71,249 @@ def discover(
     :param skip: globs as for :func:`matches`; a file that one of them matches is not loaded.
     :param recursive: a folder names the files in its subfolders as well.
     :param dialects: (glob, parts of the dialect) pairs for single files, in place of ``options``.
+    :param allow_empty: a file of 0 bytes is a file without rows, and not an error.
+    :returns: the files; the caller closes the discovery when it has read them.
     :raises FileError: a path is missing or unreadable, a folder has no file to load, a header is a fault, or a file is
         younger than ``settle`` or is being written.
     :raises CallError: an option of the dialect is not allowed, or a glob of ``skip`` matches no file.
     """
-    files: list[SourceFile] = []
-    ignored: list[IgnoredFile] = []
-    seen: set[str] = set()
-    unused = set(skip)
-    for path in paths:
-        for name, real, suffix in _expand(path, recursive):
-            if real in seen:
-                continue
-            seen.add(real)
-            if globs := {glob for glob in skip if matches(name, glob)}:
-                unused -= globs
-                ignored.append(IgnoredFile(name, f"--skip {shlex.quote(min(globs))}"))
-            elif suffix is _Suffix.OTHER:
-                ignored.append(IgnoredFile(name, "its suffix is not that of a CSV file; name the file to load it"))
-            else:
-                _check_name(name)
-                own = next((dialect for glob, dialect in dialects if matches(name, glob)), options)
-                files.append(_look_or_fault(name, suffix, own, settle, max_bytes))
-    if unused:
-        raise CallError(f"--skip {shlex.quote(min(unused))} matches no file", "Write it as the folder names the file")
-    return Discovery(tuple(files), tuple(ignored))
+    finder = _Finder(options, tuple(dialects), settle, max_bytes, allow_empty, tuple(skip), set(skip))
+    try:
+        seen: set[str] = set()
+        for path in paths:
+            for found in expand(path, recursive):
+                if found.real not in seen:
+                    seen.add(found.real)
+                    finder.add(found)
+        if unused := finder.unused:
+            raise CallError(
+                f"--skip {shlex.quote(min(unused))} matches no file", "Write it as the folder names the file"
+            )
+    except BaseException:
+        finder.discovery().close()
+        raise
+    return finder.discovery()
 
 
-def matches(path: str, glob: str) -> bool:
-    """Whether a glob matches a path, the file name in it or, if the glob names a folder, the end of the path."""
-    path, glob = composed(path), composed(glob)
-    name = PurePosixPath(path).name
-    return (
-        fnmatch.fnmatch(path, glob)
-        or fnmatch.fnmatch(name, glob)
-        or ("/" in glob and fnmatch.fnmatch(path, "*/" + glob))
-    )
+@dataclass(slots=True)
+class _Finder:
+    """Collects files, and what is not loaded."""
+
+    options: DialectOptions
+    dialects: tuple[tuple[str, DialectOptions], ...]
+    settle: float
+    max_bytes: int | None
+    allow_empty: bool
+    skip: tuple[str, ...]
+    unused: set[str]
+    """Globs of ``skip`` that have matched no file yet."""
+    files: list[SourceFile] = field(default_factory=list)
+    ignored: list[IgnoredFile] = field(default_factory=list)
+    spools: list[Spool] = field(default_factory=list)
+
+    def discovery(self) -> Discovery:
+        """What was found so far."""
+        return Discovery(tuple(self.files), tuple(self.ignored), tuple(self.spools))
+
+    def add(self, found: Found) -> None:
+        """Adds a file, or the files that an archive or a workbook holds."""
+        place = place_of(found.address)
+        if self._is_skipped(place.shown):
+            return
+        if found.suffix is Suffix.OTHER:
+            self.ignored.append(IgnoredFile(place.shown, _SUBFOLDER if found.is_folder else _OTHER_SUFFIX))
+            return
+        check_name(place.shown)
+        place = self._named_once(place)
+        if found.pipe:
+            place = self._spooled(place.shown, Spool(place.shown, pipe_pieces(found.address)))
+        try:
+            if found.member is not None:
+                raise self._holds(place)
+            self._add_file(place, found, stems_of(bare_name(place.shown)))
+        except Holds as holds:
+            self._add_members(place, holds, found)
+
+    def _options_for(self, path: str) -> DialectOptions:
+        """The parts of the dialect that the user fixed for a file."""
+        for glob, own in self.dialects:
+            if matches(path, glob):
+                named = ((glob, own.encoding),) if own.encoding is not None else ()
+                return replace(own, encodings=(*named, *own.encodings))
+        return self.options
+
+    def _is_skipped(self, path: str) -> bool:
+        globs = {glob for glob in self.skip if matches(path, glob)}
+        if globs:
+            self.unused -= globs
+            self.ignored.append(IgnoredFile(path, f"--skip {shlex.quote(min(globs))}"))
+        return bool(globs)
+
+    def _named_once(self, place: Place) -> Place:
+        """The place with a name of its own: two addresses may differ in parts that are not shown."""
+        names = {f.path for f in self.files}
+        number, shown = 1, place.shown
+        while shown in names:
+            number += 1
+            shown = f"{place.shown} ({number})"
+        return replace(place, shown=shown)
+
+    def _spooled(self, shown: str, spool: Spool) -> Place:
+        self.spools.append(spool)
+        return Place(shown, spool.address)
+
+    def _holds(self, place: Place) -> Holds:
+        """What the archive or the workbook is, of which the user has named a member.
+
+        :raises FileError: the file is neither.
+        """
+        try:
+            open_decoded(place, "utf-8", self.max_bytes).close()
+        except Holds as holds:
+            return holds
+        raise FileError(f"{place.shown}: this is neither an archive nor a workbook", "Name the file alone")
+
+    def _add_file(self, place: Place, found: Found, stems: tuple[str, ...], *, optional: bool | None = None) -> None:
+        """Adds a file that can be read by itself. An optional file that cannot be read has a fault."""
+        optional = found.suffix is Suffix.OPTIONAL if optional is None else optional
+        try:
+            file = _look(
+                place, self._options_for(place.shown), self.settle, self.max_bytes, allow_empty=self.allow_empty
+            )
+        except FileError as error:
+            if not optional:
+                raise
+            file = SourceFile(place.shown, 0, (), Dialect(), (), fault=str(error))
+        self.files.append(
+            replace(
+                file,
+                stems=stems,
+                optional=optional,
+                max_bytes=self.max_bytes,
+                place=place,
+                folder=found.folder,
+            )
+        )
+
+    def _add_members(self, place: Place, holds: Holds, found: Found) -> None:
+        """Adds the members of an archive or the sheets of a workbook."""
+        shown = place.shown
+        if holds.packed:
+            with open_packed(place, self.max_bytes) as stream:
+                check_age(shown, stream.identity, self.settle)
+                place = self._spooled(shown, Spool(shown, iter(lambda: stream.read(1 << 20), b"")))
+        listed = list_members(place, holds.kind)
+        wanted = [name for name, hidden in listed if not hidden or found.member is not None]
+        if found.member is not None:
+            wanted = [name for name in wanted if name == found.member or fnmatch.fnmatchcase(name, found.member)]
+        if not wanted:
+            what = "sheet" if holds.kind in (Kind.WORKBOOK, Kind.OLE) else "file"
+            there = ", ".join(name for name, _ in listed[:12]) or "nothing"
+            raise FileError(
+                f"{shown}: no {what} {found.member or ''} in it to load (it holds {there})", "Check its name"
+            )
+        self.ignored += [IgnoredFile(f"{shown}!{name}", "a hidden sheet") for name, hidden in listed if hidden]
+        before = len(self.files)
+        for name in wanted:
+            self._add_member(Place(f"{shown}!{name}", place.address, name), name, holds.kind, found, len(wanted) == 1)
+        if len(self.files) == before and not found.folder and not any(self.skip):
+            raise FileError(
+                f"{shown}: no CSV file in this archive (it holds {', '.join(wanted[:12])})",
+                f"Name a member to load it all the same: {shlex.quote(f'{shown}!{wanted[0]}')}",
+            )
+
+    def _add_member(self, place: Place, name: str, kind: Kind, found: Found, alone: bool) -> None:
+        """Adds a member of an archive or a sheet of a workbook.
+
+        :param alone: it is the only one, so that the name of the archive or the workbook may name its table.
+        """
+        if self._is_skipped(place.shown):
+            return
+        outer = stems_of(bare_name(place.shown.removesuffix(f"!{name}"))) if alone else ()
+        if kind in (Kind.WORKBOOK, Kind.OLE):
+            optional = found.member is None and (not alone or found.suffix is Suffix.OPTIONAL)
+            self._add_file(place, found, (*stems_of(name), *outer), optional=optional)
+            return
+        suffix = suffix_of(name)
+        if suffix is Suffix.OTHER and "." not in name and alone:
+            suffix = Suffix.OPTIONAL
+        if found.member is None and suffix is Suffix.OTHER:
+            self.ignored.append(IgnoredFile(place.shown, _OTHER_SUFFIX))
+            return
+        optional = found.member is None and Suffix.OPTIONAL in (suffix, found.suffix)
+        self._add_file(place, found, (*stems_of(bare_name(name)), *outer), optional=optional)
 
 
-def _look_or_fault(
-    path: str, suffix: _Suffix, options: DialectOptions, settle: float, max_bytes: int | None
+def _look(
+    place: Place, options: DialectOptions, settle: float, max_bytes: int | None, *, allow_empty: bool
 ) -> SourceFile:
-    """The file at this path. An optional file that cannot be read has a fault instead of a header."""
-    try:
-        file = _look(path, options, settle, max_bytes)
-    except FileError as error:
-        if suffix is not _Suffix.OPTIONAL:
-            raise
-        file = SourceFile(path, 0, _stems(_bare(path)), Dialect(), (), fault=str(error))
-    return replace(file, optional=suffix is _Suffix.OPTIONAL, max_bytes=max_bytes)
-
-
-def _check_name(path: str) -> None:
-    """Checks that the path is UTF-8: neither the ledger nor a report can hold another name."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        shown = os.fsencode(path).decode(errors="backslashreplace")
-        raise FileError(f"{shown}: the name is not UTF-8", "Rename the file") from None
-
-
-def _bare(path: str) -> str:
-    """The file name without folder and suffix."""
-    name = PurePosixPath(path.replace(os.sep, "/")).name
-    name = re.sub(r"\.gz$", "", name, flags=re.IGNORECASE)
-    # A suffix begins with a letter: in orders.2024 the number is part of the name.
-    return re.sub(r"(?<=.)\.[A-Za-z][A-Za-z0-9]*$", "", name)
-
-
-def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
-    """The sort key of a file name: digits compare as numbers, other characters as lower case."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())
-    return [(int(p), "") if p.isdecimal() else (-1, p) for p in parts], name
-
-
-class _Suffix(enum.Enum):
-    """What the suffix of a file in a folder says."""
-
-    CSV = enum.auto()
-    OPTIONAL = enum.auto()
-    OTHER = enum.auto()
-
-
-def _expand(path: str, recursive: bool) -> list[tuple[str, str, _Suffix]]:
-    """The files that a path names: path, real path (equal for two paths to the same file), suffix."""
-    with translated(path):
-        found = _expand_url(path, recursive) if is_remote(path) else _expand_local(path, recursive)
-    if not isinstance(found, list):
-        return [(*found, _Suffix.CSV)]
-    files = []
-    for name in found:
-        folder, base = os.path.split(name)
-        if not base.startswith("."):
-            real = name if is_remote(name) else os.path.realpath(name)
-            files.append((_natural(folder), _natural(base), name, real, _suffix(base)))
-    if all(suffix is _Suffix.OTHER for *_, suffix in files):
-        raise FileError(
-            f"{path}: no CSV file in this folder (looked for {', '.join('*' + s for s in SUFFIXES)})",
-            "Name the files themselves if they are called otherwise"
-            + ("" if recursive else ", or look into subfolders with --recursive"),
-        )
-    return [(name, real, suffix) for _, _, name, real, suffix in sorted(files, key=_in_order)]
-
-
-def _in_order(found: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The sort key of a file of a folder: the folder, then the name."""
-    return found[:2]
-
-
-def _suffix(base: str) -> _Suffix:
-    if base.lower().endswith(SUFFIXES):
-        return _Suffix.CSV
-    return _Suffix.OPTIONAL if _OPTIONAL.search(base) else _Suffix.OTHER
-
-
-def _expand_url(path: str, recursive: bool) -> tuple[str, str] | list[str]:
-    """The file that a URL names with its real path, or the paths of the files in the folder that it names."""
-    from fsspec.core import url_to_fs
-
-    system, inner = url_to_fs(path)
-    if not system.isdir(inner):
-        return path, system.unstrip_protocol(inner)
-    entries = system.find(inner, detail=True).values() if recursive else system.ls(inner, detail=True)
-    return [system.unstrip_protocol(e["name"]) for e in entries if e["type"] == "file"]
-
-
-def _expand_local(path: str, recursive: bool) -> tuple[str, str] | list[str]:
-    """The file that a local path names with its real path, or the paths of the files in the folder that it names.
-
-    :raises FileError: the path names neither a file nor a folder.
-    """
-    mode = os.stat(path).st_mode
-    if stat.S_ISDIR(mode) and recursive:
-        return [name for name in _walk(path) if os.path.isfile(name)]
-    if stat.S_ISDIR(mode):
-        with os.scandir(path) as listing:
-            return [e.path for e in listing if e.is_file()]
-    if not stat.S_ISREG(mode):
-        raise FileError(
-            f"{path}: this is no file but a pipe or a device, and can be read only once",
-            "Write it to a file first, and load that",
-        )
-    return path, os.path.realpath(path)
-
-
-def _walk(folder: str) -> Iterator[str]:
-    """The paths of all files below a folder, except in hidden folders."""
-    for inner, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (os.path.join(inner, name) for name in names)
-
-
-def _look(path: str, options: DialectOptions, settle: float, max_bytes: int | None) -> SourceFile:
-    """The file at this path, with its dialect, header and identity.
+    """The file at this place, with its dialect, header and identity.
 
     :raises FileError: the file is younger than ``settle`` seconds, or is being written.
     """
-    with open_decoded(path, "utf-8", max_bytes) as stream:
+    path = place.shown
+    with open_decoded(place, "utf-8", max_bytes) as stream:
         check_age(path, stream.identity, settle)
         # The bytes are opened as UTF-8 at first, which changes none: the encoding is looked for in them.
         sample = stream.read(SAMPLE_BYTES)
-        found = _encoding(path, stream, sample, options, max_bytes)
-        if found.encoding == "utf-8" and not options.strip_nul:
+        if stream.form != "text":
+            return _describe_rows(place, stream, sample, options, stream.form)
+        if not sample and not allow_empty:
+            raise FileError(
+                f"{path}: the file is empty (0 bytes)",
+                f"Leave it out with --skip {shlex.quote(path.rpartition('/')[2])}, or take it as a file without rows"
+                " with --allow-empty",
+            )
+        found = _encoding(place, stream, sample, options, max_bytes)
+        if found.encoding == "utf-8" and not options.strip_nul and not is_json_lines(sample):
             return _describe(path, stream, sample, found, options)
-    with open_decoded(path, found.encoding, max_bytes, strip_nul=options.strip_nul) as stream:
-        return _describe(path, stream, stream.read(SAMPLE_BYTES), found, options)
+    strip = options.strip_nul
+    with open_decoded(place, found.encoding, max_bytes, strip_nul=strip) as stream:
+        sample = stream.read(SAMPLE_BYTES)
+        if not is_json_lines(sample):
+            return _describe(path, stream, sample, found, options)
+    with open_decoded(place, found.encoding, max_bytes, strip_nul=strip) as stream:
+        fields = json_fields(path, iter(lambda: stream.read(SAMPLE_BYTES), b""))
+    with open_decoded(place, found.encoding, max_bytes, strip_nul=strip, json_fields=fields) as stream:
+        options = replace(options, encoding=found.encoding)
+        return _describe_rows(place, stream, stream.read(SAMPLE_BYTES), options, "json")
+
+
+def _describe_rows(
+    place: Place, stream: DecodedStream, sample: bytes, options: DialectOptions, form: str
+) -> SourceFile:
+    """A file that has become CSV of a known dialect."""
+    dialect = Dialect(
+        encoding=(options.encoding or "utf-8") if form == "json" else "utf-8",
+        # The values are quoted. What is not quoted is NULL, or the error of a cell, which --null can name.
+        null=("", *(text for text in options.null if text)) if options.null else (),
+        empty_as_null=options.empty_as_null,
+        strip_nul=options.strip_nul,
+    )
+    header, _ = first_record(sample, dialect, 1, at_end=len(sample) < SAMPLE_BYTES)
+    if header is not None and header.fault:
+        raise header_fault(place.shown, header)
+    names = () if header is None else tuple(value.decode() for value, _ in header.fields)
+    await_tick(stream.identity)
+    if what := stream.difference_now():
+        raise changed(place.shown, READ, what)
+    return SourceFile(place.shown, stream.identity.size or 0, (), dialect, names, form=form, identity=stream.identity)
 
 
 def _encoding(
-    path: str, stream: DecodedStream, sample: bytes, options: DialectOptions, max_bytes: int | None
+    place: Place, stream: DecodedStream, sample: bytes, options: DialectOptions, max_bytes: int | None
 ) -> FoundEncoding:
     """The encoding of a file: the one that the user named, or the one that its bytes show.
 
     :raises FileError: the encoding is not certain.
     """
+    path = place.shown
     named = next((encoding for glob, encoding in options.encodings if matches(path, glob)), None)
     if named is not None:
         return FoundEncoding(named)
 
     def reopen() -> DecodedStream:
-        return open_decoded(path, "utf-8", max_bytes)
+        return open_decoded(place, "utf-8", max_bytes)
 
     if options.encoding is not None:
         check_named(path, options.encoding, sample)
@@ -337,7 +382,7 @@ def _describe(
     return SourceFile(
         path,
         stream.identity.size or 0,
-        _stems(_bare(path)),
+        (),
         dialect,
         header,
         notes=(found.note,) if found.note else (),

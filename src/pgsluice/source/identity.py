@@ -104,6 +104,58 @@ class LocalFile:
         return hashlib.sha256(first + os.pread(handle, tail_bytes, size - tail_bytes)).hexdigest()
 
 
+class SpooledFile:
+    """An open copy of what could be read only once. Its handle is shared: each reader has a position of its own."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self.raw = cast(BinaryIO, _Positioned(handle))
+
+    def by_handle(self) -> FileIdentity:
+        """See :class:`OpenFile`."""
+        return _local(os.fstat(self._handle))
+
+    def by_path(self) -> FileIdentity:
+        """The identity of the open file; it has no path."""
+        return self.by_handle()
+
+    def ends(self, head: bytes | None = None) -> str:
+        """The hash of nothing: no other process can write to the file."""
+        return ""
+
+
+class _Positioned(io.RawIOBase):
+    """A file handle that is read from a position of its own, and stays open."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Always true."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always true."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Moves the position."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: os.fstat(self._handle).st_size}[whence]
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        """The position."""
+        return self._position
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fills the buffer from the position on."""
+        count = os.preadv(self._handle, [buffer], self._position)
+        self._position += count
+        return count
+
+
 class RemoteFile:
     """An open file of a file system of fsspec. Each look at its identity is a request to the server."""
 

@@ -73,7 +73,8 @@ def locate(
                 found = index.places(ordinals[:here])
                 if found is None:
                     raise _changed(file)
-                yield found
+                # The rows of such a file are its lines, though a text may hold line breaks.
+                yield found if file.form not in ("parquet", "json") else found._replace(lines=found.ordinals + 1)
                 ordinals = ordinals[here:]
         stream.check()
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+import io
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
+from typing import Any, BinaryIO
 
 from pgsluice.errors import FileError
-from pgsluice.model import FileIdentity, SourceFile
+from pgsluice.model import FileIdentity, Place, SourceFile
+from pgsluice.source.encodings.transcode import is_utf8, transcoded
 from pgsluice.source.identity import (
     HEAD_BYTES,
     PLANNED,
@@ -22,43 +24,49 @@ from pgsluice.source.identity import (
     LocalFile,
     OpenFile,
     RemoteFile,
+    SpooledFile,
     changed,
     difference,
 )
-
-GZIP_MAGIC = b"\x1f\x8b"
-"""The first bytes of a gzip file (RFC 1952, section 2.3.1)."""
+from pgsluice.source.places.addresses import SPOOL, Holds, is_remote, place_of, translated
+from pgsluice.source.unpack import signatures
+from pgsluice.source.unpack.archives import is_workbook, member_pieces, members_of, seekable
+from pgsluice.source.unpack.compression import decompressed
+from pgsluice.source.unpack.signatures import COMPRESSED, Kind, kind_of, refuse_unreadable
+from pgsluice.source.unpack.tables import json_pieces, parquet_pieces
+from pgsluice.source.unpack.workbooks import sheet_pieces, sheets_of
 
 BOM = codecs.BOM_UTF8
+
+_PACKED = ""
+"""The member of a compressed archive that stands for the archive itself."""
 
 CHUNK_BYTES = 1 << 20
 """How many bytes are read from disk, or unpacked, at a time."""
 
 
-def is_remote(path: str) -> bool:
-    """Whether the path is a URL. fsspec opens URLs."""
-    return "://" in path
-
-
-def is_utf8(encoding: str) -> bool:
-    """Whether the encoding is UTF-8, with or without a byte order mark.
-
-    :raises LookupError: Python has no codec of this name.
-    """
-    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
-
-
-def open_decoded(path: str, encoding: str, max_bytes: int | None = None, *, strip_nul: bool = False) -> DecodedStream:
+def open_decoded(
+    path: Place | str,
+    encoding: str,
+    max_bytes: int | None = None,
+    *,
+    strip_nul: bool = False,
+    json_fields: Sequence[str] | None = None,
+) -> DecodedStream:
     """Opens a file for one pass from its beginning.
 
-    :param path: a local path or a URL.
+    :param path: a local path, a URL, or a place.
     :param encoding: the name of a codec of Python.
     :param max_bytes: how many bytes a compressed file may hold unpacked; None sets no limit.
     :param strip_nul: remove NUL characters.
+    :param json_fields: the keys of a JSON Lines file, which is to become CSV.
     :returns: the stream; the caller closes it.
-    :raises FileError: the file is missing, unreadable or a folder, or is named ``.gz`` without being gzip.
+    :raises FileError: the file is missing, unreadable or a folder, is of a kind that pgsluice does not read, or is
+        named ``.gz`` without being gzip.
+    :raises Holds: the file is an archive or a workbook, and the place names no member.
     """
-    return DecodedStream(path, encoding, max_bytes=max_bytes, strip_nul=strip_nul)
+    place = place_of(path) if isinstance(path, str) else path
+    return DecodedStream(place, encoding, max_bytes=max_bytes, strip_nul=strip_nul, json_fields=json_fields)
 
 
 def open_planned(file: SourceFile, *, encoding: str | None = None, again: bool = False) -> DecodedStream:
@@ -71,39 +79,15 @@ def open_planned(file: SourceFile, *, encoding: str | None = None, again: bool =
     :returns: the stream; the caller closes it.
     :raises FileError: the file has changed; and as :func:`open_decoded`.
     """
-    since = READ if again else PLANNED
     return DecodedStream(
-        file.path,
+        file.place or place_of(file.path),
         encoding or file.dialect.encoding,
         file.identity,
-        since,
+        READ if again else PLANNED,
         file.max_bytes,
         strip_nul=file.dialect.strip_nul,
+        json_fields=file.header if file.form == "json" else None,
     )
-
-
-@contextmanager
-def translated(path: str) -> Iterator[None]:
-    """Converts the exceptions of opening, listing or reading ``path`` into a :class:`FileError`."""
-    try:
-        yield
-    except FileError:
-        raise
-    except FileNotFoundError as error:
-        raise FileError(f"{path}: no such file or folder", "Check the path") from error
-    except IsADirectoryError as error:
-        raise FileError(f"{path}: this is a folder", "Name a file in it") from error
-    except PermissionError as error:
-        raise FileError(f"{path}: not readable for this user", "Give read permission on it") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise FileError(f"{path}: cannot be read ({error})", "Check that the file is whole") from error
-    except Exception as error:
-        # A file system of fsspec raises the exceptions of its own library.
-        if not is_remote(path):
-            raise
-        raise FileError(
-            f"{path}: cannot be opened ({error})", "Check the address, or download the file first"
-        ) from error
 
 
 class DecodedStream:
@@ -111,23 +95,29 @@ class DecodedStream:
 
     def __init__(
         self,
-        path: str,
+        place: Place,
         encoding: str,
         planned: FileIdentity | None = None,
         since: str = PLANNED,
         max_bytes: int | None = None,
         *,
         strip_nul: bool = False,
+        json_fields: Sequence[str] | None = None,
     ) -> None:
         """:param planned: the identity that the file must have; None: any.
         :param since: since when the file would have changed, for the message: PLANNED or READ.
         :param max_bytes: how many bytes the file may hold unpacked, if it is compressed; None sets no limit.
         :param strip_nul: remove NUL characters.
+        :param json_fields: the keys of a JSON Lines file, which is to become CSV.
         """
-        self.path = path
+        self._place = place
+        self.path = place.shown
+        """The name of the file, for messages."""
+        self.form = "text"
+        """What the records are made from, as in :class:`~pgsluice.model.SourceFile`."""
         self._max_bytes = max_bytes
         self.position = 0
-        """How many bytes of the file on disk have been consumed."""
+        """How many bytes of the file on disk, or of the member of an archive, have been consumed."""
         self.seekable = False
         """Whether :meth:`seek` works: the file is local, not packed, UTF-8, and no NUL is removed from it."""
         self.nuls = 0
@@ -138,22 +128,24 @@ class DecodedStream:
         self._pending = b""
         self._source: Iterator[bytes] | None = None
         self._ended = False
-        self._moved = False
+        self._in_order = True
+        """The bytes on disk are read in order, so that they are hashed and counted as they come."""
+        self._hash_at_end = False
         try:
-            with translated(path):
-                self._file: OpenFile = RemoteFile(path) if is_remote(path) else LocalFile(path)
+            with translated(place):
+                self._file: OpenFile = _open(place.address)
         except FileError as error:
             if planned is not None and isinstance(error.__cause__, FileNotFoundError):
-                raise changed(path, since, VANISHED) from error
+                raise changed(self.path, since, VANISHED) from error
             raise
         try:
-            with translated(path):
-                self._begin(encoding, since)
+            with translated(place):
+                self._begin(encoding, since, json_fields)
         except BaseException:
             self.close()
             raise
 
-    def _begin(self, encoding: str, since: str) -> None:
+    def _begin(self, encoding: str, since: str, json_fields: Sequence[str] | None) -> None:
         """Reads the first bytes, and chains what the file needs: unpacking, transcoding, removing the mark.
 
         :raises FileError: the file is not the planned file, is corrupt, or is named ``.gz`` without being gzip.
@@ -168,21 +160,15 @@ class DecodedStream:
         """The identity of the file when it was opened."""
         self._compare(self.identity, since)
         self._bom = head.startswith(BOM)
-        if head.startswith(GZIP_MAGIC):
-            self._source = self._unzipped(head)
-        elif not head and self.path.lower().endswith(".gz"):
-            raise FileError(f"{self.path}: the gzip file is truncated", "Get the file again")
-        elif self.path.lower().endswith(".gz"):
-            raise FileError(
-                f"{self.path}: the name ends in .gz but the content is not gzip",
-                "Rename or compress the file",
-            )
+        self._source = self._unpacked(head)
         if not is_utf8(encoding):
-            self._source = self._transcoded(self._source or self._chunks(head), encoding)
+            self._source = transcoded(self.path, self._source or self._chunks(head), encoding)
         if self._strip_nul:
             self._source = self._without_nul(self._source or self._chunks(head))
+        if json_fields is not None:
+            self._source = json_pieces(self.path, self._source or self._chunks(head), json_fields)
         if self._source is None:
-            self.seekable = not is_remote(self.path)
+            self.seekable = not is_remote(self._place.address)
             self._pending = head
         else:
             head = self._read(len(BOM))
@@ -195,7 +181,7 @@ class DecodedStream:
         :raises FileError: the file has changed since it was planned, is corrupt, or its encoding cannot decode a byte.
         """
         try:
-            with translated(self.path):
+            with translated(self._place):
                 return self._read(size)
         except FileError:
             # If the file has changed, this explains the error.
@@ -204,9 +190,9 @@ class DecodedStream:
 
     def seek(self, offset: int) -> None:
         """Continues at this offset of the decoded stream. The stream must be ``seekable``; its hash becomes wrong."""
-        with translated(self.path):
+        with translated(self._place):
             self._file.raw.seek(offset + (len(BOM) if self._bom else 0))
-        self._pending, self._ended, self._moved = b"", False, True
+        self._pending, self._ended, self._in_order = b"", False, False
 
     def check(self) -> None:
         """Checks that the open file is still the planned file. A stream of no planned file has nothing to check.
@@ -215,7 +201,7 @@ class DecodedStream:
         """
         if self._planned is None:
             return
-        with translated(self.path):
+        with translated(self._place):
             if what := difference(self._planned, self._file.by_handle()):
                 # An open file that loses its name has another ctime; what happened to the name says more.
                 raise changed(self.path, READ, self._difference_by_path(self._planned) or what)
@@ -225,12 +211,28 @@ class DecodedStream:
 
         :raises FileError: the file is unreadable.
         """
-        with translated(self.path):
+        with translated(self._place):
             return self._difference_by_path(self.identity)
 
     def sha256(self) -> str:
-        """SHA-256, in hexadecimal, of the bytes read from disk so far: of the whole file at the end of the stream."""
+        """SHA-256, in hexadecimal, of the bytes read from disk so far: of the whole file at the end of the stream.
+
+        The member of an archive has the hash of its own bytes, and a sheet that of its workbook and its name.
+        """
         return self._hash.hexdigest()
+
+    def drain(self) -> None:
+        """Reads to the end, for the hash alone.
+
+        :raises FileError: as :meth:`read`.
+        """
+        if self._hash_at_end:
+            with translated(self._place):
+                self._hash_whole()
+                self._check_end()
+            return
+        while self.read(CHUNK_BYTES):
+            pass
 
     def close(self) -> None:
         """Closes the file."""
@@ -267,7 +269,7 @@ class DecodedStream:
         if what := self._difference_by_path(self._planned):
             raise changed(self.path, READ, what)
         size = self._planned.size
-        if size is not None and size != self.position and not self._moved:
+        if size is not None and size != self.position and self._in_order:
             raise changed(self.path, READ, f"it had {size:,} bytes, {self.position:,} were read")
 
     def _take(self, size: int) -> bytes:
@@ -291,6 +293,8 @@ class DecodedStream:
             data = self._take(missing) if self._source is None else next(self._source, b"")
             if not data:
                 self._ended = True
+                if self._hash_at_end:
+                    self._hash_whole()
                 self._check_end()
             elif len(data) > missing:
                 data, self._pending = data[:missing], data[missing:]
@@ -304,48 +308,107 @@ class DecodedStream:
             yield head
             head = self._take(CHUNK_BYTES)
 
-    def _unzipped(self, head: bytes) -> Iterator[bytes]:
-        """Yields the content of all members of a gzip file; zeros behind the last member are padding.
+    def _unpacked(self, head: bytes) -> Iterator[bytes] | None:
+        """The content of the file as text in its encoding; None if the file is text itself.
 
-        :raises FileError: the gzip file is truncated, or holds more than ``max_bytes``.
+        :raises FileError: the file is of a kind that pgsluice does not read, or has a wrong name.
+        :raises Holds: the file is an archive or a workbook, and no member of it was named.
+        """
+        kind = kind_of(head)
+        if kind in COMPRESSED:
+            return self._bounded(self._decompressed(kind, self._chunks(head)))
+        if kind is not None:
+            return self._bounded(self._from_places(kind))
+        refuse_unreadable(self.path, head[: signatures.HEAD_BYTES])
+        if self.path.lower().endswith(".gz"):
+            if not head:
+                raise FileError(f"{self.path}: the gzip file is truncated", "Get the file again")
+            raise FileError(
+                f"{self.path}: the name ends in .gz but the content is not gzip",
+                "Rename or compress the file",
+            )
+        return None
+
+    def _decompressed(self, kind: Kind, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """The content of a compressed file, which must be text or a tar file.
+
+        :raises Holds: it is a tar file.
+        """
+        pieces = decompressed(kind, chunks, self.path)
+        first = b""
+        while len(first) < signatures.HEAD_BYTES and (piece := next(pieces, b"")):
+            first += piece
+        inner = kind_of(first)
+        if inner is Kind.TAR and self._place.member is None:
+            raise Holds(inner, packed=True)
+        if inner is not None and self._place.member != _PACKED:
+            raise FileError(f"{self.path}: a {inner.value} file within a {kind.value} file", "Unpack it first")
+        refuse_unreadable(self.path, first[: signatures.HEAD_BYTES])
+        return chain((first,), pieces)
+
+    def _from_places(self, kind: Kind) -> Iterator[bytes]:
+        """The content of a file that is not read in order."""
+        self._in_order = False
+        raw = seekable(_Checked(self._file.raw, self.check))
+        raw.seek(0)
+        if kind is Kind.OLE or (kind is Kind.ZIP and is_workbook(raw)):
+            kind = Kind.WORKBOOK
+        raw.seek(0)
+        if kind is Kind.PARQUET:
+            self.form, self._hash_at_end = "parquet", True
+            return parquet_pieces(self.path, raw, self._progress)
+        member = self._place.member
+        if member is None:
+            raise Holds(kind)
+        if kind is Kind.WORKBOOK:
+            self.form, self._hash_at_end = "sheet", True
+            return sheet_pieces(self.path, raw, member)
+        self._hash, self.position = hashlib.sha256(), 0
+        archive = self.path.removesuffix(f"!{member}")
+        pieces = self._counted(member_pieces(archive, kind, raw, member))
+        first = next(pieces, b"")
+        inner = kind_of(first)
+        if inner in COMPRESSED:
+            return self._decompressed(inner, chain((first,), pieces))
+        if inner is not None:
+            raise FileError(f"{self.path}: a {inner.value} file within a {kind.value} file", "Unpack it first")
+        refuse_unreadable(self.path, first[: signatures.HEAD_BYTES])
+        return chain((first,), pieces)
+
+    def _counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yields the bytes of a member, hashed and counted."""
+        for piece in pieces:
+            self._hash.update(piece)
+            self.position += len(piece)
+            yield piece
+
+    def _progress(self, share: float) -> None:
+        self.position = int(share * (self.identity.size or 0))
+
+    def _hash_whole(self) -> None:
+        """Hashes a file that was not read in order, and the name of its member."""
+        self._hash, size = hashlib.sha256((self._place.member or "").encode()), 0
+        self._file.raw.seek(0)
+        while data := self._file.raw.read(CHUNK_BYTES):
+            self._hash.update(data)
+            size += len(data)
+        self.position = size
+
+    def _bounded(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Yields what a file is unpacked to.
+
+        :raises FileError: it is more than ``max_bytes``.
         """
         unpacked = 0
-        inflate = zlib.decompressobj(wbits=31)
-        for chunk in self._chunks(head):
-            # After a full chunk of output there may be more output, even if all input is consumed.
-            data, full = chunk, False
-            while data or full:
-                if inflate.eof:
-                    data = data.lstrip(b"\0")
-                    if not data:
-                        break
-                    inflate = zlib.decompressobj(wbits=31)
-                plain = inflate.decompress(data, CHUNK_BYTES)
-                unpacked += len(plain)
-                if self._max_bytes is not None and unpacked > self._max_bytes:
-                    raise FileError(
-                        f"{self.path}: the file unpacks to more than {self._max_bytes:,} bytes (--max-bytes);"
-                        f" {self.position:,} bytes of the packed file were read",
-                        "Check what the file holds. If it is right, allow more with --max-bytes",
-                    )
-                if plain:
-                    yield plain
-                data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
-                full = len(plain) == CHUNK_BYTES
-        if not inflate.eof:
-            raise FileError(f"{self.path}: the gzip file is truncated", "Get the file again")
-
-    def _transcoded(self, source: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-        """Yields the text of ``source`` as UTF-8."""
-        decoder = codecs.getincrementaldecoder(encoding)()
-        consumed = 0
-        for chunk in source:
-            waiting = len(decoder.getstate()[0])
-            text = self._decode(decoder, chunk, False, encoding, consumed - waiting)
-            consumed += len(chunk)
-            if text:
-                yield text
-        yield self._decode(decoder, b"", True, encoding, consumed - len(decoder.getstate()[0]))
+        for piece in pieces:
+            unpacked += len(piece)
+            if self._max_bytes is not None and unpacked > self._max_bytes:
+                raise FileError(
+                    f"{self.path}: the file unpacks to more than {self._max_bytes:,} bytes (--max-bytes);"
+                    f" {self.position:,} bytes of the packed file were read",
+                    "Check what the file holds. If it is right, allow more with --max-bytes",
+                )
+            yield piece
 
     def _without_nul(self, source: Iterator[bytes]) -> Iterator[bytes]:
         """Yields ``source`` without NUL bytes, which in UTF-8 are NUL characters."""
@@ -355,19 +418,41 @@ class DecodedStream:
             if kept:
                 yield kept
 
-    def _decode(self, decoder: codecs.IncrementalDecoder, data: bytes, final: bool, encoding: str, base: int) -> bytes:
-        """Decodes the next bytes.
 
-        :param base: the offset of the first byte that the decoder has not decoded yet, for messages.
-        """
-        try:
-            return decoder.decode(data, final).encode()
-        except UnicodeError as error:
-            where = f" at byte {base + error.start}" if isinstance(error, UnicodeDecodeError) else ""
-            raise FileError(
-                f"{self.path}: not {encoding}{where} ({getattr(error, 'reason', error)})",
-                "Name the right encoding with --encoding",
-            ) from error
+class _Checked(io.RawIOBase):
+    """The file on disk for readers that move in it: each read checks that the file is still the planned file."""
+
+    def __init__(self, raw: BinaryIO, check: Callable[[], None]) -> None:
+        self._raw, self._check = raw, check
+
+    def readable(self) -> bool:
+        """Always true."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always true."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Moves in the file."""
+        return self._raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The place in the file."""
+        return self._raw.tell()
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fills the buffer."""
+        data = self._raw.read(len(buffer)) or b""
+        buffer[: len(data)] = data
+        self._check()
+        return len(data)
+
+
+def _open(address: str) -> OpenFile:
+    if address.startswith(SPOOL):
+        return SpooledFile(int(address.removeprefix(SPOOL)))
+    return RemoteFile(address) if is_remote(address) else LocalFile(address)
 
 
 def hash_of(file: SourceFile) -> str:
@@ -376,6 +461,29 @@ def hash_of(file: SourceFile) -> str:
     :raises FileError: the file cannot be read, or has changed since it was planned.
     """
     with open_planned(file, encoding="utf-8") as stream:
-        while stream.read(CHUNK_BYTES):
-            pass
+        stream.drain()
         return stream.sha256()
+
+
+def open_packed(place: Place, max_bytes: int | None) -> DecodedStream:
+    """Opens a compressed archive as the archive in it.
+
+    :param max_bytes: how many bytes the archive may have; None sets no limit.
+    """
+    return DecodedStream(replace(place, member=_PACKED), "utf-8", max_bytes=max_bytes)
+
+
+def list_members(place: Place, kind: Kind) -> list[tuple[str, bool]]:
+    """The names of the files in an archive or of the sheets in a workbook, and whether they are hidden sheets.
+
+    :raises FileError: the file cannot be read.
+    """
+    with translated(place):
+        file = _open(place.address)
+        try:
+            raw = seekable(file.raw)
+            if kind in (Kind.WORKBOOK, Kind.OLE):
+                return [(sheet.name, sheet.hidden) for sheet in sheets_of(place.shown, raw)]
+            return [(member.name, False) for member in members_of(place.shown, kind, raw)]
+        finally:
+            file.raw.close()

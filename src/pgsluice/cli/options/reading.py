@@ -71,6 +71,12 @@ FILE_OPTIONS = (
         "recursive", FLAG, option("--recursive", None, "Take the files of subfolders as well.", panel=FILES), False
     ),
     LoadOption(
+        "allow_empty",
+        FLAG,
+        option("--allow-empty", None, "Take a file of 0 bytes as a file without rows.", panel=FILES),
+        False,
+    ),
+    LoadOption(
         "names",
         LIST,
         option(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pgsluice.errors import MappingError
 from pgsluice.model import ColumnRule, SourceFile, Table
 from pgsluice.names import Names
-from pgsluice.source.discover import matches
+from pgsluice.source.places.names import bare_name, matches
 
 
 class FileTables:
@@ -72,6 +72,29 @@ class FileTables:
             f"Name its table with --table {option}, create it first (--schema FILE.sql), or leave the file out with"
             f" --skip {shlex.quote(literal)}",
         )
+
+
+def check_twins(files: Sequence[SourceFile]) -> None:
+    """Checks that no two files of a folder have the same name in different forms, such as ``t.csv`` and ``t.csv.zst``.
+
+    Such files mostly have the same rows, which the table would then get twice.
+
+    :param files: the files of one table.
+    :raises MappingError: two files have.
+    """
+    known: dict[tuple[str, str], SourceFile] = {}
+    for file in files:
+        if not file.folder:
+            continue
+        container = file.path.partition("!")[0]
+        for name in {file.stems[0].lower(), bare_name(container).lower()}:
+            other = known.setdefault((file.folder, name), file)
+            if other.path.partition("!")[0] != container:
+                raise MappingError(
+                    f"{other.path} and {file.path} have one name and feed one table; they may hold the same rows",
+                    f"Leave one of them out with --skip {shlex.quote(_literal_glob(other))} or --skip"
+                    f" {shlex.quote(_literal_glob(file))}, or name both files to load both",
+                )
 
 
 def _literal_glob(file: SourceFile) -> str:

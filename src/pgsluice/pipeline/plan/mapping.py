@@ -11,7 +11,7 @@ from pgsluice.errors import MappingError
 from pgsluice.model import Column, ColumnRule, FieldOptions, FilePlan, Mode, SourceFile, Table, TableName
 from pgsluice.names import Names
 from pgsluice.pipeline.plan.expressions import uses
-from pgsluice.source.discover import composed, matches
+from pgsluice.source.places.names import composed, matches
 from pgsluice.text import pluralize
 
 _VALUE = re.compile(r"[-+]?[0-9.]|(?:t|f|true|false|yes|no|y|n)$|[\\[{(]", re.IGNORECASE)
@@ -85,6 +85,9 @@ def _own_options(file: SourceFile, table: Table, options: FieldOptions) -> Field
     if file.feeds is not None:
         # In a replay, the fields have the names of their columns.
         rules = [rule for rule in rules if rule.field is None]
+    if file.form in ("parquet", "json"):
+        # These files name their fields.
+        header = True
     names = Names(c.name for c in table.loadable)
     found = []
     for rule in rules:

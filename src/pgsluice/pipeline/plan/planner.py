@@ -27,7 +27,7 @@ from pgsluice.model import (
     TablePlan,
 )
 from pgsluice.pipeline.plan.expressions import check_expressions
-from pgsluice.pipeline.plan.file_tables import FileTables, check_names, check_rule_tables
+from pgsluice.pipeline.plan.file_tables import FileTables, check_names, check_rule_tables, check_twins
 from pgsluice.pipeline.plan.load_order import load_order
 from pgsluice.pipeline.plan.mapping import check_pairs, map_fields
 from pgsluice.pipeline.plan.merge_key import choose_merge_key
@@ -110,6 +110,8 @@ def _map_files(
             feeds.setdefault(file_tables.table_of(file).name, []).append(file)
     for name, group in feeds.items():
         plans: list[FilePlan] = []
+        with _collected(problems):
+            check_twins(group)
         for file in group:
             with _collected(problems):
                 mapped_file = map_fields(file, by_name[name], modes.of(name), fields)

@@ -30,6 +30,9 @@ def with_formats(plan: FilePlan, table: Table, rules: Sequence[FormatRule]) -> F
     # A replay takes the formats of the run that it replays.
     if plan.file.feeds is not None:
         return plan
+    if plan.file.form != "text":
+        # The numbers of these files are numbers already, and have a point.
+        rules = [rule for rule in rules if rule.kind not in ("decimal", "thousands")]
     formats = tuple(f for name in plan.mapped if (f := _format(table, table.column(name), rules)).rewrites)
     return replace(plan, file=replace(plan.file, dialect=replace(plan.file.dialect, formats=formats)))
 

@@ -1,0 +1,1 @@
+"""What files are packed in, known by their first bytes: compression, archives, workbooks, Parquet, JSON Lines."""
