@@ -187,7 +187,7 @@ def duckdb_auto(path: str, hints: Hints) -> Outcome:
     if hints is None:
         found = con.execute(f"SELECT HasHeader FROM sniff_csv({_text(path)})").fetchone()[0]
     named = con.execute("SELECT line, coalesce(csv_line, '') FROM reject_errors").fetchall() if rejected else []
-    has_header = found if hints is None else hints["header"] is not False
+    has_header = found if hints is None else hints["header"] is not False or hints["units"]
     return Outcome(header=names if has_header else [], rows=rows, named=[(int(n), t) for n, t in named])
 
 
@@ -218,11 +218,14 @@ def _duckdb_options(hints: Hints) -> dict[str, str]:
         options["header"] = str(hints["header"]).lower()
     if hints["skip_lines"]:
         options["skip"] = str(hints["skip_lines"])
+    if hints["units"]:
+        hints = {**hints, "header": False}
+        options["skip"], options["header"] = str(hints["skip_lines"] + 1 + hints["units"]), "false"
     if hints["null"]:
         options["nullstr"] = "[" + ", ".join(_text(n) for n in ("", *hints["null"])) + "]"
     if hints["ragged"] == "fill":
         options["null_padding"] = "true"
-    if hints["bad_rows"] or hints["units"] or hints["skip_footer"]:
+    if hints["bad_rows"] or hints["skip_footer"]:
         options["store_rejects"] = "true"
     if hints["header"] is False:
         options["columns"] = "{" + ", ".join(f"{_text(n)}: {_text(t)}" for n, t in hints["types"].items()) + "}"

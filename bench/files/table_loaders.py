@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def pgsluice_load(server: Server, clean: CleanSet, case: Case, *, typed: bool, h
     server.folder.mkdir(parents=True)
     path = server.folder / f"{case.table.name}.csv"
     path.write_bytes(case.data)
-    options = load_options(case.hints) if hinted else {}
+    options = load_options(case.hints, case.names) if hinted else {}
     with psycopg.connect(uri, autocommit=True) as conn:
         _empty(conn, clean)
         if typed:
@@ -105,7 +106,7 @@ def lines_of(note: str) -> list[int]:
     return [line for first, last in numbers for line in range(first, last + 1)]
 
 
-def load_options(hints: Hints) -> dict[str, Any]:
+def load_options(hints: Hints, names: Sequence[str]) -> dict[str, Any]:
     """The options of pgsluice for what a person knows of a file, as far as this release has them."""
     options: dict[str, Any] = {
         "delimiter": hints.delimiter,
@@ -131,6 +132,9 @@ def load_options(hints: Hints) -> dict[str, Any]:
         "nul": "strip" if hints.nul else None,
         "columns": [(name, "") for name in hints.drop_field],
     }
+    if hints.units:
+        # The lines below the header are passed over with the header, whose names an option gives.
+        options |= {"skip_lines": hints.skip_lines + 1 + hints.units, "header": False, "names": [("", list(names))]}
     return {
         name: value
         for name, value in options.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from pgsluice.errors import SluiceError
-from pgsluice.model import BLANKS, DialectOptions, Format, LineEnds, SourceFile
+from pgsluice.model import BLANKS, Dialect, DialectOptions, Format, LineEnds, SourceFile
 from pgsluice.source.blocks import BlockReader, Extent, extent, recheck
 from pgsluice.source.discover import discover
 from pgsluice.source.locate import locate
 from pgsluice.source.records.lines import count_lines
-from pgsluice.source.records.rules import Record
+from pgsluice.source.records.rules import MAX_RECORD_BYTES, Record
 from pgsluice.source.records.spans import scan
 from pgsluice.source.streams import open_planned
+
+sys.path.append(str(Path(__file__).parents[1] / "source"))
+import csv_oracle
 
 BLOCK_SIZES = (1 << 23, 1 << 16, 97)
 """Bytes of a block. The last is smaller than most files of a fuzzer, so that records cross its end."""
@@ -72,6 +76,10 @@ def check(path: Path, options: DialectOptions) -> str:
         return "refused"
     for reading in (first, others[-1]):
         _located(file, columns, reading)
+    if file.dialect == Dialect(
+        delimiter=file.dialect.delimiter, quote=file.dialect.quote, encoding="utf-8", header=file.dialect.header
+    ):
+        _as_the_oracle(file, columns, first)
     return "read"
 
 
@@ -107,8 +115,12 @@ def read(file: SourceFile, columns: Sequence[str], block_bytes: int) -> Reading:
 
 def _values(record: Record, file: SourceFile) -> Values:
     """The values of a record. Whether a field is quoted counts only where it makes the difference to NULL."""
+    return _null(record.fields, file)
+
+
+def _null(fields: Sequence[tuple[bytes, bool]], file: SourceFile) -> Values:
     null = [text.encode() for text in file.dialect.null_texts]
-    return tuple(None if value in null and not quoted else value for value, quoted in record.fields)
+    return tuple(None if value in null and not quoted else value for value, quoted in fields)
 
 
 def _located(file: SourceFile, columns: Sequence[str], reading: Reading) -> None:
@@ -134,6 +146,19 @@ def _located(file: SourceFile, columns: Sequence[str], reading: Reading) -> None
     if not file.dialect.skip_footer and not _between(data[at:], file):
         raise Broken(f"behind the last record is {data[at:][:80]!r}")
     _same("records found", ordinal, len(values) + len(faults))
+
+
+def _as_the_oracle(file: SourceFile, columns: Sequence[str], reading: Reading) -> None:
+    """Compares with the slow parser of the tests, which knows plain dialects."""
+    with open_planned(file) as stream:
+        data = b"".join(iter(lambda: stream.read(1 << 20), b""))
+    dialect = file.dialect
+    marks = {"delimiter": dialect.delimiter.encode(), "quote": dialect.quote.encode()}
+    wanted = csv_oracle.parse(data, fields=len(columns), header=dialect.header, limit=MAX_RECORD_BYTES, **marks)
+    values = [_null(e.fields, file) for e in wanted if not e.fault]
+    _same("records, as the oracle sees them", reading.records, values)
+    faults = [(e.ordinal, e.line, data[e.start : e.end]) for e in wanted if e.fault]
+    _same("faults, as the oracle sees them", [f[:3] for f in reading.faults], faults)
 
 
 def _start(data: bytes, at: int, raw: bytes, file: SourceFile) -> int:

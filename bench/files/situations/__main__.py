@@ -43,6 +43,8 @@ def cell(program: str, place: Place, situation: Situation) -> tuple[str, str]:
     """What a cell of the table says, and a word for the count: right, option, refused, wrong."""
     if situation.needs_table and program in ("duckdb", "pandas"):
         return "-", "none"
+    if program in situation.others:
+        return f"has {situation.others[program]}", "none"
     run, option = PROGRAMS[program], situation.options.get(program)
     first = run(place, situation, None)
     if first.kind == REFUSES and situation.end == "refused":

@@ -79,8 +79,8 @@ HEADERS: tuple[Situation, ...] = (
         f"{_HEAD},,[day],[1]\n{_CLEAN}",
         _TOWNS,
         _AB,
-        pgsluice="--max-rejects 1",
-        duckdb="store_rejects=true, types={'id': 'INT', 'founded_on': 'DATE', 'people': 'INT'}",
+        pgsluice="--no-header --skip-lines 2 --columns id,town_name,founded_on,people",
+        duckdb="skip=2, header=false, names=['id', 'town_name', 'founded_on', 'people']",
         pandas="skiprows=[1]",
     ),
     one(

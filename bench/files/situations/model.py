@@ -60,6 +60,8 @@ class Situation:
     end: str = LOADED
     needs_table: bool = False
     """What is right depends on the table, so programs that only read files cannot be compared."""
+    others: dict[str, str] = field(default_factory=dict)
+    """By program: what it has for such files, in place of the call that is compared."""
     options: dict[str, str] = field(default_factory=dict)
     """By program: the options with which it reads the files right, if its defaults do not; as its users write them."""
 

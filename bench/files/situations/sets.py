@@ -146,9 +146,24 @@ def sets() -> tuple[Situation, ...]:
             people,
             file="customers.zip",
         ),
-        one("excel", "An Excel workbook", _workbook(), _CUSTOMERS, people, file="customers.xlsx"),
-        one("parquet", "A Parquet file", _parquet(), _CUSTOMERS, people, file="customers.parquet"),
-        one("json-lines", "JSON Lines", lines, _CUSTOMERS, people, file="customers.jsonl"),
+        Situation(
+            "excel",
+            "An Excel workbook",
+            (File("customers.xlsx", _workbook(), _CUSTOMERS, people),),
+            others={"duckdb": "`read_xlsx`", "pandas": "`read_excel`", "csvsql": "`in2csv`"},
+        ),
+        Situation(
+            "parquet",
+            "A Parquet file",
+            (File("customers.parquet", _parquet(), _CUSTOMERS, people),),
+            others={"duckdb": "`read_parquet`", "pandas": "`read_parquet`"},
+        ),
+        Situation(
+            "json-lines",
+            "JSON Lines",
+            (File("customers.jsonl", lines, _CUSTOMERS, people),),
+            others={"duckdb": "`read_json`", "pandas": "`read_json`", "csvsql": "`in2csv`"},
+        ),
         one("zero-bytes", "A file of zero bytes; it is not to be loaded without a word", b"", _CUSTOMERS, end=REFUSED),
         one("header-alone", "A header and no record", b"id,name\n", _CUSTOMERS, ()),
     )
