@@ -10,9 +10,35 @@ from typing import TYPE_CHECKING, Any
 from pgsluice.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from pgsluice.api import load, plan, purge_rejects, reject_rows, rejects, replay, resume, runs, verify
+    from pgsluice.api import (
+        check_rules,
+        derive,
+        load,
+        plan,
+        purge_rejects,
+        reject_rows,
+        rejects,
+        replay,
+        resume,
+        rules,
+        runs,
+        verify,
+    )
 
-__all__ = ["load", "plan", "purge_rejects", "reject_rows", "rejects", "replay", "resume", "runs", "verify"]
+__all__ = [
+    "check_rules",
+    "derive",
+    "load",
+    "plan",
+    "purge_rejects",
+    "reject_rows",
+    "rejects",
+    "replay",
+    "resume",
+    "rules",
+    "runs",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+from pgsluice.model.rules import RowRule, SetRule
+
 FILE_ARGUMENTS = (
     "delimiter",
     "quote",
@@ -125,6 +127,15 @@ class PlanArguments(TypedDict, total=False):
     list for single tables, as in ``max_rejects``."""
     key: Sequence[tuple[str, str]]
     """(table, unique constraint or columns) pairs: the merge keys (default: the primary keys)."""
+    rules: Sequence[RowRule | SetRule | Mapping[str, Any]]
+    """Conditions on rows, and queries over the tables, that a run has to satisfy before it publishes; also as
+    mappings with a ``name`` and the keys of a section ``[rules.NAME]`` of ``pgsluice.toml``."""
+    rule_files: Sequence[str | os.PathLike[str]]
+    """SQL files of rules, or folders of them."""
+    profile_columns: bool
+    """Store a profile of each column of the tables with a published run (default true)."""
+    derive: Sequence[str | os.PathLike[str]]
+    """Files of definitions of derived tables, or folders of them. The derived tables are published with the run."""
     delete_missing: bool
     """With ``upsert``: delete the rows of the table whose merge keys are not in the files."""
 

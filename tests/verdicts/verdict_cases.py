@@ -71,6 +71,17 @@ class Tab:
 
 
 @dataclass
+class Rule:
+    """A row rule. The oracle has it as a CHECK whose name comes after all others."""
+
+    name: str
+    table: str
+    expression: str
+    ddl: tuple[str, ...]
+    """What makes the CHECK in the oracle's schema, for rows that come later."""
+
+
+@dataclass
 class Record:
     file: str
     line: int
@@ -92,6 +103,7 @@ class Case:
     records: dict[str, list[Record]]
     padded: set[tuple[str, str]] = field(default_factory=set)
     """Columns (with their tables) of type char: blanks at the end are none of a value's."""
+    rules: list[Rule] = field(default_factory=list)
 
 
 def make_case(seed: str) -> Case:
@@ -152,7 +164,41 @@ def make_case(seed: str) -> Case:
         case.compared[t.name] = tuple(c.name for c in t.columns if c.in_file or "IDENTITY" not in c.type)
         _files(rng, pads, case, t, fed)
         case.padded |= {(t.name, c.name) for c in t.columns if c.type == "char(3)"}
+    case.rules = _rules(Random(f"rules {seed}"), tables, cyclic)
     return case
+
+
+def _rules(rng: Random, tables: list[Tab], cyclic: set[str]) -> list[Rule]:
+    """Row rules of tables where nothing but constraints decides: a trigger or an error of a CHECK would come first."""
+    rules: list[Rule] = []
+    if rng.random() < 0.5:
+        return rules
+    for i, t in enumerate(tables):
+        text = " ".join((*t.clauses, *t.after, *(c.type for c in t.columns)))
+        if any(word in text for word in ("small(", "6 /", "TRIGGER", "ALWAYS AS (", "12 /", "EXCLUDE")):
+            continue
+        ints = [c.name for c in t.columns if c.type == "int"]
+        plain = [c.name for c in t.columns if not c.type.startswith("int GENERATED")]
+        for n in range(rng.choice((0, 1, 1, 2))):
+            a, b = rng.choice(ints), rng.choice(ints)
+            expression = rng.choice(
+                (f"{a} < 5", f"{a} <> {b} + 1", f"{a} IS NOT NULL OR {b} > 2", f"{t.name}.{a} > 0 -- positive",
+                 f"{rng.choice(plain)}::text <> 'b'", f"coalesce({rng.choice(plain)}::text, 'a') <> 'a'")
+            )  # fmt: skip
+            name, check = f"{t.name} rule {n}", f"({expression}\n)"
+            ddl: tuple[str, ...] = ()
+            others = [o for o in tables[:i] if o.name not in cyclic]
+            if others and t.name not in cyclic and rng.random() < 0.3:
+                other = rng.choice(others).name
+                expression = f"EXISTS (SELECT FROM {other} WHERE {other}.id = {t.name}.{a})"
+                ddl = (
+                    f"CREATE FUNCTION rule_{t.name}_{n}(int) RETURNS boolean LANGUAGE plpgsql AS"
+                    f" 'BEGIN RETURN EXISTS (SELECT FROM o.{other} AS x WHERE x.id = $1); END'",
+                )
+                check = f"(rule_{t.name}_{n}({a}))"
+            ddl += (f'ALTER TABLE {t.name} ADD CONSTRAINT "~{name}" CHECK {check} NOT VALID',)
+            rules.append(Rule(name, t.name, expression, ddl))
+    return rules
 
 
 def _cyclic(pairs: list[tuple[str, str]]) -> set[str]:

@@ -223,6 +223,9 @@ class Oracle:
                     said[t][i] = ("value", o.con, o.code, "")
                 else:
                     kind = KINDS.get(o.code, "other")
+                    if kind == "check" and o.con.startswith("~"):
+                        said[t][i] = ("rule", o.con[1:], o.code, "")
+                        continue
                     said[t][i] = (kind, o.con, o.code, o.col if kind == "not_null" else "")
         for t in group:
             for i in said[t]:

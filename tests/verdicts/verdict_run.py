@@ -29,7 +29,7 @@ from verdict_oracle import Oracle, Verdict, insert
 
 import pgsluice
 from pgsluice.errors import SluiceError
-from pgsluice.model import SourceFile
+from pgsluice.model import RowRule, SourceFile
 from pgsluice.pipeline.ingest.adaptive import FormatChooser
 from pgsluice.postgres.embedded import server as embedded
 from pgsluice.source.blocks import BlockReader
@@ -122,9 +122,12 @@ class Bench:
                 delimiter=",",
                 quote='"',
                 again=True,
+                rules=[RowRule(r.name, r.table, r.expression) for r in case.rules],
             )
         if result.status not in ("published", "skipped"):
             raise Difference(f"status {result.status}: {result.reason}")
+        for statement in (s for rule in case.rules for s in rule.ddl):
+            conn.execute(statement.encode())
         oracle = Oracle(conn, case)
         order = [t.table.removeprefix("s.") for t in result.tables]
         oracle.run(order)
@@ -218,6 +221,7 @@ def shown(case: Case) -> str:
     """A case as text: DDL, rows before, files."""
     parts = [";\n".join(case.ddl) + ";"]
     parts += [f"-- before: {t} {v}" for t, _, v in case.before]
+    parts += [f"-- rule {r.name}: {r.expression}" for r in case.rules]
     parts += [f"-- {name}\n{text}" for name, text in case.files.items()]
     return "\n".join(parts)
 

@@ -1,4 +1,4 @@
-"""The nine public functions. The command line calls them; their names are also in :mod:`pgsluice` itself.
+"""The twelve public functions. The command line calls them; their names are also in :mod:`pgsluice` itself.
 
 Each function opens its own connections and closes them. Parameters that several functions share have the same meaning
 everywhere; :func:`load` describes them most completely.
@@ -13,3 +13,6 @@ from pgsluice.api.loading import load as load
 from pgsluice.api.loading import plan as plan
 from pgsluice.api.loading import replay as replay
 from pgsluice.api.loading import resume as resume
+from pgsluice.api.quality import check_rules as check_rules
+from pgsluice.api.quality import derive as derive
+from pgsluice.api.quality import rules as rules

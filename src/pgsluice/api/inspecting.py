@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from pgsluice import verification
-from pgsluice.api.connections import existing
+from pgsluice.api.configured import database_of
+from pgsluice.api.connections import PathLike, existing
+from pgsluice.api.quality import quality_options
 from pgsluice.errors import CallError
 from pgsluice.ledger import queries, schema
 from pgsluice.model import (
     PurgeResult,
     Reject,
     RejectsResult,
+    RowRule,
     RunSummary,
+    SetRule,
+    Severity,
     VerifyResult,
 )
 from pgsluice.options import build_options
+from pgsluice.pipeline.quality.standing import ask_standing
 from pgsluice.pipeline.rejects.purge import purge
 
 
@@ -25,6 +33,9 @@ def verify(
     data_dir: str | None = None,
     into: str | None = None,
     sql: str | None = None,
+    rules: Sequence[RowRule | SetRule | Mapping[str, Any]] = (),
+    rule_files: Sequence[PathLike] = (),
+    config: PathLike | None = None,
 ) -> VerifyResult:
     """Verifies the loaded tables: rows against the ledger, rows without parents, and NULLs in NOT NULL columns.
 
@@ -32,14 +43,22 @@ def verify(
     :param data_dir: the folder for the embedded server's data.
     :param into: the schema of the tables (default: the first of the search path).
     :param sql: a file of queries, each under a comment ``-- name: title``, to execute as well.
-    :returns: the checks and the results of the queries. A check that fails is in the result and raises no error.
+    :param rules: rules to ask of the tables as they stand, as for :func:`load`.
+    :param rule_files: SQL files of rules, or folders of them.
+    :param config: a file of settings (``pgsluice.toml``) with rules.
+    :returns: the checks, the results of the queries and of the rules. A check or a rule that fails is in the result
+        and raises no error.
     :raises FileError: ``sql`` cannot be read.
     :raises SchemaFileError: a query of ``sql`` fails.
     :raises DatabaseError: the database cannot be reached, the schema ``into`` does not exist, or a newer pgsluice wrote
         the ledger.
     """
-    with existing(database_url, data_dir) as conn:
-        return verification.verify(conn, into, sql)
+    options, file = quality_options(config, rules, rule_files)
+    with existing(database_of(file, database_url, data_dir) if file else database_url, data_dir) as conn:
+        found = verification.verify(conn, into or options.into, sql)
+        asked = ask_standing(conn, options.quality, into or options.into)
+    broken = any(not rule.ok and rule.severity != Severity.WARN for rule in asked)
+    return replace(found, ok=found.ok and not broken, rules=asked)
 
 
 def runs(*, database_url: str | None = None, data_dir: str | None = None, limit: int = 20) -> tuple[RunSummary, ...]:

@@ -189,6 +189,7 @@ def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
                     fields=options.fields,
                     modes=options.modes,
                     database=where(conn),
+                    rules=options.quality.rows,
                 )
                 tables = tuple(replace(t, files=ordered_plans(conn, t.table, t.files)) for t in plan.tables)
                 return replace(plan, tables=tables, ignored=(*found.ignored, *plan.ignored))

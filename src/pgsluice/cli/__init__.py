@@ -18,6 +18,7 @@ from pgsluice.cli.exit_codes import DEFECT, INTERRUPTED, REFUSED, UNWRITTEN, VET
 from pgsluice.cli.inspection import runs, verify
 from pgsluice.cli.load import load, plan, replay, resume
 from pgsluice.cli.panels import PanelCommand
+from pgsluice.cli.quality import derive, rules
 from pgsluice.cli.rejects import rejects
 from pgsluice.cli.server import server
 from pgsluice.report.output import OutputError, complain, open_closed_streams, show_line
@@ -33,9 +34,10 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for _command in (load, plan, verify, rejects, resume, replay, runs):
+for _command in (load, plan, verify, rejects, resume, replay, runs, derive):
     app.command(cls=PanelCommand)(_command)
 app.add_typer(config, name="config")
+app.add_typer(rules, name="rules")
 app.add_typer(server, name="server")
 
 

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from pgsluice.cli.exit_codes import VETOED
-from pgsluice.cli.options.common import DatabaseUrl, DataDir, Into, Json
+from pgsluice.cli.options.common import (
+    ConfigFile,
+    DatabaseUrl,
+    DataDir,
+    Into,
+    Json,
+    NoConfig,
+    RuleFiles,
+    file_of_settings,
+)
 from pgsluice.report.output import OutputError, complain, show, show_json
 
 
@@ -20,19 +29,30 @@ def verify(
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
     into: Into = None,
+    rule_files: RuleFiles = None,
+    config: ConfigFile = None,
+    no_config: NoConfig = False,
     as_json: Json = False,
 ) -> None:
     """Check the tables that were loaded.
 
     The checks compare the row counts with those of the runs (unless a run updated or deleted rows), and search
-    every foreign key for orphans and every required column for NULLs. The exit code is 1 if a check fails.
+    every foreign key for orphans and every required column for NULLs. The rules of pgsluice.toml and of --rules
+    are asked as well. The exit code is 1 if a check fails, or a rule whose severity is not warn.
 
     Example: pgsluice verify --sql questions.sql
     """
     from pgsluice.api import verify as verify_tables
     from pgsluice.report.console import verify_parts
 
-    result = verify_tables(database_url=database_url, data_dir=data_dir, into=into, sql=sql)
+    result = verify_tables(
+        database_url=database_url,
+        data_dir=data_dir,
+        into=into,
+        sql=sql,
+        rule_files=rule_files or (),
+        config=file_of_settings(None, config, no_config=no_config),
+    )
     try:
         if as_json:
             show_json(dataclasses.asdict(result))

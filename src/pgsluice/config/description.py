@@ -48,7 +48,7 @@ class Section:
         return next((s for s in self.sections if s.name == name), None)
 
 
-ELSEWHERE = frozenset({"tables", "columns", "names", "key", "file_options", "column_rules"})
+ELSEWHERE = frozenset({"tables", "columns", "names", "key", "file_options", "column_rules", "rules"})
 """Arguments that the sections of files and tables say."""
 
 OF_A_CALL = frozenset({"dry_run", "again"})
@@ -145,4 +145,47 @@ TABLES = Section(
     named=True,
 )
 
-ROOT = Section("", "", "", (), (LOAD, FILES, TABLES))
+_Text = str | Sequence[str]
+
+RULES = Section(
+    "rules",
+    "[rules.NAME]",
+    "A rule that a run has to satisfy before it publishes: one of the keys from `check` to `drift` says what is asked.",
+    (
+        Key("table", str, "The table that the rule is about."),
+        Key("column", _Text, "The column, or the columns, that the rule is about."),
+        Key(
+            "check",
+            str,
+            "A boolean SQL expression over the columns of `table`. A row for which it is false is a reject.",
+        ),
+        Key("query", str, "A query that must return no row or, with bounds, one number within them."),
+        Key("not_null", bool, "The columns are not NULL."),
+        Key("accepted_values", Sequence[str] | Sequence[int], "The values that the column may have."),
+        Key("relationships", str, "`TABLE.COLUMN`: each value of the column is in it."),
+        Key("unique", bool, "No two rows have the same values of the columns."),
+        Key("row_count", bool, "The number of rows is within the bounds."),
+        Key("null_share", float, "The greatest share of NULL, from 0 to 1."),
+        Key("freshness", str, "The greatest age of the newest value of the column, `2 days` for example."),
+        Key(
+            "drift", Literal["rows", "nulls", "distinct", "mean"], "What is near its median in earlier published runs."
+        ),
+        Key("runs", int, "With `drift`: how many earlier runs are compared (default 10)."),
+        Key("deviations", float, "With `drift`: how many deviations from the median are right (default 5)."),
+        Key("minimum", float, "The least right value."),
+        Key("maximum", float, "The greatest right value."),
+        Key("equals", float, "The right value."),
+        Key("equals_file", str, "A file that holds the right value: a manifest, a control total."),
+        Key("equals_pattern", str, "A regular expression whose group finds the value in `equals_file`."),
+        Key(
+            "severity",
+            Literal["reject", "veto", "warn"],
+            "`reject`: a row that breaks the rule is a reject. `veto`: nothing is published. `warn`: the rows are"
+            " published, and the warning is recorded. Without it, rules about single rows reject and the others veto.",
+        ),
+        Key("description", str, "What the rule means, for people."),
+    ),
+    named=True,
+)
+
+ROOT = Section("", "", "", (), (LOAD, FILES, TABLES, RULES))

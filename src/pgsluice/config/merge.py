@@ -35,6 +35,9 @@ def merged(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     load = _as_arguments({k: v for k, v in config.section("load").items() if k not in ("paths", "database")})
     if "schema" in load:
         load["schema"] = placed(config, load["schema"])
+    for name in ("rule_files", "derive"):
+        if name in load:
+            load[name] = [placed(config, path) for path in load[name]]
     if "null" in given or "null_only" in given:
         load = {k: v for k, v in load.items() if k not in _NULLS}
     arguments = {**load, **given}
@@ -60,6 +63,8 @@ def merged(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
             arguments[name] = both
     if rules := [*given.get("column_rules", ()), *_column_rules(config)]:
         arguments["column_rules"] = rules
+    if asked := [*given.get("rules", ()), *_quality_rules(config)]:
+        arguments["rules"] = asked
     if options := [*given.get("file_options", ()), *_file_options(config, given)]:
         arguments["file_options"] = options
     return arguments
@@ -128,6 +133,15 @@ def _column_rules(config: Config) -> Iterator[dict[str, str]]:
                     f"Give one of {', '.join(SOURCES)}",
                 )
             yield {"table": table, "column": column, said[0]: _text(rule[said[0]]), "where": where}
+
+
+def _quality_rules(config: Config) -> Iterator[dict[str, Any]]:
+    """The rules that a run has to satisfy."""
+    for name, section in config.section("rules").items():
+        rule = {**section, "name": name, "source": config.where("rules", name)}
+        if "equals_file" in rule:
+            rule["equals_file"] = placed(config, rule["equals_file"])
+        yield rule
 
 
 def _text(value: Sequence[str] | str | int) -> str:

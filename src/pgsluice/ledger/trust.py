@@ -18,6 +18,11 @@ _COLUMNS = {
     "reject": "run_id reject_no table_name file line ordinal kind column_name constraint_name sqlstate message raw"
     " parent_file parent_line replayed_by",
     "ledger_version": "version since pgsluice",
+    "rule_result": "run_id rule kind table_name severity ok count value detail evidence seconds",
+    "warning": "run_id rule table_name file line raw",
+    "derived": "made run_id table_schema table_name materialization action rows changed seconds sha256 reads",
+    "column_profile": "run_id table_schema table_name column_no column_name type rows nulls exact distinct_values"
+    " minimum maximum mean frequent bounds",
     "staged": "run_id table_oid path sha256 bytes first_ordinal rows_read rows_staged rows_in_doubt extents table_no",
 }
 """The columns of each table of the ledger."""

@@ -11,6 +11,11 @@ from pgsluice.model.catalog import Obstacle as Obstacle
 from pgsluice.model.catalog import ObstacleKind as ObstacleKind
 from pgsluice.model.catalog import Table as Table
 from pgsluice.model.catalog import TableName as TableName
+from pgsluice.model.derived import Definition as Definition
+from pgsluice.model.derived import DerivedAction as DerivedAction
+from pgsluice.model.derived import DerivedIndex as DerivedIndex
+from pgsluice.model.derived import DerivedResult as DerivedResult
+from pgsluice.model.derived import Materialization as Materialization
 from pgsluice.model.dialect import BLANKS as BLANKS
 from pgsluice.model.dialect import Dialect as Dialect
 from pgsluice.model.dialect import DialectOptions as DialectOptions
@@ -35,6 +40,7 @@ from pgsluice.model.plan import Modes as Modes
 from pgsluice.model.plan import Plan as Plan
 from pgsluice.model.plan import Strategy as Strategy
 from pgsluice.model.plan import TablePlan as TablePlan
+from pgsluice.model.profile import ColumnProfile as ColumnProfile
 from pgsluice.model.progress import Listener as Listener
 from pgsluice.model.progress import Phase as Phase
 from pgsluice.model.progress import Progress as Progress
@@ -52,6 +58,14 @@ from pgsluice.model.results import RunStatus as RunStatus
 from pgsluice.model.results import RunSummary as RunSummary
 from pgsluice.model.results import TableResult as TableResult
 from pgsluice.model.results import VerifyResult as VerifyResult
+from pgsluice.model.rules import Drift as Drift
+from pgsluice.model.rules import Measure as Measure
+from pgsluice.model.rules import PlannedRule as PlannedRule
+from pgsluice.model.rules import RowRule as RowRule
+from pgsluice.model.rules import RuleResult as RuleResult
+from pgsluice.model.rules import Rules as Rules
+from pgsluice.model.rules import SetRule as SetRule
+from pgsluice.model.rules import Severity as Severity
 from pgsluice.model.settings import ColumnRule as ColumnRule
 from pgsluice.model.settings import Setting as Setting
 from pgsluice.model.verdict import RejectKind as RejectKind

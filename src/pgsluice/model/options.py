@@ -8,6 +8,7 @@ from pgsluice.model.catalog import TableName
 from pgsluice.model.dialect import DialectOptions
 from pgsluice.model.formats import FormatRule
 from pgsluice.model.plan import Modes
+from pgsluice.model.rules import Rules
 from pgsluice.model.settings import ColumnRule
 
 
@@ -102,6 +103,12 @@ class LoadOptions:
     """Seconds: a file that was written less long ago is refused. 0 refuses no file."""
     max_bytes: int | None = None
     """How many bytes each compressed file may hold unpacked; None sets no limit."""
+    quality: Rules = field(default_factory=Rules)
+    """Row rules and set rules."""
+    derive: tuple[str, ...] = ()
+    """Files of definitions of derived tables, or folders of them."""
+    profile: bool = True
+    """Each published run stores profiles of the columns of its tables."""
     reports: str = ".pgsluice/rejects"
     """Folder for the CSV reports of rejects."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pgsluice.model.catalog import Table, TableName
 from pgsluice.model.files import IgnoredFile, SourceFile
+from pgsluice.model.rules import PlannedRule
 from pgsluice.model.settings import ColumnRule
 
 
@@ -94,6 +95,8 @@ class TablePlan:
     """The merge key: the columns by which rows of the files match rows of the table. Empty for append."""
     delete_missing: bool = False
     """Rows whose keys the files do not contain are deleted."""
+    rules: tuple[PlannedRule, ...] = ()
+    """The row rules of the table."""
 
     @property
     def brought(self) -> tuple[str, ...]:

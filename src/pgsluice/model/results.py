@@ -5,8 +5,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from pgsluice.model.derived import DerivedResult
 from pgsluice.model.files import IgnoredFile
 from pgsluice.model.formats import ColumnFormat
+from pgsluice.model.rules import RuleResult
 
 
 class RunStatus(enum.StrEnum):
@@ -173,6 +175,10 @@ class RunResult:
     """Files of the folders that were not loaded."""
     config: str = ""
     """The path of the file of settings; '' if there was none."""
+    rules: tuple[RuleResult, ...] = ()
+    """What became of the rules that the run asked."""
+    derived: tuple[DerivedResult, ...] = ()
+    """What the run did with derived tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,3 +230,5 @@ class VerifyResult:
     ok: bool
     checks: tuple[Check, ...]
     queries: tuple[QueryResult, ...] = ()
+    rules: tuple[RuleResult, ...] = ()
+    """What became of the rules that were asked; a broken rule with the severity warn fails nothing."""

@@ -15,6 +15,8 @@ class RejectKind(enum.StrEnum):
     """The input function of a column's type refuses the text."""
     NOT_NULL = "not_null"
     CHECK = "check"
+    RULE = "rule"
+    """A row rule of the user, which PostgreSQL does not know."""
     UNIQUE = "unique"
     """An earlier row of the files or of the table has the key."""
     FOREIGN_KEY = "foreign_key"

@@ -14,6 +14,7 @@ from pgsluice.names import Names
 from pgsluice.options.dialect import parse_dialect, restore_dialect_options
 from pgsluice.options.dialect import restore_dialect as restore_dialect
 from pgsluice.options.formats import parse_formats
+from pgsluice.options.quality import parse_quality_rules, restore_quality_rules
 from pgsluice.options.rules import file_arguments, parse_rules, restore_rules
 
 
@@ -52,6 +53,9 @@ def build_options(data_dir: str | None = None, **given: Unpack[LoadArguments]) -
         resumable=given.get("resumable", False),
         settle=parse_settle(given.get("settle", 0.0)),
         max_bytes=parse_size(given.get("max_bytes")),
+        quality=parse_quality_rules(given.get("rules", ()), given.get("rule_files", ())),
+        profile=given.get("profile_columns", True),
+        derive=tuple(os.fspath(path) for path in given.get("derive", ())),
         reports=os.path.join(data_dir or ".pgsluice", "rejects"),
     )
 
@@ -220,6 +224,9 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
         settle=stored.get("settle", 0.0),
         # A run of version 0.2 or older has no such option.
         max_bytes=stored.get("max_bytes"),
+        quality=restore_quality_rules(stored.get("quality", {})),
+        derive=tuple(stored.get("derive", ())),
+        profile=stored.get("profile", True),
         reports=stored["reports"],
     )
 

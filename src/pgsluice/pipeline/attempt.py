@@ -28,10 +28,12 @@ from pgsluice.model import (
 )
 from pgsluice.pipeline.apply.in_place import InPlace
 from pgsluice.pipeline.apply.staged import Staged
+from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.ingest.checkpoint import Checkpoints
 from pgsluice.pipeline.ingest.loop import Ingest
 from pgsluice.pipeline.plan.prepare import Preparation
 from pgsluice.pipeline.publish.shadow_tables import ShadowTables
+from pgsluice.pipeline.quality.quality import Quality
 from pgsluice.pipeline.rejects.replay import Replay
 from pgsluice.pipeline.results import table_result
 from pgsluice.pipeline.run_entry import RunEntry
@@ -40,6 +42,7 @@ from pgsluice.pipeline.settle import Settlement
 from pgsluice.pipeline.state import RunContext, TableRun
 from pgsluice.pipeline.timing import Clock
 from pgsluice.pipeline.validate.parent_check import can_check_parents
+from pgsluice.pipeline.validate.rules import breaks_rules
 from pgsluice.postgres.catalog import catalog_snapshot
 from pgsluice.postgres.rebuild_keys import drop_keys
 from pgsluice.postgres.table_properties import only_insert_decides
@@ -131,6 +134,7 @@ class Attempt:
             self._replay,
             self.checkpoints,
             shadows,
+            Quality(context, self._options, self._preparation.definitions),
             self._preparation.lock_holders,
         )
         return self._settlement.settle(todo)
@@ -155,6 +159,8 @@ class Attempt:
                     for table_run in group:
                         direct = len(group) == 1 and _may_go_direct(self._main, table_run)
                         ingest.copy(table_run, direct=direct)
+                if group[0].strategy is Strategy.SWAP:
+                    self._check_shadows(group)
                 finisher = {
                     Strategy.SWAP: shadows.finish,
                     Strategy.IN_PLACE: in_place.finish,
@@ -166,6 +172,13 @@ class Attempt:
             staged.settle_deferred()
         finally:
             ingest.close()
+
+    def _check_shadows(self, group: Sequence[TableRun]) -> None:
+        """:raises FallBack: a row of a shadow table breaks a row rule. A shadow table holds no rejects."""
+        for table_run in group:
+            with self._clock.phase("rules", table_run.name):
+                if breaks_rules(self._main, table_run, table_run.destination, staged=False):
+                    raise FallBack(table_run.table.name, "a row breaks a rule", Retreat.NO_SWAP)
 
     def _nothing_to_do(self, table_runs: Sequence[TableRun]) -> RunResult:
         self._main.rollback()
@@ -185,10 +198,12 @@ def _may_go_direct(conn: psycopg.Connection, table_run: TableRun) -> bool:
     """Whether COPY may write straight into a table that holds rows, without a stage.
 
     That requires the mode append, in which no row is matched with another, and that only constraints decide which rows
-    stay. It does not pay if foreign keys can be checked in bulk: checking them row by row takes longer than a stage.
+    stay. Row rules are asked of a stage. It does not pay if foreign keys can be checked in bulk: checking them row by
+    row takes longer than a stage.
     """
     append = table_run.strategy is Strategy.STAGE and table_run.plan.mode is Mode.APPEND and not table_run.computed
-    return append and not only_insert_decides(table_run.table) and not can_check_parents(conn, table_run)
+    decided_by_constraints = not only_insert_decides(table_run.table) and not table_run.plan.rules
+    return append and decided_by_constraints and not can_check_parents(conn, table_run)
 
 
 def _groups(todo: Sequence[TableRun], plan: Plan) -> list[list[TableRun]]:

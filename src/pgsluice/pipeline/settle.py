@@ -15,11 +15,22 @@ from pgsluice.errors import AccountingError
 from pgsluice.ledger.rejects import copy_rejects, takes_report
 from pgsluice.ledger.replays import mark_replayed
 from pgsluice.ledger.runs import FileRecord, record_files
-from pgsluice.model import LoadOptions, Phase, Progress, RejectsResult, RunResult, RunStatus, Strategy, TableResult
+from pgsluice.model import (
+    LoadOptions,
+    Phase,
+    Progress,
+    RejectsResult,
+    RunResult,
+    RunStatus,
+    Strategy,
+    TableResult,
+)
 from pgsluice.pipeline.ingest.checkpoint import Checkpoints
 from pgsluice.pipeline.publish.sequences import move_sequences
 from pgsluice.pipeline.publish.shadow_tables import ShadowTables
 from pgsluice.pipeline.publish.swap import Swap, write_out
+from pgsluice.pipeline.quality.outcome import veto_of
+from pgsluice.pipeline.quality.quality import Quality
 from pgsluice.pipeline.rejects.replay import Replay
 from pgsluice.pipeline.rejects.report import write_report
 from pgsluice.pipeline.rejects.report_file import read_report
@@ -48,6 +59,7 @@ class Settlement:
     replay: Replay | None
     checkpoints: Checkpoints | None
     shadows: ShadowTables
+    quality: Quality
     lock_holders: Callable[[], str]
     """Says in words who holds locks on the tables of the run."""
     committing: RunResult | None = None
@@ -63,11 +75,13 @@ class Settlement:
         """
         rejected = count_rejects(self.context.conn, todo)
         check_balance(todo, rejected)
+        late = self._collect_statistics(todo)
+        self.quality.ask(todo)
         result = self._result(rejected)
         if result.status == RunStatus.PUBLISHED:
             result = self._with_report(result, self.context.conn, todo)
             self.committing = result
-            self._publish(todo, result)
+            self._publish(todo, result, late)
         else:
             with self.ledger_conn.transaction():
                 result = self._with_report(result, self.ledger_conn, todo)
@@ -86,7 +100,7 @@ class Settlement:
         table_runs = list(self.context.tables.values())
         tables = tuple(table_result(t, rejected) for t in table_runs)
         by_name = {t.table.name: result for t, result in zip(table_runs, tables, strict=True)}
-        veto = veto_reason(self.options.limits, by_name)
+        veto = veto_reason(self.options.limits, by_name) or veto_of(self.quality.rules)
         status = RunStatus.PUBLISHED
         if veto or self.options.dry_run:
             status = RunStatus.VETOED if veto else RunStatus.DRY_RUN
@@ -99,6 +113,8 @@ class Settlement:
             rejects=RejectsResult(sum(rejected.values()), None, replay=replayable),
             reason=veto,
             replay_of=self.entry.replay_of,
+            rules=self.quality.rules,
+            derived=self.quality.derived,
         )
 
     def _with_report(self, result: RunResult, ledger_conn: psycopg.Connection, todo: Sequence[TableRun]) -> RunResult:
@@ -121,17 +137,23 @@ class Settlement:
             result, rejects=replace(result.rejects, path=report.path, groups=report.groups, remedies=report.remedies)
         )
 
-    def _publish(self, todo: Sequence[TableRun], result: RunResult) -> None:
+    def _collect_statistics(self, todo: Sequence[TableRun]) -> list[TableRun]:
+        """Collects statistics of staged tables that have changed; returns those whose statistics have to wait."""
+        late: list[TableRun] = []
+        for table_run in todo:
+            if table_run.strategy is Strategy.STAGE and table_run.table.owner_is_me:
+                with self.context.clock.phase("analyze", table_run.name):
+                    if not _analyze_if_changed(self.context.conn, table_run):
+                        late.append(table_run)
+        return late
+
+    def _publish(self, todo: Sequence[TableRun], result: RunResult, late: Sequence[TableRun]) -> None:
+        """:param late: tables whose statistics are collected after the commit."""
         main, clock = self.context.conn, self.context.clock
         self._tell("commit")
-        late: list[TableRun] = []
         for table_run in todo:
             if table_run.strategy is not Strategy.SWAP:
                 move_sequences(main, table_run)
-            if table_run.strategy is Strategy.STAGE and table_run.table.owner_is_me:
-                with clock.phase("analyze", table_run.name):
-                    if not _analyze_if_changed(main, table_run):
-                        late.append(table_run)
         swap = Swap(main, self.shadows, self.context.listen, self.lock_holders)
         if self.shadows.made:
             with clock.phase("write out"):
@@ -152,6 +174,7 @@ class Settlement:
         for table_run, table in zip(self.context.tables.values(), result.tables, strict=True):
             records += _file_records(table_run, table, result.status == RunStatus.PUBLISHED)
         record_files(conn, self.entry.run_id, records)
+        self.quality.record(conn, self.entry.run_id, published=result.status == RunStatus.PUBLISHED)
         report = result.rejects.path
         if self.replay and result.status == RunStatus.PUBLISHED:
             rejected = (row.number for row in read_report(Path(report))) if report else ()

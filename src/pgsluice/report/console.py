@@ -22,6 +22,7 @@ from pgsluice.report.date_orders import date_order_parts
 from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size
 from pgsluice.report.parts import height as lines_of
 from pgsluice.report.plan_text import ignored_parts, note_parts, settings_part, some
+from pgsluice.report.quality_text import derived_parts, rule_parts
 from pgsluice.text import pluralize
 
 GROUPS_SHOWN = 6
@@ -78,8 +79,10 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
         # the line that says how many more tables there are, and the prompt.
         room = max(TABLES_AT_LEAST, height - sum(lines_of(p) for p in (*parts, *ending)) - 8)
     parts += [Line(), *_tables(result.tables, room)]
-    if ending:
-        parts += [Line(), *ending]
+    quality = [*rule_parts(result.rules), *derived_parts(result.derived)]
+    for more in (quality, ending):
+        if more:
+            parts += [Line(), *more]
     return parts
 
 
@@ -334,9 +337,11 @@ def verify_parts(result: VerifyResult) -> list[Part]:
         parts += [_checks(result.checks), Line()]
     for query in result.queries:
         parts += [_query(query), Line()]
+    if result.rules:
+        parts += [*rule_parts(result.rules), Line()]
     if not result.checks:
         parts.append(Line("Nothing to verify: no run has published yet.", "yellow"))
-    elif result.ok:
+    elif not failed:
         parts.append(Line(f"Verified: {pluralize(asked, 'check')}, all hold{rest}.", "green"))
     else:
         parts.append(

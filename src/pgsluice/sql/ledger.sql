@@ -122,6 +122,77 @@ COMMENT ON COLUMN pgsluice.reject.parent_line IS 'Line of parent_file on which t
 COMMENT ON COLUMN pgsluice.reject.reject_no IS 'Number of the reject, from 1, in load order. In a replay: the number of the record in the run that is replayed.';
 COMMENT ON COLUMN pgsluice.reject.replayed_by IS 'The run that loaded the corrected record; NULL while the reject is open.';
 
+CREATE TABLE IF NOT EXISTS pgsluice.rule_result (
+    run_id bigint NOT NULL REFERENCES pgsluice.run ON DELETE CASCADE,
+    rule text NOT NULL,
+    kind text NOT NULL,
+    table_name text NOT NULL,
+    severity text NOT NULL,
+    ok boolean NOT NULL,
+    count bigint NOT NULL,
+    value text NOT NULL,
+    detail text NOT NULL,
+    evidence jsonb NOT NULL,
+    seconds double precision NOT NULL,
+    PRIMARY KEY (run_id, rule)
+);
+CREATE TABLE IF NOT EXISTS pgsluice.warning (
+    run_id bigint NOT NULL REFERENCES pgsluice.run ON DELETE CASCADE,
+    rule text NOT NULL,
+    table_name text NOT NULL,
+    file text NOT NULL,
+    line bigint NOT NULL,
+    raw text NOT NULL
+);
+CREATE INDEX IF NOT EXISTS warning_run ON pgsluice.warning USING brin (run_id);
+CREATE TABLE IF NOT EXISTS pgsluice.derived (
+    made timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    run_id bigint REFERENCES pgsluice.run ON DELETE CASCADE,
+    table_schema text NOT NULL,
+    table_name text NOT NULL,
+    materialization text NOT NULL,
+    action text NOT NULL,
+    rows bigint NOT NULL,
+    changed bigint NOT NULL,
+    seconds double precision NOT NULL,
+    sha256 text NOT NULL,
+    reads text[] NOT NULL
+);
+CREATE INDEX IF NOT EXISTS derived_table ON pgsluice.derived (table_schema, table_name, made);
+CREATE TABLE IF NOT EXISTS pgsluice.column_profile (
+    run_id bigint NOT NULL REFERENCES pgsluice.run ON DELETE CASCADE,
+    table_schema text NOT NULL,
+    table_name text NOT NULL,
+    column_no integer NOT NULL,
+    column_name text NOT NULL,
+    type text NOT NULL,
+    rows bigint NOT NULL,
+    nulls bigint NOT NULL,
+    exact boolean NOT NULL,
+    distinct_values double precision,
+    minimum text,
+    maximum text,
+    mean double precision,
+    frequent jsonb NOT NULL,
+    bounds text[] NOT NULL,
+    PRIMARY KEY (run_id, table_schema, table_name, column_no)
+);
+COMMENT ON TABLE pgsluice.rule_result IS 'What became of each rule that a run asked. Also of runs that were vetoed.';
+COMMENT ON COLUMN pgsluice.rule_result.kind IS 'row (a condition on each row of a table) or set (a query over the tables).';
+COMMENT ON COLUMN pgsluice.rule_result.severity IS 'reject, veto or warn.';
+COMMENT ON COLUMN pgsluice.rule_result.count IS 'Rows that break the rule. Of a set rule with bounds: 0 or 1.';
+COMMENT ON COLUMN pgsluice.rule_result.value IS 'The value of a set rule with bounds.';
+COMMENT ON COLUMN pgsluice.rule_result.evidence IS 'The first rows of a set rule: the names of the columns, then the values.';
+COMMENT ON TABLE pgsluice.warning IS 'The first rows of each file that break a row rule with the severity warn, and are published. rule_result.count counts all.';
+COMMENT ON TABLE pgsluice.derived IS 'What runs, and pgsluice derive, did with derived tables. The newest row of a table says which definition made it.';
+COMMENT ON COLUMN pgsluice.derived.run_id IS 'NULL for pgsluice derive.';
+COMMENT ON COLUMN pgsluice.derived.action IS 'created, rebuilt (its definition changed), refreshed.';
+COMMENT ON COLUMN pgsluice.derived.changed IS 'Rows inserted, updated and deleted.';
+COMMENT ON TABLE pgsluice.column_profile IS 'What the columns of a table held when a run was published. Holds values of the tables.';
+COMMENT ON COLUMN pgsluice.column_profile.exact IS 'Rows, NULLs, mean and the bounds of numbers and dates were counted. Otherwise they come from the statistics of PostgreSQL.';
+COMMENT ON COLUMN pgsluice.column_profile.frequent IS 'Most frequent values with their shares of the rows, from the statistics of PostgreSQL.';
+COMMENT ON COLUMN pgsluice.column_profile.bounds IS 'Bounds that divide the other values into parts of equal size.';
+
 -- name: start_run
 -- Insert a run.
 INSERT INTO pgsluice.run (status, options, pid, client, replay_of)
@@ -374,3 +445,15 @@ SELECT coalesce(pg_catalog.sum(f.rows_rejected + f.rows_replayed), 0)::bigint
   FROM pgsluice.file f
  WHERE f.run_id = %(run_id)s
    AND NOT EXISTS (SELECT FROM pgsluice.reject j WHERE j.run_id = %(run_id)s);
+
+-- name: made_by
+-- The definition that made each derived table last.
+SELECT DISTINCT ON (table_schema, table_name) table_schema, table_name, sha256
+  FROM pgsluice.derived ORDER BY table_schema, table_name, made DESC;
+
+-- name: earlier_profiles
+-- The profiles of a column in the newest published runs.
+SELECT rows, nulls, exact, distinct_values, mean
+  FROM pgsluice.column_profile
+ WHERE table_schema = %(table_schema)s AND table_name = %(table_name)s AND column_name = %(column)s
+ ORDER BY run_id DESC LIMIT %(runs)s;

@@ -42,3 +42,61 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- name: to_3
+-- From version 2 (pgsluice 0.2): tables for rules, warnings, derived tables and profiles.
+CREATE TABLE IF NOT EXISTS pgsluice.rule_result (
+    run_id bigint NOT NULL REFERENCES pgsluice.run ON DELETE CASCADE,
+    rule text NOT NULL,
+    kind text NOT NULL,
+    table_name text NOT NULL,
+    severity text NOT NULL,
+    ok boolean NOT NULL,
+    count bigint NOT NULL,
+    value text NOT NULL,
+    detail text NOT NULL,
+    evidence jsonb NOT NULL,
+    seconds double precision NOT NULL,
+    PRIMARY KEY (run_id, rule)
+);
+CREATE TABLE IF NOT EXISTS pgsluice.warning (
+    run_id bigint NOT NULL REFERENCES pgsluice.run ON DELETE CASCADE,
+    rule text NOT NULL,
+    table_name text NOT NULL,
+    file text NOT NULL,
+    line bigint NOT NULL,
+    raw text NOT NULL
+);
+CREATE INDEX IF NOT EXISTS warning_run ON pgsluice.warning USING brin (run_id);
+CREATE TABLE IF NOT EXISTS pgsluice.derived (
+    made timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    run_id bigint REFERENCES pgsluice.run ON DELETE CASCADE,
+    table_schema text NOT NULL,
+    table_name text NOT NULL,
+    materialization text NOT NULL,
+    action text NOT NULL,
+    rows bigint NOT NULL,
+    changed bigint NOT NULL,
+    seconds double precision NOT NULL,
+    sha256 text NOT NULL,
+    reads text[] NOT NULL
+);
+CREATE INDEX IF NOT EXISTS derived_table ON pgsluice.derived (table_schema, table_name, made);
+CREATE TABLE IF NOT EXISTS pgsluice.column_profile (
+    run_id bigint NOT NULL REFERENCES pgsluice.run ON DELETE CASCADE,
+    table_schema text NOT NULL,
+    table_name text NOT NULL,
+    column_no integer NOT NULL,
+    column_name text NOT NULL,
+    type text NOT NULL,
+    rows bigint NOT NULL,
+    nulls bigint NOT NULL,
+    exact boolean NOT NULL,
+    distinct_values double precision,
+    minimum text,
+    maximum text,
+    mean double precision,
+    frequent jsonb NOT NULL,
+    bounds text[] NOT NULL,
+    PRIMARY KEY (run_id, table_schema, table_name, column_no)
+);

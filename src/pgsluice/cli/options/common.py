@@ -24,6 +24,10 @@ ConfigFile = Annotated[
         help="File of settings; options override it.  [default: pgsluice.toml in the folder PATH or here]",
     ),
 ]
+RuleFiles = Annotated[
+    list[str] | None,
+    typer.Option("--rules", metavar="PATH", help="SQL files of rules, or folders of them. Repeatable."),
+]
 NoConfig = Annotated[bool, typer.Option("--no-config", help="Use no file of settings.", rich_help_panel=RUN)]
 DatabaseUrl = Annotated[
     str | None,

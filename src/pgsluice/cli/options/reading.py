@@ -9,6 +9,7 @@ import typer
 from pgsluice.cli.options.dialect import DIALECT_OPTIONS
 from pgsluice.cli.options.load_option import FLAG, LIST, TEXT, LoadOption, option
 from pgsluice.cli.options.parsing import field_names, fields, pairs
+from pgsluice.cli.options.quality import QUALITY_OPTIONS
 
 FILES = "Files and columns"
 VALUES = "Values"
@@ -203,5 +204,5 @@ VALUE_OPTIONS = (
     ),
 )
 
-PLAN_OPTIONS = (*FIRST_OPTIONS, *FILE_OPTIONS, *DIALECT_OPTIONS, *VALUE_OPTIONS)
+PLAN_OPTIONS = (*FIRST_OPTIONS, *FILE_OPTIONS, *DIALECT_OPTIONS, *VALUE_OPTIONS, *QUALITY_OPTIONS)
 """The options of ``plan``; ``load`` has them too."""

@@ -15,6 +15,8 @@ from pgsluice.model import Index, Phase, Progress
 from pgsluice.pipeline.apply.heap_order import copy_stage, reject_unacceptable
 from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.state import RunContext, TableRun, savepoint
+from pgsluice.pipeline.validate.row_numbers import validated_relation
+from pgsluice.pipeline.validate.rules import breaks_rules, find_warnings
 from pgsluice.pipeline.validate.validator import Scope, validate
 from pgsluice.pipeline.validate.values import convert_texts
 from pgsluice.postgres.planner_hints import analyze, loops_off_if_scanned
@@ -49,7 +51,7 @@ class InPlace:
             self._tell(Phase.VALIDATE, table_run, f"{pluralize(in_doubt, 'row')} in doubt")
             convert_texts(self._conn, table_run)
             if not only_insert_decides(table_run.table):
-                scope = Scope(unique=False, outer_keys=False, inner_keys=False)
+                scope = Scope(rules=False, unique=False, outer_keys=False, inner_keys=False)
                 with savepoint(self._conn, [table_run]):
                     complete = validate(self._conn, [table_run], self._context.tables, scope, staged=True)
                     if complete and copy_stage(self._conn, table_run):
@@ -61,15 +63,19 @@ class InPlace:
 
     def _rebuild(self, group: Sequence[TableRun]) -> None:
         """Builds keys, checks and indexes; rows that violate them become rejects."""
+        for table_run in group:
+            find_warnings(self._conn, table_run, staged=False)
         broken_check = any(not self._add_unbroken_checks(t) for t in group if t.findings.checks_dropped)
-        # With a broken CHECK the rows are validated anyway; indexes are built after that.
+        broken_rule = any(self._breaks_rules(t) for t in group if t.plan.rules)
+        # With a broken CHECK or rule the rows are validated anyway; indexes are built after that.
+        broken = broken_check or broken_rule
         waiting = {
-            t.number: unique_indexes(t.table) if broken_check else self._build_unique(t, unique_indexes(t.table))
+            t.number: unique_indexes(t.table) if broken else self._build_unique(t, unique_indexes(t.table))
             for t in group
         }
-        validated = broken_check or any(waiting.values())
+        validated = broken or any(waiting.values())
         if validated:
-            self._validate(group, "unique keys", rows=broken_check, unique=True)
+            self._validate(group, "unique keys", rows=broken_check, rules=broken_rule, unique=True)
             for table_run in group:
                 if failed := self._build_unique(table_run, waiting[table_run.number]):
                     raise _fall_back(table_run, f"index {failed[0].name} cannot be built")
@@ -79,14 +85,20 @@ class InPlace:
             self._build_plain(table_run)
         if not self._add_foreign_keys(group):
             if not validated:
-                self._validate(group, "foreign keys", rows=False, unique=False)
+                self._validate(group, "foreign keys", rows=False, rules=False, unique=False)
             if validated or not self._add_foreign_keys(group):
                 raise _fall_back(group[0], "a foreign key cannot be added")
 
-    def _validate(self, group: Sequence[TableRun], what: str, *, rows: bool, unique: bool) -> None:
+    def _breaks_rules(self, table_run: TableRun) -> bool:
+        """Whether a row of the table breaks a row rule."""
+        self._tell(Phase.VALIDATE, table_run, "rules")
+        with self._context.clock.phase("rules", table_run.name):
+            return breaks_rules(self._conn, table_run, validated_relation(table_run, staged=False), staged=False)
+
+    def _validate(self, group: Sequence[TableRun], what: str, *, rows: bool, rules: bool, unique: bool) -> None:
         with self._context.clock.phase("judge", group[0].name):
             self._tell(Phase.VALIDATE, group[0], what)
-            scope = Scope(rows=rows, unique=unique)
+            scope = Scope(rows=rows, rules=rules, unique=unique)
             if not validate(self._conn, group, self._context.tables, scope, staged=False):
                 # A constraint that no query can validate for one row may change the verdict on other rows.
                 raise _fall_back(group[0], "a constraint can only be asked row by row")

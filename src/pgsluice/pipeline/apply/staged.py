@@ -25,6 +25,7 @@ from pgsluice.pipeline.apply.merge_sql import can_rewrite, drop_matched, has_dup
 from pgsluice.pipeline.state import RunContext, TableRun, savepoint
 from pgsluice.pipeline.validate.bans import RefusedRow, ban_orphans, create_bans
 from pgsluice.pipeline.validate.parent_check import can_check_parents
+from pgsluice.pipeline.validate.rules import breaks_rules, find_warnings
 from pgsluice.pipeline.validate.validator import Scope, validate
 from pgsluice.pipeline.validate.values import convert_texts
 from pgsluice.postgres.planner_hints import analyze
@@ -64,7 +65,9 @@ class Staged:
             return
         for table_run in group:
             check_statements(self._conn, table_run)
+            find_warnings(self._conn, table_run, staged=True)
         only_insert = any(only_insert_decides(t.table) for t in group)
+        self._apply_rules(group, names, now=only_insert)
         if self._worth_trying(group, only_insert):
             if self._insert(group, names):
                 return
@@ -78,7 +81,26 @@ class Staged:
                     return
                 # A constraint that no query can validate for one row may change the verdict on other rows.
                 raise psycopg.Rollback
+        self._apply_rules(group, names, now=True)
         self._insert_row_by_row(group, names)
+
+    def _apply_rules(self, group: Sequence[TableRun], names: set[TableName], *, now: bool) -> None:
+        """Finds out whether staged rows break row rules.
+
+        :param now: such rows become rejects at once, because PostgreSQL will decide about the others row by row and
+            knows no rule. Otherwise the validation of all constraints rejects them.
+        """
+        for table_run in group:
+            if not table_run.plan.rules:
+                continue
+            with self._context.clock.phase("rules", table_run.name):
+                self._tell(Phase.VALIDATE, table_run, "rules")
+                if not breaks_rules(self._conn, table_run, table_run.scratch.stage, staged=True):
+                    continue
+                table_run.findings.suspect = True
+                if now:
+                    scope = Scope(rows=False, unique=False, outer_keys=False, inner_keys=False)
+                    validate(self._conn, [table_run], self._context.tables, scope, staged=True, names=names)
 
     def _worth_trying(self, group: Sequence[TableRun], only_insert: bool) -> bool:
         """Whether inserting all rows may succeed and would show every violation.

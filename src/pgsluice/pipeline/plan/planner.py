@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 
 import psycopg
@@ -20,6 +21,7 @@ from pgsluice.model import (
     Mode,
     Modes,
     Plan,
+    RowRule,
     SourceFile,
     Strategy,
     Table,
@@ -31,6 +33,7 @@ from pgsluice.pipeline.plan.file_tables import FileTables, check_names, check_ru
 from pgsluice.pipeline.plan.load_order import load_order
 from pgsluice.pipeline.plan.mapping import check_pairs, map_fields
 from pgsluice.pipeline.plan.merge_key import choose_merge_key
+from pgsluice.pipeline.plan.rules import check_order, plan_rules, read_first
 from pgsluice.pipeline.plan.strategy import choose_strategies, choose_swaps
 from pgsluice.pipeline.plan.values.formats import check_rules, with_formats
 from pgsluice.postgres.schema_files.apply import SchemaApplied
@@ -45,6 +48,7 @@ def make_plan(
     fields: FieldOptions,
     modes: Modes,
     database: str,
+    rules: Sequence[RowRule] = (),
     no_swap: Mapping[TableName, str] = MappingProxyType({}),
 ) -> Plan:
     """The plan that loads the files into their tables.
@@ -54,19 +58,25 @@ def make_plan(
     :param wanted: (table, glob) pairs of ``--table``; the first glob that matches a file's path or name decides.
     :param fields: what the options say about the fields of the files.
     :param database: the database in words, for people.
+    :param rules: row rules; those of tables that no file feeds are not used.
     :param no_swap: tables that an earlier attempt could not swap, and why.
     :raises MappingError: a file has no table, a field no column, or a required column no field.
     """
     by_name = {t.name: t for t in tables}
     check_rule_tables(fields.rules, tables)
     mapped = _map_files(files, tables, by_name, wanted, fields, modes)
-    order, cycles = load_order([by_name[name] for name in mapped])
+    planned = plan_rules(conn, rules, tables, {name: by_name[name] for name in mapped})
+    order, cycles = load_order([by_name[name] for name in mapped], read_first(planned))
+    check_order(order, planned)
     chosen = {name: by_name[name] for name in order}
     check_names("--mode", [name for name, _ in modes.tables], tables)
     check_names("--columns", [name for name, _ in fields.names if name], tables)
     check_names("--key", [name for name, _ in modes.keys], tables)
     strategies = choose_strategies(conn, chosen)
-    plans = [_table_plan(chosen[name], mapped[name], chosen, strategies[name], modes) for name in order]
+    plans = [
+        replace(_table_plan(chosen[name], mapped[name], chosen, strategies[name], modes), rules=planned.get(name, ()))
+        for name in order
+    ]
     check_expressions(conn, plans)
     row = conn.execute("SHOW server_version").fetchone()
     assert row is not None

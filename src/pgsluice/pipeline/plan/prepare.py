@@ -9,6 +9,7 @@ import psycopg
 
 from pgsluice.ledger.advisory_locks import lock_tables as lock_against_other_runs
 from pgsluice.model import (
+    Definition,
     Listener,
     LoadOptions,
     Obstacle,
@@ -16,6 +17,7 @@ from pgsluice.model import (
     Phase,
     Plan,
     Progress,
+    Severity,
     SourceFile,
     Strategy,
     Table,
@@ -30,6 +32,7 @@ from pgsluice.pipeline.plan.values.date_orders import DecidedFiles, decide_date_
 from pgsluice.pipeline.state import TableRun, new_table_run
 from pgsluice.postgres.catalog import read_tables, require_schema
 from pgsluice.postgres.connect import where
+from pgsluice.postgres.derived.definitions import read_definitions
 from pgsluice.postgres.schema_files.apply import SchemaApplied, apply_missing
 from pgsluice.postgres.search_path import choose_schema, current_schema
 from pgsluice.postgres.table_properties import may_run_functions, tables_with_user_functions
@@ -38,6 +41,8 @@ from pgsluice.sql import query
 
 SCHEMA_LOCK = 0
 """The "table" whose advisory lock is held by runs that may create tables. No table has the oid 0."""
+
+_ASKED_BEFORE = "rules or derived tables read the new rows before they are published"
 
 _SILENT_WAIT = 0.5
 """Seconds to wait for a lock before anybody is told."""
@@ -87,6 +92,8 @@ class Preparation:
         self._replay = replay
         self.table_runs: list[TableRun] = []
         self.oids: list[int] = []
+        self.definitions: tuple[Definition, ...] = ()
+        """The definitions of derived tables."""
         self._applied: SchemaApplied | None = None
         self._schema: str | None = None
 
@@ -115,6 +122,8 @@ class Preparation:
                 return self.prepare(files)
         # Looked up once for all plans, because that takes a round trip.
         self._schema = options.into or current_schema(main)
+        if options.derive:
+            self.definitions = read_definitions(options.derive, self._schema or "public")
         plan = self._plan_under_locks(files)
         # The tables are locked. What may still have to wait a moment (a row of the ledger, a catalog) waits.
         self._limit_waits(options.lock_timeout)
@@ -207,6 +216,7 @@ class Preparation:
                 # keys that it references.
                 why = next(iter(self._lessons.stages.values()))
                 tables = _add_obstacle(tables, ObstacleKind.FAILED_ATTEMPT, why)
+            no_swap = dict.fromkeys((t.name for t in tables), _ASKED_BEFORE) if self._asked_before else {}
             check_names("--max-rejects", [name for name, _ in self._options.limits.tables], tables)
             return make_plan(
                 self._main,
@@ -216,8 +226,15 @@ class Preparation:
                 fields=self._options.fields,
                 modes=self._options.modes,
                 database=where(self._main),
-                no_swap=self._lessons.no_swap,
+                rules=self._options.quality.rows,
+                no_swap=no_swap | self._lessons.no_swap,
             )
+
+    @property
+    def _asked_before(self) -> bool:
+        """Whether something reads the new rows before they are published, under the name of their table."""
+        rules = self._options.quality
+        return bool(rules.sets or self.definitions) or any(rule.severity is Severity.WARN for rule in rules.rows)
 
     @property
     def _schemas(self) -> Collection[str]:

@@ -23,8 +23,9 @@ from pgsluice.ledger.replays import (
     run_to_replay,
 )
 from pgsluice.ledger.schema import exists
-from pgsluice.model import ColumnRule, LoadOptions, Modes, RejectKind, SourceFile, TableName
+from pgsluice.model import ColumnRule, LoadOptions, Modes, RejectKind, Rules, SourceFile, TableName
 from pgsluice.options import restore_dialect, restore_modes
+from pgsluice.options.quality import restore_quality_rules
 from pgsluice.options.rules import restore_rules
 from pgsluice.pipeline.rejects.report_file import PLACEHOLDERS
 from pgsluice.source.corrections import Corrections, Spool, read_corrected
@@ -44,6 +45,8 @@ class Replay:
     modes: Modes
     rules: tuple[ColumnRule, ...]
     """Where columns got their values from in the run that is replayed."""
+    quality: Rules
+    derive: tuple[str, ...]
     spool: Spool
 
     @property
@@ -57,7 +60,15 @@ class Replay:
         :param given: the options of the call.
         """
         # The ledger knows the content of these files as loaded; ``again`` keeps the run from skipping them.
-        return replace(given, into=self.into, modes=self.modes, rules=self.rules, again=True)
+        return replace(
+            given,
+            into=self.into,
+            modes=self.modes,
+            rules=self.rules,
+            quality=self.quality,
+            derive=self.derive,
+            again=True,
+        )
 
     def numbers_but(self, refused: Iterable[int]) -> Iterator[int]:
         """Yields the numbers of the rejects that the replay loads.
@@ -96,7 +107,17 @@ def open_replay(conn: psycopg.Connection, run_id: int, path: str) -> Replay:
             _same_table(conn, run_id, file)
         labels: dict[str, list[str]] = run.options.get("fields", {})
         files = tuple(_source(known[name], c, labels.get(name, ())) for name, c in found.items())
-        return Replay(run_id, files, found, run.options.get("into"), modes, restore_rules(run.options), spool)
+        return Replay(
+            run_id,
+            files,
+            found,
+            run.options.get("into"),
+            modes,
+            restore_rules(run.options),
+            restore_quality_rules(run.options.get("quality", {})),
+            tuple(run.options.get("derive", ())),
+            spool,
+        )
     except BaseException:
         spool.close()
         raise

@@ -17,6 +17,7 @@ from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.elimination import eliminate, exclude_violations, record_duplicates
 from pgsluice.pipeline.validate.foreign_keys import find_orphans
 from pgsluice.pipeline.validate.reject_rows import reject_violations
+from pgsluice.pipeline.validate.rules import find_broken_rules
 from pgsluice.pipeline.validate.unique import find_duplicates
 from pgsluice.pipeline.validate.violations import Violations, find_failed_checks, find_nulls
 from pgsluice.postgres.table_properties import foreign_keys_to
@@ -28,6 +29,8 @@ class Scope:
 
     rows: bool = True
     """CHECKs, and NOT NULL if the stage is validated."""
+    rules: bool = True
+    """Row rules of the user."""
     unique: bool = True
     """Unique indexes; the first row of a key in file order stays."""
     outer_keys: bool = True
@@ -61,6 +64,8 @@ def validate(
             if staged:
                 find_nulls(violations)
             find_failed_checks(violations)
+        if scope.rules:
+            find_broken_rules(violations)
         if scope.outer_keys:
             find_orphans(violations, foreign_keys_to(violations.table_run.table, names, inner=False))
         if scope.unique:

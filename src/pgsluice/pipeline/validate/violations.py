@@ -21,11 +21,11 @@ from pgsluice.postgres.sqlstate import is_row_error
 from pgsluice.postgres.table_properties import trigger_order
 from pgsluice.sql import compose
 
-NOT_NULL, CHECK, UNIQUE, TRIGGER, INNER_KEY = 0, 100_000, 200_000, 300_000, 400_000
+NOT_NULL, CHECK, RULE, UNIQUE, TRIGGER, INNER_KEY = 0, 100_000, 150_000, 200_000, 300_000, 400_000
 """Base priorities in the order in which PostgreSQL checks a row: NOT NULL by column number, CHECK by name, unique
 indexes by oid, then the triggers of deferrable unique keys and of foreign keys by trigger name (ExecConstraints in
-execMain.c, execIndexing.c, trigger.c). Foreign keys within a group are validated when all rows of the group are there,
-so they come last."""
+execMain.c, execIndexing.c, trigger.c). The row rules of the user come behind the CHECKs. Foreign keys within a group
+are validated when all rows of the group are there, so they come last."""
 
 
 Execute = Callable[[psycopg.Connection, sql.Composed], psycopg.Cursor[Any]]

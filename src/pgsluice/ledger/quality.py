@@ -1,0 +1,114 @@
+"""Write rules, warnings, derived tables and profiles of a run into the ledger, and read them back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from psycopg.types.json import Jsonb
+
+from pgsluice.ledger.statements import Connection, fetch_rows
+from pgsluice.model import ColumnProfile, DerivedResult, RuleResult, TableName
+from pgsluice.sql import query
+
+
+def record_rules(conn: Connection, run_id: int, results: Iterable[RuleResult]) -> None:
+    """Inserts what became of the rules of a run."""
+    rows = [
+        {
+            "run_id": run_id,
+            "rule": r.name,
+            "kind": r.kind,
+            "table_name": r.table,
+            "severity": r.severity,
+            "ok": r.ok,
+            "count": r.count,
+            "value": r.value,
+            "detail": r.detail,
+            "evidence": Jsonb(r.evidence),
+            "seconds": r.seconds,
+        }
+        for r in results
+    ]
+    _insert(conn, "record_rule", rows)
+
+
+def record_warnings(conn: Connection, run_id: int, rows: Iterable[tuple[str, str, str, int, str]]) -> None:
+    """Inserts rows that break a rule and are published all the same.
+
+    :param rows: rule, table, file, line and raw record.
+    """
+    names = ("rule", "table_name", "file", "line", "raw")
+    _insert(conn, "record_warning", [{"run_id": run_id} | dict(zip(names, row, strict=True)) for row in rows])
+
+
+def record_derived(conn: Connection, run_id: int | None, results: Mapping[TableName, DerivedResult]) -> None:
+    """Inserts what was done with derived tables.
+
+    :param run_id: None for ``pgsluice derive``.
+    """
+    rows = [
+        {
+            "run_id": run_id,
+            "table_schema": name.schema,
+            "table_name": name.name,
+            "materialization": r.materialization,
+            "action": r.action,
+            "rows": r.rows,
+            "changed": r.changed,
+            "seconds": r.seconds,
+            "sha256": r.sha256,
+            "reads": list(r.reads),
+        }
+        for name, r in results.items()
+    ]
+    _insert(conn, "record_derived", rows)
+
+
+def record_profiles(conn: Connection, run_id: int, profiles: Iterable[ColumnProfile]) -> None:
+    """Inserts the profiles of a published run."""
+    rows = [
+        {
+            "run_id": run_id,
+            "table_schema": p.table.schema,
+            "table_name": p.table.name,
+            "column_no": p.number,
+            "column_name": p.column,
+            "type": p.type,
+            "rows": p.rows,
+            "nulls": p.nulls,
+            "exact": p.exact,
+            "distinct": p.distinct,
+            "minimum": p.minimum,
+            "maximum": p.maximum,
+            "mean": p.mean,
+            "frequent": Jsonb(p.frequent),
+            "bounds": list(p.bounds),
+        }
+        for p in profiles
+    ]
+    _insert(conn, "record_profile", rows)
+
+
+def made_by(conn: Connection) -> dict[TableName, str]:
+    """SHA-256 of the definition that made each derived table last."""
+    return {TableName(schema, name): sha256 for schema, name, sha256 in fetch_rows(conn, "made_by")}
+
+
+def earlier_profiles(conn: Connection, table: TableName, column: str, runs: int) -> tuple[ColumnProfile, ...]:
+    """The profiles of a column in the newest published runs, newest first; without values.
+
+    :param runs: how many at most.
+    """
+    rows = fetch_rows(
+        conn, "earlier_profiles", table_schema=table.schema, table_name=table.name, column=column, runs=runs
+    )
+    return tuple(
+        ColumnProfile(table, 0, column, "", count, nulls, exact, distinct, None, None, mean)
+        for count, nulls, exact, distinct, mean in rows
+    )
+
+
+def _insert(conn: Connection, name: str, rows: Sequence[Mapping[str, object]]) -> None:
+    if rows:
+        with conn.cursor() as cursor:
+            cursor.executemany(query("ledger_quality", name), rows)

@@ -1,0 +1,33 @@
+"""Profiles: what the columns of a table held when a run was published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pgsluice.model.catalog import TableName
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProfile:
+    """One column of one table. Values are texts, as PostgreSQL writes them."""
+
+    table: TableName
+    number: int
+    column: str
+    type: str
+    rows: int
+    """Rows of the table."""
+    nulls: int
+    exact: bool
+    """``rows``, ``nulls``, ``mean`` and the bounds of numbers and dates were counted. Otherwise they are estimates from
+    PostgreSQL's statistics."""
+    distinct: float | None = None
+    """An estimate of the number of distinct values (``pg_stats.n_distinct``)."""
+    minimum: str | None = None
+    maximum: str | None = None
+    mean: float | None = None
+    """Of a column of numbers, and of a boolean column: the share of true."""
+    frequent: tuple[tuple[str, float], ...] = ()
+    """The most frequent values with their shares of the rows."""
+    bounds: tuple[str, ...] = ()
+    """Bounds that divide the other values into parts of equal size (``pg_stats.histogram_bounds``)."""
