@@ -90,7 +90,7 @@ def _null_field(delimiter: bytes) -> re.Pattern[bytes]:
 
 
 def _translated(body: bytes, grammar: Grammar, delimiter: bytes) -> bytes | None:
-    """The records in the plain dialect; None if a comment stands among quotes.
+    """The records in the plain dialect; None if a comment stands among quotes, or if a CR ends no line.
 
     :param delimiter: the delimiter of the plain dialect.
     """
@@ -100,16 +100,21 @@ def _translated(body: bytes, grammar: Grammar, delimiter: bytes) -> bytes | None
         return None
     parts = body.split(grammar.quote)
     # Between two quotes, one remains as a mark for the quoted text.
-    parts[::2] = _outside(grammar.quote.join(parts[::2]), grammar, delimiter).split(grammar.quote)
+    outside = _outside(grammar.quote.join(parts[::2]), grammar, delimiter)
+    if outside is None:
+        return None
+    parts[::2] = outside.split(grammar.quote)
     return grammar.quote.join(parts)
 
 
-def _outside(text: bytes, grammar: Grammar, delimiter: bytes) -> bytes:
-    """Text outside of quotes in the plain dialect; a quote in it stands for a quoted text."""
+def _outside(text: bytes, grammar: Grammar, delimiter: bytes) -> bytes | None:
+    """Text outside of quotes in the plain dialect, None if a CR ends no line; a quote stands for a quoted text."""
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n")
         if grammar.any_end:
             text = text.replace(b"\r", b"\n")
+        elif b"\r" in text:
+            return None
     if grammar.comment:
         text = re.sub(rb"(?m)^%b[^\n]*\n" % re.escape(grammar.comment), b"", text)
     if grammar.blanks:

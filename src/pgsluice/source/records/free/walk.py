@@ -202,11 +202,12 @@ class RecordWalker:
         if at == walk.size:
             if walk.open:
                 raise _Stopped(TOO_LONG)
+            walk.end = at
             return True
         end = self._grammar.line_end.match(data, at, walk.size)
         if end is None:
             return False
-        walk.at = end.end()
+        walk.end, walk.at = at, end.end()
         if walk.at == walk.size and walk.open and data[walk.at - 1] == CR:
             raise _Stopped(TOO_LONG)
         return True
