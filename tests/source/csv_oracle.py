@@ -31,6 +31,8 @@ def parse(
         else:
             if not fault:
                 fault = _content(raw, got, fields)
+                if not fault and any(quote in value for value, quoted in got if not quoted):
+                    fault = "missing data" if enclosed(raw, delimiter, quote) else ""
             found.append(Expected(ordinal, line, at, end, following, tuple(got), fault))
             ordinal += 1
         line += data[at:following].count(b"\n")
@@ -116,3 +118,36 @@ def _record(
         return [], len(data), len(data), fault
     end = newline_at - 1 if data[newline_at - 1 : newline_at] == b"\r" else newline_at
     return [], end, newline_at + 1, fault
+
+
+def enclosed(raw: bytes, delimiter: bytes, quote: bytes) -> int:
+    """How many delimiters stand between quotes inside unquoted fields that look like those of a quoted field."""
+    total = i = 0
+    while i < len(raw):
+        if raw[i : i + 1] != quote:
+            i += 1
+            continue
+        j = i + 1
+        while j < len(raw):
+            if raw[j : j + 1] != quote:
+                j += 1
+            elif raw[j + 1 : j + 2] == quote:
+                j += 2
+            else:
+                break
+        if j >= len(raw):
+            return total
+        inner, behind = raw[i + 1 : j], raw[j + 1 :]
+        if raw[:i] == b"" or raw[:i].endswith(delimiter):
+            i = j + 1
+        elif (
+            delimiter in inner
+            and not inner.startswith(delimiter)
+            and not inner.endswith(delimiter)
+            and (behind == b"" or behind.startswith(delimiter) or inner[:1] not in (b" ", b"\t"))
+        ):
+            total += inner.count(delimiter)
+            i = j + 1
+        else:
+            i = j
+    return total

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from csv_oracle import enclosed
+
 from pgsluice.model import BLANKS, Dialect
 
 CONTROL = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
@@ -87,6 +89,8 @@ class Oracle:
                     return "end-of-copy"
                 i += 2 if raw[i : i + 1] == b"\\" else 1
         d = self.d
+        inner = bool(self.quote) and any(self.quote in value for value, quoted in fields if not quoted)
+        inner = inner and not self.pad and not (self.escape and self.escape in raw)
         if d.trailing_delimiter and len(fields) > 1 and fields[-1] == (b"", False):
             del fields[-1]
         if d.ragged != "reject":
@@ -101,6 +105,8 @@ class Oracle:
             return "literal carriage" if self.text else "unquoted carriage"
         if len(fields) != self.count:
             return "extra data" if len(fields) > self.count else "missing data"
+        if inner and enclosed(raw, self.delimiter, self.quote):
+            return "missing data"
         return ""
 
     def skip_pad(self, at: int) -> int:

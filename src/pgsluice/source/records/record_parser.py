@@ -9,6 +9,7 @@ from pgsluice.model import Dialect
 from pgsluice.source.records import rules
 from pgsluice.source.records.fast_scan import invalid_utf8_at, is_valid_utf8, loses_blanks
 from pgsluice.source.records.field_walker import BadStructure, FieldWalker, Incomplete, TooManyFields, WalkedRecord
+from pgsluice.source.records.inner_quotes import enclosed_delimiters
 from pgsluice.source.records.rules import (
     BAD_ENCODING,
     BAD_FORMAT,
@@ -94,7 +95,9 @@ class RecordParser:
         plain = tuple((value, False) for value in text.split(delimiter, MAX_FIELDS)[:MAX_FIELDS])
         if fault is not None:
             return Record(start, end, newline + 1, line, plain, fault)
-        return Record(start, end, newline + 1, line, plain, None, quote in text or not (text or self.keeps_blanks))
+        if quote in text:
+            return Record(start, end, newline + 1, line, plain, self._shift_fault(text), True)
+        return Record(start, end, newline + 1, line, plain, None, not (text or self.keeps_blanks))
 
     def record(self, start: int, line: int) -> Record | None:
         """The record that begins at ``start``; None if the record may continue beyond the buffer.
@@ -136,7 +139,10 @@ class RecordParser:
             return self._too_many_fields(start, line, fault)
         except BadStructure as fault:
             return self._first_line(start, line, fault.message)
-        reason = self.content_fault(self._data[start : found.end], found.width, found.lone_cr)
+        raw = self._data[start : found.end]
+        reason = self.content_fault(raw, found.width, found.lone_cr)
+        if found.rewrite and reason is None:
+            reason = self._shift_fault(raw)
         return Record(start, found.end, found.next, line, found.fields, reason, found.rewrite)
 
     def _too_many_fields(self, start: int, line: int, fault: TooManyFields) -> Record:
@@ -172,6 +178,13 @@ class RecordParser:
         if lone_cr:
             return FaultReason(BAD_FORMAT, UNQUOTED_CR)
         return self.count_fault(count)
+
+    def _shift_fault(self, raw: bytes) -> FaultReason | None:
+        """The fault of a record in which a quote inside an unquoted field opens a quoted section."""
+        if self._fields is None:
+            return None
+        enclosed = enclosed_delimiters(raw, self._delimiter, self._quote)
+        return count_fault(self._fields - enclosed, self._fields, self._column_names)
 
     def count_fault(self, count: int) -> FaultReason | None:
         """The fault of a record with ``count`` fields; None if the number of fields is right."""

@@ -4,7 +4,9 @@ The rules:
 
 * A record ends at LF or CRLF outside quotes. A lone CR outside quotes makes its record a fault.
 * A field is quoted if and only if its first byte is the quote; a doubled quote in it is one quote. A
-  quote inside an unquoted field is data. Only a delimiter or the record's end may follow a closing quote.
+  quote inside an unquoted field is data, but not if two of them enclose a delimiter as a quoted field does
+  (:mod:`~pgsluice.source.records.inner_quotes`): the record is a fault then. Only a delimiter or the record's end may
+  follow a closing quote.
 * A line without any byte (but CR) is not a record, except when the file has one column: there the line is a
   record of one unquoted empty field.
 * After an unterminated quote or text behind a closing quote, the fault is the record's first physical line

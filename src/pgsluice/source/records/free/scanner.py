@@ -10,6 +10,7 @@ from pgsluice.source.records import rules
 from pgsluice.source.records.fast_scan import is_valid_utf8
 from pgsluice.source.records.free.grammar import grammar_of
 from pgsluice.source.records.free.walk import BadStructure, Incomplete, RecordWalker, Walked
+from pgsluice.source.records.inner_quotes import enclosed_delimiters
 from pgsluice.source.records.lines import count_lines, line_end
 from pgsluice.source.records.record_parser import count_fault, invalid_sequence
 from pgsluice.source.records.rules import (
@@ -133,7 +134,10 @@ class FreeScanner:
             walked = self._unquoted_line(start, end, after) or self._walker.record(start)
         except BadStructure as error:
             return Record(start, end, after, line, (), FaultReason(BAD_FORMAT, error.message))
-        fields, fault = self._finish(walked, self._data[start : walked.end])
+        raw = self._data[start : walked.end]
+        fields, fault = self._finish(walked, raw)
+        if walked.rewrite and fault is None and self._fields is not None:
+            fault = self._shift_fault(raw, self._fields)
         return Record(start, walked.end, walked.next, line, fields, fault, walked.rewrite)
 
     def _unquoted_line(self, start: int, end: int, after: int) -> Walked | None:
@@ -181,6 +185,17 @@ class FreeScanner:
                 fields += [self._filler] * (most - count)
                 count = most
         return tuple(fields), self._content_fault(raw, fields, count, walked.lone_cr)
+
+    def _shift_fault(self, raw: bytes, fields: int) -> FaultReason | None:
+        """The fault of a record in which a quote inside an unquoted field opens a quoted section.
+
+        This is told only where quotes can neither be escaped nor have blanks around them.
+        """
+        grammar = self._grammar
+        if grammar.loose or (grammar.escape and grammar.escape in raw):
+            return None
+        enclosed = enclosed_delimiters(raw, grammar.delimiter, grammar.quote)
+        return count_fault(fields - enclosed, fields, self._column_names)
 
     def _content_fault(self, raw: bytes, fields: list[Field], count: int, lone_cr: bool) -> FaultReason | None:
         """The fault of a record of good structure, if it has one."""
