@@ -120,7 +120,7 @@ def _record(
     return [], end, newline_at + 1, fault
 
 
-def enclosed(raw: bytes, delimiter: bytes, quote: bytes) -> int:
+def enclosed(raw: bytes, delimiter: bytes, quote: bytes, pad: bytes = b"") -> int:
     """How many delimiters stand between quotes inside unquoted fields that look like those of a quoted field."""
     total = i = 0
     while i < len(raw):
@@ -138,7 +138,9 @@ def enclosed(raw: bytes, delimiter: bytes, quote: bytes) -> int:
         if j >= len(raw):
             return total
         inner, behind = raw[i + 1 : j], raw[j + 1 :]
-        if raw[:i] == b"" or raw[:i].endswith(delimiter):
+        before = raw[:i].rstrip(pad) if pad else raw[:i]
+        behind = behind.lstrip(pad) if pad else behind
+        if before == b"" or before.endswith(delimiter):
             i = j + 1
         elif (
             delimiter in inner

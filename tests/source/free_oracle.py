@@ -90,7 +90,7 @@ class Oracle:
                 i += 2 if raw[i : i + 1] == b"\\" else 1
         d = self.d
         inner = bool(self.quote) and any(self.quote in value for value, quoted in fields if not quoted)
-        inner = inner and not self.pad and not (self.escape and self.escape in raw)
+        inner = inner and not self.blanks and not (self.escape and self.escape in raw)
         if d.trailing_delimiter and len(fields) > 1 and fields[-1] == (b"", False):
             del fields[-1]
         if d.ragged != "reject":
@@ -105,7 +105,7 @@ class Oracle:
             return "literal carriage" if self.text else "unquoted carriage"
         if len(fields) != self.count:
             return "extra data" if len(fields) > self.count else "missing data"
-        if inner and enclosed(raw, self.delimiter, self.quote):
+        if inner and enclosed(raw, self.delimiter, self.quote, self.pad):
             return "missing data"
         return ""
 

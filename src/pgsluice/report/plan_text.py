@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pgsluice.model import Column, ColumnRule, Dialect, FilePlan, IgnoredFile, Plan, TablePlan
+from pgsluice.model import (
+    Column,
+    ColumnRule,
+    Dialect,
+    FilePlan,
+    Format,
+    IgnoredFile,
+    LineEnds,
+    Plan,
+    Ragged,
+    TablePlan,
+)
 from pgsluice.report.date_orders import date_order_parts
 from pgsluice.report.parts import Grid, Line, Part, clean, number, size
 from pgsluice.text import pluralize
@@ -105,23 +116,44 @@ def _order(plan: Plan) -> Grid:
 
 
 def _files(tables: tuple[TablePlan, ...]) -> Grid:
-    return Grid(
-        ("file", "table", "delimiter", "quote", "encoding", "header", "NULL is"),
-        tuple(
-            (clean(f.file.path), clean(str(t.table.name)), *_dialect(f.file.dialect)) for t in tables for f in t.files
-        ),
-        wrap=True,
-    )
+    rows = [(clean(f.file.path), clean(str(t.table.name)), *_dialect(f.file.dialect)) for t in tables for f in t.files]
+    head = ("file", "table", "delimiter", "quote", "encoding", "header", "NULL is", "further")
+    # Most files have nothing to tell in the last column.
+    shown = len(head) if any(row[-1] for row in rows) else len(head) - 1
+    return Grid(head[:shown], tuple(row[:shown] for row in rows), wrap=True)
 
 
 def _dialect(dialect: Dialect) -> tuple[str, ...]:
     return (
-        NAMES.get(dialect.delimiter, clean(dialect.delimiter)),
+        NAMES.get(dialect.delimiter)
+        or clean(dialect.delimiter if dialect.delimiter.strip() else repr(dialect.delimiter)),
         NAMES.get(dialect.quote, clean(dialect.quote)) or "none",
         clean(dialect.encoding),
         "yes" if dialect.header else "no",
         _null_is(dialect),
+        "; ".join(_further(dialect)),
     )
+
+
+def _delimiter(text: str) -> str:
+    return NAMES.get(text) or clean(text if text.strip() else repr(text))
+
+
+def _further(dialect: Dialect) -> list[str]:
+    """The parts of a dialect that few files have, in words."""
+    told = [
+        (dialect.format is not Format.CSV, f"format {dialect.format}"),
+        (bool(dialect.escape), f"escape {clean(dialect.escape)}"),
+        (bool(dialect.skip_lines), f"first {pluralize(dialect.skip_lines, 'line')} passed over"),
+        (bool(dialect.skip_footer), f"last {pluralize(dialect.skip_footer, 'line')} passed over"),
+        (bool(dialect.comment), f"comments begin with {clean(dialect.comment)}"),
+        (dialect.trailing_delimiter, "delimiter at the end of records"),
+        (dialect.skip_initial_blanks, "blanks in front of fields left out"),
+        (dialect.line_ends is not LineEnds.LF, "CR ends lines"),
+        (dialect.ragged is Ragged.DROP, "surplus empty fields left out"),
+        (dialect.ragged is Ragged.FILL, "missing fields NULL, surplus empty fields left out"),
+    ]
+    return [words for applies, words in told if applies]
 
 
 def _null_is(dialect: Dialect) -> str:

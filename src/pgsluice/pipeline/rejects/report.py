@@ -112,7 +112,7 @@ def _pieces(
         report = _report(run_id, count, table_run, file, rows, places)
         count += report.num_rows
         groups.add(report)
-        causes.add(report)
+        causes.add(report, file)
         sink = pa.BufferOutputStream()
         arrow_csv.write_csv(report, sink, options)
         yield memoryview(sink.getvalue()), _ledger_rows(report, rows["related_line"])

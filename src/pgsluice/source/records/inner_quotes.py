@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 
 
-def enclosed_delimiters(raw: bytes, delimiter: bytes, quote: bytes) -> int:
+def enclosed_delimiters(raw: bytes, delimiter: bytes, quote: bytes, padding: bytes = b"") -> int:
     """How many delimiters stand in quoted sections that begin within unquoted fields; 0 if all these quotes are data.
 
     A quote opens such a section unless a delimiter follows it. A quote closes the section unless a delimiter stands in
@@ -19,6 +19,7 @@ def enclosed_delimiters(raw: bytes, delimiter: bytes, quote: bytes) -> int:
     ``5" pipe,6" tube``.
 
     :param raw: a faultless record.
+    :param padding: characters that are no data in front of a field and behind a closing quote.
     """
     section = _section(quote)
     count = at = 0
@@ -29,11 +30,16 @@ def enclosed_delimiters(raw: bytes, delimiter: bytes, quote: bytes) -> int:
             break
         end = found.end()
         at = end
-        if not start or raw.endswith(delimiter, 0, start):
+        before, behind = start, end
+        while before and raw[before - 1] in padding:
+            before -= 1
+        while behind < len(raw) and raw[behind] in padding:
+            behind += 1
+        if not before or raw.endswith(delimiter, 0, before):
             continue
         inside = raw.count(delimiter, start + 1, end - 1)
         encloses = inside and not raw.startswith(delimiter, start + 1) and not raw.endswith(delimiter, 0, end - 1)
-        closes = end == len(raw) or raw.startswith(delimiter, end)
+        closes = behind == len(raw) or raw.startswith(delimiter, behind)
         if encloses and (closes or raw[start + 1 : start + 2] not in b" \t"):
             count += inside
         else:

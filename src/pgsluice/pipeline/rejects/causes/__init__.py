@@ -1,3 +1,3 @@
-"""Causes: what many rejected values have in common, and the options that cure it."""
+"""Causes: what many rejects have in common, and the options that cure it."""
 
 from pgsluice.pipeline.rejects.causes.counting import Causes as Causes

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pgsluice.model import RejectKind
+from pgsluice.pipeline.rejects.causes.records import RecordCauses
 from pgsluice.pipeline.rejects.causes.shapes import COMMA, DIGITS_LOST, NOTHING, POINT, Needs, needs_of
 from pgsluice.text import pluralize
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from pgsluice.pipeline.state import FileRun
 
 _LONGEST = 60
 """Characters of a value that is looked at. Longer values are no numbers, dates or words for NULL."""
@@ -61,11 +64,16 @@ class Causes:
         self._with_default = with_default
         self._empty: Counter[str] = Counter()
         """Rows without a value for a NOT NULL column that has a default, by column."""
+        self._records = RecordCauses()
 
-    def add(self, report: pa.Table) -> None:
-        """Counts the rejects of one piece of the report."""
+    def add(self, report: pa.Table, file: FileRun) -> None:
+        """Counts the rejects of one piece of the report.
+
+        :param file: the file that the rejects are from.
+        """
         from pyarrow import compute as pc
 
+        self._records.add(report, file)
         empty = report.filter(pc.equal(report["kind"], str(RejectKind.NOT_NULL)))
         for group in empty.group_by(["table", "column"]).aggregate([("kind", "count")]).to_pylist():
             if (name := f"{group['table']}.{group['column']}") in self._with_default:
@@ -92,7 +100,7 @@ class Causes:
 
     def remedies(self) -> tuple[str, ...]:
         """A sentence for each cause, the most frequent first. Its options stand at its end."""
-        found: list[tuple[int, str]] = []
+        found: list[tuple[int, str]] = self._records.remedies()
         nulls: Counter[tuple[str, str]] = Counter()
         for name, column in self._columns.items():
             for needs, count in column.counts.items():

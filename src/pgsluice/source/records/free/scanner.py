@@ -189,12 +189,13 @@ class FreeScanner:
     def _shift_fault(self, raw: bytes, fields: int) -> FaultReason | None:
         """The fault of a record in which a quote inside an unquoted field opens a quoted section.
 
-        This is told only where quotes can neither be escaped nor have blanks around them.
+        This is told only of records without an escape, and not of fields that blanks separate.
         """
         grammar = self._grammar
-        if grammar.loose or (grammar.escape and grammar.escape in raw):
+        if grammar.blanks or (grammar.escape and grammar.escape in raw):
             return None
-        enclosed = enclosed_delimiters(raw, grammar.delimiter, grammar.quote)
+        padding = grammar.padding_bytes if grammar.loose else b""
+        enclosed = enclosed_delimiters(raw, grammar.delimiter, grammar.quote, padding)
         return count_fault(fields - enclosed, fields, self._column_names)
 
     def _content_fault(self, raw: bytes, fields: list[Field], count: int, lone_cr: bool) -> FaultReason | None:

@@ -1,0 +1,105 @@
+"""Counts the records that could not be parsed, and the option with which the file's reader would parse them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pgsluice.model import Dialect, Format, LineEnds, Ragged, RejectKind
+from pgsluice.source.records.rules import QUOTE_FAULTS, UNQUOTED_CR, LineTooLong
+from pgsluice.source.records.spans import scan
+from pgsluice.text import pluralize
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pgsluice.pipeline.state import FileRun
+
+_TRIED = 300
+"""How many records of one piece of the report are tried with other options."""
+
+_LONGEST = 1 << 16
+"""Bytes of a record that is tried."""
+
+
+class RecordCauses:
+    """Counts the records that an option of the dialect would cure. Each option was tried on the records."""
+
+    def __init__(self) -> None:
+        self._cured: Counter[str] = Counter()
+
+    def add(self, report: pa.Table, file: FileRun) -> None:
+        """Counts the rejects of one piece of the report.
+
+        :param file: the file that the rejects are from.
+        """
+        from pyarrow import compute as pc
+
+        rejects = report.filter(pc.equal(report["kind"], str(RejectKind.STRUCTURE))).slice(0, _TRIED)
+        if not rejects.num_rows or file.corrections is not None:
+            return
+        dialect, fields = file.plan.file.dialect, len(file.plan.names)
+        for row in rejects.select(["message", "raw"]).to_pylist():
+            raw = row["raw"].encode()
+            if len(raw) > _LONGEST:
+                continue
+            for sentence, fits, changed in _OPTIONS:
+                if fits(row["message"], raw, dialect) and _is_cured(raw, changed(dialect), fields):
+                    self._cured[sentence] += 1
+                    break
+
+    def remedies(self) -> list[tuple[int, str]]:
+        """A sentence for each option, with the number of records."""
+        return [
+            (count, f"{pluralize(count, 'rejected record')}{'' if count < _TRIED else ' at least'}: {sentence}")
+            for sentence, count in self._cured.items()
+        ]
+
+
+def _is_cured(raw: bytes, dialect: Dialect, fields: int) -> bool:
+    """Whether the dialect reads a record without a fault."""
+    try:
+        found = list(scan(raw + b"\n", dialect, fields=fields))
+    except LineTooLong:
+        return False
+    return bool(found) and not any(record.fault for record in found)
+
+
+_Option = tuple[str, Callable[[str, bytes, Dialect], bool], Callable[[Dialect], Dialect]]
+
+_OPTIONS: tuple[_Option, ...] = (
+    (
+        "quotes with a backslash in front. If it escapes them: --escape '\\'",
+        lambda message, raw, d: message in QUOTE_FAULTS and b"\\" in raw and not d.escape,
+        lambda d: replace(d, escape="\\"),
+    ),
+    (
+        "blanks around quoted fields. To leave them out: --skip-initial-blanks",
+        lambda message, raw, d: not d.skip_initial_blanks and d.format is Format.CSV and bool(d.quote),
+        lambda d: replace(d, skip_initial_blanks=True),
+    ),
+    (
+        "surplus empty fields at the end. To leave them out: --ragged drop",
+        lambda message, raw, d: message.startswith("extra data") and d.ragged is Ragged.REJECT,
+        lambda d: replace(d, ragged=Ragged.DROP),
+    ),
+    (
+        "missing fields at the end. If they mean NULL: --ragged fill",
+        lambda message, raw, d: message.startswith("missing data") and not (d.quote and d.quote.encode() in raw),
+        lambda d: replace(d, ragged=Ragged.FILL),
+    ),
+    (
+        "lines that end with CR alone. If a CR ends a line: --line-ends any",
+        lambda message, raw, d: message == UNQUOTED_CR,
+        lambda d: replace(d, line_ends=LineEnds.ANY),
+    ),
+    (
+        "quotes that enclose no field. If quotes are data: --quote none",
+        lambda message, raw, d: message in QUOTE_FAULTS and bool(d.quote),
+        lambda d: replace(d, quote=""),
+    ),
+)
+"""Options with the words for what they cure: when an option may be meant, and what it changes. The first that cures a
+record counts."""
