@@ -122,6 +122,9 @@ class PlanArguments(TypedDict, total=False):
     column_rules: Sequence[Mapping[str, str]]
     """Where columns of a table get their values from: ``{"table": "orders", "column": "id", "from": "order no"}``; in
     place of ``from``, ``constant`` is a text for all rows, and ``expression`` is SQL over the fields as texts."""
+    drift: str | Sequence[str]
+    """What happens to fields that have no column: ``error`` (the load is refused), ``ignore`` (they are left out) or
+    ``add`` (the table gets a column for each); a list for single tables, as in ``mode``."""
     mode: str | Sequence[str]
     """What happens to rows that a table already holds: ``append``, ``upsert``, ``insert-missing`` or ``replace``; a
     list for single tables, as in ``max_rejects``."""

@@ -46,6 +46,13 @@ class Names:
         return "" if best is None else str(best[0])
 
 
+def column_name(field: str) -> str:
+    """The name of a new column for a field: in lower case, with underscores for blanks and dashes. The field means the
+    column, because names match without these differences.
+    """
+    return _cut(_folded(field))
+
+
 def _exact(name: str) -> str:
     return name
 

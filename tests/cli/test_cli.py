@@ -261,7 +261,10 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
         "reason": "",
         "replay_of": None,
         "ignored": [],
+        "drift": [],
         "config": "",
+        "rules": [],
+        "derived": [],
     }
 
 

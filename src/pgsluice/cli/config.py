@@ -68,7 +68,7 @@ def config_show(
         given["max_rejects"] = max_rejects
     named = {o.argument: _option(o.info) for o in _OPTIONS} | {"max_rejects": "--max-rejects"}
     defaults = {o.argument: o.default for o in _OPTIONS if o.default is not None}
-    defaults |= {"mode": "append", "max_rejects": 0}
+    defaults |= {"mode": "append", "max_rejects": 0, "drift": "error"}
     source = _database_source(database_url, data_dir)
     found = settings(file, given, named, defaults, paths=tuple(paths or ()), database=source)
     if as_json:

@@ -22,6 +22,10 @@ from pgsluice.model.dialect import DialectOptions as DialectOptions
 from pgsluice.model.dialect import Format as Format
 from pgsluice.model.dialect import LineEnds as LineEnds
 from pgsluice.model.dialect import Ragged as Ragged
+from pgsluice.model.drift import ColumnDrift as ColumnDrift
+from pgsluice.model.drift import DriftKind as DriftKind
+from pgsluice.model.drift import DriftMode as DriftMode
+from pgsluice.model.drift import DriftModes as DriftModes
 from pgsluice.model.files import FileIdentity as FileIdentity
 from pgsluice.model.files import IgnoredFile as IgnoredFile
 from pgsluice.model.files import Place as Place

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pgsluice.model.catalog import TableName
 from pgsluice.model.dialect import DialectOptions
+from pgsluice.model.drift import DriftModes
 from pgsluice.model.formats import FormatRule
 from pgsluice.model.plan import Modes
 from pgsluice.model.rules import Rules
@@ -55,6 +56,8 @@ class FieldOptions:
     """(glob, header) pairs for single files; the first glob that matches decides."""
     rules: tuple[ColumnRule, ...] = ()
     """Where single columns of tables get their values from."""
+    drift: DriftModes = field(default_factory=DriftModes)
+    """What happens to fields without a column."""
 
     def names_for(self, table: TableName) -> tuple[str, ...]:
         """The names of ``--columns`` for the files of a table; () if there are none."""
@@ -92,6 +95,7 @@ class LoadOptions:
     formats: tuple[FormatRule, ...] = ()
     """How texts are rewritten before PostgreSQL reads them."""
     modes: Modes = field(default_factory=Modes)
+    drift: DriftModes = field(default_factory=DriftModes)
     dry_run: bool = False
     again: bool = False
     resumable: bool = False
@@ -116,4 +120,6 @@ class LoadOptions:
     def fields(self) -> FieldOptions:
         """What the options say about the fields of the files."""
         headers = tuple((glob, dialect.header) for glob, dialect in self.file_dialects)
-        return FieldOptions(self.columns, self.names, self.dialect.header, self.formats, headers, self.rules)
+        return FieldOptions(
+            self.columns, self.names, self.dialect.header, self.formats, headers, self.rules, self.drift
+        )

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from pgsluice.model.catalog import Table, TableName
+from pgsluice.model.drift import ColumnDrift
 from pgsluice.model.files import IgnoredFile, SourceFile
 from pgsluice.model.rules import PlannedRule
 from pgsluice.model.settings import ColumnRule
@@ -62,6 +63,8 @@ class FilePlan:
     """``columns[i]`` takes the i-th field; '' leaves the field out."""
     computed: tuple[ColumnRule, ...] = ()
     """The columns that are constants or computed from the fields."""
+    left_out: tuple[str, ...] = ()
+    """The fields without a column, if they are left out."""
 
     @property
     def mapped(self) -> tuple[str, ...]:
@@ -134,5 +137,7 @@ class Plan:
     """Groups of tables whose foreign keys form a cycle, each group in load order."""
     ignored: tuple[IgnoredFile, ...] = ()
     """Files of the folders that are not loaded."""
+    drift: tuple[ColumnDrift, ...] = ()
+    """What differs between the tables and the files."""
     config: str = ""
     """The path of the file of settings; '' if there is none."""

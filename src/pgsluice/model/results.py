@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from pgsluice.model.derived import DerivedResult
+from pgsluice.model.drift import ColumnDrift
 from pgsluice.model.files import IgnoredFile
 from pgsluice.model.formats import ColumnFormat
 from pgsluice.model.rules import RuleResult
@@ -173,6 +174,8 @@ class RunResult:
     """The run whose corrected rejects were loaded."""
     ignored: tuple[IgnoredFile, ...] = ()
     """Files of the folders that were not loaded."""
+    drift: tuple[ColumnDrift, ...] = ()
+    """What differs between the tables and the files."""
     config: str = ""
     """The path of the file of settings; '' if there was none."""
     rules: tuple[RuleResult, ...] = ()

@@ -15,7 +15,13 @@ from pgsluice.options.dialect import parse_dialect, restore_dialect_options
 from pgsluice.options.dialect import restore_dialect as restore_dialect
 from pgsluice.options.formats import parse_formats
 from pgsluice.options.quality import parse_quality_rules, restore_quality_rules
-from pgsluice.options.rules import file_arguments, parse_rules, restore_rules
+from pgsluice.options.rules import (
+    file_arguments,
+    parse_drift,
+    parse_rules,
+    restore_drift,
+    restore_rules,
+)
 
 
 def build_options(data_dir: str | None = None, **given: Unpack[LoadArguments]) -> LoadOptions:
@@ -45,6 +51,7 @@ def build_options(data_dir: str | None = None, **given: Unpack[LoadArguments]) -
         formats=parse_formats(given),
         file_dialects=file_dialects,
         rules=parse_rules(given.get("column_rules", ())),
+        drift=parse_drift(given.get("drift", "error"), given.get("resumable", False)),
         modes=parse_modes(given.get("mode", "append"), given.get("key", ()), given.get("delete_missing", False)),
         dry_run=given.get("dry_run", False),
         again=given.get("again", False),
@@ -214,6 +221,7 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
         dialect=restore_dialect_options(stored["dialect"]),
         file_dialects=tuple((glob, restore_dialect_options(d)) for glob, d in stored.get("file_dialects", ())),
         rules=restore_rules(stored),
+        drift=restore_drift(stored),
         # Runs of version 0.2 and before have no such options.
         formats=tuple(FormatRule(**rule) for rule in stored.get("formats", ())),
         modes=restore_modes(stored["modes"]),

@@ -7,7 +7,7 @@ from typing import Any
 
 from pgsluice.arguments import FILE_ARGUMENTS, LoadArguments
 from pgsluice.errors import CallError
-from pgsluice.model import ColumnRule
+from pgsluice.model import ColumnRule, DriftMode, DriftModes
 
 
 def file_arguments(given: LoadArguments) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -61,3 +61,37 @@ def restore_rules(stored: Mapping[str, Any]) -> tuple[ColumnRule, ...]:
     :param stored: ``pgsluice.run.options``. Runs of version 0.2 and older have no rules.
     """
     return tuple(ColumnRule(**rule) for rule in stored.get("rules", ()))
+
+
+def parse_drift(given: str | Sequence[str], resumable: bool) -> DriftModes:
+    """Returns ``--drift``.
+
+    :param given: a mode such as ``ignore``, with a table in front for single tables (``orders=add``).
+    :raises CallError: a mode does not exist, or columns are to be added by a resumable run.
+    """
+    run = DriftMode.ERROR
+    tables: list[tuple[str, DriftMode]] = []
+    for text in [given] if isinstance(given, str) else given:
+        name, equals, word = text.rpartition("=")
+        if word.strip() not in list(DriftMode):
+            raise CallError(f"--drift {word!r} is not a mode", f"Modes are {', '.join(DriftMode)}")
+        if equals:
+            tables.append((name, DriftMode(word.strip())))
+        else:
+            run = DriftMode(word.strip())
+    if resumable and DriftMode.ADD in (run, *(mode for _, mode in tables)):
+        raise CallError(
+            "--drift add does not go with --resumable: its stages are made before a column is published",
+            "Leave --resumable out for the load that adds the columns",
+        )
+    return DriftModes(run, tuple(tables))
+
+
+def restore_drift(stored: Mapping[str, Any]) -> DriftModes:
+    """Returns what happens to fields without a column in a run.
+
+    :param stored: ``pgsluice.run.options``. Runs of version 0.2 and older have no such option.
+    """
+    drift = stored.get("drift", {})
+    tables = tuple((name, DriftMode(mode)) for name, mode in drift.get("tables", ()))
+    return DriftModes(DriftMode(drift.get("run", DriftMode.ERROR)), tables)

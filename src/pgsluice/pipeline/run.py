@@ -111,8 +111,11 @@ class Run:
             self._close_checkpoints()
             self._close()
             found.close()
-        without_table = self._attempt.plan.ignored if self._attempt and self._attempt.plan else ()
-        return replace(result, ignored=(*found.ignored, *without_table))
+        plan = self._attempt.plan if self._attempt else None
+        if plan is None:
+            return replace(result, ignored=found.ignored)
+        # The report has found columns that are too narrow.
+        return replace(result, ignored=(*found.ignored, *plan.ignored), drift=(*plan.drift, *result.drift))
 
     def _open(self) -> None:
         """Opens the connections."""

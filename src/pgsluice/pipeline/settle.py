@@ -31,6 +31,7 @@ from pgsluice.pipeline.publish.shadow_tables import ShadowTables
 from pgsluice.pipeline.publish.swap import Swap, write_out
 from pgsluice.pipeline.quality.outcome import veto_of
 from pgsluice.pipeline.quality.quality import Quality
+from pgsluice.pipeline.rejects.narrow import narrow_columns
 from pgsluice.pipeline.rejects.replay import Replay
 from pgsluice.pipeline.rejects.report import write_report
 from pgsluice.pipeline.rejects.report_file import read_report
@@ -133,9 +134,10 @@ class Settlement:
                 report = write_report(self.context.conn, todo, folder, name, run_id)
                 assert report.path is not None
                 copy_rejects(ledger_conn, self.entry.run_id, read_report(Path(report.path)))
-        return replace(
-            result, rejects=replace(result.rejects, path=report.path, groups=report.groups, remedies=report.remedies)
-        )
+        narrow = list(narrow_columns(report.groups, todo))
+        remedies = (*report.remedies, *(remedy for _, remedy in narrow))
+        rejects = replace(result.rejects, path=report.path, groups=report.groups, remedies=remedies)
+        return replace(result, rejects=rejects, drift=tuple(drift for drift, _ in narrow))
 
     def _collect_statistics(self, todo: Sequence[TableRun]) -> list[TableRun]:
         """Collects statistics of staged tables that have changed; returns those whose statistics have to wait."""

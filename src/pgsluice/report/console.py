@@ -19,9 +19,10 @@ from pgsluice.model import (
     VerifyResult,
 )
 from pgsluice.report.date_orders import date_order_parts
-from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size
+from pgsluice.report.drift_text import drift_parts
+from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size, some
 from pgsluice.report.parts import height as lines_of
-from pgsluice.report.plan_text import ignored_parts, note_parts, settings_part, some
+from pgsluice.report.plan_text import ignored_parts, note_parts, settings_part
 from pgsluice.report.quality_text import derived_parts, rule_parts
 from pgsluice.text import pluralize
 
@@ -67,6 +68,7 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
         parts.append(settings_part(result.config))
     parts += ignored_parts(result.ignored)
     parts += _lacking(result.tables)
+    parts += drift_parts(result.drift, done=result.status == "published")
     parts += note_parts((f.path, f.notes) for t in result.tables for f in t.files)
     parts += date_order_parts((t.table, f.path, f.formats) for t in result.tables for f in t.files if not f.skipped)
     low = height is not None and height < LOW_TERMINAL

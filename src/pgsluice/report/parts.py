@@ -39,6 +39,9 @@ class Grid:
 
 Part = Line | Grid
 
+PATHS_SHOWN = 5
+"""Files that a line names, if the line is true of many files."""
+
 
 def number(value: int) -> str:
     """``1234567`` as ``1,234,567``."""
@@ -92,6 +95,12 @@ def clean(text: str, limit: int = 0) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def some(paths: Sequence[str]) -> str:
+    """The first paths and how many more there are."""
+    rest = len(paths) - PATHS_SHOWN
+    return ", ".join(map(clean, paths[:PATHS_SHOWN])) + (f" and {number(rest)} more" if rest > 0 else "")
 
 
 def cut_middle(text: str, width: int) -> str:

@@ -17,11 +17,9 @@ from pgsluice.model import (
     TablePlan,
 )
 from pgsluice.report.date_orders import date_order_parts
-from pgsluice.report.parts import Grid, Line, Part, clean, number, size
+from pgsluice.report.drift_text import drift_parts
+from pgsluice.report.parts import Grid, Line, Part, clean, number, size, some
 from pgsluice.text import pluralize
-
-PATHS_SHOWN = 5
-"""Files that a line names, if the line is true of many files."""
 
 DEFAULT_SHOWN = 60
 """Characters of a default that are shown."""
@@ -53,6 +51,7 @@ def plan_parts(plan: Plan) -> list[Part]:
     parts += date_order_parts(
         (str(t.table.name), f.file.path, f.file.dialect.formats) for t in plan.tables for f in t.files
     )
+    parts += drift_parts(plan.drift, done=False)
     if plan.ignored:
         parts += [Line(), *ignored_parts(plan.ignored)]
     if plan.config:
@@ -75,12 +74,6 @@ def ignored_parts(ignored: Sequence[IgnoredFile]) -> list[Part]:
     for why, paths in reasons.items():
         lines.append(Line(f"Not loaded: {some(paths)} ({clean(why)})."))
     return lines
-
-
-def some(paths: Sequence[str]) -> str:
-    """The first paths and how many more there are."""
-    rest = len(paths) - PATHS_SHOWN
-    return ", ".join(map(clean, paths[:PATHS_SHOWN])) + (f" and {number(rest)} more" if rest > 0 else "")
 
 
 def note_parts(notes: Iterable[tuple[str, tuple[str, ...]]]) -> list[Part]:

@@ -90,6 +90,17 @@ FILE_OPTIONS = (
         convert=field_names,
     ),
     LoadOption(
+        "drift",
+        LIST,
+        option(
+            "--drift",
+            "MODE",
+            "What happens to fields that have no column: error (the load is refused), ignore (they are left out), add"
+            " (the table gets a column); TABLE=MODE for one table. Repeatable.  [default: error]",
+            panel=FILES,
+        ),
+    ),
+    LoadOption(
         "key",
         LIST,
         option(

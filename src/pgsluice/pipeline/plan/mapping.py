@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from pgsluice.errors import MappingError
-from pgsluice.model import Column, ColumnRule, FieldOptions, FilePlan, Mode, SourceFile, Table, TableName
+from pgsluice.model import Column, ColumnRule, DriftMode, FieldOptions, FilePlan, Mode, SourceFile, Table, TableName
 from pgsluice.names import Names
-from pgsluice.pipeline.plan.expressions import uses
+from pgsluice.pipeline.plan.columns.expressions import uses
 from pgsluice.source.places.names import composed, matches
 from pgsluice.text import pluralize
 
@@ -68,11 +68,37 @@ def map_fields(file: SourceFile, table: Table, mode: Mode, options: FieldOptions
             " is a header, name the columns with --column FIELD=COLUMN. Otherwise check --delimiter, or name another"
             " table with --table",
         )
+    left_out: tuple[str, ...] = ()
+    if options.drift.of(table.name) is DriftMode.IGNORE:
+        left_out = tuple(field for _, field, found in unknown if not found)
+        unknown = [(i, field, found) for i, field, found in unknown if found]
     if unknown:
         raise _unknown_fields(file, table, columns, unknown, names)
     _check_unique(file, table, columns, wanted)
     _check_loadable(file, table, columns, mode, own)
-    return FilePlan(file, tuple(columns), computed)
+    return FilePlan(file, tuple(columns), computed, left_out)
+
+
+def fresh_fields(file: SourceFile, table: Table, options: FieldOptions) -> tuple[SourceFile, list[tuple[int, str]]]:
+    """The fields of a file that have a name and no column: their positions and names.
+
+    A file whose first record is not certainly a header has none, nor has a file whose names do not fit.
+    """
+    try:
+        options = _own_options(file, table, options)
+        if file.fault or not file.header or options.header is False or not file.dialect.header:
+            return file, []
+        if given := options.names_for(table.name):
+            file = _with_names(file, given)
+    except MappingError:
+        # Mapping the file says it.
+        return file, []
+    names = Names(c.name for c in table.columns)
+    wanted = (*options.columns, *_rule_pairs(file, options.rules))
+    columns, unknown = _find_columns(file, table, options, wanted, names)
+    used = uses((rule for rule in options.rules if rule.field is None), file)
+    fresh = [(i, field) for i, field, found in unknown if field.strip() and not found and i not in used]
+    return file, fresh if any(columns) else []
 
 
 def _own_options(file: SourceFile, table: Table, options: FieldOptions) -> FieldOptions:
@@ -183,6 +209,7 @@ def _unknown_fields(
     return MappingError(
         f"{file.path}: {table.name} has no column {', '.join(described)}",
         f"Name the columns, for example {' '.join(options)}, or leave a field out with --column {first}{order};"
+        " new fields: --drift ignore leaves them out, --drift add gives the table a column for each;"
         f" columns of {table.name}: {', '.join(c.name for c in table.loadable)}",
     )
 

@@ -15,6 +15,8 @@ import psycopg
 
 from pgsluice.errors import MappingError
 from pgsluice.model import (
+    ColumnDrift,
+    DriftMode,
     FieldOptions,
     FilePlan,
     IgnoredFile,
@@ -28,10 +30,12 @@ from pgsluice.model import (
     TableName,
     TablePlan,
 )
-from pgsluice.pipeline.plan.expressions import check_expressions
+from pgsluice.pipeline.plan.columns.expressions import check_expressions
+from pgsluice.pipeline.plan.columns.found_drift import found_drift
+from pgsluice.pipeline.plan.columns.new_columns import with_new_columns
 from pgsluice.pipeline.plan.file_tables import FileTables, check_names, check_rule_tables, check_twins
 from pgsluice.pipeline.plan.load_order import load_order
-from pgsluice.pipeline.plan.mapping import check_pairs, map_fields
+from pgsluice.pipeline.plan.mapping import check_pairs, fresh_fields, map_fields
 from pgsluice.pipeline.plan.merge_key import choose_merge_key
 from pgsluice.pipeline.plan.rules import check_order, plan_rules, read_first
 from pgsluice.pipeline.plan.strategy import choose_strategies, choose_swaps
@@ -62,14 +66,14 @@ def make_plan(
     :param no_swap: tables that an earlier attempt could not swap, and why.
     :raises MappingError: a file has no table, a field no column, or a required column no field.
     """
-    by_name = {t.name: t for t in tables}
     check_rule_tables(fields.rules, tables)
-    mapped = _map_files(files, tables, by_name, wanted, fields, modes)
+    mapped, by_name, added = _map_files(files, tables, wanted, fields, modes)
     planned = plan_rules(conn, rules, tables, {name: by_name[name] for name in mapped})
     order, cycles = load_order([by_name[name] for name in mapped], read_first(planned))
     check_order(order, planned)
     chosen = {name: by_name[name] for name in order}
     check_names("--mode", [name for name, _ in modes.tables], tables)
+    check_names("--drift", [name for name, _ in fields.drift.tables], tables)
     check_names("--columns", [name for name, _ in fields.names if name], tables)
     check_names("--key", [name for name, _ in modes.keys], tables)
     strategies = choose_strategies(conn, chosen)
@@ -86,6 +90,7 @@ def make_plan(
         tables=choose_swaps(conn, plans, no_swap),
         cycles=cycles,
         ignored=tuple(_without_table(files, mapped)),
+        drift=(*added, *found_drift(plans)),
     )
 
 
@@ -102,17 +107,18 @@ def _without_table(
 def _map_files(
     files: Sequence[SourceFile],
     tables: Sequence[Table],
-    by_name: Mapping[TableName, Table],
     wanted: Sequence[tuple[str, str]],
     fields: FieldOptions,
     modes: Modes,
-) -> dict[TableName, tuple[FilePlan, ...]]:
-    """The files of each table with their columns.
+) -> tuple[dict[TableName, tuple[FilePlan, ...]], dict[TableName, Table], list[ColumnDrift]]:
+    """The files of each table with their columns; the tables with their new columns; the new columns.
 
     :raises MappingError: as :func:`make_plan`; all files without a table or with unknown fields are named at once.
     """
     feeds: dict[TableName, list[SourceFile]] = {}
+    by_name = {t.name: t for t in tables}
     mapped: dict[TableName, tuple[FilePlan, ...]] = {}
+    added: list[ColumnDrift] = []
     problems: list[MappingError] = []
     file_tables = FileTables(tables, wanted)
     for file in files:
@@ -122,6 +128,11 @@ def _map_files(
         plans: list[FilePlan] = []
         with _collected(problems):
             check_twins(group)
+        if fields.drift.of(name) is DriftMode.ADD:
+            with _collected(problems):
+                fresh = [fresh_fields(file, by_name[name], fields) for file in group]
+                by_name[name], new = with_new_columns(by_name[name], fresh)
+                added += new
         for file in group:
             with _collected(problems):
                 mapped_file = map_fields(file, by_name[name], modes.of(name), fields)
@@ -134,7 +145,7 @@ def _map_files(
         file_tables.table_of(files[0])
     check_pairs(fields, mapped, by_name)
     check_rules(fields.formats, mapped, by_name)
-    return mapped
+    return mapped, by_name, added
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import psycopg
 from pgsluice.ledger.advisory_locks import lock_tables as lock_against_other_runs
 from pgsluice.model import (
     Definition,
+    DriftKind,
     Listener,
     LoadOptions,
     Obstacle,
@@ -24,6 +25,7 @@ from pgsluice.model import (
     TableName,
 )
 from pgsluice.pipeline.plan.already_loaded import skip_loaded
+from pgsluice.pipeline.plan.columns.new_columns import add_columns
 from pgsluice.pipeline.plan.file_tables import FileTables, check_names, split_name
 from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
 from pgsluice.pipeline.plan.privileges import check_privileges
@@ -125,6 +127,10 @@ class Preparation:
         if options.derive:
             self.definitions = read_definitions(options.derive, self._schema or "public")
         plan = self._plan_under_locks(files)
+        if any(drift.kind == DriftKind.ADDED_COLUMN for drift in plan.drift):
+            add_columns(main, {str(t.table.name): t.table.name for t in plan.tables}, plan.drift)
+            # The catalog has the columns now.
+            plan = replace(self._plan(files), drift=plan.drift)
         # The tables are locked. What may still have to wait a moment (a row of the ledger, a catalog) waits.
         self._limit_waits(options.lock_timeout)
         self.table_runs = _new_table_runs(plan)
