@@ -68,9 +68,10 @@ def random_date(r: Random) -> str:
 
 @pytest.mark.parametrize("order", ["DMY", "MDY", "YMD"])
 @pytest.mark.parametrize("kind", ["date", "timestamp"])
-def test_a_date_is_read_in_its_order_or_refused(conn: psycopg.Connection, order: str, kind: str) -> None:
+@pytest.mark.parametrize("count", [1500, pytest.param(200_000, marks=pytest.mark.slow)])
+def test_a_date_is_read_in_its_order_or_refused(conn: psycopg.Connection, order: str, kind: str, count: int) -> None:
     r = Random(f"{SEED}{order}{kind}")
-    texts = [random_date(r) for _ in range(1500)]
+    texts = [random_date(r) for _ in range(count)]
     column = DAY if kind == "date" else MOMENT
     given = rewrite(texts, column, ColumnFormat("c", date=order))
     expected = read(conn, texts, kind, f"ISO, {order}")
@@ -82,10 +83,11 @@ def test_a_date_is_read_in_its_order_or_refused(conn: psycopg.Connection, order:
     assert not refused
 
 
-def test_every_text_with_several_readings_is_known(conn: psycopg.Connection) -> None:
+@pytest.mark.parametrize("count", [3000, pytest.param(200_000, marks=pytest.mark.slow)])
+def test_every_text_with_several_readings_is_known(conn: psycopg.Connection, count: int) -> None:
     """A text that PostgreSQL reads as different dates under different orders is rewritten or refused."""
     r = Random(SEED)
-    texts = [random_date(r) for _ in range(3000)]
+    texts = [random_date(r) for _ in range(count)]
     readings = zip(*(read(conn, texts, "timestamp", f"ISO, {o}") for o in ("DMY", "MDY", "YMD")), strict=True)
     depends = [t for t, found in zip(texts, readings, strict=True) if len(set(found) - {None}) > 1]
     assert len(depends) > 500
@@ -165,10 +167,11 @@ def test_a_number_in_another_format_is_refused(conn: psycopg.Connection) -> None
     ]
 
 
-def test_random_texts_are_never_read_in_another_way(conn: psycopg.Connection) -> None:
+@pytest.mark.parametrize("count", [3000, pytest.param(200_000, marks=pytest.mark.slow)])
+def test_random_texts_are_never_read_in_another_way(conn: psycopg.Connection, count: int) -> None:
     """What PostgreSQL takes of a column with decimal commas is what remains without the declared signs."""
     r = Random(SEED)
-    texts = ["".join(r.choice("0123456789.,,- +e'") for _ in range(r.randint(1, 7))) for _ in range(3000)]
+    texts = ["".join(r.choice("0123456789.,,- +e'") for _ in range(r.randint(1, 7))) for _ in range(count)]
     found = read(conn, rewrite(texts, NUMERIC, ColumnFormat("c", decimal=",", thousands=".")), "numeric")
     plain = read(conn, [t.replace(".", "").replace(",", ".") for t in texts], "numeric")
     assert not [(t, f, p) for t, f, p in zip(texts, found, plain, strict=True) if f not in (None, p)]

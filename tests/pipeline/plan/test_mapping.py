@@ -177,3 +177,22 @@ def test_fields_named_in_order(conn: psycopg.Connection, db: str, tmp_path: Path
         options = options or ["--column", "="]
     assert call("load", "t.csv", *shlex.split(named[0]), cwd=tmp_path, url=db).code == 0
     assert conn.execute("SELECT * FROM t").fetchall() == [(1, "a", 5)]
+
+
+@pytest.mark.parametrize("mark", ["\u200b", "\ufeff", "\u2060", "\u00ad"])
+def test_an_invisible_character_in_a_name_is_shown_and_the_remedy_can_be_copied(
+    db: str, conn: psycopg.Connection, tmp_path: Path, mark: str
+) -> None:
+    """The error shows the character as an escape, and ``--column`` takes the escape."""
+    conn.execute("CREATE TABLE nodes (id int, fingerprint text)")
+    path = tmp_path / "nodes.csv"
+    path.write_text(f"id,{mark}fingerprint\n1,AA\n")
+    failed = call("load", path, "--database-url", db, cwd=tmp_path)
+    assert failed.code == 2
+    escape = mark.encode("unicode_escape").decode()
+    remedy = re.search(r"--column '[^']*'", failed.err)
+    assert remedy is not None
+    assert escape in remedy[0]
+    done = call("load", path, "--database-url", db, *shlex.split(remedy[0]), cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert conn.execute("SELECT * FROM nodes").fetchall() == [(1, "AA")]

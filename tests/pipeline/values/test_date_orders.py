@@ -159,8 +159,11 @@ def test_the_command_prints_the_order(db: str, logs: psycopg.Connection, tmp_pat
         ("2020-01-02-03", False),
         ("1,2,3\n4,5,6\n", False),
         ("12.5,-13.5,12:30:45.5\n", False),
-        ("0" * 65_533 + ",03/04/2020", True),
-        ("2" * 65_534 + "-01-02", False),
+        ("1,3/4/2", True),
+        ("10:30:00,1.5,2.5", False),
+        *(("0" * (1 << 20) + "," * n + "03/04/2020", True) for n in range(1, 64, 9)),
+        *(("0" * ((1 << 20) - n) + ",03/04/2020", True) for n in range(16)),
+        *(("2" * ((1 << 20) - n) + "-01-02-03", False) for n in range(16)),
     ],
 )
 def test_a_quick_look_finds_numeric_dates(data: str, expected: bool) -> None:

@@ -268,15 +268,21 @@ def _named_column(field: str, table: Table, wanted: Pairs) -> str | None:
 def _names_field(named: str, field: str, table: Table) -> bool:
     """Whether ``FIELD``, ``TABLE.FIELD`` or ``SCHEMA.TABLE.FIELD`` names a field, whose own name may contain a dot.
 
-    A line break or a run of blanks in a name is like one blank, because messages print it like that.
+    A line break or a run of blanks in a name is like one blank, and an invisible character like its escape, because
+    messages print them like that.
     """
     name = table.name
     fields = (field, f"{name.name}.{field}", f"{name.schema}.{name.name}.{field}")
-    return named in fields or _printed(named) in map(_printed, fields)
+    return named in fields or _printed(named) in map(_printed, fields) or named in map(_escaped, fields)
 
 
 def _printed(name: str) -> str:
     return composed(" ".join(name.split()))
+
+
+def _escaped(name: str) -> str:
+    """The name with escapes for what cannot be printed, as :func:`pgsluice.report.parts.clean` writes it."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def check_pairs(

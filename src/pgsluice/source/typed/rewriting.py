@@ -26,6 +26,8 @@ groups are the numbers."""
 _PLAIN_DATE = r"(?s)^(\s*)([0-9]{1,2})([-/. ])([0-9]{1,2})([-/. ])([0-9]{1,2}|[0-9]{4})($|[^0-9].*$)"
 """The dates that are rewritten: three numbers with the same sign between them, the year with two or four digits."""
 
+_USUAL_DATE = "^[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ][0-9]{4}($|[^0-9])"
+
 _INVISIBLE = (
     r"[\s\x{0085}\x{00A0}\x{1680}\x{180E}\x{2000}-\x{200F}\x{2028}\x{2029}\x{202F}\x{205F}-\x{2064}\x{3000}\x{FEFF}]"
 )
@@ -79,22 +81,58 @@ def _date(text: str, format_: str) -> str:
 
 def _ordered_date(text: str, order: str) -> str:
     """SQL that writes numeric dates with the year first."""
-    part = {name: f"regexp_extract({text}, '{_PLAIN_DATE}', {i})" for i, name in enumerate("pasbtyr", start=1)}
-    numbers = dict(zip(order, (part["a"], part["b"], part["y"]), strict=True))
+    usual = ""
+    if order != "YMD":
+        # Nearly all dates have this shape, and groups of a regular expression take much longer.
+        usual = f" WHEN regexp_matches({text}, '{_USUAL_DATE}') THEN {_evaluated(_two_digits(text), _usual(order))}"
+    parts = f"regexp_extract({text}, '{_PLAIN_DATE}', ['p', 'a', 's', 'b', 't', 'y', 'r'])"
+    refused = _refused(text, f"not {order}")
+    # A usual date that is none in this order is NULL, and so is a text of another shape.
+    written = (
+        f"CASE{usual} WHEN NOT regexp_matches({text}, '{NUMERIC_DATE}') THEN {text}"
+        f" ELSE {_evaluated(parts, _from_parts(order))} END"
+    )
+    return f"CASE WHEN {text} IS NULL THEN NULL ELSE coalesce({written}, {refused}) END"
+
+
+def _evaluated(value: str, body: str) -> str:
+    """SQL of ``body``, in which ``m`` stands for ``value``: the lambda of a list makes DuckDB evaluate it once."""
+    return f"list_transform([{value}], lambda m: {body})[1]"
+
+
+def _two_digits(text: str) -> str:
+    """SQL of a date whose first two numbers have two digits each."""
+    signs = "('-', '/', '.', ' ')"
+    first = f"CASE WHEN substr({text}, 2, 1) IN {signs} THEN concat('0', {text}) ELSE {text} END"
+    padded = f"CASE WHEN substr(m, 5, 1) IN {signs} THEN concat(substr(m, 1, 3), '0', substr(m, 4)) ELSE m END"
+    return _evaluated(first, padded)
+
+
+def _usual(order: str) -> str:
+    """SQL that writes a date ``m`` with two digits, two digits and four digits with the year first, or NULL."""
+    month, day = (4, 1) if order == "DMY" else (1, 4)
+    iso = f"concat(substr(m, 7, 4), '-', substr(m, {month}, 2), '-', substr(m, {day}, 2)"
+    fits = f"substr(m, 3, 1) = substr(m, 6, 1) AND try_cast({iso}) AS DATE) IS NOT NULL"
+    return f"CASE WHEN {fits} THEN {iso}, substr(m, 11)) END"
+
+
+def _from_parts(order: str) -> str:
+    """SQL that writes a date with the year first; NULL if the date does not fit the order.
+
+    ``m`` has its parts: what stands before it, the first number, a sign, the second number, a sign, the third number
+    and the rest.
+    """
+    numbers = dict(zip(order, ("m.a", "m.b", "m.y"), strict=True))
     year, month, day = numbers["Y"], numbers["M"], numbers["D"]
     # Two digits mean 1970 to 2069, as in ValidateDate() of datetime.c.
     since = f"CASE WHEN try_cast({year} AS INT) < 70 THEN '20' ELSE '19' END || lpad({year}, 2, '0')"
     whole = f"CASE WHEN length({year}) = 4 THEN {year} ELSE {since} END"
     iso = f"({whole} || '-' || lpad({month}, 2, '0') || '-' || lpad({day}, 2, '0'))"
-    shaped = f"{part['s']} <> '' AND {part['s']} = {part['t']} AND length({day}) <= 2"
+    shaped = f"m.s <> '' AND m.s = m.t AND length({day}) <= 2"
     # PostgreSQL does not add a century to a year before Christ.
-    clear = f"(length({year}) = 4 OR NOT regexp_matches({part['r']}, '(?i)bc'))"
+    clear = f"(length({year}) = 4 OR NOT regexp_matches(m.r, '(?i)bc'))"
     fits = f"{shaped} AND {clear} AND try_cast({iso} AS DATE) IS NOT NULL"
-    return (
-        f"CASE WHEN NOT regexp_matches({text}, '{NUMERIC_DATE}') THEN {text}"
-        f" WHEN {fits} THEN {part['p']} || {iso} || {part['r']}"
-        f" ELSE {_refused(text, f'not {order}')} END"
-    )
+    return f"CASE WHEN {fits} THEN m.p || {iso} || m.r END"
 
 
 def _day_number(text: str) -> str:

@@ -197,7 +197,8 @@ def _digits_lost(name: str, count: int, example: str) -> str:
 def _sentence(name: str, count: int, example: str, needs: Needs) -> str:
     kind, words = next((kind, words) for kind, words in _WORDS if any(k == kind for k, _ in needs))
     sign = next(value for k, value in sorted(needs) if k == kind)
-    return f"{_begin(name, count, example)}. If they are {words.format(sign)}: {_options(name, needs)}"
+    shown = "a blank" if sign == " " else sign
+    return f"{_begin(name, count, example)}. If they are {words.format(shown)}: {_options(name, needs)}"
 
 
 def _options(name: str, needs: Needs) -> str:
