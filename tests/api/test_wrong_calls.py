@@ -74,7 +74,7 @@ def test_a_file_without_a_header_deletes_nothing(
 ) -> None:
     (numbers / "n.csv").write_bytes(b"")
     with pytest.raises(MappingError, match=r"is empty and has no header; .* would delete every row of n"):
-        pgsluice.load(numbers, database_url=db, **options)  # type: ignore[arg-type]
+        pgsluice.load(numbers, database_url=db, allow_empty=True, **options)  # type: ignore[arg-type]
     (numbers / "n.csv").write_text("id,v\n")
     assert pgsluice.load(numbers, database_url=db, **options).tables[0].deleted == 2  # type: ignore[arg-type]
 

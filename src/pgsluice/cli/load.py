@@ -52,7 +52,8 @@ def load(
 ) -> None:
     """Load files into their tables: all of them, or none.
 
-    PATH is a CSV file (.csv, .tsv, also .gz) or a folder of CSV files. Each file goes into the table that its
+    PATH is a file (CSV and its kin, also compressed or in an archive; a workbook, Parquet, JSON Lines), a folder, an
+    address such as s3://bucket/file, or - for standard input. Each file goes into the table that its
     name says, parents before children. Rows that PostgreSQL would refuse are kept as rejects with file,
     line and reason. If there are more rejects than --max-rejects allows, nothing is published and the exit
     code is 1. What a folder needs each time can be said in a file pgsluice.toml in it; a load without PATH does
@@ -94,7 +95,7 @@ def plan(
 ) -> None:
     """Show what a load would do, and write nothing.
 
-    PATH is a CSV file (.csv, .tsv, also .gz) or a folder of CSV files. The plan shows which file goes into
+    PATH is a file, a folder, an address or - as for load. The plan shows which file goes into
     which table, how each file is read, which columns match, in what order the tables are loaded and why.
 
     Example: pgsluice plan data/ --schema schema.sql

@@ -124,13 +124,14 @@ class _Finder:
             self.ignored.append(IgnoredFile(place.shown, _SUBFOLDER if found.is_folder else _OTHER_SUFFIX))
             return
         check_name(place.shown)
+        stems = stems_of(bare_name(place.shown))
         place = self._named_once(place)
         if found.pipe:
             place = self._spooled(place.shown, Spool(place.shown, pipe_pieces(found.address)))
         try:
             if found.member is not None:
                 raise self._holds(place)
-            self._add_file(place, found, stems_of(bare_name(place.shown)))
+            self._add_file(place, found, stems)
         except Holds as holds:
             self._add_members(place, holds, found)
 
@@ -260,7 +261,7 @@ def _look(
             return _describe_rows(place, stream, sample, options, stream.form)
         if not sample and not allow_empty:
             raise FileError(
-                f"{path}: the file is empty (0 bytes)",
+                f"{path}: the file is empty",
                 f"Leave it out with --skip {shlex.quote(path.rpartition('/')[2])}, or take it as a file without rows"
                 " with --allow-empty",
             )
@@ -375,6 +376,9 @@ def _describe(
         if first.fault:
             raise header_fault(path, first)
         header = tuple(value.decode() for value, _ in first.fields)
+    notes = [found.note] if found.note else []
+    if first is None or (dialect.header and not (sample.strip() or stream.read(1))):
+        notes.append("no rows")
     # Dialect and header come from the bytes of this identity, or the file is not planned.
     await_tick(stream.identity)
     if what := stream.difference_now():
@@ -385,6 +389,6 @@ def _describe(
         (),
         dialect,
         header,
-        notes=(found.note,) if found.note else (),
+        notes=tuple(notes),
         identity=stream.identity,
     )

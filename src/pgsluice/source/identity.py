@@ -30,6 +30,7 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from pgsluice.errors import FileError
 from pgsluice.model import FileIdentity
+from pgsluice.source.places.remote import RemoteReader, file_system
 
 HEAD_BYTES, TAIL_BYTES = 1 << 16, 1 << 12
 """How many first and last bytes of a file are hashed. The first bytes are read anyway; the last bytes cost a read."""
@@ -160,13 +161,10 @@ class RemoteFile:
     """An open file of a file system of fsspec. Each look at its identity is a request to the server."""
 
     def __init__(self, path: str) -> None:
-        import fsspec
-
-        file = fsspec.open(path, "rb")
-        self._system, self._inner = file.fs, file.path
+        self._system, self._inner = file_system(path)
         # Before the file is opened: a change in between is noticed at the end of reading.
         self._identity = self.by_path()
-        self.raw = cast(BinaryIO, file.open())
+        self.raw = cast(BinaryIO, RemoteReader(path, self._system, self._inner, self._identity.size))
         self._ends = ""
 
     def by_handle(self) -> FileIdentity:

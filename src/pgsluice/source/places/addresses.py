@@ -31,6 +31,9 @@ EXTRAS = {
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
+_USER = re.compile(r"[^/@:]*:(?![0-9]*/)[^@]*@")
+"""A user with a password at the beginning of an address, and no host with a port."""
+
 _QUERY_SCHEMES = ("http", "https", "az", "abfs", "abfss")
 """Schemes whose addresses may end in a query string. In others a question mark belongs to the name."""
 
@@ -72,6 +75,8 @@ def shown_address(address: str) -> str:
     rest = address[len(scheme) + 3 :]
     if scheme in _QUERY_SCHEMES:
         rest = re.split(r"[?#]", rest, maxsplit=1)[0]
+    # A password that holds a slash makes no valid address, and is a secret all the same.
+    rest = _USER.sub("", rest) if scheme in ("http", "https", "sftp", "ssh") else rest
     host, slash, path = rest.partition("/")
     if "@" in host and scheme not in ("abfs", "abfss", "az"):
         host = host.rpartition("@")[2]
@@ -111,6 +116,11 @@ def translated(place: Place | str) -> Iterator[None]:
     except (FileError, Holds):
         raise
     except FileNotFoundError as error:
+        if (cause := error.__cause__) is not None and scheme_of(place.address) in ("http", "https"):
+            # fsspec takes every answer of a web server for this error.
+            why = without_secrets(str(cause), place.address)
+            if "404" not in why:
+                raise FileError(f"{path}: cannot be opened ({why})", "Check the address and the rights") from error
         raise FileError(f"{path}: no such file or folder", "Check the path") from error
     except IsADirectoryError as error:
         raise FileError(f"{path}: this is a folder", "Name a file in it") from error

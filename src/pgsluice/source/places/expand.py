@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pgsluice.errors import FileError
 from pgsluice.source.places.addresses import is_remote, place_of, scheme_of, shown_address, translated
 from pgsluice.source.places.names import natural
+from pgsluice.source.places.remote import file_system
 from pgsluice.source.places.spool import is_pipe
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -109,10 +110,8 @@ def _has_magic(path: str) -> bool:
 
 def _expand_url(path: str, recursive: bool) -> Found | list[str]:
     """The file that a URL names, or the addresses of the files in the folder that it names."""
-    from fsspec.core import url_to_fs
-
     scheme = scheme_of(path)
-    system, inner = url_to_fs(path)
+    system, inner = file_system(path)
     if scheme in ("http", "https"):
         # To ask whether an address is a folder, fsspec would download it.
         if not path.partition("?")[0].endswith("/"):
