@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pgsluice.api import (
         check_rules,
         derive,
+        doctor,
         load,
         plan,
         purge_rejects,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_rules",
     "derive",
+    "doctor",
     "load",
     "plan",
     "purge_rejects",

@@ -31,7 +31,7 @@ from pgsluice.model import (
     TableResult,
     VerifyResult,
 )
-from pgsluice.report import console, parts
+from pgsluice.report import console, parts, rejects_text
 from pgsluice.report.parts import Grid, Line, Part
 from pgsluice.report.plan_text import plan_parts
 
@@ -203,16 +203,16 @@ def reject(line: int) -> Reject:
 
 def test_rejects_of_a_vetoed_replay_are_to_be_replayed_again() -> None:
     found = RejectsResult(1, "r/12.csv", (group(1),))
-    out = text(console.rejects_parts(12, found, [replace(reject(3), original=7)], 2, " --data-dir d"))
+    out = text(rejects_text.rejects_parts(12, found, [replace(reject(3), original=7)], 2, " --data-dir d"))
     assert "themselves" not in out
     assert out.endswith("give it to\npgsluice replay 7 --data-dir d again.\n")
-    assert "themselves" in text(console.rejects_parts(12, found, [replace(reject(3), original=12)], 2))
+    assert "themselves" in text(rejects_text.rejects_parts(12, found, [replace(reject(3), original=12)], 2))
 
 
 def test_rejects_show_groups_then_the_first_rows() -> None:
     found = RejectsResult(3, "r/12.csv", (group(1), group(2)))
     rows = iter([reject(3), reject(5), reject(9)])
-    out = text(console.rejects_parts(12, found, rows, 2))
+    out = text(rejects_text.rejects_parts(12, found, rows, 2))
     assert out.startswith("Run 12: 3 rejects.\n")
     assert "The first 2:\n" in out
     assert "o.csv:5    value  bad [n]  5,x\\n" in out
@@ -222,16 +222,16 @@ def test_rejects_show_groups_then_the_first_rows() -> None:
 
 
 def test_no_rejects() -> None:
-    assert text(console.rejects_parts(3, RejectsResult(0, None), (), 10)) == "Run 3 has no rejects.\n"
-    assert text(console.rejects_parts(0, RejectsResult(0, None), (), 10)) == "No run has rejects.\n"
+    assert text(rejects_text.rejects_parts(3, RejectsResult(0, None), (), 10)) == "Run 3 has no rejects.\n"
+    assert text(rejects_text.rejects_parts(0, RejectsResult(0, None), (), 10)) == "No run has rejects.\n"
 
 
 def test_rejects_that_were_replayed_are_only_counted() -> None:
     none = RejectsResult(0, "r/12.csv", (), 4)
-    assert text(console.rejects_parts(3, none, (), 10)) == (
+    assert text(rejects_text.rejects_parts(3, none, (), 10)) == (
         "Run 3 has no further rejects (4 corrected and replayed since).\n"
     )
-    some = text(console.rejects_parts(12, RejectsResult(1, "r/12.csv", (group(1),), 4), [reject(3)], 10))
+    some = text(rejects_text.rejects_parts(12, RejectsResult(1, "r/12.csv", (group(1),), 4), [reject(3)], 10))
     assert some.startswith("Run 12: 1 reject (4 corrected and replayed since).\n")
     assert "r/12.csv" not in some, "it holds those that were replayed as well"
 

@@ -1,9 +1,10 @@
-"""The twelve public functions. The command line calls them; their names are also in :mod:`pgsluice` itself.
+"""The thirteen public functions. The command line calls them; their names are also in :mod:`pgsluice` itself.
 
 Each function opens its own connections and closes them. Parameters that several functions share have the same meaning
 everywhere; :func:`load` describes them most completely.
 """
 
+from pgsluice.api.checking import doctor as doctor
 from pgsluice.api.inspecting import purge_rejects as purge_rejects
 from pgsluice.api.inspecting import reject_rows as reject_rows
 from pgsluice.api.inspecting import rejects as rejects

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import Unpack
+
+import psycopg
 
 from pgsluice.api.configured import configured, without_settings
 from pgsluice.api.connections import PathLike, connected, open_connection
@@ -166,32 +168,36 @@ def plan(
 
 def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
     """Plans a load in a transaction that is rolled back."""
-    with connect(conninfo) as conn, ExitStack() as stack:
+    with connect(conninfo) as conn:
         try:
-            if options.into:
-                choose_schema(conn, options.into)
-            applied = apply_missing(conn, options.schema_file, options.into) if options.schema_file else None
-            found = discover(
-                paths,
-                options.dialect,
-                skip=options.skip,
-                recursive=options.recursive,
-                dialects=options.file_dialects,
-                allow_empty=options.allow_empty,
-            )
-            stack.callback(found.close)
-            with mention_schema_file(applied, options.schema_file):
-                plan = make_plan(
-                    conn,
-                    target_tables(conn, options, found.files, options.into or current_schema(conn)),
-                    found.files,
-                    options.tables,
-                    fields=options.fields,
-                    modes=options.modes,
-                    database=where(conn),
-                    rules=options.quality.rows,
-                )
-                tables = tuple(replace(t, files=ordered_plans(conn, t.table, t.files)) for t in plan.tables)
-                return replace(plan, tables=tables, ignored=(*found.ignored, *plan.ignored))
+            return plan_load(conn, options, paths)
         finally:
             conn.rollback()
+
+
+def plan_load(conn: psycopg.Connection, options: LoadOptions, paths: Sequence[str]) -> Plan:
+    """Plans a load in the transaction of ``conn``, which the caller rolls back."""
+    if options.into:
+        choose_schema(conn, options.into)
+    applied = apply_missing(conn, options.schema_file, options.into) if options.schema_file else None
+    found = discover(
+        paths,
+        options.dialect,
+        skip=options.skip,
+        recursive=options.recursive,
+        dialects=options.file_dialects,
+        allow_empty=options.allow_empty,
+    )
+    with closing(found), mention_schema_file(applied, options.schema_file):
+        plan = make_plan(
+            conn,
+            target_tables(conn, options, found.files, options.into or current_schema(conn)),
+            found.files,
+            options.tables,
+            fields=options.fields,
+            modes=options.modes,
+            database=where(conn),
+            rules=options.quality.rows,
+        )
+        tables = tuple(replace(t, files=ordered_plans(conn, t.table, t.files)) for t in plan.tables)
+        return replace(plan, tables=tables, ignored=(*found.ignored, *plan.ignored))

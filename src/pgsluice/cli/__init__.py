@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from pgsluice.cli.config import config
+from pgsluice.cli.doctor import doctor
 from pgsluice.cli.exit_codes import DEFECT, INTERRUPTED, REFUSED, UNWRITTEN, VETOED, WRONG, CommandGroup
 from pgsluice.cli.inspection import runs, verify
 from pgsluice.cli.load import load, plan, replay, resume
@@ -34,7 +35,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for _command in (load, plan, verify, rejects, resume, replay, runs, derive):
+for _command in (load, plan, verify, rejects, resume, replay, runs, derive, doctor):
     app.command(cls=PanelCommand)(_command)
 app.add_typer(config, name="config")
 app.add_typer(rules, name="rules")

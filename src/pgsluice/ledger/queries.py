@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from psycopg.rows import class_row, tuple_row
 
+from pgsluice.ledger.groups import Consequences, causes_first
 from pgsluice.ledger.statements import Connection, fetch_rows, fetch_value
 from pgsluice.model import Reject, RejectGroup, RunSummary
 from pgsluice.sql import query
@@ -24,9 +25,11 @@ def reject_groups(conn: Connection, run_id: int, table: str | None = None) -> tu
     """Counts the open rejects of a run by table, kind, column, constraint and SQLSTATE.
 
     :param table: count the rejects of this table only.
-    :returns: the largest group first; groups of rows whose parents were rejected come last.
+    :returns: the groups in the order of :func:`pgsluice.ledger.groups.causes_first`.
     """
-    return tuple(RejectGroup(*row) for row in fetch_rows(conn, "reject_groups", run_id=run_id, table=table))
+    groups = [RejectGroup(*row) for row in fetch_rows(conn, "reject_groups", run_id=run_id, table=table)]
+    consequences = [Consequences(*row) for row in fetch_rows(conn, "consequences", run_id=run_id, table=table)]
+    return causes_first(groups, consequences)
 
 
 def replayed_rows(conn: Connection, run_id: int, table: str | None = None) -> int:

@@ -38,6 +38,8 @@ class RejectRow(NamedTuple):
     run that is replayed."""
     replayed_by: int | None = None
     """The run that loaded the corrected record."""
+    cause: int | None = None
+    """``cause_no``."""
 
 
 # COPY's text format writes these characters as escapes. PostgreSQL's text holds no NUL: NUL becomes ``\\x00``.
@@ -149,7 +151,8 @@ def _copy_line(run_id: int, number: int, row: RejectRow) -> str:
     v = row.verdict
     values = (
         run_id, number, row.table_name, row.file, row.line, row.ordinal,
-        v.kind, v.column, v.constraint, v.sqlstate, v.message, row.raw, row.parent_file, row.parent_line,
+        v.kind, v.column, v.constraint, v.sqlstate, v.message, v.detail, row.raw, row.parent_file, row.parent_line,
+        row.cause,
     )  # fmt: skip
     line = "\t".join(["\\N" if value is None else str(value) for value in values])
     plain = line.count("\\") == values.count(None) and line.count("\t") == len(values) - 1

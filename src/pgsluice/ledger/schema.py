@@ -24,7 +24,7 @@ from pgsluice.ledger.trust import refuse_foreign
 from pgsluice.sql import query
 from pgsluice.version import __version__
 
-NEWEST = 3
+NEWEST = 4
 """The version of the ledger that this code creates and writes."""
 
 _CREATION_LOCK_CLASS = 0x736C63
@@ -69,12 +69,29 @@ def ensure(conn: Connection) -> None:
     state = _usable_state(conn)
     if state.version < NEWEST or not state.complete:
         _create_or_migrate(conn, state)
-    elif not state.usable:
-        raise PrivilegeError(
-            f"role {state.role} may not write the ledger in schema pgsluice",
-            f"As its owner: GRANT USAGE ON SCHEMA pgsluice TO {state.role}; "
-            f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA pgsluice TO {state.role};",
-        )
+    else:
+        _refuse_unusable(state)
+
+
+def check_rights(conn: Connection) -> str:
+    """Checks whether :func:`ensure` would succeed, and creates nothing.
+
+    :returns: in words what the ledger is.
+    :raises PrivilegeError: the role may not create, migrate or use the ledger.
+    :raises DatabaseError: a newer pgsluice wrote the ledger, or the ledger cannot be trusted.
+    """
+    state = _usable_state(conn)
+    if state.version == NEWEST and state.complete:
+        _refuse_unusable(state)
+        return "the ledger in schema pgsluice can be used"
+    rights: dict[str, bool] = fetch_value(conn, "rights")
+    if state.version:
+        if not rights["owner"]:
+            raise _privilege_error(state, "the tables belong to another role")
+        return f"the ledger in schema pgsluice has version {state.version}; the next load migrates it"
+    if not rights["schema" if state.has_schema else "database"]:
+        raise _privilege_error(state, "the right CREATE is missing")
+    return "there is no ledger yet; the first load creates it in schema pgsluice"
 
 
 def exists(conn: Connection) -> bool:
@@ -94,6 +111,15 @@ def _usable_state(conn: Connection) -> _State:
     _refuse_newer(state)
     refuse_foreign(state)
     return state
+
+
+def _refuse_unusable(state: _State) -> None:
+    if not state.usable:
+        raise PrivilegeError(
+            f"role {state.role} may not write the ledger in schema pgsluice",
+            f"As its owner: GRANT USAGE ON SCHEMA pgsluice TO {state.role}; "
+            f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA pgsluice TO {state.role};",
+        )
 
 
 def _state(conn: Connection) -> _State:
@@ -131,7 +157,7 @@ def _create_or_migrate(conn: Connection, state: _State) -> None:
             # Another role may have created a table meanwhile, if it may create tables in the schema.
             _usable_state(conn)
     except errors.InsufficientPrivilege as error:
-        raise _privilege_error(state, error) from error
+        raise _privilege_error(state, error.diag.message_primary or "") from error
 
 
 def _migrate(conn: Connection, version: int) -> None:
@@ -146,8 +172,8 @@ def _set_version(conn: Connection, version: int) -> None:
     conn.execute(statement.format(version=sql.Literal(version), pgsluice=sql.Literal(__version__)))
 
 
-def _privilege_error(state: _State, error: errors.InsufficientPrivilege) -> PrivilegeError:
-    said = error.diag.message_primary
+def _privilege_error(state: _State, said: str) -> PrivilegeError:
+    """:param said: which right is missing."""
     if 0 < state.version < NEWEST:
         owner = state.owner or "the owner"
         return PrivilegeError(

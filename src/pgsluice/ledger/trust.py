@@ -16,7 +16,7 @@ _COLUMNS = {
     "file": "run_id file_no table_oid table_schema table_name path sha256 bytes status rows_read rows_loaded"
     " rows_rejected rows_replayed columns dialect mode",
     "reject": "run_id reject_no table_name file line ordinal kind column_name constraint_name sqlstate message raw"
-    " parent_file parent_line replayed_by",
+    " parent_file parent_line replayed_by detail cause_no",
     "ledger_version": "version since pgsluice",
     "rule_result": "run_id rule kind table_name severity ok count value detail evidence seconds",
     "warning": "run_id rule table_name file line raw",
@@ -25,13 +25,20 @@ _COLUMNS = {
     " minimum maximum mean frequent bounds",
     "staged": "run_id table_oid path sha256 bytes first_ordinal rows_read rows_staged rows_in_doubt extents table_no",
 }
-"""The columns of each table of the ledger."""
+"""The columns of each table of the ledger, in the newest version."""
+
+_ADDED = {("reject", "detail"): 4, ("reject", "cause_no"): 4}
+"""Columns that older ledgers lack, with the version that added them."""
 
 _MOVE = "ALTER SCHEMA pgsluice RENAME TO pgsluice_old;"
 
 
 class Facts(Protocol):
     """What the trust in the ledger depends on; a subset of the columns of query ``state``."""
+
+    @property
+    def version(self) -> int:
+        """The version of the ledger."""
 
     @property
     def database(self) -> str:
@@ -74,11 +81,11 @@ def refuse_foreign(state: Facts) -> None:
             f"{ledger} has triggers, rules or policies, which pgsluice never creates",
             f"As the owner of the tables: {'; '.join(state.removals)};",
         )
-    if flaws := [*state.flaws, *_column_flaws(state.columns)]:
+    if flaws := [*state.flaws, *_column_flaws(state.columns, state.version)]:
         raise DatabaseError(f"{ledger} is not as pgsluice creates it: {flaws[0]}", f"Move it away: {_MOVE}")
 
 
-def _column_flaws(columns: list[str]) -> list[str]:
+def _column_flaws(columns: list[str], version: int) -> list[str]:
     """Returns which columns of the existing tables are missing and which are unknown, in words."""
     found: dict[str, set[str]] = {}
     for column in columns:
@@ -86,7 +93,7 @@ def _column_flaws(columns: list[str]) -> list[str]:
         found.setdefault(table, set()).add(name)
     flaws = []
     for table, names in found.items():
-        expected = set(_COLUMNS[table].split())
+        expected = {c for c in _COLUMNS[table].split() if version >= _ADDED.get((table, c), 0)}
         flaws += [f"pgsluice.{table} has no column {name}" for name in sorted(expected - names)]
         flaws += [f"pgsluice.{table} has an unknown column {name}" for name in sorted(names - expected)]
     return flaws

@@ -30,6 +30,9 @@ from pgsluice.model.files import FileIdentity as FileIdentity
 from pgsluice.model.files import IgnoredFile as IgnoredFile
 from pgsluice.model.files import Place as Place
 from pgsluice.model.files import SourceFile as SourceFile
+from pgsluice.model.findings import DoctorResult as DoctorResult
+from pgsluice.model.findings import Finding as Finding
+from pgsluice.model.findings import State as State
 from pgsluice.model.formats import DATE_ORDERS as DATE_ORDERS
 from pgsluice.model.formats import EXCEL as EXCEL
 from pgsluice.model.formats import ColumnFormat as ColumnFormat

@@ -121,6 +121,8 @@ class Index:
     valid: bool = True
     equality: tuple[str, ...] = ()
     """For each key of a btree index: the comparison of ``{left}`` with ``{right}`` by the operator class of the key."""
+    said: str = ""
+    """The keys as PostgreSQL writes them into the DETAIL of an error (``pg_get_indexdef_columns``)."""
 
     @property
     def names(self) -> tuple[str, ...]:

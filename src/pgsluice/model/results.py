@@ -55,6 +55,11 @@ class Reject:
     the earlier row is not known. It is not known if it was loaded before the first row of the table was rejected, or
     if PostgreSQL had to try the rows one by one."""
     parent_line: int | None = None
+    detail: str = ""
+    """What PostgreSQL says in addition to ``message``, for example which key; '' for other rejects."""
+    cause: int | None = None
+    """Of the kind ``parent``: the number of the reject that is the cause, the parent or the parent of the parent. None
+    for other kinds and in replays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,14 @@ class RejectGroup:
     sqlstate: str
     count: int
     example: str
-    """``file:line: message`` of the first reject of the group."""
+    """``file:line: message: detail`` of the first reject of the group."""
+    consequences: int = 0
+    """Rejects of the kind ``parent`` that are children, or children of children, of the rejects of this group. They
+    are also counted in groups of their own."""
+    consequence_tables: tuple[tuple[str, int], ...] = ()
+    """``consequences`` by table."""
+    grandchildren: bool = False
+    """Some of the consequences are children of children."""
 
 
 @dataclass(frozen=True, slots=True)

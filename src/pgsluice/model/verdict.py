@@ -44,3 +44,5 @@ class Verdict:
     constraint: str = ""
     sqlstate: str = ""
     message: str = ""
+    detail: str = ""
+    """What PostgreSQL says in addition: its DETAIL, for example the key, its HINT, the place within a JSON text."""

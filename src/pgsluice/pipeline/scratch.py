@@ -78,6 +78,9 @@ CHANGED = _scratch("changed")
 NEW = _scratch("new")
 """Staged rows whose merge key the table does not contain."""
 
+CAUSE = _scratch("cause")
+"""The cause of each reject that is a child of a rejected row."""
+
 RELATED_LINE = _scratch("related_line")
 """File and line of the rows that rejects name."""
 
@@ -284,8 +287,8 @@ class ScratchTables:
         self._made -= {"stage", "text_stage", "sequence"}
 
     def forget_stages(self) -> None:
-        """Notes that stage and text stage do not exist any more."""
-        self._made -= {"stage", "text_stage"}
+        """Notes that stage, text stage and rejected keys do not exist any more."""
+        self._made -= {"stage", "text_stage", "rejected_keys"}
 
     @property
     def _persistence(self) -> sql.SQL:

@@ -38,3 +38,23 @@ def not_row_error_sql(variable: str) -> str:
 def primary_message(error: psycopg.Error) -> str:
     """Returns the primary message of the error on one line."""
     return (error.diag.message_primary or str(error)).strip().replace("\n", " ")
+
+
+def detail_of(error: psycopg.Error) -> str:
+    """Returns what the error says in addition to its primary message: its DETAIL and its HINT, in one line."""
+    hint = error.diag.message_hint
+    parts = (error.diag.message_detail, f"HINT: {hint}" if hint else None)
+    return " ".join(part.strip().replace("\n", " ") for part in parts if part)
+
+
+def detail_sql(detail: str, hint: str, place: str = "NULL") -> str:
+    """Returns what :func:`detail_of` returns, as an SQL expression in which every name is qualified.
+
+    :param detail: an expression for the DETAIL; each of the three may be NULL or empty.
+    :param hint: an expression for the HINT.
+    :param place: an expression for the place of the error within a text.
+    """
+    # NULLIF would look for an operator = in the search_path.
+    said, advice = (f"CASE WHEN {text} OPERATOR(pg_catalog.<>) '' THEN {text} END" for text in (detail, hint))
+    texts = f"{said}, {place}, 'HINT: ' OPERATOR(pg_catalog.||) {advice}"
+    return f"pg_catalog.replace(pg_catalog.concat_ws(' ', {texts}), E'\\n', ' ')"

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from pgsluice.model import (
     Check,
-    PurgeResult,
     QueryResult,
-    Reject,
-    RejectGroup,
-    RejectsResult,
     RunResult,
     RunSummary,
     Strategy,
@@ -24,6 +19,7 @@ from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size
 from pgsluice.report.parts import height as lines_of
 from pgsluice.report.plan_text import ignored_parts, note_parts, settings_part
 from pgsluice.report.quality_text import derived_parts, rule_parts
+from pgsluice.report.rejects_text import CELL_LENGTH, group_parts
 from pgsluice.text import pluralize
 
 GROUPS_SHOWN = 6
@@ -37,9 +33,6 @@ LOW_TERMINAL = 30
 
 TABLES_AT_LEAST = 4
 """Tables in the summary of a run on the lowest terminal."""
-
-EXAMPLE_LENGTH = 160
-"""Characters of a message, a record or a cell that are shown."""
 
 HEADLINES = {
     "published": ("Run {run} published: {done} in {seconds}.", "green"),
@@ -190,7 +183,7 @@ def _run_ending(result: RunResult, groups: int, address: str) -> list[Part]:
     rejects = result.rejects
     if not rejects.count:
         return []
-    parts = _groups(rejects, groups)
+    parts = group_parts(rejects, groups)
     if rejects.path:
         parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
     parts.append(Line(f"Next: pgsluice rejects {result.run_id}{address}"))
@@ -211,93 +204,6 @@ def _run_ending(result: RunResult, groups: int, address: str) -> list[Part]:
     return parts
 
 
-def _groups(rejects: RejectsResult, most: int | None) -> list[Part]:
-    # Causes before consequences: a row whose parent is rejected loads when the parent is corrected.
-    groups = sorted(rejects.groups, key=lambda g: (g.kind == "parent", -g.count))
-    shown = groups[:most]
-    parts: list[Part] = [
-        Grid(
-            ("rejects", "table", "kind", "where", "first one"),
-            tuple(
-                (number(g.count), clean(g.table), g.kind, _where(g), clean(g.example, EXAMPLE_LENGTH)) for g in shown
-            ),
-            frozenset({0}),
-        )
-    ]
-    if len(groups) > len(shown):
-        rest = groups[len(shown) :]
-        parts.append(
-            Line(
-                f"and {pluralize(sum(g.count for g in rest), 'reject')} in {pluralize(len(rest), 'more group')}",
-                "dim",
-            )
-        )
-    return parts
-
-
-def _where(group: RejectGroup) -> str:
-    return clean(group.constraint or group.column)
-
-
-def rejects_parts(
-    run_id: int, rejects: RejectsResult, rows: Iterable[Reject], limit: int, address: str = ""
-) -> list[Part]:
-    """The report of the rejects of a run: all groups with their counts, then the first rejects.
-
-    :param run_id: the run's id; 0 if no run has rejects.
-    :param rows: the rejects in file order; no more than ``limit`` are read.
-    :param limit: how many rejects are shown one by one.
-    :param address: as for :func:`run_parts`.
-    """
-    since = f" ({number(rejects.replayed)} corrected and replayed since)" if rejects.replayed else ""
-    if not run_id:
-        return [Line("No run has rejects.")]
-    if rejects.purged:
-        return [Line(f"The {pluralize(rejects.purged, 'reject')} of run {run_id} were purged from the ledger.")]
-    if not rejects.count:
-        return [Line(f"Run {run_id} has no {'further ' if since else ''}rejects{since}.")]
-    parts: list[Part] = [Line(f"Run {run_id}: {pluralize(rejects.count, 'reject')}{since}."), Line()]
-    parts += _groups(rejects, None)
-    some = tuple(itertools.islice(rows, limit))
-    shown = tuple(
-        (f"{clean(r.file)}:{r.line}", r.kind, clean(r.message, EXAMPLE_LENGTH), clean(r.raw, EXAMPLE_LENGTH))
-        for r in some
-    )
-    if shown:
-        title = "" if len(shown) == rejects.count else f"The first {number(len(shown))}:"
-        parts += [Line(), Grid(("file:line", "kind", "message", "record"), shown, title=title)]
-    parts.append(Line())
-    if rejects.path and not rejects.replayed:
-        parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
-    if rejects.replay is not None:
-        parts.append(
-            Line(f"Next: pgsluice rejects {run_id}{address} --format csv > rejects.csv, correct the column raw, and")
-        )
-        parts.append(Line(f"pgsluice replay {rejects.replay} rejects.csv{address}"))
-    elif some and some[0].original not in (0, run_id):
-        parts.append(Line("Nothing of that replay was published: correct your file further and give it to"))
-        parts.append(Line(f"pgsluice replay {some[0].original}{address} again."))
-    else:
-        parts.append(Line("Nothing of that run was published: correct the files themselves and load them again."))
-    return parts
-
-
-def purge_parts(result: PurgeResult, age: str) -> list[Part]:
-    """What a purge deleted.
-
-    :param age: the age as the user wrote it.
-    """
-    if not (result.rejects or result.reports or result.elsewhere):
-        return [Line(f"No run that ended more than {clean(age)} ago has rejects.")]
-    reports = f"{pluralize(result.reports, 'report')} in {clean(result.folder)}"
-    deleted = f"{pluralize(result.rejects, 'reject')} of {pluralize(result.runs, 'run')}, and {reports}"
-    parts: list[Part] = [Line(f"Purged, from before {result.before}: {deleted}.")]
-    if result.elsewhere:
-        parts.append(Line("These reports are not there, and were not deleted:"))
-        parts += [Line(clean(path)) for path in result.elsewhere]
-    return parts
-
-
 def runs_parts(runs: Sequence[RunSummary]) -> list[Part]:
     """The list of runs, in the given order."""
     if not runs:
@@ -315,7 +221,7 @@ def runs_parts(runs: Sequence[RunSummary]) -> list[Part]:
                     "" if r.seconds is None else seconds(r.seconds),
                     number(r.tables),
                     *(number(getattr(r, field)) for field in counts),
-                    clean(_run_detail(r), EXAMPLE_LENGTH),
+                    clean(_run_detail(r), CELL_LENGTH),
                 )
                 for r in runs
             ),
@@ -373,7 +279,7 @@ def _query(query: QueryResult) -> Grid:
     right = frozenset(
         i for i in range(len(query.columns)) if query.rows and all(_is_number(row[i]) for row in query.rows)
     )
-    rows = tuple(tuple(clean(cell, EXAMPLE_LENGTH) for cell in row) for row in query.rows)
+    rows = tuple(tuple(clean(cell, CELL_LENGTH) for cell in row) for row in query.rows)
     return Grid(tuple(clean(c) for c in query.columns), rows, right, title=clean(query.title))
 
 

@@ -70,6 +70,7 @@ SELECT pg_catalog.min({ordinal}), pg_catalog.count(*)
 -- refused row stands alone and becomes a reject; windows grow again while rows are accepted. A banned row is tried in its
 -- place and rejected with the verdict of its ban if PostgreSQL would accept it. The result is what single INSERTs in file
 -- order would have given. Variables have the prefix sl_, because columns of the table may have any name.
+-- The DETAIL of NOT NULL and CHECK repeats the row, whose record the reject holds: it is left out.
 -- Only the UPDATE and the INSERT run under the user's path (postgres/search_path.py); an error takes the path back.
 CREATE FUNCTION {function}(OUT sl_accepted bigint, OUT sl_inserted bigint, OUT sl_updated bigint,
     OUT sl_rejected bigint)
@@ -78,7 +79,7 @@ LANGUAGE plpgsql AS {body};
 -- name: bisect_body
 -- The body of the function above.
 DECLARE sl_lo bigint; sl_hi bigint; sl_ban bigint; sl_n bigint; sl_u bigint; sl_i bigint; sl_wide bigint := 4096;
-  sl_code text; sl_words text; sl_con text; sl_field text;
+  sl_code text; sl_words text; sl_con text; sl_field text; sl_detail text; sl_hint text;
 BEGIN
   sl_accepted := 0; sl_inserted := 0; sl_updated := 0; sl_rejected := 0;
   SELECT pg_catalog.min(s.{ordinal}) INTO sl_lo FROM {stage} AS s;
@@ -111,24 +112,25 @@ BEGIN
       sl_lo := sl_hi + 1;
     EXCEPTION WHEN OTHERS THEN
       GET STACKED DIAGNOSTICS sl_code = RETURNED_SQLSTATE, sl_words = MESSAGE_TEXT, sl_con = CONSTRAINT_NAME,
-        sl_field = COLUMN_NAME;
+        sl_field = COLUMN_NAME, sl_detail = PG_EXCEPTION_DETAIL, sl_hint = PG_EXCEPTION_HINT;
       IF {system_error} THEN RAISE; END IF;
       IF sl_code = 'PGSL2' THEN
         INSERT INTO pg_temp.pgsluice_reject
-                    (table_no, ordinal, kind, column_name, constraint_name, sqlstate, message)
-          SELECT b.table_no, b.ordinal, b.kind, b.column_name, b.constraint_name, b.sqlstate, b.message
+                    (table_no, ordinal, kind, column_name, constraint_name, sqlstate, message, detail)
+          SELECT b.table_no, b.ordinal, b.kind, b.column_name, b.constraint_name, b.sqlstate, b.message, b.detail
             FROM pg_temp.pgsluice_banned AS b
            WHERE b.table_no = {table_no} AND b.ordinal = sl_ban;
         sl_rejected := sl_rejected + 1;
         sl_lo := sl_hi + 1;
       ELSIF sl_n = 1 THEN
         INSERT INTO pg_temp.pgsluice_reject
-                    (table_no, ordinal, kind, column_name, constraint_name, sqlstate, message)
+                    (table_no, ordinal, kind, column_name, constraint_name, sqlstate, message, detail)
           VALUES ({table_no}, sl_hi, CASE sl_code WHEN '23502' THEN 'not_null' WHEN '23514' THEN 'check'
             WHEN '23505' THEN 'unique' WHEN '23503' THEN 'foreign_key' WHEN '23P01' THEN 'exclusion'
             WHEN '42501' THEN 'policy' WHEN 'PGSL1' THEN 'trigger' WHEN 'P0001' THEN 'trigger'
             ELSE CASE WHEN pg_catalog.left(sl_code, 2) = '22' THEN 'value' ELSE 'other' END END,
-            coalesce(sl_field, ''), coalesce(sl_con, ''), coalesce(nullif(sl_code, 'PGSL1'), ''), sl_words);
+            coalesce(sl_field, ''), coalesce(sl_con, ''), coalesce(nullif(sl_code, 'PGSL1'), ''), sl_words,
+            CASE WHEN sl_code IN ('23502', '23514') THEN '' ELSE {detail} END);
         sl_rejected := sl_rejected + 1;
         sl_lo := sl_hi + 1;
         sl_wide := 1;

@@ -179,7 +179,7 @@ SELECT con.oid::bigint AS oid,
 -- name: indexes
 -- The indexes of the tables. `plain`: two keys are equal in the index if `=` of the column's type says so. `collated`:
 -- the order of the keys depends on a collation other than C. `equality`: the equality operators of the
--- operator classes, as for columns; '' for access methods other than btree.
+-- operator classes, as for columns. `said`: the keys as error messages write them. '' for access methods other than btree.
 SELECT i.indexrelid::bigint AS oid,
        i.indrelid::bigint AS table_oid,
        c.relname::text AS name,
@@ -197,6 +197,7 @@ SELECT i.indexrelid::bigint AS oid,
        am.amname = 'btree' AND keys.plain AS plain,
        keys.collated,
        keys.equality,
+       keys.said,
        i.indisvalid AS valid
   FROM pg_catalog.pg_index i
   JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
@@ -220,6 +221,7 @@ SELECT i.indexrelid::bigint AS oid,
                -- The operator class of char(n) ignores trailing blanks, and "=" of varchar and text does not.
                AND (op.opcintype <> 'bpchar'::regtype OR coalesce(nullif(t.typbasetype, 0), t.oid) = 'bpchar'::regtype)
            ) AS plain,
+           pg_catalog.string_agg(pg_catalog.pg_get_indexdef(i.indexrelid, k, true), ', ' ORDER BY k) AS said,
            pg_catalog.bool_or(i.indcollation[k - 1] NOT IN (0, 'pg_catalog."C"'::regcollation)) AS collated,
            pg_catalog.array_agg(coalesce('{left}' || eq.conversion || ' OPERATOR(' || eq.schema || '.' || eq.oprname
                || ') {right}'

@@ -2,6 +2,14 @@
 -- One session at a time creates or migrates the ledger.
 SELECT pg_catalog.pg_advisory_xact_lock(%(lock_class)s, 0);
 
+-- name: rights
+-- Whether this role may create the schema, create tables in it, and change the tables.
+SELECT pg_catalog.jsonb_build_object(
+    'database', pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),
+    'schema', coalesce(pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('pgsluice'), 'CREATE'), false),
+    'owner', coalesce((SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE') FROM pg_catalog.pg_class c
+                        WHERE c.oid = pg_catalog.to_regclass('pgsluice.run')), false));
+
 -- name: create_schema
 -- The ledger's schema. Without IF NOT EXISTS: a schema that another role creates meanwhile is an error.
 CREATE SCHEMA pgsluice;
@@ -109,7 +117,9 @@ CREATE TABLE IF NOT EXISTS pgsluice.reject (
     raw text NOT NULL,
     parent_file text,
     parent_line bigint,
-    replayed_by bigint
+    replayed_by bigint,
+    detail text NOT NULL DEFAULT '',
+    cause_no bigint
 );
 CREATE INDEX IF NOT EXISTS reject_run ON pgsluice.reject USING brin (run_id);
 COMMENT ON TABLE pgsluice.reject IS 'The rejects of each run. The table has no primary key and no foreign key, which would cost time for each of a million rows.';
@@ -120,6 +130,8 @@ COMMENT ON COLUMN pgsluice.reject.raw IS 'The text of the record in the file.';
 COMMENT ON COLUMN pgsluice.reject.parent_file IS 'File of the rejected parent row, or of the earlier row that has the same key. NULL for other rejects.';
 COMMENT ON COLUMN pgsluice.reject.parent_line IS 'Line of parent_file on which that row begins.';
 COMMENT ON COLUMN pgsluice.reject.reject_no IS 'Number of the reject, from 1, in load order. In a replay: the number of the record in the run that is replayed.';
+COMMENT ON COLUMN pgsluice.reject.detail IS 'What PostgreSQL says in addition to the message (DETAIL, HINT), for example which key.';
+COMMENT ON COLUMN pgsluice.reject.cause_no IS 'Of kind parent: reject_no of the reject that is the cause, the parent or the parent of the parent. NULL in a replay.';
 COMMENT ON COLUMN pgsluice.reject.replayed_by IS 'The run that loaded the corrected record; NULL while the reject is open.';
 
 CREATE TABLE IF NOT EXISTS pgsluice.rule_result (
@@ -292,12 +304,12 @@ SELECT l.pid,
 -- name: copy_rejects
 -- Copy rejects in text format.
 COPY pgsluice.reject (run_id, reject_no, table_name, file, line, ordinal, kind, column_name, constraint_name, sqlstate,
-                      message, raw, parent_file, parent_line) FROM STDIN;
+                      message, detail, raw, parent_file, parent_line, cause_no) FROM STDIN;
 
 -- name: copy_report
 -- Copy the rows of a report in binary format.
 COPY pgsluice.reject (run_id, reject_no, table_name, file, line, ordinal, kind, column_name, constraint_name, sqlstate,
-                      message, parent_file, parent_line, raw)
+                      message, detail, parent_file, parent_line, cause_no, raw)
 FROM STDIN (FORMAT binary);
 
 -- name: next_reject
@@ -310,25 +322,40 @@ SELECT rejects_path, CASE WHEN status = 'published' THEN coalesce(replay_of, run
   FROM pgsluice.run WHERE run_id = %(run_id)s;
 
 -- name: reject_groups
--- Open rejects, counted by verdict, with the first example of each group: the largest group first, but rows whose
--- parents were rejected last, because they follow from the others.
+-- Open rejects, counted by verdict, with the first example of each group, in the order of the first rejects.
 SELECT g.table_name, g.kind, g.column_name, g.constraint_name, g.sqlstate, g.count,
-       r.file || ':' || r.line || ': ' || r.message AS example
+       r.file || ':' || r.line || ': ' || r.message || coalesce(': ' || nullif(r.words, ''), '') AS example
   FROM (SELECT table_name, kind, column_name, constraint_name, sqlstate, pg_catalog.count(*) AS count,
       pg_catalog.min(reject_no) AS first
           FROM pgsluice.reject
          WHERE run_id = %(run_id)s AND replayed_by IS NULL
            AND (%(table)s::text IS NULL OR %(table)s IN (table_name, 'public.' || table_name))
          GROUP BY table_name, kind, column_name, constraint_name, sqlstate) AS g
-  JOIN pgsluice.reject r ON r.run_id = %(run_id)s AND r.reject_no = g.first
- ORDER BY g.kind = 'parent', g.count DESC, g.first;
+  JOIN (SELECT j.* FROM (SELECT ''::text AS detail, NULL::bigint AS cause_no) AS older
+         CROSS JOIN LATERAL (SELECT i.*, detail AS words, cause_no AS cause FROM pgsluice.reject i) AS j) AS r
+    ON r.run_id = %(run_id)s AND r.reject_no = g.first
+ ORDER BY g.first;
+
+-- name: consequences
+-- The verdicts of open rejects, with the number of open rejects of each table that follow from them.
+SELECT q.table_name, q.kind, q.column_name, q.constraint_name, q.sqlstate, j.table_name, pg_catalog.count(*),
+       pg_catalog.bool_or((j.parent_file, j.parent_line) IS DISTINCT FROM (q.file, q.line))
+  FROM (SELECT ''::text AS detail, NULL::bigint AS cause_no) AS older
+ CROSS JOIN LATERAL (SELECT i.*, cause_no AS cause FROM pgsluice.reject i) AS j
+  JOIN pgsluice.reject q ON q.run_id = j.run_id AND q.reject_no = j.cause
+ WHERE j.run_id = %(run_id)s AND q.run_id = %(run_id)s AND j.replayed_by IS NULL AND q.replayed_by IS NULL
+   AND (%(table)s::text IS NULL OR %(table)s IN (q.table_name, 'public.' || q.table_name))
+ GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY pg_catalog.min(j.reject_no);
 
 -- name: reject_rows
 -- Open rejects of a run in the order of their numbers, which is the load order: table by table, file by file, line by
 -- line.
+-- Before version 4 the table has no columns detail and cause_no: the names then mean those of the outer query.
 SELECT j.run_id, j.table_name, j.file, j.line, j.kind, j.column_name, j.constraint_name, j.sqlstate, j.message, j.raw,
-       coalesce(r.replay_of, j.run_id), j.reject_no, j.ordinal, coalesce(j.parent_file, ''), j.parent_line
-  FROM pgsluice.reject j
+       coalesce(r.replay_of, j.run_id), j.reject_no, j.ordinal, coalesce(j.parent_file, ''), j.parent_line, j.words,
+       j.cause
+  FROM (SELECT ''::text AS detail, NULL::bigint AS cause_no) AS older
+ CROSS JOIN LATERAL (SELECT i.*, detail AS words, cause_no AS cause FROM pgsluice.reject i) AS j
   LEFT JOIN pgsluice.run r ON r.run_id = %(run_id)s
  WHERE j.run_id = %(run_id)s AND j.replayed_by IS NULL
    AND (%(table)s::text IS NULL OR %(table)s IN (j.table_name, 'public.' || j.table_name))
@@ -360,9 +387,10 @@ SELECT path, table_oid::bigint, table_schema, table_name, columns, dialect
 
 -- name: rejects_to_replay
 -- All rejects of a run by their numbers.
-SELECT reject_no, table_name, file, line, ordinal, kind, column_name, constraint_name, sqlstate, message, raw,
+SELECT reject_no, table_name, file, line, ordinal, kind, column_name, constraint_name, sqlstate, message, words, raw,
        parent_file, parent_line, replayed_by
-  FROM pgsluice.reject
+  FROM (SELECT ''::text AS detail, NULL::bigint AS cause_no) AS older
+ CROSS JOIN LATERAL (SELECT i.*, detail AS words, cause_no AS cause FROM pgsluice.reject i) AS j
  WHERE run_id = %(run_id)s
  ORDER BY reject_no;
 

@@ -100,3 +100,18 @@ CREATE TABLE IF NOT EXISTS pgsluice.column_profile (
     bounds text[] NOT NULL,
     PRIMARY KEY (run_id, table_schema, table_name, column_no)
 );
+
+-- name: to_4
+-- From version 3: the DETAIL and the cause of each reject, the DETAIL also of those that interrupted resumable runs have
+-- stored.
+ALTER TABLE IF EXISTS pgsluice.reject ADD COLUMN detail text NOT NULL DEFAULT '', ADD COLUMN cause_no bigint;
+DO $$
+DECLARE fault regclass;
+BEGIN
+    FOR fault IN SELECT c.oid FROM pg_catalog.pg_class AS c
+                  WHERE c.relnamespace = 'pgsluice'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^fault_[0-9]+$'
+                    AND pg_catalog.pg_has_role(c.relowner, 'USAGE') LOOP
+        EXECUTE pg_catalog.format('ALTER TABLE %s ADD COLUMN detail text NOT NULL DEFAULT %L', fault, '');
+    END LOOP;
+END
+$$;

@@ -3,7 +3,8 @@
 --   table_no  number of the table run        ordinal  number of the record within the table run
 --   row_id    ctid of a row in the relation that is validated (the stage, or the table itself)
 --   priority  order in which PostgreSQL checks constraints: the lowest priority is the reason that it would name
---   kind, column_name, constraint_name, sqlstate, message   the verdict on a row
+--   kind, column_name, constraint_name, sqlstate, message, detail   the verdict on a row; detail belongs to the row even
+--                          where rows share the other parts
 
 -- name: create_rejects
 -- Rejects of the run, and verdicts that many rejects share.
@@ -16,6 +17,7 @@ CREATE TEMP TABLE pgsluice_reject (
     constraint_name text NOT NULL DEFAULT '',
     sqlstate text NOT NULL DEFAULT '',
     message text NOT NULL DEFAULT '',
+    detail text NOT NULL DEFAULT '',
     related_table_no integer,
     related_ordinal bigint
 ) ON COMMIT DROP;
@@ -87,6 +89,7 @@ CREATE TEMP TABLE IF NOT EXISTS pgsluice_banned (
     constraint_name text NOT NULL,
     sqlstate text NOT NULL,
     message text NOT NULL,
+    detail text NOT NULL,
     PRIMARY KEY (table_no, ordinal)
 ) ON COMMIT DROP;
 
@@ -149,5 +152,6 @@ CREATE UNLOGGED TABLE IF NOT EXISTS {faults} (
     column_name text,
     constraint_name text,
     sqlstate text,
-    message text
+    message text,
+    detail text NOT NULL DEFAULT ''
 );

@@ -168,11 +168,16 @@ SELECT (SELECT pg_catalog.count(*) FROM pg_temp.pgsluice_verdict) + pg_catalog.r
 
 -- name: reject_violations
 -- Violating rows become rejects.
-INSERT INTO pg_temp.pgsluice_reject (table_no, ordinal, verdict_no, related_table_no, related_ordinal)
-SELECT w.table_no, v.ordinal, w.verdict_no, CASE WHEN v.earlier_ordinal IS NOT NULL THEN w.table_no END,
+INSERT INTO pg_temp.pgsluice_reject (table_no, ordinal, verdict_no, detail, related_table_no, related_ordinal)
+SELECT w.table_no, v.ordinal, w.verdict_no, {detail}, CASE WHEN v.earlier_ordinal IS NOT NULL THEN w.table_no END,
        v.earlier_ordinal
   FROM ({rows}) AS v
-  JOIN pg_temp.pgsluice_verdict AS w ON w.table_no = {table_no} AND w.priority = v.priority;
+  JOIN pg_temp.pgsluice_verdict AS w ON w.table_no = {table_no} AND w.priority = v.priority{detailed_rows};
+
+-- name: detailed_rows
+-- A part of reject_violations and ban: the rows with the DETAIL of each constraint that some rows violate. The names of
+-- the user's columns stay in the subquery.
+ JOIN (SELECT ctid AS row_id, {details} FROM {relation}) AS r ON r.row_id = {row_id}
 
 -- name: remaining_rows
 -- Rows that stay in a table filled in place, in the order of the heap.
@@ -219,12 +224,12 @@ SELECT q.table_no, s.ctid,
 -- name: ban
 -- Staged rows with violations are banned, with the verdict of the lowest priority.
 INSERT INTO pg_temp.pgsluice_banned
-SELECT w.table_no, o.ordinal, w.kind, w.column_name, w.constraint_name, w.sqlstate, w.message
-  FROM (SELECT r.{ordinal} AS ordinal, pg_catalog.min(v.priority) AS priority
-          FROM pg_temp.pgsluice_violation AS v JOIN {stage} AS r ON r.ctid = v.row_id
-         WHERE v.table_no = {table_no} GROUP BY r.{ordinal}) AS o
+SELECT w.table_no, o.ordinal, w.kind, w.column_name, w.constraint_name, w.sqlstate, w.message, {detail}
+  FROM (SELECT s.{ordinal} AS ordinal, s.ctid AS row_id, pg_catalog.min(v.priority) AS priority
+          FROM pg_temp.pgsluice_violation AS v JOIN {stage} AS s ON s.ctid = v.row_id
+         WHERE v.table_no = {table_no} GROUP BY s.{ordinal}, s.ctid) AS o
   JOIN (SELECT DISTINCT * FROM pg_temp.pgsluice_violation_verdict WHERE table_no = {table_no}) AS w
-    ON w.priority = o.priority
+    ON w.priority = o.priority{detailed_rows}
 ON CONFLICT DO NOTHING;
 
 -- name: numbered_rows

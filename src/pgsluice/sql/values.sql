@@ -14,10 +14,24 @@ SELECT d.{ordinal} AS ordinal, f.column_no, CASE {texts} END AS value
 -- name: reject_bad_values
 -- Rejects for the bad values of one column, in PostgreSQL's words. Asking for the words of every row would take four
 -- times as long as asking whether the text is valid.
-INSERT INTO pg_temp.pgsluice_reject (table_no, ordinal, kind, column_name, sqlstate, message)
-SELECT {table_no}, w.ordinal, 'value', {column}, (w.error).sql_error_code, (w.error).message
-  FROM (SELECT ordinal, pg_catalog.pg_input_error_info(value, {type}) AS error
+INSERT INTO pg_temp.pgsluice_reject (table_no, ordinal, kind, column_name, sqlstate, message, detail)
+SELECT {table_no}, w.ordinal, 'value', {column}, (w.error).sql_error_code, (w.error).message, {detail}
+  FROM (SELECT ordinal, value, pg_catalog.pg_input_error_info(value, {type}) AS error
           FROM pg_temp.pgsluice_bad_value WHERE column_no OPERATOR(pg_catalog.=) {column_no} OFFSET 0) AS w;
+
+-- name: json_place
+-- A function that says where a text breaks the rules of JSON. Only the context of an error says it, which no query can
+-- ask for. Its first line is that of the input function.
+CREATE OR REPLACE FUNCTION pg_temp.pgsluice_json_place(value pg_catalog.text) RETURNS pg_catalog.text
+LANGUAGE plpgsql AS $$
+DECLARE place pg_catalog.text;
+BEGIN
+  PERFORM value::pg_catalog.json;
+  RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS place = PG_EXCEPTION_CONTEXT;
+  RETURN pg_catalog.split_part(place, E'\n', 1);
+END $$;
 
 -- name: move_to_stage
 -- Accepted rows of the text stage, converted by the input functions of their columns. Both OFFSET 0 are fences. Without
@@ -47,17 +61,21 @@ SELECT r.{ordinal}, {keys}
 -- A PL/pgSQL program that converts each row of the text stage in a block of its own and makes a reject of each row that
 -- cannot be converted, with the first column that refuses its text.
 DECLARE d pg_catalog.record; v {row_type}; code pg_catalog.text; words pg_catalog.text; field pg_catalog.text;
+  more pg_catalog.text; hint pg_catalog.text;
+  place pg_catalog.text;
 BEGIN
   FOR d IN SELECT * FROM {text_stage} AS r WHERE true{among} ORDER BY {ordinal} LOOP
     BEGIN
       v := {record};
     EXCEPTION WHEN OTHERS THEN
-      GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, words = MESSAGE_TEXT;
+      GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, words = MESSAGE_TEXT, more = PG_EXCEPTION_DETAIL,
+        hint = PG_EXCEPTION_HINT;
       IF {system_error} THEN RAISE; END IF;
       field := '';
       {columns}
-      INSERT INTO pg_temp.pgsluice_reject (table_no, ordinal, kind, column_name, sqlstate, message)
-        VALUES ({table_no}, d.{ordinal}, 'value', field, code, words);
+      place := {place};
+      INSERT INTO pg_temp.pgsluice_reject (table_no, ordinal, kind, column_name, sqlstate, message, detail)
+        VALUES ({table_no}, d.{ordinal}, 'value', field, code, words, {detail});
     END;
   END LOOP;
 END

@@ -17,7 +17,7 @@ from pgsluice.pipeline.validate.bans import RefusedRow, create_bans
 from pgsluice.pipeline.validate.reject_rows import reject_refused
 from pgsluice.pipeline.validate.unique import duplicate_verdict
 from pgsluice.postgres.planner_hints import analyze, execute_examined
-from pgsluice.postgres.sqlstate import not_row_error_sql
+from pgsluice.postgres.sqlstate import detail_sql, not_row_error_sql
 from pgsluice.postgres.table_properties import key_indexes, unique_indexes
 from pgsluice.sql import compose
 
@@ -76,6 +76,7 @@ def insert_by_bisecting(conn: psycopg.Connection, table_run: TableRun) -> Bisect
         refuse_duplicates=_refuse_duplicates(table_run),
         swallowed=lost or sql.SQL("false" if table_run.merge_key else "sl_i <> sl_n"),
         system_error=sql.SQL(not_row_error_sql("sl_code")),
+        detail=sql.SQL(detail_sql("sl_detail", "sl_hint")),
         table_no=table_run.table_no,
     )
     conn.execute(sql.SQL("CREATE INDEX ON {} ({})").format(stage, ordinal))

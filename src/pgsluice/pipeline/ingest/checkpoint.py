@@ -111,7 +111,7 @@ class Checkpoints:
         """Copies the rejects of unparsable records into the main transaction."""
         main.execute(
             sql.SQL(
-                "INSERT INTO {} (table_no, ordinal, kind, column_name, constraint_name, sqlstate, message)"
+                "INSERT INTO {} (table_no, ordinal, kind, column_name, constraint_name, sqlstate, message, detail)"
                 " SELECT * FROM {}"
             ).format(REJECT, self.faults)
         )

@@ -20,6 +20,7 @@ from psycopg import sql
 from pgsluice.model import Strategy
 from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.ingest.batch import ArrowBatch, Batch, RawBatch, SplitBatch
+from pgsluice.pipeline.ingest.broken_keys import store_readable_keys
 from pgsluice.pipeline.ingest.defaults import Defaults
 from pgsluice.pipeline.ingest.text_rows import TextRows, forbidden_nulls, ordinal_array, with_ordinals
 from pgsluice.pipeline.scratch import REJECT, field_column
@@ -277,9 +278,10 @@ class CopySender:
         if table_run.strategy is Strategy.SWAP:
             reason = f"a record is refused: {faults[0].verdict.message}"
             raise FallBack(table_run.table.name, reason, Retreat.NO_SWAP)
-        texts = ("kind", "column", "constraint", "sqlstate", "message")
+        texts = ("kind", "column", "constraint", "sqlstate", "message", "detail")
         statement = sql.SQL(
-            "COPY {} (table_no, ordinal, kind, column_name, constraint_name, sqlstate, message) FROM STDIN (FORMAT csv)"
+            "COPY {} (table_no, ordinal, kind, column_name, constraint_name, sqlstate, message, detail)"
+            " FROM STDIN (FORMAT csv, FORCE_NOT_NULL (detail))"
         ).format(self._faults)
         following = iter(faults)
         while some := tuple(islice(following, _FAULTS_AT_ONCE)):
@@ -289,6 +291,8 @@ class CopySender:
                 names=["table_no", "ordinal", *texts],
             )
             copy_in(self._conn, statement, csv_bytes(rows))
+            if self._faults is REJECT:
+                store_readable_keys(self._conn, batch, some)
 
     def _count(self, batch: Batch, count: int, ordinals: OrdinalRanges) -> None:
         table_run, counts = batch.table_run, batch.table_run.counts

@@ -11,7 +11,7 @@ from psycopg import sql
 from pgsluice.model import Column, RejectKind, Verdict
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.copy import copy_in, copy_statement, csv_bytes
-from pgsluice.postgres.sqlstate import is_row_error, primary_message
+from pgsluice.postgres.sqlstate import detail_of, is_row_error, primary_message
 from pgsluice.source.typed.ordinals import OrdinalRanges
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ class TextRows:
     def _reject(self, table_run: TableRun, names: Sequence[str], row: pa.Table, error: psycopg.Error) -> None:
         ordinal, *values = (column[0].as_py() for column in row.columns)
         column = next((n for n, v in zip(names[1:], values, strict=True) if v and not self._storable(v)), "")
-        verdict = Verdict(RejectKind.VALUE, column, "", error.sqlstate or "", primary_message(error))
+        verdict = Verdict(RejectKind.VALUE, column, "", error.sqlstate or "", primary_message(error), detail_of(error))
         self._conn.execute(
             sql.SQL(
-                "INSERT INTO {} (table_no, ordinal, kind, column_name, constraint_name, sqlstate, message)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s)"
+                "INSERT INTO {} (table_no, ordinal, kind, column_name, constraint_name, sqlstate, message, detail)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
             ).format(self._faults),
             (
                 table_run.number,
@@ -75,6 +75,7 @@ class TextRows:
                 verdict.constraint,
                 verdict.sqlstate,
                 verdict.message,
+                verdict.detail,
             ),
         )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _NUMBERS = ("table_no", "ordinal", "related_line", "related_file", "verdict_no")
 _TEXTS = ("kind", "column", "constraint", "sqlstate", "message")
+"""The parts of a verdict that many rejects may share."""
 
 # How many rejects are in memory at once. A message may quote a value of a megabyte.
 _ROWS_AT_ONCE, _BYTES_AT_ONCE = 32_768, 4 << 20
@@ -61,14 +62,15 @@ def fetch_rejects(conn: psycopg.Connection, busy: threading.Lock, table_runs: Se
 
     :param busy: held while the connection is in use, because another thread may use it in between.
     :returns: tables with the columns ``table_no``, ``ordinal``, ``kind``, ``column``, ``constraint``, ``sqlstate``,
-        ``message`` (with the place of the related row), ``related_file`` ('' if there is none) and ``related_line``.
-        Texts are binary, because some input functions cut the value that they quote within a character.
+        ``message`` (with the place of the related row), ``detail``, ``related_file`` ('' if there is none),
+        ``related_line`` and ``cause`` (the number of the reject that is the cause of a child). Texts are binary,
+        because some input functions cut the value that they quote within a character.
     """
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    names = [*_NUMBERS, *_TEXTS]
-    types = {name: pa.int64() if name in _NUMBERS else pa.binary() for name in names}
+    names = [*_NUMBERS, *_TEXTS, "detail", "cause"]
+    types = {name: pa.int64() if name in (*_NUMBERS, "cause") else pa.binary() for name in names}
     read = arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=1 << 30)
     convert = arrow_csv.ConvertOptions(column_types=types)
     parse = arrow_csv.ParseOptions(newlines_in_values=True)
@@ -135,7 +137,9 @@ class _Shared:
                 "table_no": own["table_no"],
                 "ordinal": own["ordinal"],
                 **texts,
+                "detail": rows["detail"].combine_chunks(),
                 "related_file": pc.coalesce(files, pa.scalar(b"")),
                 "related_line": own["related_line"],
+                "cause": rows["cause"].combine_chunks(),
             }
         )

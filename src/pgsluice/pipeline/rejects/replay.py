@@ -27,7 +27,7 @@ from pgsluice.model import ColumnRule, LoadOptions, Modes, RejectKind, Rules, So
 from pgsluice.options import restore_dialect, restore_modes
 from pgsluice.options.quality import restore_quality_rules
 from pgsluice.options.rules import restore_rules
-from pgsluice.pipeline.rejects.report_file import PLACEHOLDERS
+from pgsluice.pipeline.rejects.report_file import PLACEHOLDERS, cut_from
 from pgsluice.source.corrections import Corrections, Spool, read_corrected
 from pgsluice.source.records.rules import BAD_ENCODING
 
@@ -203,6 +203,13 @@ def _match(
             file = known[reject.file]
             found[reject.file] = Corrections(spool, restore_dialect(file.dialect), place)
         given = spool.raw(place)
+        if (size := cut_from(given)) is not None:
+            raise CallError(
+                f"{path}: reject {number} ({reject.file}:{reject.line}) is kept cut, its record has {size:,} bytes;"
+                " nothing was loaded",
+                "Write the whole record into the column raw, or take the line out and load the record from a file of"
+                " its own: pgsluice load",
+            )
         if (whole := restore_lacking(conn, reject.raw, given)) != given:
             spool.replace(place, whole)
         _add(found[reject.file], reject, place)

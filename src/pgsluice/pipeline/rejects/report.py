@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from pgsluice.errors import CallError
+from pgsluice.ledger.groups import causes_first
 from pgsluice.ledger.rejects import copy_report
-from pgsluice.model import RejectGroup, RejectKind, RejectsResult
+from pgsluice.model import RejectGroup, RejectsResult
 from pgsluice.pipeline.prefetch import Prefetch
 from pgsluice.pipeline.rejects.causes import Causes
+from pgsluice.pipeline.rejects.consequences import find_causes
 from pgsluice.pipeline.rejects.reasons import fetch_rejects, locate_related
-from pgsluice.pipeline.rejects.report_file import HEADER, PLACEHOLDERS
+from pgsluice.pipeline.rejects.report_file import CUT, CUT_END, HEADER, PLACEHOLDERS, RAW_BYTES
 from pgsluice.pipeline.rejects.report_folder import make_report_folder
 from pgsluice.pipeline.state import FileRun, TableRun
 from pgsluice.private_files import create_file
@@ -61,6 +63,7 @@ def write_report(
     :raises CallError: the folder cannot be written.
     """
     locate_related(conn, table_runs)
+    consequences = find_causes(conn, table_runs)
     groups = _Groups()
     causes = Causes({f"{t.name}.{c.name}" for t in table_runs for c in t.columns if c.has_default or c.identity})
     path = folder / f"{name}.csv"
@@ -89,7 +92,7 @@ def write_report(
             f"the report of rejects cannot be written to {path}: {error.strerror}",
             "Nothing was published. Make the folder writable or run from another one",
         ) from error
-    found = groups.causes_first()
+    found = causes_first(groups.in_order(), consequences)
     return RejectsResult(sum(g.count for g in found), str(path), found, remedies=causes.remedies())
 
 
@@ -115,7 +118,7 @@ def _pieces(
         causes.add(report, file)
         sink = pa.BufferOutputStream()
         arrow_csv.write_csv(report, sink, options)
-        yield memoryview(sink.getvalue()), _ledger_rows(report, rows["related_line"])
+        yield memoryview(sink.getvalue()), _ledger_rows(report, rows)
 
 
 def _create(folder: Path, name: str) -> BufferedWriter:
@@ -148,13 +151,13 @@ class _Groups:
             if group["reject_min"] < first:
                 first = group["reject_min"]
                 row = report.slice(pc.index(report["reject"], first).as_py(), 1).to_pylist()[0]
-                example = f"{row['file']}:{row['line']}: {row['message']}"
+                example = ": ".join(filter(None, (f"{row['file']}:{row['line']}", row["message"], row["detail"])))
             self._found[key] = (count + group["reject_count"], first, example)
 
-    def causes_first(self) -> tuple[RejectGroup, ...]:
-        """The groups, the largest first. Children of rejected rows come last, because they are consequences."""
-        found = sorted(self._found.items(), key=lambda item: (item[0][1] == RejectKind.PARENT, -item[1][0], item[1][1]))
-        return tuple(RejectGroup(*key, count, example) for key, (count, _, example) in found)
+    def in_order(self) -> list[RejectGroup]:
+        """The groups in the order of their first rejects."""
+        found = sorted(self._found.items(), key=lambda item: item[1][1])
+        return [RejectGroup(*key, count, example) for key, (count, _, example) in found]
 
 
 def _located(
@@ -216,7 +219,10 @@ def _report(run_id: int, count: int, table_run: TableRun, file: FileRun, rows: p
 
     length = rows.num_rows
     numbers = np.arange(count + 1, count + length + 1) if places.numbers is None else places.numbers
+    # A replay gives its rejects the numbers of another run, which do not follow each other.
+    causes = rows["cause"].combine_chunks() if places.numbers is None else pa.nulls(length, pa.int64())
     raws, marked = _readable(places.raws)
+    raws = _bounded(raws, places.raws)
     messages = _text(rows["message"])
     if marked is not None:
         marked = pc.and_(marked, pc.not_equal(rows["sqlstate"].combine_chunks(), BAD_ENCODING.encode()))
@@ -233,20 +239,23 @@ def _report(run_id: int, count: int, table_run: TableRun, file: FileRun, rows: p
         _text(rows["constraint"]),
         _text(rows["sqlstate"]),
         messages,
+        _text(rows["detail"]),
         _text(rows["related_file"]),
         pc.fill_null(rows["related_line"].cast(pa.string()), ""),
+        pc.fill_null(causes.cast(pa.string()), ""),
         raws,
     )
     return pa.table(dict(zip(HEADER, columns, strict=True)))
 
 
-def _ledger_rows(report: pa.Table, related_lines: pa.ChunkedArray) -> pa.RecordBatch:
+def _ledger_rows(report: pa.Table, rows: pa.Table) -> pa.RecordBatch:
     """Rows of the report as the ledger stores them: NULL for a row without a related row."""
     import pyarrow as pa
     from pyarrow import compute as pc
 
     columns = {name: report[name].combine_chunks() for name in HEADER}
-    columns["parent_line"] = related_lines.combine_chunks()
+    columns["parent_line"] = rows["related_line"].combine_chunks()
+    columns["cause"] = rows["cause"].combine_chunks()
     columns["parent_file"] = pc.if_else(pc.equal(columns["parent_file"], ""), None, columns["parent_file"])
     return pa.RecordBatch.from_pydict(columns)
 
@@ -259,6 +268,25 @@ def _text(values: pa.ChunkedArray) -> pa.Array:
         return whole.cast(pa.string())
     except pa.ArrowInvalid:
         return pa.array([value.decode("utf-8", "replace") for value in whole.to_pylist()])
+
+
+def _bounded(texts: pa.Array, raws: pa.BinaryArray) -> pa.Array:
+    """The texts, of which the long ones are cut; a note behind them says how long the record is.
+
+    :param raws: the records of which the texts were made.
+    """
+    import pyarrow as pa
+    from pyarrow import compute as pc
+
+    sizes = pc.binary_length(raws)
+    long = pc.greater(sizes, RAW_BYTES)
+    if not pc.any(long).as_py():
+        return texts
+    cut = [
+        f"{text.as_py().encode()[:RAW_BYTES].decode(errors='ignore')}{CUT}{size}{CUT_END}"
+        for text, size in zip(texts.filter(long), sizes.filter(long), strict=True)
+    ]
+    return pc.replace_with_mask(texts, long, pa.array(cut, texts.type))
 
 
 def _readable(raws: pa.BinaryArray) -> tuple[pa.Array, pa.Array | None]:

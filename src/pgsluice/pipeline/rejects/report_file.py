@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,15 +15,32 @@ from pgsluice.source.formulas import GUARDED_RAW, guard
 
 HEADER = (
     "run", "reject", "table", "file", "line", "record", "kind", "column", "constraint", "sqlstate", "message",
-    "parent_file", "parent_line", "raw",
+    "detail", "parent_file", "parent_line", "cause", "raw",
 )  # fmt: skip
 """The columns of a report. A replay reads ``run``, ``reject`` and ``raw`` of a corrected report."""
 
 GUARDED_HEADER = (*HEADER[:-1], GUARDED_RAW)
 """The columns of a report whose texts are guarded against spreadsheet programs."""
 
+RAW_BYTES = 64 << 10
+"""A longer record is kept cut, so that the report and the ledger stay small beside the files."""
+
+CUT, CUT_END = "[pgsluice: cut here; the record has ", " bytes]"
+"""What stands behind a record that is kept cut, before and behind the length of the whole record."""
+
+_CUT = re.compile(re.escape(CUT.encode()) + rb"([0-9]+)" + re.escape(CUT_END.encode()) + rb"\s*$")
+
 PLACEHOLDERS = " (each \\xNN stands for a byte that cannot be read)"
 """The end of a reject's message if ``raw`` holds undecodable bytes, but another fault is the reason to reject."""
+
+
+def cut_from(raw: bytes) -> int | None:
+    """Returns the length of the record of which a report kept only the beginning; None for a whole record.
+
+    :param raw: the column ``raw`` of a report.
+    """
+    found = _CUT.search(raw[-200:])
+    return None if found is None else int(found[1])
 
 
 def csv_writer(out: TextIO) -> Any:
@@ -37,8 +55,12 @@ def csv_row(r: Reject) -> tuple[object, ...]:
     """Returns a reject of the ledger as a row of a report, in the order of :data:`HEADER`."""
     return (
         r.original, r.number, r.table, r.file, r.line, r.record, r.kind, r.column, r.constraint, r.sqlstate, r.message,
-        r.parent_file, "" if r.parent_line is None else str(r.parent_line), r.raw,
+        r.detail, r.parent_file, _number(r.parent_line), _number(r.cause), r.raw,
     )  # fmt: skip
+
+
+def _number(number: int | None) -> str:
+    return "" if number is None else str(number)
 
 
 def guarded_row(r: Reject) -> tuple[object, ...]:
@@ -52,7 +74,7 @@ def read_report(path: Path) -> Iterator[RejectRow]:
     with path.open(newline="", encoding="utf-8") as lines:
         reader = csv.reader(lines)
         next(reader)
-        for _, number, table, file, line, record, *verdict, parent_file, parent_line, raw in reader:
+        for _, number, table, file, line, record, *verdict, parent_file, parent_line, cause, raw in reader:
             yield RejectRow(
                 table_name=table,
                 file=file,
@@ -63,4 +85,5 @@ def read_report(path: Path) -> Iterator[RejectRow]:
                 parent_file=parent_file or None,
                 parent_line=int(parent_line) if parent_line else None,
                 number=int(number),
+                cause=int(cause) if cause else None,
             )

@@ -16,6 +16,7 @@ from psycopg import sql
 from pgsluice.model import TableName
 from pgsluice.pipeline.scratch import REFUSED, empty_violations
 from pgsluice.pipeline.state import TableRun
+from pgsluice.pipeline.validate.details import detail_parts
 from pgsluice.pipeline.validate.elimination import exclude_violations
 from pgsluice.pipeline.validate.foreign_keys import find_inner_orphans, find_orphans
 from pgsluice.pipeline.validate.violations import Violations
@@ -73,25 +74,27 @@ def ban_orphans(
     keys = [(v, foreign_keys_to(v.table_run.table, names, inner=True)) for v in relations]
     while sum(find_inner_orphans(v, k, group, without_duplicates=False) for v, k in keys):
         exclude_violations(conn)
-    if banned := _ban_violations(conn, group):
+    if banned := _ban_violations(conn, relations):
         return banned
     for violations, k in keys:
         find_inner_orphans(violations, k, group, without_duplicates=True)
-    return _ban_violations(conn, group)
+    return _ban_violations(conn, relations)
 
 
-def _ban_violations(conn: psycopg.Connection, group: Sequence[TableRun]) -> int:
+def _ban_violations(conn: psycopg.Connection, relations: Sequence[Violations]) -> int:
     """Bans the staged rows that have violations; returns how many were not banned before."""
-    return sum(
-        execute_without_loops(
-            conn,
-            compose(
-                "validate",
-                "ban",
-                ordinal=table_run.ordinal,
-                stage=table_run.scratch.stage,
-                table_no=table_run.table_no,
-            ),
-        ).rowcount
-        for table_run in group
-    )
+    banned = 0
+    for violations in relations:
+        table_run = violations.table_run
+        detail, detailed_rows = detail_parts(violations, sql.SQL("o.row_id"))
+        statement = compose(
+            "validate",
+            "ban",
+            ordinal=table_run.ordinal,
+            stage=table_run.scratch.stage,
+            table_no=table_run.table_no,
+            detail=detail,
+            detailed_rows=detailed_rows,
+        )
+        banned += execute_without_loops(conn, statement).rowcount
+    return banned

@@ -10,6 +10,7 @@ from psycopg import sql
 from pgsluice.model import Constraint, RejectKind, Verdict
 from pgsluice.pipeline.scratch import EXCLUDED
 from pgsluice.pipeline.state import TableRun
+from pgsluice.pipeline.validate.details import key_not_present
 from pgsluice.pipeline.validate.row_numbers import validated_relation
 from pgsluice.pipeline.validate.violations import INNER_KEY, TRIGGER, Violations
 from pgsluice.postgres.planner_hints import NO_FENCE, execute_without_loops, fence
@@ -58,7 +59,7 @@ def _record(
     violations: Violations, fk: Constraint, priority: int, parents: Parents, stays: sql.Composable | None = None
 ) -> int:
     orphans = _orphans(violations, fk, parents, stays)
-    return violations.record(orphans, priority, _verdict(fk), execute=execute_without_loops)
+    return violations.record(orphans, priority, _verdict(fk), key_not_present(fk), execute=execute_without_loops)
 
 
 def _can_validate(violations: Violations, fk: Constraint) -> bool:

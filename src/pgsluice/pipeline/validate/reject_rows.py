@@ -10,6 +10,7 @@ from psycopg import sql
 from pgsluice.model import TableName
 from pgsluice.pipeline.scratch import REJECT, REJECTED_ROW, REMAINING, VIOLATION
 from pgsluice.pipeline.state import TableRun
+from pgsluice.pipeline.validate.details import detail_parts
 from pgsluice.pipeline.validate.rejected_keys import key_texts, name_parents, needs_ordinals, store_keys
 from pgsluice.pipeline.validate.row_numbers import lack_ordinals, numbered, validated_relation
 from pgsluice.pipeline.validate.violations import Violations
@@ -35,9 +36,16 @@ def reject_violations(
         rows, rejected[table_run.number] = _rejected_rows(conn, violations, others)
         # Each constraint may have found each row.
         most = violations.rows * violations.found
-        counts[table_run.number] = execute_examined(
-            conn, compose("validate", "reject_violations", rows=rows, table_no=table_run.table_no), most
-        ).rowcount
+        detail, detailed_rows = detail_parts(violations, sql.SQL("v.row_id"))
+        statement = compose(
+            "validate",
+            "reject_violations",
+            rows=rows,
+            table_no=table_run.table_no,
+            detail=detail,
+            detailed_rows=detailed_rows,
+        )
+        counts[table_run.number] = execute_examined(conn, statement, most).rowcount
     # The statements below remove or read few rows of a large relation by their ctid: nested loops are the right plan.
     conn.execute(sql.SQL("ANALYZE {}, {}").format(VIOLATION, REJECTED_ROW))
     for violations in relations:

@@ -13,6 +13,7 @@ from psycopg import sql
 from pgsluice.model import Index, RejectKind, Verdict
 from pgsluice.pipeline.scratch import DUPLICATE, KEY_GROUP
 from pgsluice.pipeline.state import TableRun
+from pgsluice.pipeline.validate.details import key_exists
 from pgsluice.pipeline.validate.row_numbers import rank
 from pgsluice.pipeline.validate.violations import TRIGGER, UNIQUE, Violations
 from pgsluice.postgres.planner_hints import (
@@ -40,7 +41,7 @@ def find_duplicates(violations: Violations) -> None:
         priority = unique_priority(violations, index_no, index)
         found = _find_groups(violations, index_no, keys)
         if found:
-            violations.add_verdict(priority, duplicate_verdict(index))
+            violations.add_verdict(priority, duplicate_verdict(index), key_exists(index))
         if violations.staged:
             _find_stored(violations, keys, priority)
 
@@ -201,6 +202,7 @@ def _find_stored(violations: Violations, keys: _IndexKeys, priority: int) -> Non
             ),
             priority,
             duplicate_verdict(index),
+            key_exists(index),
             execute=execute_without_loops,
         )
     if not (found and match):

@@ -16,10 +16,13 @@ from pgsluice.pipeline.validate.rejected_keys import key_texts, store_keys
 from pgsluice.postgres.planner_hints import execute_examined
 from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sql_fragments import qualified_type
-from pgsluice.postgres.sqlstate import is_row_error, not_row_error_sql
-from pgsluice.sql import compose
+from pgsluice.postgres.sqlstate import detail_sql, is_row_error, not_row_error_sql
+from pgsluice.sql import compose, query
 
 _CONCATENATE = sql.SQL("OPERATOR(pg_catalog.||)")
+
+
+_JSON = ("json", "jsonb")
 
 
 def convert_texts(conn: psycopg.Connection, table_run: TableRun) -> None:
@@ -107,6 +110,14 @@ def _can_fail(column: Column) -> bool:
     return not (column.base == "text" and column.kind == "b" and column.base_schema == "pg_catalog")
 
 
+def _place(column: Column, value: str) -> str:
+    """An SQL expression for the place in a JSON text that is wrong; NULL for other types.
+
+    :param value: an expression for the text.
+    """
+    return f"pg_temp.pgsluice_json_place({value})" if column.base in _JSON else "NULL"
+
+
 def _reject_in_sets(conn: psycopg.Connection, table_run: TableRun) -> None:
     """Makes a reject of each row that has a bad value, for its first bad column."""
     asked = [c for c in table_run.columns if _can_fail(c)]
@@ -134,6 +145,8 @@ def _reject_in_sets(conn: psycopg.Connection, table_run: TableRun) -> None:
             first_bad=first_bad,
         )
     )
+    if any(c.base in _JSON for c in asked):
+        conn.execute(query("values", "json_place"))
     bad = {n for (n,) in conn.execute(sql.SQL("SELECT DISTINCT column_no FROM {}").format(BAD_VALUE))}
     for n, c in enumerate(asked):
         if n in bad:
@@ -145,6 +158,7 @@ def _reject_in_sets(conn: psycopg.Connection, table_run: TableRun) -> None:
                     column=sql.Literal(c.name),
                     type=sql.Literal(qualified_type(c.type_sql)),
                     column_no=sql.Literal(n),
+                    detail=sql.SQL(detail_sql("(w.error).detail", "(w.error).hint", _place(c, "w.value"))),
                 )
             )
     conn.execute(sql.SQL("DROP TABLE {}").format(BAD_VALUE))
@@ -193,6 +207,9 @@ def _record(table_run: TableRun, part: _Part, columns: Sequence[Column]) -> sql.
 def _reject_one_by_one(conn: psycopg.Connection, table_run: TableRun, part: _Part) -> None:
     """Makes a reject of each row that has a bad value, by converting the rows one by one on the server."""
     soft = conn.info.server_version >= 160000
+    texts = [c for c in table_run.columns if c.base in _JSON]
+    if texts:
+        conn.execute(query("values", "json_place"))
     columns: list[sql.Composable] = []
     for c in part.columns:
         column, name = sql.Identifier(c.name), sql.Literal(c.name)
@@ -221,6 +238,17 @@ def _reject_one_by_one(conn: psycopg.Connection, table_run: TableRun, part: _Par
         record=_record(table_run, part, part.columns),
         system_error=sql.SQL(not_row_error_sql("code")),
         columns=sql.SQL("\n").join(sql.SQL("{};").format(part) for part in columns),
+        place=sql.SQL("CASE {} END").format(
+            sql.SQL(" ").join(
+                sql.SQL("WHEN field OPERATOR(pg_catalog.=) {} THEN pg_temp.pgsluice_json_place(d.{})").format(
+                    sql.Literal(c.name), sql.Identifier(c.name)
+                )
+                for c in texts
+            )
+        )
+        if texts
+        else sql.SQL("NULL"),
         table_no=table_run.table_no,
+        detail=sql.SQL(detail_sql("more", "hint", "place")),
     )
     conn.execute(sql.SQL("DO {}").format(sql.Literal(program.as_string(conn))))

@@ -51,6 +51,8 @@ class Violations:
         self.incomplete = False
         self.found = 0
         """How many constraints rows violate. A query finds a row once, so one constraint gives no row twice."""
+        self.details: dict[int, sql.Composable] = {}
+        """For some priorities the DETAIL of PostgreSQL's error, as an expression over the columns of the relation."""
 
     @property
     def rows(self) -> int:
@@ -59,9 +61,18 @@ class Violations:
         return counts.staged if self.staged else counts.landed
 
     def record(
-        self, rows: sql.Composable, priority: int, verdict: Verdict, *, execute: Execute = psycopg.Connection.execute
+        self,
+        rows: sql.Composable,
+        priority: int,
+        verdict: Verdict,
+        detail: sql.Composable | None = None,
+        *,
+        execute: Execute = psycopg.Connection.execute,
     ) -> int:
-        """Records the rows whose ctid the query ``rows`` returns as violations; returns how many."""
+        """Records the rows whose ctid the query ``rows`` returns as violations; returns how many.
+
+        :param detail: as for :meth:`add_verdict`.
+        """
         count = self.run(
             compose(
                 "validate",
@@ -73,12 +84,17 @@ class Violations:
             execute=execute,
         )
         if count:
-            self.add_verdict(priority, verdict)
+            self.add_verdict(priority, verdict, detail)
         return count or 0
 
-    def add_verdict(self, priority: int, verdict: Verdict) -> None:
-        """Records the verdict of a priority that was found."""
+    def add_verdict(self, priority: int, verdict: Verdict, detail: sql.Composable | None = None) -> None:
+        """Records the verdict of a priority that was found.
+
+        :param detail: the DETAIL that PostgreSQL would give, as an expression over the columns of the relation.
+        """
         self.found += 1
+        if detail is not None:
+            self.details[priority] = detail
         self.insert_verdict(priority, verdict)
 
     def insert_verdict(self, priority: int, verdict: Verdict) -> None:

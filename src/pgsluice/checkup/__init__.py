@@ -1,0 +1,1 @@
+"""``pgsluice doctor``: whether a load works here, how fast, and what to change."""

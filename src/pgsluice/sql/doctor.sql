@@ -1,0 +1,41 @@
+-- What pgsluice doctor asks the server; see postgres/facts.py.
+
+-- name: settings
+-- Settings as the server, the database and the role have them, in their base units.
+SELECT name, reset_val, setting, coalesce(unit, '') AS unit, source
+  FROM pg_catalog.pg_settings
+ WHERE name IN ('checkpoint_timeout', 'default_transaction_read_only', 'effective_cache_size', 'fsync',
+                'full_page_writes', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
+                'maintenance_work_mem', 'max_wal_senders', 'max_wal_size', 'shared_buffers', 'statement_timeout',
+                'synchronous_commit', 'temp_file_limit', 'transaction_timeout', 'wal_level');
+
+-- name: session
+-- The role and the database, and what the role may do there.
+SELECT pg_catalog.quote_ident(current_user) AS role,
+       pg_catalog.quote_ident(pg_catalog.current_database()) AS database,
+       pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMP') AS may_create_temporary,
+       pg_catalog.pg_is_in_recovery() AS is_standby,
+       pg_catalog.pg_encoding_to_char(d.encoding)::text AS encoding,
+       d.datcollate::text AS collation,
+       least(CASE WHEN r.rolconnlimit >= 0 THEN r.rolconnlimit END, CASE WHEN d.datconnlimit >= 0 THEN d.datconnlimit END,
+             pg_catalog.current_setting('max_connections')::integer
+             - CASE WHEN r.rolsuper THEN 0
+                    ELSE pg_catalog.current_setting('superuser_reserved_connections')::integer END) AS most_sessions,
+       (SELECT pg_catalog.count(*)::integer FROM pg_catalog.pg_stat_activity
+         WHERE backend_type = 'client backend') AS sessions,
+       EXISTS (SELECT FROM pg_catalog.pg_replication_slots) OR EXISTS (SELECT FROM pg_catalog.pg_stat_replication)
+           OR pg_catalog.current_setting('archive_mode') <> 'off' AS needs_wal
+  FROM pg_catalog.pg_database AS d, pg_catalog.pg_roles AS r
+ WHERE d.datname = pg_catalog.current_database() AND r.rolname = current_user;
+
+-- name: data_directory
+-- The folder of the server's data; NULL if the role may not know it.
+SELECT pg_catalog.current_setting('data_directory')
+ WHERE pg_catalog.pg_has_role('pg_read_all_settings', 'USAGE');
+
+-- name: available_extensions
+-- Which of these extensions the server has, and whether the role may create each.
+SELECT wanted.name, e.name IS NOT NULL AS available, e.installed_version IS NOT NULL AS installed
+  FROM unnest(%(names)s::text[]) AS wanted (name)
+  LEFT JOIN pg_catalog.pg_available_extensions AS e ON e.name = wanted.name
+ ORDER BY 1;
