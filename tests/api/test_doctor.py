@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 import pgsluice
 from command import call
+from pgsluice.errors import DatabaseError
 from pgsluice.model import DoctorResult, Finding, State
 
 Conn = psycopg.Connection[tuple[object, ...]]
@@ -114,3 +115,18 @@ def test_command(db: str, conn: Conn, tmp_path: Path) -> None:
     assert bad.code == 3
     assert "problem  connection: there is no database" in bad.out
     assert "Traceback" not in bad.err
+
+
+def test_remedy_of_a_session_that_only_reads(
+    db: str, conn: Conn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conn.execute(f"ALTER DATABASE {conn.info.dbname} SET default_transaction_read_only = on")  # type: ignore[arg-type]
+    conn.execute("SET default_transaction_read_only = off")
+    conn.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    data = write(tmp_path)
+    with pytest.raises(DatabaseError) as refused:
+        pgsluice.load(data, database_url=db, data_dir=str(tmp_path))
+    assert "only reads" in refused.value.message
+    remedy = refused.value.remedy.partition("export PGOPTIONS=")[2].partition(". If")[0]
+    monkeypatch.setenv("PGOPTIONS", remedy.strip("'"))
+    assert pgsluice.load(data, database_url=db, data_dir=str(tmp_path)).status == "published"

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import psycopg
 
-from pgsluice.errors import CallError, ConnectError, LockedError
+from pgsluice.errors import CallError, ConnectError, DatabaseError, LockedError
 from pgsluice.ledger.advisory_locks import hold_run, lock_tables
 from pgsluice.ledger.runs import mark_interrupted
 from pgsluice.ledger.schema import ensure
@@ -31,6 +31,7 @@ from pgsluice.pipeline.retry import LOCKED, PAUSES, transient_reason
 from pgsluice.pipeline.run_entry import RunEntry
 from pgsluice.pipeline.timing import Clock
 from pgsluice.postgres.session import configure_session
+from pgsluice.postgres.sqlstate import primary_message
 from pgsluice.source.discover import Discovery, discover
 from pgsluice.source.places.addresses import has_secret, is_remote, shown_address
 from pgsluice.source.places.spool import STDIN, is_pipe
@@ -159,6 +160,13 @@ class Run:
                 return self._attempt.execute(files, self._connect)
             except FallBack as fallback:
                 self._fall_back(fallback)
+            except psycopg.errors.ReadOnlySqlTransaction as error:
+                raise DatabaseError(
+                    f"this session only reads: {primary_message(error)}",
+                    "If the role has default_transaction_read_only = on: export"
+                    " PGOPTIONS='-c default_transaction_read_only=off'. If the server is a standby: give the address of"
+                    " the primary",
+                ) from error
             except (psycopg.Error, ConnectError) as error:
                 what = transient_reason(error, *self._connections, were_open=self._were_open)
                 locked = self._attempt is not None and getattr(error, "sqlstate", None) == LOCKED
