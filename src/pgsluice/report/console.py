@@ -25,6 +25,9 @@ from pgsluice.text import pluralize
 GROUPS_SHOWN = 6
 """Groups of rejects in the summary of a run; half as many on a low terminal."""
 
+DATES_SHOWN = 3
+"""Columns in the summary of a run whose order of day and month the files decided."""
+
 REMEDIES_SHOWN = 5
 """Remedies in the summary of a run; ``--json`` has all of them."""
 
@@ -63,7 +66,9 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
     parts += _lacking(result.tables)
     parts += drift_parts(result.drift, done=result.status == "published")
     parts += note_parts((f.path, f.notes) for t in result.tables for f in t.files)
-    parts += date_order_parts((t.table, f.path, f.formats) for t in result.tables for f in t.files if not f.skipped)
+    parts += date_order_parts(
+        ((t.table, f.path, f.formats) for t in result.tables for f in t.files if not f.skipped), DATES_SHOWN
+    )
     low = height is not None and height < LOW_TERMINAL
     ending = _run_ending(result, GROUPS_SHOWN // 2 if low else GROUPS_SHOWN, address)
     if owed := _left_to_vacuum(result):

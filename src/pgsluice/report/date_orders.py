@@ -14,10 +14,11 @@ _SHOWN = 3
 _WORDS = {"DMY": "day first", "MDY": "month first", "YMD": "year first"}
 
 
-def date_order_parts(files: Iterable[tuple[str, str, tuple[ColumnFormat, ...]]]) -> list[Part]:
+def date_order_parts(files: Iterable[tuple[str, str, tuple[ColumnFormat, ...]]], most: int | None = None) -> list[Part]:
     """A line for each column whose dates were read in an order that no option named.
 
     :param files: table, path and formats of each file.
+    :param most: how many columns to name; None names all.
     """
     found: dict[tuple[str, str], list[str]] = {}
     for table, path, formats in files:
@@ -32,4 +33,7 @@ def date_order_parts(files: Iterable[tuple[str, str, tuple[ColumnFormat, ...]]])
         lines.append(
             Line(f"Dates of {clean(column)}: {_WORDS[order]} ({order}) in {'; '.join(reasons[:_SHOWN])}{more}.")
         )
+    if most is not None and len(lines) > most:
+        others = pluralize(len(lines) - most, "more column")
+        return [*lines[:most], Line(f"and in {others} with dates; pgsluice plan and --json name them all.", "dim")]
     return lines

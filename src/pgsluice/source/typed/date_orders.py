@@ -90,7 +90,7 @@ def may_have_numeric_dates(data: bytes, dialect: Dialect) -> bool:
     """
     import numpy as np
 
-    signs = [sign for sign in b"-/. " if sign != dialect.delimiter.encode()[0] and bytes([sign]) in data]
+    signs = [sign for sign in b"-/. " if sign != ord(dialect.in_blocks.delimiter) and bytes([sign]) in data]
     octets = np.frombuffer(data, np.uint8)
     before, behind = _AROUND
     edge = np.full(max(_AROUND), ord("\n"), np.uint8)

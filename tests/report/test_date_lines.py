@@ -1,0 +1,31 @@
+"""Lines about the order of day and month."""
+
+from __future__ import annotations
+
+from pgsluice.model import ColumnFormat
+from pgsluice.report.date_orders import date_order_parts
+from pgsluice.report.parts import Line
+
+
+def texts(files: list[tuple[str, str, tuple[ColumnFormat, ...]]], most: int | None = None) -> list[str]:
+    return [part.text for part in date_order_parts(files, most) if isinstance(part, Line)]
+
+
+def test_the_files_of_a_column_stand_in_one_line() -> None:
+    day = ColumnFormat("day", date="DMY", why="line 2 has '31/12/2020'")
+    files = [("t", f"t_{n}.csv", (day,)) for n in range(5)]
+    assert texts(files) == [
+        "Dates of t.day: day first (DMY) in t_0.csv: line 2 has '31/12/2020'; t_1.csv: line 2 has '31/12/2020';"
+        " t_2.csv: line 2 has '31/12/2020', and 2 more files."
+    ]
+
+
+def test_an_order_that_an_option_names_is_not_said_again() -> None:
+    assert texts([("t", "t.csv", (ColumnFormat("day", date="DMY"), ColumnFormat("n", decimal=",")))]) == []
+
+
+def test_a_summary_names_a_few_columns() -> None:
+    formats = tuple(ColumnFormat(f"c{n}", date="MDY", why=f"line {n} has x") for n in range(6))
+    assert texts([("t", "t.csv", formats)], most=3)[3:] == [
+        "and in 3 more columns with dates; pgsluice plan and --json name them all."
+    ]
