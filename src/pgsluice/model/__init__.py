@@ -52,6 +52,9 @@ from pgsluice.model.progress import Listener as Listener
 from pgsluice.model.progress import Phase as Phase
 from pgsluice.model.progress import Progress as Progress
 from pgsluice.model.progress import ignore_progress as ignore_progress
+from pgsluice.model.readings import CandidateDialect as CandidateDialect
+from pgsluice.model.readings import Findings as Findings
+from pgsluice.model.readings import PassedOver as PassedOver
 from pgsluice.model.results import Check as Check
 from pgsluice.model.results import FileResult as FileResult
 from pgsluice.model.results import PhaseTime as PhaseTime

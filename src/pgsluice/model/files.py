@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pgsluice.model.dialect import Dialect
+from pgsluice.model.readings import Findings
 
 if TYPE_CHECKING:
     from pgsluice.model.catalog import TableName
@@ -84,6 +85,9 @@ class SourceFile:
     """What the user should know of how the file is read, for the plan and the summary of the run."""
     identity: FileIdentity | None = None
     """The state of the file that was planned. None if the records do not come from the file itself: in a replay."""
+
+    findings: Findings = field(default_factory=Findings)
+    """What was found out about the dialect, and by what evidence."""
 
     @property
     def field_names(self) -> tuple[str, ...]:

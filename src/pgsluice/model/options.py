@@ -58,6 +58,10 @@ class FieldOptions:
     """Where single columns of tables get their values from."""
     drift: DriftModes = field(default_factory=DriftModes)
     """What happens to fields without a column."""
+    dialect: DialectOptions = field(default_factory=DialectOptions)
+    """The parts of the dialect that the user fixed, for all files."""
+    dialects: tuple[tuple[str, DialectOptions], ...] = ()
+    """(glob, parts of the dialect) pairs for single files, in place of ``dialect``; the first match decides."""
 
     def names_for(self, table: TableName) -> tuple[str, ...]:
         """The names of ``--columns`` for the files of a table; () if there are none."""
@@ -121,5 +125,13 @@ class LoadOptions:
         """What the options say about the fields of the files."""
         headers = tuple((glob, dialect.header) for glob, dialect in self.file_dialects)
         return FieldOptions(
-            self.columns, self.names, self.dialect.header, self.formats, headers, self.rules, self.drift
+            self.columns,
+            self.names,
+            self.dialect.header,
+            self.formats,
+            headers,
+            self.rules,
+            self.drift,
+            self.dialect,
+            self.file_dialects,
         )

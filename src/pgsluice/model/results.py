@@ -9,6 +9,7 @@ from pgsluice.model.derived import DerivedResult
 from pgsluice.model.drift import ColumnDrift
 from pgsluice.model.files import IgnoredFile
 from pgsluice.model.formats import ColumnFormat
+from pgsluice.model.readings import PassedOver
 from pgsluice.model.rules import RuleResult
 
 
@@ -82,6 +83,12 @@ class FileResult:
     """Columns that other files of the table contain and this file lacks. New rows of the file have their defaults."""
     notes: tuple[str, ...] = ()
     """What the user should know of how the file was read."""
+    passed_over: tuple[PassedOver, ...] = ()
+    """Lines of the file that are no records: titles, comments, footers."""
+    evidence: tuple[str, ...] = ()
+    """Why the file is read as it is; () if its dialect is plain to see."""
+    warnings: tuple[str, ...] = ()
+    """What may not be meant as the file was read, each with the option that changes it."""
 
 
 @dataclass(frozen=True, slots=True)

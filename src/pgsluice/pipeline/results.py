@@ -12,6 +12,7 @@ from pgsluice.text import pluralize
 
 def _file_result(plan: TablePlan, file: FileRun, rejected: Mapping[int, int]) -> FileResult:
     rejects = rejected.get(file.number, 0)
+    findings = file.plan.file.findings
     return FileResult(
         path=file.plan.file.path,
         sha256=file.sha256,
@@ -24,6 +25,9 @@ def _file_result(plan: TablePlan, file: FileRun, rejected: Mapping[int, int]) ->
         formats=file.plan.file.dialect.formats,
         lacks=plan.lacked_by(file.plan),
         notes=() if file.skipped else (*file.plan.file.notes, *_removed(file)),
+        passed_over=findings.passed_over,
+        evidence=findings.evidence,
+        warnings=findings.warnings,
     )
 
 

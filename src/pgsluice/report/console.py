@@ -17,7 +17,7 @@ from pgsluice.report.date_orders import date_order_parts
 from pgsluice.report.drift_text import drift_parts
 from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size, some
 from pgsluice.report.parts import height as lines_of
-from pgsluice.report.plan_text import ignored_parts, note_parts, settings_part
+from pgsluice.report.plan_text import ignored_parts, note_parts, reading_parts, settings_part
 from pgsluice.report.quality_text import derived_parts, rule_parts
 from pgsluice.report.rejects_text import CELL_LENGTH, group_parts
 from pgsluice.text import pluralize
@@ -63,6 +63,8 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
     if result.config:
         parts.append(settings_part(result.config))
     parts += ignored_parts(result.ignored)
+    for file in (f for t in result.tables if not t.skipped for f in t.files):
+        parts += reading_parts(file.path, file.evidence, file.passed_over, file.warnings)
     parts += _lacking(result.tables)
     parts += drift_parts(result.drift, done=result.status == "published")
     parts += note_parts((f.path, f.notes) for t in result.tables for f in t.files)

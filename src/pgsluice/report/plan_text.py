@@ -12,6 +12,7 @@ from pgsluice.model import (
     Format,
     IgnoredFile,
     LineEnds,
+    PassedOver,
     Plan,
     Ragged,
     TablePlan,
@@ -20,6 +21,9 @@ from pgsluice.report.date_orders import date_order_parts
 from pgsluice.report.drift_text import drift_parts
 from pgsluice.report.parts import Grid, Line, Part, clean, number, size, some
 from pgsluice.text import pluralize
+
+TEXT_SHOWN = 60
+"""Characters of a line that is passed over that are shown."""
 
 DEFAULT_SHOWN = 60
 """Characters of a default that are shown."""
@@ -46,6 +50,7 @@ def plan_parts(plan: Plan) -> list[Part]:
         Line("Foreign keys in a cycle: " + " -> ".join(clean(t) for t in (*cycle, cycle[0]))) for cycle in plan.cycles
     ]
     parts += [Line(), _files(plan.tables), *note_parts((f.file.path, f.file.notes) for f in files), Line()]
+    parts += _evidence(files)
     for table in plan.tables:
         parts += _columns(table)
     parts += date_order_parts(
@@ -58,6 +63,43 @@ def plan_parts(plan: Plan) -> list[Part]:
         parts += [Line(), settings_part(plan.config)]
     parts += [Line(), Line("Nothing was written. To load: pgsluice load with the same arguments.")]
     return parts
+
+
+def _evidence(files: Sequence[FilePlan]) -> list[Part]:
+    """Why files are read as they are, for the files whose dialect is not plain to see."""
+    parts: list[Part] = []
+    for file in (f.file for f in files):
+        found = file.findings
+        evidence = found.evidence if found.clear or not found.header else (found.header, *found.evidence)
+        parts += reading_parts(file.path, evidence, found.passed_over, found.warnings)
+    return [*parts, Line()] if parts else []
+
+
+def reading_parts(
+    path: str, evidence: Sequence[str], passed_over: Sequence[PassedOver], warnings: Sequence[str]
+) -> list[Part]:
+    """Why a file is read as it is, which of its lines are no records, and what may not be meant like this."""
+    parts: list[Part] = [Line(f"{clean(path)}: {clean('; '.join(evidence))}.")] if evidence else []
+    parts += [Line(f"{clean(path)}: {_passed_over(lines)}.") for lines in passed_over]
+    parts += [Line(f"Warning: {clean(path)}: {clean(warning)}.", "yellow") for warning in warnings]
+    return parts
+
+
+def _passed_over(passed: PassedOver) -> str:
+    """Which lines are passed over, in words."""
+    count = pluralize(passed.lines, "line")
+    last = passed.line + passed.lines - 1
+    text = passed.text if len(passed.text) <= TEXT_SHOWN else passed.text[: TEXT_SHOWN - 3] + "..."
+    words = {
+        "sep": "line 1 names the delimiter and is passed over",
+        "title": f"line {passed.line} is passed over"
+        if passed.lines == 1
+        else f"lines {passed.line}-{last} are passed over",
+        "comment": f"{count} of comments are passed over" if passed.lines else "lines of comments are passed over",
+        "footer": "the last line is passed over" if passed.lines == 1 else f"the last {count} are passed over",
+        "units": f"line {passed.line} is passed over",
+    }
+    return f"{words[passed.what]} ({clean(text.strip())})"
 
 
 def settings_part(config: str) -> Line:
@@ -122,10 +164,16 @@ def _dialect(dialect: Dialect) -> tuple[str, ...]:
         or clean(dialect.delimiter if dialect.delimiter.strip() else repr(dialect.delimiter)),
         NAMES.get(dialect.quote, clean(dialect.quote)) or "none",
         clean(dialect.encoding),
-        "yes" if dialect.header else "no",
+        _header(dialect),
         _null_is(dialect),
         "; ".join(_further(dialect)),
     )
+
+
+def _header(dialect: Dialect) -> str:
+    if not dialect.header:
+        return "no"
+    return f"line {dialect.skip_lines + 1}" if dialect.skip_lines else "yes"
 
 
 def _delimiter(text: str) -> str:

@@ -10,17 +10,14 @@ from typing import NamedTuple
 
 from pgsluice.errors import CallError, FileError
 from pgsluice.model import Dialect, DialectOptions, IgnoredFile, Place, SourceFile
-from pgsluice.source.blocks import header_fault
-from pgsluice.source.dialect import SAMPLE_BYTES, sniff
+from pgsluice.source.dialect import SAMPLE_BYTES, detected
 from pgsluice.source.encodings.detect import FoundEncoding, check_named, find_encoding
+from pgsluice.source.headers import read_header
 from pgsluice.source.identity import READ, await_tick, changed, check_age
 from pgsluice.source.places.addresses import Holds, place_of
 from pgsluice.source.places.expand import Found, Suffix, expand, suffix_of
 from pgsluice.source.places.names import bare_name, check_name, matches, stems_of
 from pgsluice.source.places.spool import Spool, pipe_pieces
-from pgsluice.source.records.lines import behind_lines, count_lines
-from pgsluice.source.records.rules import MAX_RECORD_BYTES, LineTooLong
-from pgsluice.source.records.spans import first_record
 from pgsluice.source.streams import DecodedStream, list_members, open_decoded, open_packed
 from pgsluice.source.unpack.signatures import Kind, is_json_lines
 from pgsluice.source.unpack.tables import json_fields
@@ -291,10 +288,7 @@ def _describe_rows(
         empty_as_null=options.empty_as_null,
         strip_nul=options.strip_nul,
     )
-    header, _ = first_record(sample, dialect, 1, at_end=len(sample) < SAMPLE_BYTES)
-    if header is not None and header.fault:
-        raise header_fault(place.shown, header)
-    names = () if header is None else tuple(value.decode() for value, _ in header.fields)
+    names, _ = read_header(place.shown, stream, sample, dialect)
     await_tick(stream.identity)
     if what := stream.difference_now():
         raise changed(place.shown, READ, what)
@@ -347,37 +341,11 @@ def _describe(
 
     :raises FileError: the header is a fault, a line is longer than 32 MiB, or the file is being written.
     """
-    dialect = replace(sniff(sample, path, options), encoding=found.encoding)
-    header: tuple[str, ...] = ()
-    whole, line, missing = False, dialect.skip_lines + 1, dialect.skip_lines
-    try:
-        while True:
-            behind, missing = behind_lines(sample, dialect, missing, at_end=whole)
-            sample = sample[behind:]
-            first = None
-            if not missing:
-                # A file may begin with any number of blank lines.
-                first, behind = first_record(sample, dialect, line, at_end=whole)
-                line += count_lines(sample, dialect, 0, behind)
-                sample = sample[behind:]
-            if first is not None or whole:
-                break
-            if missing and len(sample) > MAX_RECORD_BYTES:
-                raise LineTooLong(dialect.skip_lines - missing + 1)
-            more = stream.read(max(SAMPLE_BYTES, len(sample)))
-            whole = not more
-            sample += more
-    except LineTooLong as error:
-        raise FileError(
-            f"{path}: line {error.line} is longer than {MAX_RECORD_BYTES >> 20} MiB",
-            "Check that this is a CSV file and that its lines end with LF or CRLF",
-        ) from error
-    if first is not None:
-        if first.fault:
-            raise header_fault(path, first)
-        header = tuple(value.decode() for value, _ in first.fields)
+    read, findings = detected(sample, path, options)
+    dialect = replace(read, encoding=found.encoding)
+    header, more = read_header(path, stream, sample, dialect)
     notes = [found.note] if found.note else []
-    if first is None or (dialect.header and not (sample.strip() or stream.read(1))):
+    if not header or (dialect.header and not more):
         notes.append("no rows")
     # Dialect and header come from the bytes of this identity, or the file is not planned.
     await_tick(stream.identity)
@@ -391,4 +359,5 @@ def _describe(
         header,
         notes=tuple(notes),
         identity=stream.identity,
+        findings=findings,
     )

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from pgsluice.errors import MappingError
-from pgsluice.model import Column, ColumnRule, DriftMode, FieldOptions, FilePlan, Mode, SourceFile, Table, TableName
+from pgsluice.model import ColumnRule, DriftMode, FieldOptions, FilePlan, Mode, SourceFile, Table, TableName
 from pgsluice.names import Names
 from pgsluice.pipeline.plan.columns.expressions import uses
 from pgsluice.source.places.names import composed, matches
 from pgsluice.text import pluralize
-
-_VALUE = re.compile(r"[-+]?[0-9.]|(?:t|f|true|false|yes|no|y|n)$|[\\[{(]", re.IGNORECASE)
-"""How a value begins that is not a text: a number, a date, a truth value, an array, a JSON value, a range."""
-
-_TELLING = re.compile(r"[-+]?[0-9]*\.[0-9]+$|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}|[0-9]{1,2}:[0-9]{2}")
-"""A number with decimals, a date or a time: what no column is called."""
 
 Pairs = Sequence[tuple[str, str]]
 """(field, column) pairs of ``--column``; the first pair that names a field decides, and '' leaves the field out."""
@@ -46,6 +39,9 @@ def map_fields(file: SourceFile, table: Table, mode: Mode, options: FieldOptions
                 "Add --no-header if it is data, or --header if the names take its place",
             )
         file = _with_names(file, given)
+    elif options.header is None and not computed and _has_no_header(file):
+        # The search has found a field for each column. check_pairs() refuses a pair that names a field of such a file.
+        return FilePlan(file, tuple(loadable))
     elif options.header is False:
         file = _with_names(file, _by_position(file, table, loadable))
     names = Names(c.name for c in table.columns)
@@ -56,10 +52,6 @@ def map_fields(file: SourceFile, table: Table, mode: Mode, options: FieldOptions
     used = uses(computed, file)
     unknown = [(i, field, found) for i, field, found in unknown if i not in used]
     if not any(columns) and not used:
-        # check_pairs() refuses a pair that names a field of a file without field names.
-        if options.header is None and not computed and _is_data(file.header, table.loadable):
-            bare = replace(file, dialect=replace(file.dialect, header=False))
-            return FilePlan(bare, tuple(loadable))
         example = ",".join(loadable[: len(file.header)])
         raise MappingError(
             f"{file.path}: none of the fields of its first line ({_shown(file.header)}) is a column of {table.name}"
@@ -99,6 +91,11 @@ def fresh_fields(file: SourceFile, table: Table, options: FieldOptions) -> tuple
     used = uses((rule for rule in options.rules if rule.field is None), file)
     fresh = [(i, field) for i, field, found in unknown if field.strip() and not found and i not in used]
     return file, fresh if any(columns) else []
+
+
+def _has_no_header(file: SourceFile) -> bool:
+    """Whether the search has found that the first record is data, with a field for each column."""
+    return file.feeds is None and not file.names and not file.dialect.header
 
 
 def _own_options(file: SourceFile, table: Table, options: FieldOptions) -> FieldOptions:
@@ -296,7 +293,7 @@ def check_pairs(
         (f.file, by_name[name])
         for name, group in planned.items()
         for f in group
-        if f.file.dialect.header or options.header is False
+        if f.file.dialect.header or f.file.names or options.header is False
     ]
     for named, column in options.columns:
         if _of_another_table(named, planned, by_name):
@@ -313,18 +310,6 @@ def _of_another_table(
 ) -> bool:
     """Whether ``TABLE.FIELD`` names a table that exists and has no file in this load."""
     return any(named.startswith(f"{prefix}.") for t in by_name for prefix in (t.name, str(t)) if t not in planned)
-
-
-def _is_data(fields: Sequence[str], columns: Sequence[Column]) -> bool:
-    """Whether a first record without a column's name is data beyond doubt.
-
-    That is so if there is a field for each column, every field could be a value of its column, and one is a date or a
-    number with decimals for a column that is not text. Whole numbers are not enough, because years can be names.
-    """
-    if len(fields) != len(columns):
-        return False
-    valued = [(field, column) for field, column in zip(fields, columns, strict=True) if field and not column.is_text]
-    return all(_VALUE.match(field) for field, _ in valued) and any(_TELLING.match(field) for field, _ in valued)
 
 
 def _shown(fields: Sequence[str]) -> str:

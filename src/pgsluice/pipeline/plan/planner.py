@@ -16,6 +16,7 @@ import psycopg
 from pgsluice.errors import MappingError
 from pgsluice.model import (
     ColumnDrift,
+    DialectOptions,
     DriftMode,
     FieldOptions,
     FilePlan,
@@ -33,6 +34,8 @@ from pgsluice.model import (
 from pgsluice.pipeline.plan.columns.expressions import check_expressions
 from pgsluice.pipeline.plan.columns.found_drift import found_drift
 from pgsluice.pipeline.plan.columns.new_columns import with_new_columns
+from pgsluice.pipeline.plan.dialects.expectations import expectations
+from pgsluice.pipeline.plan.dialects.settle import settle_dialect
 from pgsluice.pipeline.plan.file_tables import FileTables, check_names, check_rule_tables, check_twins
 from pgsluice.pipeline.plan.load_order import load_order
 from pgsluice.pipeline.plan.mapping import check_pairs, fresh_fields, map_fields
@@ -41,6 +44,7 @@ from pgsluice.pipeline.plan.rules import check_order, plan_rules, read_first
 from pgsluice.pipeline.plan.strategy import choose_strategies, choose_swaps
 from pgsluice.pipeline.plan.values.formats import check_rules, with_formats
 from pgsluice.postgres.schema_files.apply import SchemaApplied
+from pgsluice.source.places.names import matches
 
 
 def make_plan(
@@ -128,12 +132,17 @@ def _map_files(
         plans: list[FilePlan] = []
         with _collected(problems):
             check_twins(group)
+        expected = expectations(by_name[name], fields)
+        settled: list[SourceFile] = []
+        for file in group:
+            with _collected(problems):
+                settled.append(settle_dialect(file, _dialect_options(file, fields), expected))
         if fields.drift.of(name) is DriftMode.ADD:
             with _collected(problems):
-                fresh = [fresh_fields(file, by_name[name], fields) for file in group]
+                fresh = [fresh_fields(file, by_name[name], fields) for file in settled]
                 by_name[name], new = with_new_columns(by_name[name], fresh)
                 added += new
-        for file in group:
+        for file in settled:
             with _collected(problems):
                 mapped_file = map_fields(file, by_name[name], modes.of(name), fields)
                 plans.append(with_formats(mapped_file, by_name[name], fields.formats))
@@ -146,6 +155,11 @@ def _map_files(
     check_pairs(fields, mapped, by_name)
     check_rules(fields.formats, mapped, by_name)
     return mapped, by_name, added
+
+
+def _dialect_options(file: SourceFile, fields: FieldOptions) -> DialectOptions:
+    """The parts of the dialect that the user fixed for a file."""
+    return next((own for glob, own in fields.dialects if matches(file.path, glob)), fields.dialect)
 
 
 @contextmanager

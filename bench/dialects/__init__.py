@@ -1,0 +1,1 @@
+"""Annotated files of many dialects, and how often each sniffer finds the dialect."""
