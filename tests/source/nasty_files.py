@@ -76,8 +76,49 @@ GENERATORS: dict[str, Callable[[int], bytes]] = {
     "utf-16 halves": _utf16_halves,
 }
 
+FREE_GENERATORS: dict[str, tuple[dict[str, str], Callable[[int], bytes]]] = {
+    "two characters, endless quote": ({"delimiter": "||"}, lambda n: _repeat(b"2||y\n", n, before=b'a||b\n1||"x\n')),
+    "two characters, quote on each line": ({"delimiter": "||"}, lambda n: _repeat(b'1||"x\n', n, before=b"a||b\n")),
+    "two characters, fields across lines": ({"delimiter": "||"}, lambda n: _repeat(b'a"||"\n', n, before=b"a||b\n")),
+    "two characters, halves": ({"delimiter": "||"}, lambda n: _repeat(b"|", n, before=b"a||b\n1")),
+    "two characters, good rows": ({"delimiter": "||"}, lambda n: _repeat(b'1||"x"\n', n, before=b"a||b\n")),
+    "blanks alone": ({"delimiter": "blanks"}, lambda n: _repeat(b" ", n, before=b"a b\n")),
+    "blank lines": ({"delimiter": "blanks"}, lambda n: _repeat(b" \t \n", n, before=b"a b\n")),
+    "blanks, good rows": ({"delimiter": "blanks"}, lambda n: _repeat(b" 1  2 \n", n, before=b"a b\n")),
+    "escapes alone": ({"escape": "\\"}, lambda n: _repeat(b"\\", n)),
+    "escaped line ends": ({"escape": "\\"}, lambda n: _repeat(b"a\\\n", n)),
+    "escaped line ends in two fields": (
+        {"escape": "\\"},
+        lambda n: _repeat(b"a\\\n", n // 2) + b"," + _repeat(b"b\\\n", n // 2, before=b""),
+    ),
+    "escaped line ends and delimiters": ({"escape": "\\"}, lambda n: _repeat(b"a\\\n,", n)),
+    "escaped quotes": ({"escape": "\\"}, lambda n: _repeat(b'\\"', n, before=b'a,b\n1,"')),
+    "escapes, good rows": ({"escape": "\\"}, lambda n: _repeat(b'1,"x\\"y"\n', n)),
+    "text format, escaped line ends": ({"format": "text"}, lambda n: _repeat(b"a\\\n", n)),
+    "text format, good rows": ({"format": "text"}, lambda n: _repeat(b"1\ta\\nb\n", n, before=b"")),
+    "comments": ({"comment": "#"}, lambda n: _repeat(b"#\n", n)),
+    "comments and rows": ({"comment": "#"}, lambda n: _repeat(b'#"\n1,"2"\n', n)),
+    "long comment": ({"comment": "#"}, lambda n: _repeat(b"#", n)),
+    "no quotes": ({"quote": "none"}, lambda n: _repeat(b'1,"x\n', n)),
+    "CR ends lines": ({"line_ends": "any"}, lambda n: _repeat(b"1,2\r", n, before=b"a,b\r")),
+    "CR ends lines, quotes": ({"line_ends": "any"}, lambda n: _repeat(b'1,"x\ry"\r', n, before=b"a,b\r")),
+    "CR alone, any end": ({"line_ends": "any"}, lambda n: b"\r" * n),
+    "initial blanks": ({"skip_initial_blanks": "1"}, lambda n: _repeat(b'                1,       "x"   \n', n)),
+    "surplus fields": ({"ragged": "fill"}, lambda n: _repeat(b"1,2,,,\n", n)),
+    "surplus fields in one line": ({"ragged": "fill"}, lambda n: _repeat(b",", n)),
+    "short rows, filled": ({"ragged": "fill"}, lambda n: _repeat(b"1\n", n)),
+    "trailing delimiters": ({"trailing_delimiter": "1"}, lambda n: _repeat(b"1,2,\n", n)),
+    "footer": ({"skip_footer": "900"}, lambda n: _repeat(b"1,2\n", n)),
+    "footer of a long line": ({"skip_footer": "9"}, lambda n: _repeat(b"x", n)),
+    "inner quotes": ({"comment": "#"}, lambda n: _repeat(b'1,x"y', n)),
+    "inner quotes on each line": ({"delimiter": "||"}, lambda n: _repeat(b'1||5" x 3" y\n', n, before=b"a||b\n")),
+}
+"""Files of dialects that are not plain, with the arguments that say the dialect."""
 
-def read(path: Path, *, encoding: str | None = None) -> tuple[int, int, str]:
+GENERATORS |= {name: generator for name, (_, generator) in FREE_GENERATORS.items()}
+
+
+def read(path: Path, arguments: dict[str, str] | None = None, *, encoding: str | None = None) -> tuple[int, int, str]:
     """Discovers the file, reads it block by block as a load does, and finds all its records again.
 
     :returns: how many records and faults there are, and the message of the FileError that ended the reading.
@@ -85,14 +126,15 @@ def read(path: Path, *, encoding: str | None = None) -> tuple[int, int, str]:
     import numpy as np
 
     from pgsluice.errors import FileError
-    from pgsluice.model import DialectOptions
+    from pgsluice.options.dialect import parse_dialect
     from pgsluice.source.blocks import BlockReader, extent, recheck
     from pgsluice.source.discover import discover
     from pgsluice.source.locate import locate
 
     records = faults = 0
     try:
-        (file,) = discover([str(path)], DialectOptions(encoding=encoding)).files
+        options = parse_dialect({**(arguments or {}), "encoding": encoding})  # type: ignore[typeddict-item]
+        (file,) = discover([str(path)], options).files
         columns = file.header if 1 < len(file.header) < 100 else ("a", "b")
         reader = BlockReader(file, columns)
         extents = []
@@ -128,7 +170,7 @@ def main() -> None:
         path.write_bytes(gzip.compress(data, 1) if path.suffix == ".gz" else data)
         return
     start = time.process_time()
-    found = read(path)
+    found = read(path, FREE_GENERATORS.get(name, ({},))[0])
     print(time.process_time() - start, peak_megabytes(), *found, sep="\t")
 
 

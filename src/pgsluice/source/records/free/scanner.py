@@ -94,7 +94,7 @@ class FreeScanner:
         found = grammar.blank_lines.match(data, at)
         after = at if found is None else found.end()
         if self._at_end:
-            if grammar.loose and after < len(data) and not data[after:].strip(grammar.padding_bytes):
+            if grammar.padding is not None and (rest := grammar.padding.match(data, after)) and rest.end() == len(data):
                 return len(data)
         elif after == len(data) and after > at and data[after - 1] == CR:
             # An LF may follow.

@@ -10,6 +10,9 @@ from pgsluice.model import BLANKS, Dialect
 _TEXT_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|([\s\S])|\Z)")
 """An escape of COPY's text format. A backslash at the very end is left out (CopyReadAttributesText in PostgreSQL)."""
 
+_LONG = 1 << 16
+"""From how many bytes on a text is rewritten piece by piece: ``re.sub`` holds fifty bytes for each escape."""
+
 _CONTROL = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
 
@@ -18,7 +21,21 @@ def text_value(raw: bytes) -> bytes:
 
     Source: PostgreSQL manual, COPY, "Text Format".
     """
-    return _TEXT_ESCAPE.sub(_text_byte, raw) if b"\\" in raw else raw
+    return _substituted(_TEXT_ESCAPE, _text_byte, raw) if b"\\" in raw else raw
+
+
+def _substituted(pattern: re.Pattern[bytes], replacement: Callable[[re.Match[bytes]], bytes], raw: bytes) -> bytes:
+    """What ``pattern.sub(replacement, raw)`` returns."""
+    if len(raw) < _LONG:
+        return pattern.sub(replacement, raw)
+    out = bytearray()
+    last = 0
+    for found in pattern.finditer(raw):
+        out += raw[last : found.start()]
+        out += replacement(found)
+        last = found.end()
+    out += raw[last:]
+    return bytes(out)
 
 
 def _text_byte(found: re.Match[bytes]) -> bytes:
@@ -46,14 +63,18 @@ def csv_values(dialect: Dialect) -> tuple[Callable[[bytes], bytes], Callable[[by
     quoted = re.compile(rb"%b(\r\n|[\r\n]|%b|%b)|(%b)%b" % (marks[0], *marks, marks[1], marks[1]))
 
     def unquoted_value(raw: bytes) -> bytes:
-        return unquoted.sub(rb"\1", raw) if escape in raw else raw
+        return _substituted(unquoted, _first, raw) if escape in raw else raw
 
     def quoted_value(raw: bytes) -> bytes:
         if escape in raw:
-            return quoted.sub(_either, raw)
+            return _substituted(quoted, _either, raw)
         return undoubled(raw) if quote and quote in raw else raw
 
     return unquoted_value, quoted_value
+
+
+def _first(found: re.Match[bytes]) -> bytes:
+    return found[1]
 
 
 def _either(found: re.Match[bytes]) -> bytes:
