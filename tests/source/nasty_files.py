@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 _HEADER = b"a,b\n"
 
@@ -76,7 +77,7 @@ GENERATORS: dict[str, Callable[[int], bytes]] = {
     "utf-16 halves": _utf16_halves,
 }
 
-FREE_GENERATORS: dict[str, tuple[dict[str, str], Callable[[int], bytes]]] = {
+FREE_GENERATORS: dict[str, tuple[dict[str, Any], Callable[[int], bytes]]] = {
     "two characters, endless quote": ({"delimiter": "||"}, lambda n: _repeat(b"2||y\n", n, before=b'a||b\n1||"x\n')),
     "two characters, quote on each line": ({"delimiter": "||"}, lambda n: _repeat(b'1||"x\n', n, before=b"a||b\n")),
     "two characters, fields across lines": ({"delimiter": "||"}, lambda n: _repeat(b'a"||"\n', n, before=b"a||b\n")),
@@ -103,13 +104,13 @@ FREE_GENERATORS: dict[str, tuple[dict[str, str], Callable[[int], bytes]]] = {
     "CR ends lines": ({"line_ends": "any"}, lambda n: _repeat(b"1,2\r", n, before=b"a,b\r")),
     "CR ends lines, quotes": ({"line_ends": "any"}, lambda n: _repeat(b'1,"x\ry"\r', n, before=b"a,b\r")),
     "CR alone, any end": ({"line_ends": "any"}, lambda n: b"\r" * n),
-    "initial blanks": ({"skip_initial_blanks": "1"}, lambda n: _repeat(b'                1,       "x"   \n', n)),
+    "initial blanks": ({"skip_initial_blanks": True}, lambda n: _repeat(b'                1,       "x"   \n', n)),
     "surplus fields": ({"ragged": "fill"}, lambda n: _repeat(b"1,2,,,\n", n)),
     "surplus fields in one line": ({"ragged": "fill"}, lambda n: _repeat(b",", n)),
     "short rows, filled": ({"ragged": "fill"}, lambda n: _repeat(b"1\n", n)),
-    "trailing delimiters": ({"trailing_delimiter": "1"}, lambda n: _repeat(b"1,2,\n", n)),
-    "footer": ({"skip_footer": "900"}, lambda n: _repeat(b"1,2\n", n)),
-    "footer of a long line": ({"skip_footer": "9"}, lambda n: _repeat(b"x", n)),
+    "trailing delimiters": ({"trailing_delimiter": True}, lambda n: _repeat(b"1,2,\n", n)),
+    "footer": ({"skip_footer": 900}, lambda n: _repeat(b"1,2\n", n)),
+    "footer of a long line": ({"skip_footer": 9}, lambda n: _repeat(b"x", n)),
     "inner quotes": ({"comment": "#"}, lambda n: _repeat(b'1,x"y', n)),
     "inner quotes on each line": ({"delimiter": "||"}, lambda n: _repeat(b'1||5" x 3" y\n', n, before=b"a||b\n")),
 }
@@ -118,7 +119,7 @@ FREE_GENERATORS: dict[str, tuple[dict[str, str], Callable[[int], bytes]]] = {
 GENERATORS |= {name: generator for name, (_, generator) in FREE_GENERATORS.items()}
 
 
-def read(path: Path, arguments: dict[str, str] | None = None, *, encoding: str | None = None) -> tuple[int, int, str]:
+def read(path: Path, arguments: dict[str, Any] | None = None, *, encoding: str | None = None) -> tuple[int, int, str]:
     """Discovers the file, reads it block by block as a load does, and finds all its records again.
 
     :returns: how many records and faults there are, and the message of the FileError that ended the reading.
