@@ -201,23 +201,27 @@ class _Finder:
                 check_age(shown, stream.identity, self.settle)
                 place = self._spooled(shown, Spool(shown, iter(lambda: stream.read(1 << 20), b"")))
         listed = list_members(place, holds.kind)
-        wanted = [name for name, hidden in listed if not hidden or found.member is not None]
+        wanted = [(name, size) for name, hidden, size in listed if not hidden or found.member is not None]
         if found.member is not None:
-            wanted = [name for name in wanted if name == found.member or fnmatch.fnmatchcase(name, found.member)]
+            wanted = [w for w in wanted if w[0] == found.member or fnmatch.fnmatchcase(w[0], found.member)]
         if not wanted:
             what = "sheet" if holds.kind in (Kind.WORKBOOK, Kind.OLE) else "file"
-            there = ", ".join(name for name, _ in listed[:12]) or "nothing"
+            there = ", ".join(name for name, *_ in listed[:12]) or "nothing"
             raise FileError(
                 f"{shown}: no {what} {found.member or ''} in it to load (it holds {there})", "Check its name"
             )
-        self.ignored += [IgnoredFile(f"{shown}!{name}", "a hidden sheet") for name, hidden in listed if hidden]
+        self.ignored += [IgnoredFile(f"{shown}!{name}", "a hidden sheet") for name, hidden, _ in listed if hidden]
         before = len(self.files)
-        for name in wanted:
-            self._add_member(Place(f"{shown}!{name}", place.address, name), name, holds.kind, found, len(wanted) == 1)
+        for name, size in wanted:
+            at = len(self.files)
+            member = Place(f"{shown}!{name}", place.address, name)
+            self._add_member(member, name, holds.kind, found, len(wanted) == 1)
+            if size is not None:
+                self.files[at:] = [replace(file, bytes=size) for file in self.files[at:]]
         if len(self.files) == before and not found.folder and not any(self.skip):
             raise FileError(
-                f"{shown}: no CSV file in this archive (it holds {', '.join(wanted[:12])})",
-                f"Name a member to load it all the same: {shlex.quote(f'{shown}!{wanted[0]}')}",
+                f"{shown}: no CSV file in this archive (it holds {', '.join(name for name, _ in wanted[:12])})",
+                f"Name a member to load it all the same: {shlex.quote(f'{shown}!{wanted[0][0]}')}",
             )
 
     def _add_member(self, place: Place, name: str, kind: Kind, found: Found, alone: bool) -> None:

@@ -7,28 +7,16 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any, BinaryIO
 
 from pgsluice.errors import FileError
 from pgsluice.model import FileIdentity, Place, SourceFile
+from pgsluice.source.disk import CheckedReader, DiskFile, open_file
 from pgsluice.source.encodings.transcode import is_utf8, transcoded
-from pgsluice.source.identity import (
-    HEAD_BYTES,
-    PLANNED,
-    READ,
-    VANISHED,
-    LocalFile,
-    OpenFile,
-    RemoteFile,
-    SpooledFile,
-    changed,
-    difference,
-)
-from pgsluice.source.places.addresses import SPOOL, Holds, is_remote, place_of, translated
+from pgsluice.source.identity import PLANNED, READ
+from pgsluice.source.places.addresses import Holds, is_remote, place_of, translated
 from pgsluice.source.unpack import signatures
 from pgsluice.source.unpack.archives import is_workbook, member_pieces, members_of, seekable
 from pgsluice.source.unpack.compression import decompressed
@@ -90,7 +78,7 @@ def open_planned(file: SourceFile, *, encoding: str | None = None, again: bool =
     )
 
 
-class DecodedStream:
+class DecodedStream(DiskFile):
     """The bytes of a file as UTF-8, unpacked and without a byte order mark; opened by :func:`open_decoded`."""
 
     def __init__(
@@ -110,34 +98,19 @@ class DecodedStream:
         :param strip_nul: remove NUL characters.
         :param json_fields: the keys of a JSON Lines file, which is to become CSV.
         """
-        self._place = place
-        self.path = place.shown
-        """The name of the file, for messages."""
+        super().__init__(place, planned, since)
         self.form = "text"
         """What the records are made from, as in :class:`~pgsluice.model.SourceFile`."""
         self._max_bytes = max_bytes
-        self.position = 0
-        """How many bytes of the file on disk, or of the member of an archive, have been consumed."""
         self.seekable = False
         """Whether :meth:`seek` works: the file is local, not packed, UTF-8, and no NUL is removed from it."""
         self.nuls = 0
         """How many NUL characters were removed so far."""
         self._strip_nul = strip_nul
-        self._planned = planned
-        self._hash = hashlib.sha256()
         self._pending = b""
         self._source: Iterator[bytes] | None = None
         self._ended = False
-        self._in_order = True
-        """The bytes on disk are read in order, so that they are hashed and counted as they come."""
         self._hash_at_end = False
-        try:
-            with translated(place):
-                self._file: OpenFile = _open(place.address)
-        except FileError as error:
-            if planned is not None and isinstance(error.__cause__, FileNotFoundError):
-                raise changed(self.path, since, VANISHED) from error
-            raise
         try:
             with translated(place):
                 self._begin(encoding, since, json_fields)
@@ -150,15 +123,7 @@ class DecodedStream:
 
         :raises FileError: the file is not the planned file, is corrupt, or is named ``.gz`` without being gzip.
         """
-        # Before the first byte is read: a file that changes from here on has another identity afterwards.
-        opened = self._file.by_handle()
-        self._compare(opened, since)
-        head = self._take(CHUNK_BYTES)
-        while len(head) < HEAD_BYTES and (more := self._take(CHUNK_BYTES)):
-            head += more
-        self.identity = replace(opened, ends=self._file.ends(head[:HEAD_BYTES]))
-        """The identity of the file when it was opened."""
-        self._compare(self.identity, since)
+        head = self._head(since, CHUNK_BYTES)
         self._bom = head.startswith(BOM)
         self._source = self._unpacked(head)
         if not is_utf8(encoding):
@@ -194,26 +159,6 @@ class DecodedStream:
             self._file.raw.seek(offset + (len(BOM) if self._bom else 0))
         self._pending, self._ended, self._in_order = b"", False, False
 
-    def check(self) -> None:
-        """Checks that the open file is still the planned file. A stream of no planned file has nothing to check.
-
-        :raises FileError: the file has changed.
-        """
-        if self._planned is None:
-            return
-        with translated(self._place):
-            if what := difference(self._planned, self._file.by_handle()):
-                # An open file that loses its name has another ctime; what happened to the name says more.
-                raise changed(self.path, READ, self._difference_by_path(self._planned) or what)
-
-    def difference_now(self) -> str:
-        """What differs between the file that has the path now and the file that was opened, in words; '' if nothing.
-
-        :raises FileError: the file is unreadable.
-        """
-        with translated(self._place):
-            return self._difference_by_path(self.identity)
-
     def sha256(self) -> str:
         """SHA-256, in hexadecimal, of the bytes read from disk so far: of the whole file at the end of the stream.
 
@@ -233,54 +178,6 @@ class DecodedStream:
             return
         while self.read(CHUNK_BYTES):
             pass
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.raw.close()
-
-    def __enter__(self) -> DecodedStream:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _compare(self, now: FileIdentity, since: str) -> None:
-        """Raises FileError if an identity is not that of the planned file."""
-        if self._planned is not None and (what := difference(self._planned, now)):
-            raise changed(self.path, since, what)
-
-    def _difference_by_path(self, before: FileIdentity) -> str:
-        """What differs between an identity and the file that has the path now, in words; '' if nothing."""
-        try:
-            now = self._file.by_path()
-        except FileNotFoundError:
-            return VANISHED
-        # If the path belongs to another file, its inode differs, so the bytes of the open file may stand for its bytes.
-        return difference(before, replace(now, ends=self._file.ends()))
-
-    def _check_end(self) -> None:
-        """Checks at the end of the stream that exactly the planned file was read.
-
-        :raises FileError: the file has changed, or another file has its path.
-        """
-        if self._planned is None:
-            return
-        self.check()
-        if what := self._difference_by_path(self._planned):
-            raise changed(self.path, READ, what)
-        size = self._planned.size
-        if size is not None and size != self.position and self._in_order:
-            raise changed(self.path, READ, f"it had {size:,} bytes, {self.position:,} were read")
-
-    def _take(self, size: int) -> bytes:
-        """The next bytes of the file on disk, hashed and counted."""
-        data = self._file.raw.read(size) or b""
-        self._hash.update(data)
-        self.position += len(data)
-        if data:
-            # Not only at the end: a file that grows as fast as it is read has no end.
-            self.check()
-        return data
 
     def _read(self, size: int) -> bytes:
         parts: list[bytes] = []
@@ -349,7 +246,7 @@ class DecodedStream:
     def _from_places(self, kind: Kind) -> Iterator[bytes]:
         """The content of a file that is not read in order."""
         self._in_order = False
-        raw = seekable(_Checked(self._file.raw, self.check))
+        raw = seekable(CheckedReader(self._file.raw, self.check))
         raw.seek(0)
         if kind is Kind.OLE or (kind is Kind.ZIP and is_workbook(raw)):
             kind = Kind.WORKBOOK
@@ -419,42 +316,6 @@ class DecodedStream:
                 yield kept
 
 
-class _Checked(io.RawIOBase):
-    """The file on disk for readers that move in it: each read checks that the file is still the planned file."""
-
-    def __init__(self, raw: BinaryIO, check: Callable[[], None]) -> None:
-        self._raw, self._check = raw, check
-
-    def readable(self) -> bool:
-        """Always true."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always true."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Moves in the file."""
-        return self._raw.seek(offset, whence)
-
-    def tell(self) -> int:
-        """The place in the file."""
-        return self._raw.tell()
-
-    def readinto(self, buffer: Any, /) -> int:
-        """Fills the buffer."""
-        data = self._raw.read(len(buffer)) or b""
-        buffer[: len(data)] = data
-        self._check()
-        return len(data)
-
-
-def _open(address: str) -> OpenFile:
-    if address.startswith(SPOOL):
-        return SpooledFile(int(address.removeprefix(SPOOL)))
-    return RemoteFile(address) if is_remote(address) else LocalFile(address)
-
-
 def hash_of(file: SourceFile) -> str:
     """SHA-256, in hexadecimal, of a planned file's bytes on disk.
 
@@ -473,17 +334,17 @@ def open_packed(place: Place, max_bytes: int | None) -> DecodedStream:
     return DecodedStream(replace(place, member=_PACKED), "utf-8", max_bytes=max_bytes)
 
 
-def list_members(place: Place, kind: Kind) -> list[tuple[str, bool]]:
-    """The names of the files in an archive or of the sheets in a workbook, and whether they are hidden sheets.
+def list_members(place: Place, kind: Kind) -> list[tuple[str, bool, int | None]]:
+    """The files in an archive or the sheets in a workbook: name, whether it is hidden, and unpacked bytes.
 
     :raises FileError: the file cannot be read.
     """
     with translated(place):
-        file = _open(place.address)
+        file = open_file(place.address)
         try:
             raw = seekable(file.raw)
             if kind in (Kind.WORKBOOK, Kind.OLE):
-                return [(sheet.name, sheet.hidden) for sheet in sheets_of(place.shown, raw)]
-            return [(member.name, False) for member in members_of(place.shown, kind, raw)]
+                return [(sheet.name, sheet.hidden, None) for sheet in sheets_of(place.shown, raw)]
+            return [(member.name, False, member.size) for member in members_of(place.shown, kind, raw)]
         finally:
             file.raw.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import lzma
 import re
 import zlib
 from collections.abc import Iterator
@@ -128,7 +127,7 @@ def translated(place: Place | str) -> Iterator[None]:
         raise FileError(f"{path}: not readable for this user", "Give read permission on it") from error
     except ImportError as error:
         raise _missing_package(place, error) from error
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise FileError(
             f"{path}: cannot be read ({without_secrets(str(error), place.address)})", "Check that the file is whole"
         ) from error

@@ -101,7 +101,8 @@ class RemoteReader(io.RawIOBase):
         while True:
             try:
                 data: bytes = self._file.read(size)
-                if not data and size and self._size is not None and self._position < self._size:
+                # A web server that dies may look like the end of the file.
+                if self._is_web and not data and size and self._position < (self._size or 0):
                     raise OSError(f"the connection ended after {self._position:,} of {self._size:,} bytes")
                 return data
             except (FileNotFoundError, PermissionError, ImportError):

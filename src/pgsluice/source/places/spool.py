@@ -25,7 +25,7 @@ _STDIN_PATHS = (STDIN, "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 
 _CHUNK_BYTES = 1 << 20
 
-_WRITER_WAIT = 10.0
+_WRITER_WAIT = 5.0
 """Seconds to wait until a program opens a named pipe for writing."""
 
 

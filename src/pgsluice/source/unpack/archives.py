@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import tarfile
-import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -40,6 +38,8 @@ class Member(NamedTuple):
 
 def is_workbook(file: BinaryIO) -> bool:
     """Whether a zip file is a workbook of Excel or an OpenDocument spreadsheet."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(file) as archive:
             names = set(archive.namelist())
@@ -73,6 +73,9 @@ def member_pieces(path: str, kind: Kind, file: BinaryIO, member: str) -> Iterato
 
     :raises FileError: the archive has no such member, the member is encrypted, or it cannot be unpacked.
     """
+    import tarfile
+    import zipfile
+
     with _translated(path, kind):
         if kind is Kind.ZIP:
             with zipfile.ZipFile(file) as archive:
@@ -99,6 +102,8 @@ def _no_member(path: str, member: str) -> FileError:
 
 
 def _zip_members(path: str, file: BinaryIO) -> list[Member]:
+    import zipfile
+
     with zipfile.ZipFile(file) as archive:
         infos = archive.infolist()
     for folder, what in _DOCUMENTS.items():
@@ -108,6 +113,8 @@ def _zip_members(path: str, file: BinaryIO) -> list[Member]:
 
 
 def _tar_members(path: str, file: BinaryIO) -> list[Member]:
+    import tarfile
+
     found = []
     with tarfile.open(fileobj=file, mode="r:") as tar:
         for entry in tar:
@@ -138,6 +145,9 @@ class _translated:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        import tarfile
+        import zipfile
+
         name = self._kind.value
         if isinstance(error, NotImplementedError):
             raise FileError(

@@ -6,9 +6,7 @@ of ``lz4``; zlib, bz2 and lzma are as fast as pyarrow and the programs.
 
 from __future__ import annotations
 
-import bz2
 import io
-import lzma
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -72,13 +70,24 @@ class _Gzip:
         return plain
 
 
-def _xz() -> lzma.LZMADecompressor:
+# The modules of the standard library take longer to import than a small file to load.
+
+
+def _bzip2() -> _Decompressor:
+    import bz2
+
+    return bz2.BZ2Decompressor()
+
+
+def _xz() -> _Decompressor:
+    import lzma
+
     return lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
 
 
 _DECOMPRESSORS: dict[Kind, Callable[[], _Decompressor]] = {
     Kind.GZIP: _Gzip,
-    Kind.BZIP2: bz2.BZ2Decompressor,
+    Kind.BZIP2: _bzip2,
     Kind.XZ: _xz,
 }
 
@@ -89,7 +98,7 @@ def decompressed(kind: Kind, chunks: Iterator[bytes], path: str) -> Iterator[byt
     :param chunks: the bytes of the file.
     :param path: the name of the file, for messages.
     :raises FileError: the file is truncated.
-    :raises OSError, zlib.error, lzma.LZMAError: the file is corrupt.
+    :raises OSError, zlib.error: the file is corrupt.
     """
     if kind in _DECOMPRESSORS:
         return _members(kind, _DECOMPRESSORS[kind], chunks, path)
@@ -107,11 +116,25 @@ def _members(kind: Kind, new: Callable[[], _Decompressor], chunks: Iterator[byte
                 if not data:
                     break
                 decompressor = new()
-            if plain := decompressor.decompress(data, PIECE_BYTES):
+            if plain := _piece(decompressor, data):
                 yield plain
             data = decompressor.unused_data if decompressor.eof else b""
     if not decompressor.eof:
         raise truncated(path, kind)
+
+
+def _piece(decompressor: _Decompressor, data: bytes) -> bytes:
+    """The next bytes.
+
+    :raises OSError, zlib.error: the file is corrupt.
+    """
+    try:
+        return decompressor.decompress(data, PIECE_BYTES)
+    except (OSError, EOFError, zlib.error):
+        raise
+    except Exception as error:
+        # lzma.LZMAError is an error of its own, without a base class.
+        raise OSError(str(error)) from error
 
 
 def _frames(kind: Kind, chunks: Iterator[bytes], path: str) -> Iterator[bytes]:

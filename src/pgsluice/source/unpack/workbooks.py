@@ -11,12 +11,14 @@ import datetime
 import html
 import posixpath
 import re
-import zipfile
 from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from pgsluice.errors import FileError
 from pgsluice.source.unpack.tables import csv_line
+
+if TYPE_CHECKING:
+    import zipfile
 
 _PIECE_BYTES = 1 << 20
 
@@ -127,6 +129,8 @@ def _with_errors(row: list[Any], errors: dict[int, str], left: int) -> str:
 
 def _errors(file: BinaryIO, name: str) -> dict[int, dict[int, str]]:
     """The errors of a sheet of an .xlsx file by row and column from 0. calamine reads them as empty cells."""
+    import zipfile
+
     file.seek(0)
     found: dict[int, dict[int, str]] = {}
     if not zipfile.is_zipfile(file):
