@@ -16,6 +16,9 @@ _NAME_BYTES = 63
 _NEAR = 70.0
 """The similarity from 0 to 100 from which a name is worth proposing."""
 
+_MISSPELT = 85.0
+"""The similarity from which a new name may be a known name that is misspelt."""
+
 
 class Names:
     """Names of tables or columns, to find the one that another name means."""
@@ -44,6 +47,14 @@ class Names:
 
         best = process.extractOne(name, self._candidates, scorer=fuzz.WRatio, processor=_plain, score_cutoff=_NEAR)
         return "" if best is None else str(best[0])
+
+
+def may_be_misspelt(name: str, meant: str) -> bool:
+    """Whether a name is so similar to another that it may be the same, misspelt. ``email2`` is not ``email``."""
+    from rapidfuzz import fuzz
+
+    mine, other = _plain(name), _plain(meant)
+    return re.sub(r"\D", "", mine) == re.sub(r"\D", "", other) and fuzz.ratio(mine, other) >= _MISSPELT
 
 
 def column_name(field: str) -> str:

@@ -175,3 +175,16 @@ def test_a_column_that_is_too_narrow(any_db: str, any_conn: Connection, tmp_path
     for statement in statements:
         any_conn.execute(statement)  # type: ignore[call-overload]
     assert pgsluice.load(tmp_path, database_url=any_db, max_rejects=1, again=True, mode="upsert").rejects.count == 1
+
+
+@pytest.mark.parametrize("mode", ["ignore", "add"])
+def test_a_misspelt_field_is_not_new(mode: str, db: str, conn: Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE t (id int PRIMARY KEY, customer_id int, email text)")
+    write(tmp_path, t="id,custmer_id,email2\n1,2,x\n")
+    with pytest.raises(MappingError, match=r"t has no column 'custmer_id' \(nearest: customer_id\)"):
+        pgsluice.load(tmp_path, database_url=db, drift=mode)
+    # With the column beside it, the field is new.
+    write(tmp_path, t="id,customer_id,custmer_id,email2\n1,7,2,x\n")
+    pgsluice.load(tmp_path, database_url=db, drift=mode)
+    wanted = {"ignore": ["(1,7,)"], "add": ["(1,7,,2,x)"]}
+    assert rows(conn) == wanted[mode]

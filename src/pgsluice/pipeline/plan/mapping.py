@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pgsluice.errors import MappingError
 from pgsluice.model import ColumnRule, DriftMode, FieldOptions, FilePlan, Mode, SourceFile, Table, TableName
-from pgsluice.names import Names
+from pgsluice.names import Names, may_be_misspelt
 from pgsluice.pipeline.plan.columns.expressions import uses
 from pgsluice.source.places.names import composed, matches
 from pgsluice.text import pluralize
@@ -62,8 +62,8 @@ def map_fields(file: SourceFile, table: Table, mode: Mode, options: FieldOptions
         )
     left_out: tuple[str, ...] = ()
     if options.drift.of(table.name) is DriftMode.IGNORE:
-        left_out = tuple(field for _, field, found in unknown if not found)
-        unknown = [(i, field, found) for i, field, found in unknown if found]
+        left_out = tuple(field for _, field, found in unknown if _is_new(field, found, table, columns))
+        unknown = [(i, field, found) for i, field, found in unknown if not _is_new(field, found, table, columns)]
     if unknown:
         raise _unknown_fields(file, table, columns, unknown, names)
     _check_unique(file, table, columns, wanted)
@@ -89,13 +89,23 @@ def fresh_fields(file: SourceFile, table: Table, options: FieldOptions) -> tuple
     wanted = (*options.columns, *_rule_pairs(file, options.rules))
     columns, unknown = _find_columns(file, table, options, wanted, names)
     used = uses((rule for rule in options.rules if rule.field is None), file)
-    fresh = [(i, field) for i, field, found in unknown if field.strip() and not found and i not in used]
+    fresh = [
+        (i, field)
+        for i, field, found in unknown
+        if field.strip() and i not in used and _is_new(field, found, table, columns)
+    ]
     return file, fresh if any(columns) else []
 
 
 def _has_no_header(file: SourceFile) -> bool:
     """Whether the search has found that the first record is data, with a field for each column."""
     return file.feeds is None and not file.names and not file.dialect.header
+
+
+def _is_new(field: str, candidates: Sequence[str], table: Table, columns: Sequence[str]) -> bool:
+    """Whether a field without a column is new, and not a column of the table that the file lacks, misspelt."""
+    lacking = [c.name for c in table.loadable if c.name not in columns]
+    return not candidates and not any(may_be_misspelt(field, name) for name in lacking)
 
 
 def _own_options(file: SourceFile, table: Table, options: FieldOptions) -> FieldOptions:
