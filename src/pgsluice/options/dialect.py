@@ -209,7 +209,7 @@ def restore_dialect(stored: Mapping[str, Any]) -> Dialect:
     """
     formats = []
     for given in stored.get("formats", ()):
-        lists: dict[str, Any] = {name: tuple(given[name]) for name in ("strip", "true", "false")}
+        lists: dict[str, Any] = {name: tuple(given.get(name, ())) for name in ("strip", "true", "false")}
         formats.append(ColumnFormat(**{**given, **lists}))
     return Dialect(**{**_typed(stored), "formats": tuple(formats)})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import psycopg
@@ -9,6 +11,8 @@ import pytest
 
 import pgsluice
 from pgsluice.errors import CallError, MappingError
+from pgsluice.model import ColumnFormat, Dialect
+from pgsluice.options import build_options, restore_dialect, restore_options
 
 SCHEMA = """CREATE TABLE items (id int PRIMARY KEY, day date, seen timestamp, price numeric(12, 2), pieces int,
 active boolean, note text)"""
@@ -132,3 +136,18 @@ def test_the_closest_option_wins(db: str, conn: psycopg.Connection, tmp_path: Pa
     assert conn.execute("SELECT a::text, b::text, c::text FROM items").fetchall() == [
         ("2020-02-01", "2020-01-02", "2020-02-01")
     ]
+
+
+def test_the_ledger_keeps_the_formats_of_a_run() -> None:
+    """A resumed run and a replay take them from the JSON of the ledger; older ledgers have none."""
+    options = build_options(date_format=["t.day=DMY"], strip=["€"], trim=True, default_on_empty=["t.*"])
+    stored = json.loads(json.dumps(asdict(options)))
+    assert restore_options(stored).formats == options.formats
+    del stored["formats"]
+    assert restore_options(stored).formats == ()
+    dialect = Dialect(formats=(ColumnFormat("day", date="DMY", true=("ja",), why="line 2"), ColumnFormat("n")))
+    kept = json.loads(json.dumps(asdict(dialect)))
+    assert restore_dialect(kept) == dialect
+    # A ledger may have fewer properties of a format.
+    kept["formats"] = [{"column": "day", "date": "DMY"}]
+    assert restore_dialect(kept).formats == (ColumnFormat("day", date="DMY"),)
