@@ -35,16 +35,28 @@ class Database:
     encoding: str = "UTF8"
 
 
+# What the user has set is in force as it is; pgsluice guards the server's defaults for numeric dates and for money.
+_SET = (("lc_monetary", "C"),)
+
 DATABASES: tuple[Database, ...] = (
-    Database("plain", (("TimeZone", "UTC"), ("DateStyle", "ISO, MDY")), every_case=True),
-    Database("kolkata", (("TimeZone", "Asia/Kolkata"), ("DateStyle", "ISO, DMY"), ("IntervalStyle", "sql_standard"))),
-    Database("new_york", (("TimeZone", "America/New_York"), ("DateStyle", "SQL, MDY"), ("IntervalStyle", "iso_8601"))),
-    Database("german", (("TimeZone", "UTC"), ("DateStyle", "German, DMY"), ("IntervalStyle", "postgres_verbose"))),
-    Database("postgres", (("TimeZone", "America/New_York"), ("DateStyle", "Postgres, YMD"))),
-    Database("posix_zone", (("TimeZone", "<UTC>-2"), ("DateStyle", "ISO, YMD"), ("timezone_abbreviations", "India"))),
+    Database("plain", (*_SET, ("TimeZone", "UTC"), ("DateStyle", "ISO, MDY")), every_case=True),
+    Database(
+        "kolkata", (*_SET, ("TimeZone", "Asia/Kolkata"), ("DateStyle", "ISO, DMY"), ("IntervalStyle", "sql_standard"))
+    ),
+    Database(
+        "new_york", (*_SET, ("TimeZone", "America/New_York"), ("DateStyle", "SQL, MDY"), ("IntervalStyle", "iso_8601"))
+    ),
+    Database(
+        "german", (*_SET, ("TimeZone", "UTC"), ("DateStyle", "German, DMY"), ("IntervalStyle", "postgres_verbose"))
+    ),
+    Database("postgres", (*_SET, ("TimeZone", "America/New_York"), ("DateStyle", "Postgres, YMD"))),
+    Database(
+        "posix_zone", (*_SET, ("TimeZone", "<UTC>-2"), ("DateStyle", "ISO, YMD"), ("timezone_abbreviations", "India"))
+    ),
     Database(
         "options",
         (
+            *_SET,
             ("bytea_output", "escape"),
             ("extra_float_digits", "-3"),
             ("xmloption", "document"),
@@ -55,7 +67,7 @@ DATABASES: tuple[Database, ...] = (
         ),
         every_case=True,
     ),
-    Database("latin1", (("DateStyle", "ISO, MDY"),), every_case=True, encoding="LATIN1"),
+    Database("latin1", (*_SET, ("DateStyle", "ISO, MDY")), every_case=True, encoding="LATIN1"),
 )
 
 TYPES = """

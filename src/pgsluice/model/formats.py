@@ -44,6 +44,9 @@ class ColumnFormat:
     """Remove blanks and invisible characters before and behind the text."""
     integer_decimals: bool = False
     """Remove decimals that are zeros from the value of an integer column."""
+    money: str = ""
+    """For the type money: the decimal sign of the server's lc_monetary. A sign between groups of digits that has no
+    group of three digits behind it is refused."""
     default_on_empty: bool = False
     """An empty field means the default of the column."""
     why: str = ""

@@ -22,3 +22,9 @@ SELECT oid::bigint FROM pg_catalog.pg_class WHERE relkind = 'r';
 -- name: date_style
 -- Whether DateStyle was set for the session (PGOPTIONS, PGDATESTYLE, the address), the role or the database.
 SELECT source NOT IN ('default', 'configuration file') FROM pg_catalog.pg_settings WHERE name = 'DateStyle';
+
+-- name: money_sign
+-- Whether lc_monetary was set for the session, the role or the database, and the decimal sign of the type money.
+SELECT source NOT IN ('default', 'configuration file'),
+       CASE WHEN '1.5'::pg_catalog.money::pg_catalog.numeric OPERATOR(pg_catalog.=) 1.5 THEN '.' ELSE ',' END
+  FROM pg_catalog.pg_settings WHERE name = 'lc_monetary';

@@ -151,3 +151,23 @@ def test_the_ledger_keeps_the_formats_of_a_run() -> None:
     # A ledger may have fewer properties of a format.
     kept["formats"] = [{"column": "day", "date": "DMY"}]
     assert restore_dialect(kept).formats == (ColumnFormat("day", date="DMY"),)
+
+
+def test_money_is_never_read_with_other_digits(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    """PostgreSQL reads ``12,50`` as 1250 where the point is the decimal sign of lc_monetary."""
+    conn.execute("CREATE TABLE items (id int, price money)")
+
+    def load(values: list[str], **options: object) -> tuple[list[str], int]:
+        conn.execute("TRUNCATE items")
+        folder = write(tmp_path, ["id;price", *(f"{i};{value}" for i, value in enumerate(values))])
+        result = pgsluice.load(
+            folder, database_url=db, max_rejects="all", again=True, data_dir=str(tmp_path), **options
+        )
+        rows = conn.execute("SELECT price::numeric::text FROM items ORDER BY id").fetchall()
+        return [row[0] for row in rows], result.rejects.count
+
+    assert load(["12,50", "1,5", "$1,234.50", "-7", "1,2345", "12.5"]) == (["1234.50", "-7.00", "12.50"], 3)
+    german = {"decimal": [","], "thousands": ["."], "strip": ["€"]}
+    assert load(["12,50 €", "1.234,5", "1,234.5", "7"], **german) == (["12.50", "1234.50", "7.00"], 1)
+    conn.execute(f"ALTER DATABASE {conn.info.dbname} SET lc_monetary = 'C'")
+    assert load(["12,50"]) == (["1250.00"], 0)

@@ -42,7 +42,7 @@ from pgsluice.pipeline.plan.mapping import check_pairs, fresh_fields, map_fields
 from pgsluice.pipeline.plan.merge_key import choose_merge_key
 from pgsluice.pipeline.plan.rules import check_order, plan_rules, read_first
 from pgsluice.pipeline.plan.strategy import choose_strategies, choose_swaps
-from pgsluice.pipeline.plan.values.formats import check_rules, with_formats
+from pgsluice.pipeline.plan.values.formats import check_rules, with_formats, with_money
 from pgsluice.postgres.schema_files.apply import SchemaApplied
 from pgsluice.source.places.names import matches
 
@@ -72,6 +72,7 @@ def make_plan(
     """
     check_rule_tables(fields.rules, tables)
     mapped, by_name, added = _map_files(files, tables, wanted, fields, modes)
+    mapped = with_money(conn, mapped, by_name)
     planned = plan_rules(conn, rules, tables, {name: by_name[name] for name in mapped})
     order, cycles = load_order([by_name[name] for name in mapped], read_first(planned))
     check_order(order, planned)

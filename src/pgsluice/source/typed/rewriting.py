@@ -51,7 +51,7 @@ def rewritten(text: str, column: Column, format_: ColumnFormat, null_texts: Sequ
             found = f"CASE WHEN {found} IN ({nulls}) THEN NULL ELSE {found} END"
     if column.base in DATES and format_.date:
         return _date(found, format_.date)
-    if column.base in NUMBERS:
+    if column.base in NUMBERS or (column.base == "money" and format_.money):
         return _number(found, column, format_)
     if column.base == "bool" and (format_.true or format_.false):
         return _boolean(found, format_)
@@ -165,17 +165,32 @@ def _number(text: str, column: Column, format_: ColumnFormat) -> str:
         marks = "|".join(_literal(mark) for mark in format_.strip)
         found = f"regexp_replace({found}, {sql_quote(f'^({_BLANK}*[-+]?){_BLANK}*(?:{marks}){_BLANK}*')}, '\\1')"
         found = f"regexp_replace({found}, {sql_quote(f'{_BLANK}*(?:{marks})({_BLANK}*)$')}, '\\1')"
-    if format_.decimal not in ("", ".") or format_.thousands:
-        found = _plain_number(found, format_.decimal or ".", format_.thousands)
+    if format_.decimal or format_.thousands:
+        found = _plain_number(found, format_.decimal or ".", format_.thousands, format_.money)
+    elif format_.money:
+        found = _money(found, format_.money)
     if format_.integer_decimals and column.base in INTEGERS:
         found = f"regexp_replace({found}, '^({_BLANK}*[-+]?[0-9]+)[.]0*({_BLANK}*)$', '\\1\\2')"
     return found
 
 
-def _plain_number(text: str, decimal: str, thousands: str) -> str:
+def _money(text: str, point: str) -> str:
+    """SQL that refuses an amount of money that the server would read with other digits in front of the point.
+
+    The input function of money (``cash_in()``, cash.c) skips the sign between groups wherever it stands: with a point
+    as the decimal sign, ``12,50`` would be 1250.
+    """
+    group = "," if point == "." else "."
+    lone = f"{_literal(group)}([0-9]{{1,2}}|[0-9]{{4,}})?([^0-9]|$)"
+    note = _refused(text, f"decimal sign {point}")
+    return f"CASE WHEN regexp_matches({text}, {sql_quote(lone)}) THEN {note} ELSE {text} END"
+
+
+def _plain_number(text: str, decimal: str, thousands: str, money: str = "") -> str:
     """SQL that writes a number with a decimal point and without a sign between its digits.
 
     :param thousands: '' if there is no such sign.
+    :param money: the decimal sign to write for the type money; '' for other types.
     """
     point = _literal(decimal)
     digits = "[0-9]+"
@@ -187,9 +202,14 @@ def _plain_number(text: str, decimal: str, thousands: str) -> str:
         digits = f"(?:[0-9]+|{grouped})"
     shape = f"{_BLANK}*[-+]?(?:{digits}(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][-+]?[0-9]+)?{_BLANK}*"
     bare = f"regexp_replace({text}, {sql_quote(f'{_BLANK}' + (f'|{group}' if group else ''))}, '', 'g')"
-    plain = f"replace({bare}, {sql_quote(decimal)}, '.')"
+    plain = f"replace({bare}, {sql_quote(decimal)}, {sql_quote(money or '.')})"
     rest = text
-    if decimal != ".":
+    if money:
+        # PostgreSQL would skip signs.
+        rest = (
+            f"CASE WHEN regexp_matches({text}, '[.,]') THEN {_refused(text, f'decimal sign {decimal}')} ELSE {text} END"
+        )
+    elif decimal != ".":
         # PostgreSQL would take the point for a decimal point.
         rest = f"CASE WHEN contains({text}, '.') THEN {_refused(text, f'decimal sign {decimal}')} ELSE {text} END"
     return f"CASE WHEN regexp_full_match({text}, {sql_quote(shape)}) THEN {plain} ELSE {rest} END"

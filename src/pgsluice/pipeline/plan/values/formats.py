@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+import psycopg
+
 from pgsluice.errors import MappingError
 from pgsluice.model import Column, ColumnFormat, FilePlan, FormatRule, Table, TableName
 from pgsluice.names import Names
 from pgsluice.source.typed.rewriting import DATES, INTEGERS, NUMBERS
+from pgsluice.sql import query
 
 _SUITS: Mapping[str, tuple[str, Collection[str]]] = {
     "date_format": ("dates or timestamps", DATES),
-    "decimal": ("numbers", NUMBERS),
-    "thousands": ("numbers", NUMBERS),
-    "strip": ("numbers", NUMBERS),
+    "decimal": ("numbers", NUMBERS | {"money"}),
+    "thousands": ("numbers", NUMBERS | {"money"}),
+    "strip": ("numbers", NUMBERS | {"money"}),
     "integer_decimals": ("integers", INTEGERS),
     "true": ("truth values", {"bool"}),
     "false": ("truth values", {"bool"}),
@@ -80,6 +83,38 @@ def _format(table: Table, column: Column, rules: Sequence[FormatRule]) -> Column
         integer_decimals="integer_decimals" in found,
         default_on_empty="default_on_empty" in found,
     )
+
+
+def with_money(
+    conn: psycopg.Connection, mapped: Mapping[TableName, tuple[FilePlan, ...]], by_name: Mapping[TableName, Table]
+) -> dict[TableName, tuple[FilePlan, ...]]:
+    """The plans of all files, with the decimal sign of the server for columns of the type money.
+
+    If the user has set lc_monetary, and no option describes the column, PostgreSQL reads the texts as they are.
+    """
+    columns = {t: [c.name for c in by_name[t].columns if c.base == "money"] for t in mapped}
+    if not any(columns.values()):
+        return dict(mapped)
+    row = conn.execute(query("plan", "money_sign")).fetchone()
+    assert row is not None
+    set_by_user, sign = row
+    found = {}
+    for name, plans in mapped.items():
+        found[name] = tuple(_with_sign(plan, columns[name], sign, always=not set_by_user) for plan in plans)
+    return found
+
+
+def _with_sign(plan: FilePlan, columns: Sequence[str], sign: str, *, always: bool) -> FilePlan:
+    """The plan with the decimal sign for columns of the type money.
+
+    :param always: for columns too that no option describes.
+    """
+    dialect = plan.file.dialect
+    formats = {f.column: f for f in dialect.formats}
+    for column in columns:
+        if column in plan.brought and (always or column in formats):
+            formats[column] = replace(dialect.format_of(column), money=sign)
+    return replace(plan, file=replace(plan.file, dialect=replace(dialect, formats=tuple(formats.values()))))
 
 
 _EXACT = 3
