@@ -10,6 +10,7 @@ import pytest
 from csv_oracle import parse
 from free_oracle import Oracle
 
+from pgsluice.errors import FileError
 from pgsluice.model import BLANKS, Dialect, Format, LineEnds, Ragged, SourceFile
 from pgsluice.source.blocks import BlockReader, extent, recheck
 from pgsluice.source.locate import locate
@@ -191,3 +192,11 @@ def test_end_marker_of_the_text_format(tmp_path: Path, marker: bytes, end: bytes
 
 def test_translation_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert translation.translate(b'1||"a\n||"\n2||b\n3||', Dialect("||"), 2, 100, at_end=False)[0] == 15  # type: ignore[index]
+
+
+def test_a_footer_that_holds_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"a,b\n1,2\n")
+    file = SourceFile(str(path), 1, ("x",), Dialect(skip_footer=3), ("a", "b"))
+    with pytest.raises(FileError, match="the last 3 lines that are not blank hold the header"):
+        list(BlockReader(file, ("a", "b")))

@@ -170,6 +170,11 @@ class BlockReader:
 
     def _check_header(self, header: tuple[str, ...]) -> None:
         """Checks that the header is the planned header: its fields decide which values go into which columns."""
+        if not header and self._file.header and self._dialect.skip_footer:
+            raise FileError(
+                f"{self._file.path}: the last {self._dialect.skip_footer:,} lines that are not blank hold the header",
+                "Give --skip-footer a smaller number",
+            )
         if self._file.identity is not None and header != self._file.header:
             before, now = (",".join(fields) for fields in (self._file.header, header))
             raise changed(self._file.path, PLANNED, f"its header was {before}, now {now}")
@@ -230,5 +235,5 @@ def header_fault(path: str, header: Record) -> FileError:
     elif "byte sequence" in message:
         remedy = "Name the file's encoding with --encoding"
     elif "carriage return" in message:
-        remedy = "Make its lines end with LF or CRLF"
+        remedy = "If CR ends its lines, use --line-ends any; otherwise make them end with LF or CRLF"
     return FileError(f"{path}: the header (line {header.line}) cannot be read: {message}", remedy)
