@@ -151,7 +151,9 @@ def _create_or_migrate(conn: Connection, state: _State) -> None:
             if state.version:
                 _migrate(conn, state.version)
             conn.execute(query("ledger", "create"))
-            if not state.version:
+            if state.version:
+                conn.execute(query("ledger_migrations", "share_rights"))
+            else:
                 _set_version(conn, NEWEST)
                 conn.execute(query("ledger", "revoke"))
             # Another role may have created a table meanwhile, if it may create tables in the schema.

@@ -115,3 +115,24 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- name: share_rights
+-- Who may use the old tables may use those that a migration has added.
+DO $$
+DECLARE right_on record;
+BEGIN
+    FOR right_on IN SELECT pg_catalog.format('GRANT %s ON pgsluice.%I TO %s', a.privilege_type, c.relname,
+                                             CASE a.grantee WHEN 0 THEN 'PUBLIC'
+                                                 ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END)
+                               AS statement
+                      FROM pg_catalog.pg_class AS old
+                     CROSS JOIN LATERAL pg_catalog.aclexplode(old.relacl) AS a
+                      JOIN pg_catalog.pg_class AS c ON c.relnamespace = old.relnamespace
+                     WHERE old.oid = 'pgsluice.file'::regclass AND c.relkind = 'r' AND c.relacl IS NULL
+                       AND c.relname IN ('rule_result', 'warning', 'derived', 'column_profile')
+                       AND a.grantee <> c.relowner
+                       AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') LOOP
+        EXECUTE right_on.statement;
+    END LOOP;
+END
+$$;
