@@ -331,6 +331,10 @@ def test_rows_of_json_lines_are_found_again_by_line(tmp_path: Path) -> None:
 
     (places,) = locate(file, file.header, [extent(b) for b in blocks], [np.array([1, 2])])
     assert places.lines.tolist() == [2, 3]
+    (marked,) = found(put(tmp_path, "u.jsonl", b'\xef\xbb\xbf{"a": 1}\n{"a": 2}')).files
+    assert records(marked) == b'"1"\n"2"\n'
+    (wide,) = found(put(tmp_path, "v.jsonl", '{"a": "é"}\n'.encode("utf-16"))).files
+    assert records(wide) == '"é"\n'.encode()
     for wrong, words in {
         b'{"a": 1}\nx\n': "line 2 is not JSON",
         b'{"a": 1}\n\n{"a": 1}\n': "line 2 is empty",

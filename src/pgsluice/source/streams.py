@@ -62,7 +62,7 @@ def open_planned(file: SourceFile, *, encoding: str | None = None, again: bool =
 
     The stream checks the same with every read, and at its end that it has read as many bytes as were planned.
 
-    :param encoding: the name of a codec of Python; None stands for the encoding of the file's dialect.
+    :param encoding: "utf-8" for the unpacked bytes as they are; None stands for the encoding of the file's dialect.
     :param again: the file was read before, for the words of a message.
     :returns: the stream; the caller closes it.
     :raises FileError: the file has changed; and as :func:`open_decoded`.
@@ -74,7 +74,7 @@ def open_planned(file: SourceFile, *, encoding: str | None = None, again: bool =
         READ if again else PLANNED,
         file.max_bytes,
         strip_nul=file.dialect.strip_nul,
-        json_fields=file.header if file.form == "json" else None,
+        json_fields=file.header if file.form == "json" and encoding is None else None,
     )
 
 

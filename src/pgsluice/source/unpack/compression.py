@@ -1,7 +1,7 @@
 """Compressed files as streams of their content. Members and frames that follow each other are one content.
 
-Measured with files of 63 MB: pyarrow unpacks zstd at 2 times the pace of ``zstd -dc | cat`` and lz4 at 0.9 times that
-of ``lz4``; zlib, bz2 and lzma are as fast as pyarrow and the programs.
+Measured with files of 63 MB, in CPU time with reading and hashing: 0.75 of the pace of ``zstd``, 0.59 of ``lz4``, 1.3
+of ``gzip`` and 1.06 of ``xz``. zlib, bz2 and lzma are as fast as pyarrow's decompressors of the same formats.
 """
 
 from __future__ import annotations

@@ -189,7 +189,7 @@ def _text(value: Any) -> str | None:
 
 def _object(path: str, number: int, line: bytes) -> dict[str, Any]:
     try:
-        found = _DECODER.decode(line.decode())
+        found = _DECODER.decode(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except (ValueError, RecursionError) as error:
         what = "is empty" if not line.strip() else f"is not JSON ({error})"
         raise FileError(
