@@ -10,6 +10,7 @@ from itertools import pairwise
 from pgsluice.source.dialect_search.expectations import Expectations, TextClass, is_absent
 from pgsluice.source.dialect_search.readings import Divided
 from pgsluice.source.dialect_search.scoring import Scored
+from pgsluice.source.records.rules import MAX_FIELDS
 
 _HEADER_WITHIN = 40
 """Among how many records the header is looked for."""
@@ -82,7 +83,7 @@ def lay_out(found: Scored, expected: Expectations | None, header: bool | None = 
     """
     layout = Layout(found)
     head = found.head
-    if not head:
+    if not head or found.width > MAX_FIELDS:
         return layout
     layout.trailing = _trailing(found, expected)
     first = head[found.first] if found.first < len(head) else head[0]
@@ -116,7 +117,7 @@ def _best_header(found: Scored, expected: Expectations) -> tuple[int, int, int, 
         (
             (place, *_matching(record, expected, found.width))
             for place, record in enumerate(found.head[:_HEADER_WITHIN])
-            if not record.fault
+            if not record.fault and len(record.fields) <= MAX_FIELDS
         ),
         key=lambda match: (match[3], match[1] / max(1, match[2]), match[1], -match[0]),
         default=None,

@@ -67,8 +67,10 @@ def _even(text: str, delimiter: str) -> tuple[str, ...] | None:
         return None
     if len(records) > 1 and all(map(UNIT.fullmatch, records[1])):
         return None
-    cells = chain.from_iterable(records)
-    # A blank behind the delimiter, other quotes, a quoted field that may have swallowed lines.
+    # A blank behind the delimiter, other quotes, a quoted field that may have swallowed lines. The text is looked at
+    # first, because that takes less time than to look at each cell.
+    signs = ('"', "\n ", "\n'", f"{delimiter} ", f"{delimiter}'")
+    cells = chain.from_iterable(records) if any(sign in text for sign in signs) else ()
     if any((cell[:1] in (" ", "'") and cell) or ("\n" in cell and delimiter in cell) for cell in cells):
         return None
     return tuple(records[0])

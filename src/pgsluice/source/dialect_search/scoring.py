@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pgsluice.source.dialect_search.expectations import is_absent
 from pgsluice.source.dialect_search.readings import RUNS, Divided, Reading
 from pgsluice.source.dialect_search.sample import Sample, text_of
+from pgsluice.source.records.rules import MAX_FIELDS
 
 _NUMBER = re.compile(
     r"[-+]?[$€£¥]?(?:[0-9]{1,3}(?:[.,' ][0-9]{3})+|[0-9]+)(?:[.,][0-9]+)?(?:[eE][-+]?[0-9]+)?\s?[%€$]?$"
@@ -77,6 +78,9 @@ def scored(sample: Sample, reading: Reading) -> Scored:
     if not sample.whole and head[-1].lines > 1 and head[-1].fault:
         head = head[:-1] or head
     width = _width(head)
+    if width > MAX_FIELDS:
+        # No table has so many columns.
+        return Scored(reading, head, width, 0, len(head), 0.0)
     first = next((i for i, r in enumerate(head) if len(r.fields) == width), 0)
     last = next((i for i in range(len(head) - 1, -1, -1) if len(head[i].fields) == width), len(head) - 1) + 1
     first = first if first <= _LEADING else 0
