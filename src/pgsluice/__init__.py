@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         replay,
         resume,
         rules,
+        run_report,
         runs,
         verify,
     )
@@ -38,6 +39,7 @@ __all__ = [
     "replay",
     "resume",
     "rules",
+    "run_report",
     "runs",
     "verify",
 ]

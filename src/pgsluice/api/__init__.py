@@ -8,6 +8,7 @@ from pgsluice.api.checking import doctor as doctor
 from pgsluice.api.inspecting import purge_rejects as purge_rejects
 from pgsluice.api.inspecting import reject_rows as reject_rows
 from pgsluice.api.inspecting import rejects as rejects
+from pgsluice.api.inspecting import run_report as run_report
 from pgsluice.api.inspecting import runs as runs
 from pgsluice.api.inspecting import verify as verify
 from pgsluice.api.loading import load as load

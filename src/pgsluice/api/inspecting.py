@@ -11,12 +11,13 @@ from pgsluice.api.configured import database_of
 from pgsluice.api.connections import PathLike, existing
 from pgsluice.api.quality import quality_options
 from pgsluice.errors import CallError
-from pgsluice.ledger import queries, schema
+from pgsluice.ledger import queries, reports, schema
 from pgsluice.model import (
     PurgeResult,
     Reject,
     RejectsResult,
     RowRule,
+    RunReport,
     RunSummary,
     SetRule,
     Severity,
@@ -126,6 +127,27 @@ def reject_rows(
     with existing(database_url, data_dir) as conn:
         if schema.exists(conn):
             yield from queries.reject_rows(conn, run_id, table)
+
+
+def run_report(run_id: int | None = None, *, database_url: str | None = None, data_dir: str | None = None) -> RunReport:
+    """Returns everything that the ledger has of a run, for a report.
+
+    :param run_id: the run; None stands for the newest run.
+    :param database_url: the server, as for :func:`load`; an embedded server is not created.
+    :param data_dir: the folder for the embedded server's data.
+    :raises CallError: the run does not exist.
+    :raises DatabaseError: the database cannot be reached, or a newer pgsluice wrote the ledger.
+    """
+    with existing(database_url, data_dir) as conn:
+        known = schema.exists(conn)
+        wanted = reports.newest_run(conn) if known and run_id is None else run_id
+        found = reports.read_report(conn, wanted) if known and wanted is not None else None
+    if found is None:
+        missing = "there is no run yet" if wanted is None else f"there is no run {wanted}"
+        raise CallError(
+            missing, "pgsluice runs lists them" if wanted is not None else "Load files first: pgsluice load"
+        )
+    return found
 
 
 def purge_rejects(older_than: str, *, database_url: str | None = None, data_dir: str | None = None) -> PurgeResult:

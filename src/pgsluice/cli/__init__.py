@@ -16,7 +16,7 @@ import typer
 from pgsluice.cli.config import config
 from pgsluice.cli.doctor import doctor
 from pgsluice.cli.exit_codes import DEFECT, INTERRUPTED, REFUSED, UNWRITTEN, VETOED, WRONG, CommandGroup
-from pgsluice.cli.inspection import runs, verify
+from pgsluice.cli.inspection import report, runs, verify
 from pgsluice.cli.load import load, plan, replay, resume
 from pgsluice.cli.panels import PanelCommand
 from pgsluice.cli.quality import derive, rules
@@ -35,7 +35,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for _command in (load, plan, verify, rejects, resume, replay, runs, derive, doctor):
+for _command in (load, plan, verify, rejects, resume, replay, runs, report, derive, doctor):
     app.command(cls=PanelCommand)(_command)
 app.add_typer(config, name="config")
 app.add_typer(rules, name="rules")

@@ -1,8 +1,10 @@
-"""The commands that read and change nothing: ``verify`` and ``runs``."""
+"""The commands that read and change nothing: ``verify``, ``runs`` and ``report``."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,9 +18,11 @@ from pgsluice.cli.options.common import (
     Json,
     NoConfig,
     RuleFiles,
+    Run,
+    address,
     file_of_settings,
 )
-from pgsluice.report.output import OutputError, complain, show, show_json
+from pgsluice.report.output import OutputError, complain, show, show_json, show_line
 
 
 def verify(
@@ -86,3 +90,77 @@ def runs(
         show_json({"runs": [dataclasses.asdict(run) for run in result]})
     else:
         show(runs_parts(result))
+
+
+def report(
+    run: Run = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="File of the page.  [default: .pgsluice/reports/run-RUN.html]"
+        ),
+    ] = None,
+    junit: Annotated[
+        str | None,
+        typer.Option("--junit", metavar="FILE", help="Write JUnit XML: the run, the balance of each table, each rule."),
+    ] = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write the report of a run as one HTML file.
+
+    RUN is the run's id; without RUN the newest run is taken. The page needs no network: balance of each file, load
+    order, rejects, rules, columns, derived tables, times and the last 30 runs. With --junit or --json the page is
+    written only if --output names its file. Only the owner can read the files, which may hold personal data.
+
+    Example: pgsluice report 12 -o report.html
+    """
+    from pgsluice.api import run_report
+
+    found = run_report(run, database_url=database_url, data_dir=data_dir)
+    page = None
+    if output is not None or not (junit or as_json):
+        from pgsluice.report.files import render
+
+        page = Path(output) if output is not None else _default_file(found.run_id, data_dir)
+        _write(page, render(found, address(database_url, data_dir)))
+    if junit is not None:
+        from pgsluice.report.files import as_junit
+
+        _write(Path(junit), as_junit(found))
+    if as_json:
+        show_json(dataclasses.asdict(found))
+    elif page is not None:
+        show_line(f"Report of run {found.run_id}: {page.resolve().as_uri()}")
+    else:
+        show_line(f"Report of run {found.run_id}: {junit}")
+
+
+def _default_file(run_id: int, data_dir: str | None) -> Path:
+    """The file of a page in the data folder, which is made if it does not exist."""
+    from pgsluice.postgres.embedded.processes import make_private
+    from pgsluice.private_files import make_folder
+
+    base = Path(data_dir or ".pgsluice")
+    make_private(base)
+    make_folder(base / "reports")
+    return base / "reports" / f"run-{run_id}.html"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes a file that only its owner can read, in place of an older one.
+
+    A link, a device or a pipe is written to and not replaced.
+
+    :raises OSError: the file cannot be written.
+    """
+    from pgsluice.private_files import create_file
+
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        path.write_bytes(content)
+        return
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with create_file(part) as file:
+        file.write(content)
+    part.replace(path)

@@ -55,6 +55,12 @@ from pgsluice.model.progress import ignore_progress as ignore_progress
 from pgsluice.model.readings import CandidateDialect as CandidateDialect
 from pgsluice.model.readings import Findings as Findings
 from pgsluice.model.readings import PassedOver as PassedOver
+from pgsluice.model.report import ReportFile as ReportFile
+from pgsluice.model.report import ReportKey as ReportKey
+from pgsluice.model.report import ReportTable as ReportTable
+from pgsluice.model.report import ReportWarning as ReportWarning
+from pgsluice.model.report import RunNotes as RunNotes
+from pgsluice.model.report import RunReport as RunReport
 from pgsluice.model.results import Check as Check
 from pgsluice.model.results import FileResult as FileResult
 from pgsluice.model.results import PhaseTime as PhaseTime

@@ -143,7 +143,7 @@ class RejectsResult:
     replayed: int = 0
     """Rejects that a replay has loaded since; ``count`` does not include them."""
     remedies: tuple[str, ...] = ()
-    """What many rejects have in common, and the option that cures it. The ledger does not keep remedies."""
+    """What many rejects have in common, and the option that cures it."""
     replay: int | None = None
     """The run to name in ``pgsluice replay``: the run itself or the run that it replays; None if the run was not
     published."""

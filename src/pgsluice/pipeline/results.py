@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from pgsluice.model import FileResult, Limits, Strategy, TableName, TablePlan, TableResult
+from pgsluice.model import (
+    FileResult,
+    Limits,
+    PhaseTime,
+    ReportKey,
+    ReportTable,
+    RunNotes,
+    RunResult,
+    Strategy,
+    TableName,
+    TablePlan,
+    TableResult,
+)
 from pgsluice.pipeline.state import FileRun, TableRun
 from pgsluice.text import pluralize
 
@@ -88,3 +100,38 @@ def veto_reason(limits: Limits, tables: Mapping[TableName, TableResult]) -> str:
     if not limits.run.allows(rejected, read):
         return f"{rejected:,} of {pluralize(read, 'row')} were rejected, allowed are {limits.run}"
     return ""
+
+
+def run_notes(table_runs: Iterable[TableRun], result: RunResult, phases: tuple[PhaseTime, ...]) -> RunNotes:
+    """What the report of the run will need.
+
+    :param table_runs: the tables in the order of ``result.tables``, which is the load order.
+    :param phases: where the time went so far.
+    """
+    pairs = list(zip(table_runs, result.tables, strict=True))
+    names = {table_run.table.name for table_run, _ in pairs}
+    return RunNotes(
+        tables=tuple(_report_table(table_run, table, names) for table_run, table in pairs),
+        phases=phases,
+        remedies=result.rejects.remedies,
+    )
+
+
+def _report_table(table_run: TableRun, result: TableResult, names: set[TableName]) -> ReportTable:
+    plan = table_run.plan
+    return ReportTable(
+        table=table_run.name,
+        mode=result.mode,
+        way=result.way,
+        why=plan.why,
+        merge_key=plan.key,
+        keys=tuple(
+            ReportKey(key.columns, str(key.references), key.referenced_columns)
+            for key in plan.table.foreign_keys
+            if key.references in names
+        ),
+        inserted=result.inserted,
+        updated=result.updated,
+        unchanged=result.unchanged,
+        deleted=result.deleted,
+    )

@@ -14,6 +14,7 @@ from psycopg import sql
 from pgsluice.errors import AccountingError
 from pgsluice.ledger.rejects import copy_rejects, takes_report
 from pgsluice.ledger.replays import mark_replayed
+from pgsluice.ledger.reports import record_notes
 from pgsluice.ledger.runs import FileRecord, record_files
 from pgsluice.model import (
     LoadOptions,
@@ -35,7 +36,7 @@ from pgsluice.pipeline.rejects.narrow import narrow_columns
 from pgsluice.pipeline.rejects.replay import Replay
 from pgsluice.pipeline.rejects.report import write_report
 from pgsluice.pipeline.rejects.report_file import read_report
-from pgsluice.pipeline.results import nothing_loaded, table_result, veto_reason
+from pgsluice.pipeline.results import nothing_loaded, run_notes, table_result, veto_reason
 from pgsluice.pipeline.run_entry import RunEntry
 from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import RunContext, TableRun
@@ -176,6 +177,8 @@ class Settlement:
         for table_run, table in zip(self.context.tables.values(), result.tables, strict=True):
             records += _file_records(table_run, table, result.status == RunStatus.PUBLISHED)
         record_files(conn, self.entry.run_id, records)
+        notes = run_notes(self.context.tables.values(), result, self.context.clock.times())
+        record_notes(conn, self.entry.run_id, notes)
         self.quality.record(conn, self.entry.run_id, published=result.status == RunStatus.PUBLISHED)
         report = result.rejects.path
         if self.replay and result.status == RunStatus.PUBLISHED:

@@ -189,6 +189,11 @@ CREATE TABLE IF NOT EXISTS pgsluice.column_profile (
     bounds text[] NOT NULL,
     PRIMARY KEY (run_id, table_schema, table_name, column_no)
 );
+CREATE TABLE IF NOT EXISTS pgsluice.run_summary (
+    run_id bigint PRIMARY KEY REFERENCES pgsluice.run ON DELETE CASCADE,
+    summary json NOT NULL
+);
+COMMENT ON TABLE pgsluice.run_summary IS 'What a report says of a run beyond the other tables: load order, strategies and foreign keys of its tables, seconds of its phases, remedies.';
 COMMENT ON TABLE pgsluice.rule_result IS 'What became of each rule that a run asked. Also of runs that were vetoed.';
 COMMENT ON COLUMN pgsluice.rule_result.kind IS 'row (a condition on each row of a table) or set (a query over the tables).';
 COMMENT ON COLUMN pgsluice.rule_result.severity IS 'reject, veto or warn.';

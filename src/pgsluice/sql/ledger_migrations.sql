@@ -44,7 +44,7 @@ END
 $$;
 
 -- name: to_3
--- From version 2 (pgsluice 0.2): tables for rules, warnings, derived tables and profiles.
+-- From version 2 (pgsluice 0.2): tables for rules, warnings, derived tables, profiles and summaries.
 CREATE TABLE IF NOT EXISTS pgsluice.rule_result (
     run_id bigint NOT NULL REFERENCES pgsluice.run ON DELETE CASCADE,
     rule text NOT NULL,
@@ -99,6 +99,10 @@ CREATE TABLE IF NOT EXISTS pgsluice.column_profile (
     frequent jsonb NOT NULL,
     bounds text[] NOT NULL,
     PRIMARY KEY (run_id, table_schema, table_name, column_no)
+);
+CREATE TABLE IF NOT EXISTS pgsluice.run_summary (
+    run_id bigint PRIMARY KEY REFERENCES pgsluice.run ON DELETE CASCADE,
+    summary json NOT NULL
 );
 
 -- name: to_4

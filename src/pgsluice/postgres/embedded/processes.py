@@ -25,7 +25,7 @@ from pgsluice.private_files import FILE_MODE, close_folder, make_folder
 DEFAULT_DATA_DIR = ".pgsluice"
 
 
-_ENTRIES = frozenset({"server", "server.new", "server.lock", "rejects"})
+_ENTRIES = frozenset({"server", "server.new", "server.lock", "rejects", "reports"})
 """What pgsluice puts into the folder of the embedded server."""
 
 

@@ -1,0 +1,72 @@
+-- What a report says of one run; see ledger/reports.py.
+
+-- name: record_summary
+-- json and not jsonb: jsonb refuses characters that the encoding of the database lacks.
+INSERT INTO pgsluice.run_summary (run_id, summary) VALUES (%(run_id)s, %(summary)s)
+ON CONFLICT (run_id) DO UPDATE SET summary = EXCLUDED.summary;
+
+-- name: has
+-- Whether the ledger has the tables of version 3. Older ledgers are read as they are.
+SELECT pg_catalog.to_regclass('pgsluice.run_summary') IS NOT NULL;
+
+-- name: newest
+SELECT pg_catalog.max(run_id) FROM pgsluice.run;
+
+-- name: run
+SELECT run_id, status, pg_catalog.to_char(started, 'YYYY-MM-DD"T"HH24:MI:SSOF'),
+       coalesce(pg_catalog.to_char(ended, 'YYYY-MM-DD"T"HH24:MI:SSOF'), ''), seconds, detail, replay_of, rejects_path,
+       pg_catalog.current_database(), pg_catalog.current_setting('server_version')
+  FROM pgsluice.run WHERE run_id = %(run_id)s;
+
+-- name: files
+SELECT CASE WHEN table_schema = 'public' THEN table_name ELSE table_schema || '.' || table_name END, path, bytes,
+       status, mode, rows_read, rows_loaded, rows_rejected, rows_replayed
+  FROM pgsluice.file WHERE run_id = %(run_id)s ORDER BY file_no;
+
+-- name: summary
+SELECT summary FROM pgsluice.run_summary WHERE run_id = %(run_id)s;
+
+-- name: samples
+-- The first open rejects of each group of a run.
+-- Before version 4 the table has no column detail: the name then means that of the outer query.
+SELECT j.run_id, j.table_name, j.file, j.line, j.kind, j.column_name, j.constraint_name, j.sqlstate, j.message,
+       pg_catalog.left(j.raw, %(width)s), j.run_id, j.reject_no, j.ordinal, coalesce(j.parent_file, ''), j.parent_line,
+       j.words
+  FROM (SELECT ''::text AS detail) AS older
+ CROSS JOIN LATERAL (
+       SELECT i.*, detail AS words, pg_catalog.row_number() OVER (
+                  PARTITION BY table_name, kind, column_name, constraint_name, sqlstate ORDER BY reject_no) AS place
+         FROM pgsluice.reject i
+        WHERE i.run_id = %(run_id)s AND i.replayed_by IS NULL) AS j
+ WHERE j.place <= %(each)s
+ ORDER BY j.reject_no;
+
+-- name: rules
+SELECT rule, kind, table_name, severity, ok, count, value, detail, evidence, seconds
+  FROM pgsluice.rule_result WHERE run_id = %(run_id)s
+ ORDER BY ok, severity = 'warn', rule;
+
+-- name: warnings
+SELECT rule, table_name, file, line, pg_catalog.left(raw, %(width)s)
+  FROM pgsluice.warning WHERE run_id = %(run_id)s ORDER BY rule, file, line LIMIT %(limit)s;
+
+-- name: derived
+SELECT CASE WHEN table_schema = 'public' THEN table_name ELSE table_schema || '.' || table_name END, materialization,
+       action, rows, changed, seconds, sha256, reads
+  FROM pgsluice.derived WHERE run_id = %(run_id)s ORDER BY made, table_name;
+
+-- name: profiles
+SELECT table_schema, table_name, column_no, column_name, type, rows, nulls, exact, distinct_values,
+       pg_catalog.left(minimum, %(width)s), pg_catalog.left(maximum, %(width)s), mean, frequent, bounds
+  FROM pgsluice.column_profile WHERE run_id = %(run_id)s ORDER BY table_schema, table_name, column_no;
+
+-- name: history
+-- The newest runs up to a run, with the sums of their files.
+SELECT r.run_id, r.status, pg_catalog.to_char(r.started, 'YYYY-MM-DD"T"HH24:MI:SSOF'), r.seconds,
+       pg_catalog.count(DISTINCT f.table_oid), coalesce(pg_catalog.sum(f.rows_read), 0)::bigint,
+       coalesce(pg_catalog.sum(f.rows_loaded), 0)::bigint, coalesce(pg_catalog.sum(f.rows_rejected), 0)::bigint,
+       r.detail, coalesce(pg_catalog.sum(f.rows_replayed), 0)::bigint, r.replay_of
+  FROM (SELECT * FROM pgsluice.run WHERE run_id <= %(run_id)s ORDER BY run_id DESC LIMIT %(limit)s) AS r
+  LEFT JOIN pgsluice.file f USING (run_id)
+ GROUP BY r.run_id, r.status, r.started, r.seconds, r.detail, r.replay_of
+ ORDER BY r.run_id;
