@@ -113,10 +113,11 @@ def _table(table: dict[str, Any]) -> ReportTable:
 
 
 def _rules(conn: Connection, run_id: int) -> tuple[RuleResult, ...]:
-    return tuple(
-        RuleResult(*first, evidence=tuple(tuple(str(cell) for cell in row) for row in evidence), seconds=seconds)
-        for *first, evidence, seconds in _rows(conn, "rules", run_id=run_id)
-    )
+    found = []
+    for *first, evidence, seconds in _rows(conn, "rules", run_id=run_id):
+        cells = tuple(tuple(str(cell) for cell in row) for row in evidence)
+        found.append(RuleResult(*(*first, cells, seconds)))
+    return tuple(found)
 
 
 def _warnings(conn: Connection, run_id: int) -> tuple[ReportWarning, ...]:
@@ -125,19 +126,15 @@ def _warnings(conn: Connection, run_id: int) -> tuple[ReportWarning, ...]:
 
 
 def _derived(conn: Connection, run_id: int) -> tuple[DerivedResult, ...]:
-    return tuple(DerivedResult(*first, reads=tuple(reads)) for *first, reads in _rows(conn, "derived", run_id=run_id))
+    return tuple(DerivedResult(*(*first, tuple(reads))) for *first, reads in _rows(conn, "derived", run_id=run_id))
 
 
 def _profiles(conn: Connection, run_id: int) -> tuple[ColumnProfile, ...]:
-    return tuple(
-        ColumnProfile(
-            TableName(schema, name),
-            *rest,
-            frequent=tuple((str(value), float(share)) for value, share in frequent),
-            bounds=tuple(bounds),
-        )
-        for schema, name, *rest, frequent, bounds in _rows(conn, "profiles", run_id=run_id, width=WIDTH)
-    )
+    found = []
+    for schema, name, *rest, frequent, bounds in _rows(conn, "profiles", run_id=run_id, width=WIDTH):
+        shares = tuple((str(value), float(share)) for value, share in frequent)
+        found.append(ColumnProfile(*(TableName(schema, name), *rest, shares, tuple(bounds))))
+    return tuple(found)
 
 
 def _rows(conn: Connection, name: str, **parameters: object) -> list[tuple[Any, ...]]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from datetime import UTC, datetime
 
 from pgsluice.model import ColumnProfile
 
 BINS = 16
+
+_UNKNOWN = 0.05
+"""The share of the rows of which nothing may be known. The ledger keeps a few frequent values of a column; a histogram
+of these alone would mislead."""
 
 
 def histogram(profile: ColumnProfile) -> tuple[float, ...]:
@@ -16,7 +21,8 @@ def histogram(profile: ColumnProfile) -> tuple[float, ...]:
     PostgreSQL's statistics have the most frequent values with their shares, and bounds that divide the other values
     into parts of equal size. Within a part the values are taken as spread evenly. So the heights are estimates.
 
-    :returns: the heights, of which the greatest is 1; () for types without distances, and for a single value.
+    :returns: the heights, of which the greatest is 1; () for types without distances, for a single value, and if the
+        profile knows too little.
     """
     points = [_position(text) for text in (profile.minimum, profile.maximum)]
     low, high = points
@@ -31,8 +37,10 @@ def histogram(profile: ColumnProfile) -> tuple[float, ...]:
             rest -= share
     bounds = [place for place in map(_position, profile.bounds) if place is not None]
     if len(bounds) > 1 and rest > 0:
-        for start, end in zip(bounds, bounds[1:], strict=False):
+        for start, end in itertools.pairwise(bounds):
             _spread(heights, rest / (len(bounds) - 1), (start - low) / width, (end - low) / width)
+    elif rest > _UNKNOWN:
+        return ()
     most = max(heights)
     return tuple(round(height / most, 3) for height in heights) if most > 0 else ()
 

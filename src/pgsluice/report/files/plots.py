@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from pgsluice.model import RunSummary
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
     from matplotlib.axes import Axes
 
 # matplotlib writes colours as values. These stand for colours of the page, which has two schemes.
@@ -20,7 +19,7 @@ _COLOURS = {_TEXT: "var(--muted)", _BAR: "var(--bar)", _BAD: "var(--bad)"}
 _UNDONE = frozenset({"vetoed", "failed", "interrupted"})
 
 
-def history_plots(history: Sequence[RunSummary]) -> tuple[Markup, ...]:
+def history_plots(history: Sequence[RunSummary]) -> tuple[str, ...]:
     """Plots of rows, rejects and seconds by run; () if there are fewer than two runs.
 
     :param history: oldest first.
@@ -37,10 +36,9 @@ def history_plots(history: Sequence[RunSummary]) -> tuple[Markup, ...]:
     )
 
 
-def _plot(name: str, title: str, history: Sequence[RunSummary], values: Sequence[float]) -> Markup:
+def _plot(name: str, title: str, history: Sequence[RunSummary], values: Sequence[float]) -> str:
     """One plot with a bar for each run."""
     import matplotlib as mpl
-    from markupsafe import Markup
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
@@ -52,9 +50,9 @@ def _plot(name: str, title: str, history: Sequence[RunSummary], values: Sequence
         _style(axes, title, history)
         figure.patch.set_visible(False)
         written = io.StringIO()
-        FigureCanvasSVG(figure).print_svg(written, metadata={"Date": None, "Creator": None})
+        FigureCanvasSVG(figure).print_svg(written, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     text = f"{title} of {len(history)} runs, from run {history[0].run_id} to run {history[-1].run_id}"
-    return Markup(_for_page(written.getvalue(), name, text))
+    return _for_page(written.getvalue(), name, text)
 
 
 def _style(axes: Axes, title: str, history: Sequence[RunSummary]) -> None:

@@ -105,7 +105,7 @@ def view_of(report: RunReport, bounds: Bounds) -> View:
         keys={t.table: _some(t.keys, bounds.keys) for t in tables.shown},
         places={t.table: place for place, t in enumerate(tables.shown, 1)},
         groups=shown,
-        samples={group: _samples(report, group, bounds) for group in shown.shown},
+        samples=_samples(report, shown.shown, bounds),
         remedies=_some(report.rejects.remedies, bounds.remedies),
         rules=_some(report.rules, bounds.rules),
         warnings=_some(report.warnings, bounds.warnings),
@@ -133,10 +133,13 @@ def _some(values: Sequence[T], most: int) -> Some[T]:
     return Some(values[:most], max(0, len(values) - most))
 
 
-def _samples(report: RunReport, group: RejectGroup, bounds: Bounds) -> Sequence[Reject]:
-    key = (group.table, group.kind, group.column, group.constraint, group.sqlstate)
-    found = (r for r in report.samples if (r.table, r.kind, r.column, r.constraint, r.sqlstate) == key)
-    return tuple(found)[: bounds.samples]
+def _samples(report: RunReport, groups: Sequence[RejectGroup], bounds: Bounds) -> dict[RejectGroup, Sequence[Reject]]:
+    """The first rejects of each group."""
+    found: dict[tuple[str, ...], list[Reject]] = {}
+    for r in report.samples:
+        found.setdefault((r.table, r.kind, r.column, r.constraint, r.sqlstate), []).append(r)
+    keys = {g: (g.table, g.kind, g.column, g.constraint, g.sqlstate) for g in groups}
+    return {g: found.get(key, [])[: bounds.samples] for g, key in keys.items()}
 
 
 def _profiles(report: RunReport, bounds: Bounds) -> Some[TableProfile]:
