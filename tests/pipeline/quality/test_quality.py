@@ -141,3 +141,12 @@ def test_drift_is_measured_against_earlier_published_runs(
     # The median of rows is 100.5, its MAD 1: right is 100.5 ± 7.4.
     assert load(109, 10)[0] == ("vetoed", False, "109")
     assert load(104, 40) == [("published", True, "104"), ("published", False, "0.384615")]
+
+
+def test_numbers_wider_than_double_precision_have_no_mean(db: str, conn: Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE wide (id int PRIMARY KEY, f float8, n numeric)")
+    (tmp_path / "wide.csv").write_text(f"id,f,n\n1,1.7e308,1{'0' * 400}\n2,1.7e308,Infinity\n3,-1.7e308,NaN\n")
+    result = pgsluice.load(tmp_path / "wide.csv", database_url=db, data_dir=str(tmp_path))
+    assert result.status == "published"
+    found = conn.execute("SELECT column_name, rows, nulls, mean FROM pgsluice.column_profile ORDER BY 1").fetchall()
+    assert found == [("f", 3, 0, None), ("id", 3, 0, None), ("n", 3, 0, None)]

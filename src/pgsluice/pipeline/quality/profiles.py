@@ -27,6 +27,10 @@ _FREQUENT = 10
 _PARTS = 20
 """How many parts of a histogram are kept."""
 
+_COLUMNS_PER_SCAN = 400
+"""How many columns one scan looks at: a select list has at most 1,664 entries (MaxTupleAttributeNumber in
+htup_details.h), and a column has four."""
+
 _SHARE = 0.1
 """The share of a table that a run has to change for the table to be scanned."""
 
@@ -89,7 +93,25 @@ def _scan(
     conn: psycopg.Connection[Any], table_run: TableRun, columns: Sequence[Column]
 ) -> dict[str, tuple[int, int, str | None, str | None, float | None]]:
     """For each column: rows, values that are not NULL, bounds and mean."""
-    parts = [part for column in columns for part in _aggregates(column)]
+    found = {}
+    for first in range(0, len(columns), _COLUMNS_PER_SCAN):
+        part = columns[first : first + _COLUMNS_PER_SCAN]
+        try:
+            with conn.transaction():
+                total, *values = _scan_part(conn, table_run, part, means=True)
+        except psycopg.DataError:
+            # The sum of large numbers, or a numeric, may be wider than double precision.
+            total, *values = _scan_part(conn, table_run, part, means=False)
+        for i, column in enumerate(part):
+            filled, low, high, mean = values[4 * i : 4 * i + 4]
+            found[column.name] = (int(total), int(filled), low, high, mean)
+    return found
+
+
+def _scan_part(
+    conn: psycopg.Connection[Any], table_run: TableRun, columns: Sequence[Column], *, means: bool
+) -> tuple[Any, ...]:
+    parts = [part for column in columns for part in _aggregates(column, means=means)]
     statement = compose(
         "profile",
         "counts",
@@ -98,15 +120,10 @@ def _scan(
     )
     row = conn.execute(statement).fetchone()
     assert row is not None
-    total, *values = row
-    found = {}
-    for i, column in enumerate(columns):
-        filled, low, high, mean = values[4 * i : 4 * i + 4]
-        found[column.name] = (int(total), int(filled), low, high, mean)
-    return found
+    return tuple(row)
 
 
-def _aggregates(column: Column) -> tuple[sql.Composable, ...]:
+def _aggregates(column: Column, *, means: bool) -> tuple[sql.Composable, ...]:
     name = sql.Identifier(column.name)
     nothing: sql.Composable = sql.SQL("NULL")
     low = high = mean = nothing
@@ -114,9 +131,9 @@ def _aggregates(column: Column) -> tuple[sql.Composable, ...]:
     if plain and column.base in _ORDERED:
         low = sql.SQL("pg_catalog.min({})::text").format(name)
         high = sql.SQL("pg_catalog.max({})::text").format(name)
-    if plain and column.base in _NUMBERS:
+    if means and plain and column.base in _NUMBERS:
         mean = sql.SQL("pg_catalog.avg({}::double precision)").format(name)
-    elif plain and column.base == "bool":
+    elif means and plain and column.base == "bool":
         mean = sql.SQL("pg_catalog.avg({}::integer)::double precision").format(name)
     return sql.SQL("pg_catalog.count({})").format(name), low, high, mean
 
