@@ -138,6 +138,6 @@ def test_arguments_of_another_type(options: dict[str, Any], said: str, db: str, 
 
 
 def test_an_argument_that_does_not_exist_is_named_with_the_nearest() -> None:
-    with pytest.raises(CallError, match="no argument 'delimeter'") as caught:
-        pgsluice.load("x.csv", delimeter=";")  # type: ignore[call-arg]
+    with pytest.raises(CallError, match="no argument 'delimitter'") as caught:
+        pgsluice.load("x.csv", delimitter=";")  # type: ignore[call-arg]
     assert caught.value.remedy == "Did you mean delimiter?"
