@@ -24,10 +24,10 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 # --data-dir: the demo stays in the embedded server, whatever DATABASE_URL or PGHOST say.
-demo: venv ## load the example shop into an embedded server
+demo: venv ## load the example shop, with rules and aggregate tables, into an embedded server
 	$(BIN)/python $(EXAMPLE)/generate.py $(EXAMPLE)/data
 	$(BIN)/pgsluice server start --data-dir $(DATA_DIR)
-	$(BIN)/pgsluice load $(EXAMPLE)/data --schema $(EXAMPLE)/sql/create_schema.sql --data-dir $(DATA_DIR)
+	$(BIN)/pgsluice load --config $(EXAMPLE)/pgsluice.toml --data-dir $(DATA_DIR)
 	$(BIN)/pgsluice verify --sql $(EXAMPLE)/sql/verify.sql --data-dir $(DATA_DIR)
 	@echo
 	@echo "Look inside:      $(BIN)/pgsluice server psql"
@@ -35,6 +35,7 @@ demo: venv ## load the example shop into an embedded server
 	@$(BIN)/python -c "import shlex; from pgsluice.postgres.embedded import server; \
 	  print('Without pgsluice:', shlex.join(server.psql_command('$(DATA_DIR)')))"
 	@echo "Stop the server:  $(BIN)/pgsluice server stop"
+	@$(BIN)/pgsluice report --data-dir $(DATA_DIR)
 
 # --------------------------------------------------------------------------- checks
 

@@ -89,6 +89,42 @@ def test_the_generator_writes_the_same_bytes_every_time(small: Path, tmp_path: P
     assert (tmp_path / "orders.csv").read_bytes() != (small / "orders.csv").read_bytes()
 
 
+DERIVED = {
+    "day": "SELECT day::text, revenue FROM revenue_by_day",
+    "month": "SELECT to_char(month, 'YYYY-MM'), revenue FROM revenue_by_month",
+    "customer": "SELECT customer_id::text, lifetime_value FROM customer_value WHERE orders > 0",
+    "product": "SELECT product_id::text, revenue FROM product_performance WHERE pieces > 0",
+    "category": "SELECT category, revenue FROM category_share",
+    "cohort": "SELECT cohort || ' ' || months_later, customers FROM cohort_retention",
+}
+"""What the derived tables hold, by what they sum over."""
+
+
+def aggregates(orders: list[dict[str, str]], products: list[dict[str, str]]) -> dict[str, dict[str, Any]]:
+    """What the derived tables must hold, computed from the files."""
+    category = {p["product_id"]: p["category"] for p in products}
+    found: dict[str, dict[str, Any]] = {name: {} for name in DERIVED}
+    months: dict[str, set[str]] = {}
+    for o in orders:
+        months.setdefault(o["customer_id"], set()).add(o["order_date"][:7])
+        if o["status"] == "returned":
+            continue
+        for name, key in (
+            ("day", o["order_date"][:10]),
+            ("month", o["order_date"][:7]),
+            ("customer", o["customer_id"]),
+            ("product", o["product_id"]),
+            ("category", category[o["product_id"]]),
+        ):
+            found[name][key] = found[name].get(key, Decimal(0)) + Decimal(o["total_amount"])
+    for of_customer in months.values():
+        numbers = sorted(12 * int(month[:4]) + int(month[5:]) - 1 for month in of_customer)
+        for number in numbers:
+            key = f"{numbers[0] // 12}-{numbers[0] % 12 + 1:02}-01 {number - numbers[0]}"
+            found["cohort"][key] = found["cohort"].get(key, 0) + 1
+    return found
+
+
 def test_demo_route_at_full_size_with_the_embedded_server(tmp_path: Path) -> None:
     """What ``make demo`` does, in a folder without anything: no address, no server, no tables."""
     data = generate(tmp_path / "data")
@@ -96,17 +132,21 @@ def test_demo_route_at_full_size_with_the_embedded_server(tmp_path: Path) -> Non
         started = run("server", "start", cwd=tmp_path)
         assert started.code == 0, started
         assert started.out.startswith("postgresql://")
-        first = run("load", data, "--schema", SCHEMA, cwd=tmp_path)
+        first = run("load", data, "--config", EXAMPLE / "pgsluice.toml", cwd=tmp_path)
         assert first.code == 0, first
         assert "60,495 rows loaded into 3 tables" in first.out
+        assert "7 of 8 rules hold" in first.out
+        assert first.out.count("created") == 6
         for name in FULL:
             assert f"{name}: {FULL[name]:,} rows" in first.err
         verified = run("verify", "--sql", QUERIES, cwd=tmp_path)
         assert verified.code == 0, verified
         assert "revenue" in verified.out.lower()
-        second = run("load", data, "--schema", SCHEMA, cwd=tmp_path)
+        second = run("load", data, "--config", EXAMPLE / "pgsluice.toml", cwd=tmp_path)
         assert second.code == 0, second
         assert "already loaded" in second.out
+        report = run("report", cwd=tmp_path)
+        assert report.out == f"Report of run 1: {(tmp_path / '.pgsluice/reports/run-1.html').resolve().as_uri()}\n"
         assert "Running: PostgreSQL" in run("server", "status", cwd=tmp_path).out
         uri = run("server", "start", cwd=tmp_path).out.strip()
         with psycopg.connect(uri) as conn:
@@ -119,6 +159,8 @@ def test_demo_route_at_full_size_with_the_embedded_server(tmp_path: Path) -> Non
                 (r["customer_id"], r["first_name"], r["last_name"], r["notes"] or None)
                 for r in records(data / "customers.csv")
             ]
+            for name, expected in aggregates(records(data / "orders.csv"), records(data / "products.csv")).items():
+                assert dict(conn.execute(DERIVED[name].encode()).fetchall()) == expected, name
             (total,) = conn.execute("SELECT sum(total_amount)::text FROM orders").fetchone() or ()
             cents = sum(int(r["total_amount"].replace(".", "")) for r in records(data / "orders.csv"))
             assert total == f"{cents // 100}.{cents % 100:02}"

@@ -23,6 +23,9 @@ from pgsluice.text import pluralize
 
 T = TypeVar("T")
 
+_BRIEF = 0.005
+"""Phases that took fewer seconds are not shown: they would read as 0.00 s."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -95,7 +98,7 @@ def view_of(report: RunReport, bounds: Bounds) -> View:
     """Cuts the report to the bounds."""
     tables = _some(report.notes.tables, bounds.tables)
     shown = _some(report.rejects.groups, bounds.groups)
-    phases = sorted((p for p in report.notes.phases if p.seconds >= 0.0005), key=lambda p: -p.seconds)
+    phases = sorted((p for p in report.notes.phases if p.seconds >= _BRIEF), key=lambda p: -p.seconds)
     return View(
         report=report,
         bounds=bounds,
