@@ -25,7 +25,7 @@ from conftest import fresh_database
 from pgsluice.errors import FileError
 from pgsluice.model import RunResult, SourceFile
 from pgsluice.pipeline.plan import strategy
-from pgsluice.source import identity, streams
+from pgsluice.source import disk, identity, streams
 from pgsluice.source.blocks import BlockReader
 from pgsluice.source.streams import DecodedStream
 
@@ -185,7 +185,7 @@ def small_steps(moments: Moments, swap: bool) -> Iterator[None]:
             (BlockReader, "__init__", small),
             (DecodedStream, "_take", observed),
             (streams, "CHUNK_BYTES", READ_BYTES),
-            (streams, "HEAD_BYTES", HASHED_BYTES),
+            (disk, "HEAD_BYTES", HASHED_BYTES),
             (identity, "HEAD_BYTES", HASHED_BYTES),
             (identity, "TAIL_BYTES", HASHED_BYTES),
             (strategy, "SWAP_BYTES", 0 if swap else strategy.SWAP_BYTES),

@@ -39,6 +39,7 @@ SITUATIONS: dict[str, tuple[str, list[str], list[str | None]]] = {
     "null_words": ("integer", ["NA", "\\N", "N/A", "5"], [None, None, None, "5"]),
     "null_dates": ("date", ["0000-00-00", "2020-01-02"], [None, "2020-01-02"]),
     "quoted": ("integer", ['""', "5"], [None, "5"]),
+    "nul": ("text", ["a\0b", "c"], ["ab", "c"]),
 }
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _TRIED = 300
 """How many records of one piece of the report are tried with other options."""
 
+_BAD_BYTES = "invalid byte sequence"
+"""How the message of a record begins that holds bytes which are no text."""
+
 _LONGEST = 1 << 16
 """Bytes of a record that is tried."""
 
@@ -43,6 +46,11 @@ class RecordCauses:
         dialect, fields = file.plan.file.dialect, len(file.plan.names)
         for row in rejects.select(["message", "raw"]).to_pylist():
             raw = row["raw"].encode()
+            if row["message"].startswith(_BAD_BYTES):
+                # The text of the record has escapes in place of the bytes, and would be parsed.
+                if row["message"].endswith(" 0x00"):
+                    self._cured["NUL bytes. To remove them: --nul strip"] += 1
+                continue
             if len(raw) > _LONGEST:
                 continue
             for sentence, fits, changed in _OPTIONS:
