@@ -136,6 +136,19 @@ def test_old_runs_stay(old: Conn, db: str) -> None:
     ]
 
 
+def test_an_old_ledger_has_reports(old: Conn, db: str) -> None:
+    report = pgsluice.run_report(1, database_url=db)
+    assert [(f.table, f.read, f.loaded, f.rejected, f.replayed) for f in report.files] == [
+        ("customers", 8, 2, 5, 1),
+        ("orders", 3, 1, 2, 0),
+    ]
+    assert report.balances
+    assert len(report.samples) == report.rejects.count == 7
+    assert (report.notes.tables, report.rules, report.profiles) == ((), (), ())
+    assert pgsluice.run_report(database_url=db).run_id == 4
+    assert version(old) == 1
+
+
 def test_migration_by_many_at_once(old: Conn, db: str) -> None:
     def migrate(_: int) -> None:
         with psycopg.connect(db, autocommit=True) as connection:

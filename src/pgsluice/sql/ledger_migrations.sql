@@ -133,7 +133,7 @@ BEGIN
                      CROSS JOIN LATERAL pg_catalog.aclexplode(old.relacl) AS a
                       JOIN pg_catalog.pg_class AS c ON c.relnamespace = old.relnamespace
                      WHERE old.oid = 'pgsluice.file'::regclass AND c.relkind = 'r' AND c.relacl IS NULL
-                       AND c.relname IN ('rule_result', 'warning', 'derived', 'column_profile')
+                       AND c.relname IN ('rule_result', 'warning', 'derived', 'column_profile', 'run_summary')
                        AND a.grantee <> c.relowner
                        AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') LOOP
         EXECUTE right_on.statement;
