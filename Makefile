@@ -101,7 +101,7 @@ FUZZ ?= tests/fuzz/work/corpus
 FUZZ_VENV := tests/fuzz/work/venv
 fuzz: $(FUZZ_VENV)/.installed ## fuzz discovery, dialects and records (MINUTES, FUZZ)
 	PYTHONPATH=tests $(FUZZ_VENV)/bin/python -m fuzz.seeds tests/fuzz/work/corpus
-	PYTHONPATH=tests nice $(FUZZ_VENV)/bin/python -m fuzz -dict=tests/fuzz/work/words.dict -max_len=4096 -timeout=20 \
+	PYTHONPATH=tests nice $(FUZZ_VENV)/bin/python -m fuzz -dict=tests/fuzz/work/words.dict -max_len=4096 -timeout=60 \
 	  -rss_limit_mb=2048 -max_total_time=$$(( $(MINUTES) * 60 )) -artifact_prefix=tests/fuzz/work/ $(FUZZ)
 
 $(FUZZ_VENV)/.installed: tests/fuzz/requirements.txt pyproject.toml constraints.txt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import pickle
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ import bench.files.pollutions  # noqa: F401
 from bench.files import script_readers
 from bench.files.clean import SETS, clean_set
 from bench.files.draft import POLLUTIONS, Case, make_case
-from bench.files.outcome import REFUSED, Outcome
+from bench.files.outcome import Outcome
 from bench.files.page import write_page
 from bench.files.score import Score, score
 from bench.files.table_loaders import Server, copy_load, pgsluice_load
@@ -46,7 +47,6 @@ class Result:
     case: Case
     program: str
     hinted: bool
-    outcome: Outcome
     score: Score
 
 
@@ -133,6 +133,7 @@ def main() -> None:
     parser.add_argument("--python", type=Path, default=ROOT / "bench/work/venv/bin/python")
     parser.add_argument("--page", type=Path, help="write the page to this file")
     parser.add_argument("--verbose", action="store_true", help="print each result")
+    parser.add_argument("--cache", type=Path, help="a file that keeps the scores of the other programs for next time")
     parser.add_argument("--keep", type=Path, help="a folder for the files of the cases")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=fast_folder()) as folder:
@@ -152,27 +153,56 @@ def main() -> None:
         print(text)
 
 
+class Cache:
+    """The scores of programs other than pgsluice, which do not change from one run to the next."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._scores: dict[str, Score] = pickle.loads(path.read_bytes()) if path and path.exists() else {}
+
+    def key(self, case: Case, program: str, hinted: bool) -> str:
+        return hashlib.sha256(repr((case.data, case.hints, case.records, program, hinted)).encode()).hexdigest()
+
+    def get(self, case: Case, program: str, hinted: bool) -> Score | None:
+        return None if program.startswith("pgsluice") else self._scores.get(self.key(case, program, hinted))
+
+    def put(self, case: Case, program: str, hinted: bool, found: Score) -> None:
+        self._scores[self.key(case, program, hinted)] = found
+
+    def close(self) -> None:
+        if self._path:
+            self._path.write_bytes(pickle.dumps(self._scores))
+
+
 def run(options: argparse.Namespace, server: Server, other: OtherEnvironment) -> Iterator[Result]:
+    """Gives each case to each program, without hints and with."""
     seeds = range(options.seed, options.seed + options.seeds)
+    cache = Cache(options.cache)
     for case in cases(seeds, options.rows, options.only, options.quick):
         if options.keep:
             options.keep.mkdir(parents=True, exist_ok=True)
             (options.keep / f"{case.title.replace('/', '-')}-{case.table.name}.csv").write_bytes(case.data)
         for program in options.programs.split(","):
-            for hinted in (False, True):
-                if hinted and program in UNHINTED_ONLY:
-                    continue
-                outcome = ask(program, case, server, other, rows=options.rows, hinted=hinted)
-                found = score(case, outcome, hinted=hinted)
+            for hinted in (False,) if program in UNHINTED_ONLY else (False, True):
+                found, message = cache.get(case, program, hinted), ""
+                if found is None:
+                    outcome = ask(program, case, server, other, rows=options.rows, hinted=hinted)
+                    found, message = score(case, outcome, hinted=hinted), outcome.message
+                    cache.put(case, program, hinted, found)
                 if options.verbose:
-                    told = outcome.message if outcome.status == REFUSED else "; ".join(found.silent)
-                    mark = "SILENT" if found.silent else "refused" if found.refused else "      "
-                    print(
-                        f"{case.title:40} {program:14} {'hints' if hinted else '     '} h{found.header:.0f}"
-                        f" r{found.records:.2f} c{found.cells:.2f} {mark} {told[:300]!r}",
-                        file=sys.stderr,
-                    )
-                yield Result(case, program, hinted, outcome, found)
+                    _tell(case, program, hinted, found, message)
+                yield Result(case, program, hinted, found)
+    cache.close()
+
+
+def _tell(case: Case, program: str, hinted: bool, found: Score, message: str) -> None:
+    mark = "SILENT" if found.silent else "refused" if found.refused else "      "
+    told = message if found.refused else "; ".join(found.silent)
+    print(
+        f"{case.title:40} {program:14} {'hints' if hinted else '     '} h{found.header:.0f}"
+        f" r{found.records:.2f} c{found.cells:.2f} {mark} {told[:400]!r}",
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":

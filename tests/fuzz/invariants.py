@@ -76,9 +76,9 @@ def check(path: Path, options: DialectOptions) -> str:
         return "refused"
     for reading in (first, others[-1]):
         _located(file, columns, reading)
-    if file.dialect == Dialect(
-        delimiter=file.dialect.delimiter, quote=file.dialect.quote, encoding="utf-8", header=file.dialect.header
-    ):
+    dialect = file.dialect
+    known = Dialect(delimiter=dialect.delimiter, quote=dialect.quote, encoding="utf-8", header=dialect.header)
+    if dialect == known and dialect.plain:
         _as_the_oracle(file, columns, first)
     return "read"
 
@@ -136,7 +136,9 @@ def _located(file: SourceFile, columns: Sequence[str], reading: Reading) -> None
         for number, line, raw in zip(places.ordinals.tolist(), places.lines.tolist(), raws, strict=True):
             _same("an ordinal", number, ordinal)
             start = _start(data, at, raw, file)
-            _same(f"the line of record {number}", line, count_lines(data, file.dialect, 0, start) + 1)
+            # The lines of JSON Lines are those of the file on disk, in which no header stands.
+            header = file.form == "json"
+            _same(f"the line of record {number}", line + header, count_lines(data, file.dialect, 0, start) + 1)
             at, ordinal = _behind_end(data, start + len(raw)), ordinal + 1
             if number in faults:
                 _same(f"fault {number}", (line, raw), faults[number])
