@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import re
 import sys
 import tempfile
@@ -71,8 +73,11 @@ def _names(end: End, option: str) -> bool:
     return any(word in end.message for word in words)
 
 
-def write(place: Place, only: str, verbose: bool) -> str:
-    """The tables as Markdown, and the counts."""
+def write(place: Place, only: str, verbose: bool, cache: dict[str, tuple[str, str]]) -> str:
+    """The tables as Markdown, and the counts.
+
+    :param cache: the cells of the other programs that are known already; it is filled.
+    """
     counts = {
         program: dict.fromkeys(("right", "told", "option", "refused", "silent", "none"), 0) for program in PROGRAMS
     }
@@ -84,7 +89,11 @@ def write(place: Place, only: str, verbose: bool) -> str:
                 continue
             cells = []
             for program in PROGRAMS:
-                text, word = cell(program, place, situation)
+                asked = (situation.files, situation.end, situation.options.get(program), program)
+                key = hashlib.sha256(repr(asked).encode()).hexdigest()
+                if key not in cache or program == "pgsluice":
+                    cache[key] = cell(program, place, situation)
+                text, word = cache[key]
                 counts[program][word] += 1
                 cells.append(text.replace("|", "\\|"))
                 if verbose:
@@ -111,6 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.files.situations", description=__doc__)
     parser.add_argument("--only", default="", help="situations whose names contain one of these texts; writes no page")
     parser.add_argument("--verbose", action="store_true", help="print each result")
+    parser.add_argument("--cache", type=Path, help="a file that keeps the cells of the other programs for next time")
     parser.add_argument("--bench-bin", type=Path, default=ROOT / "bench/work/venv/bin")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=fast_folder()) as folder:
@@ -120,7 +130,10 @@ def main() -> None:
             uri = embedded.start(server)
             Server(uri, Path(folder)).forget()
             place = Place(uri, Path(folder) / "files", other, options.bench_bin)
-            text = write(place, options.only, options.verbose)
+            cache = json.loads(options.cache.read_text()) if options.cache and options.cache.exists() else {}
+            text = write(place, options.only, options.verbose, cache)
+            if options.cache:
+                options.cache.write_text(json.dumps(cache))
         finally:
             embedded.stop(server)
             other.close()
