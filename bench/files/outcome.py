@@ -20,7 +20,10 @@ class Outcome:
     """The rows have the columns of the table, in its order."""
     named: list[tuple[int, str]] = field(default_factory=list)
     """Records that the program refused and named: line (0 if unknown) and text."""
+    last: int = 0
+    """How many lines at the end of the file a warning names."""
     warnings: list[str] = field(default_factory=list)
+    """Warnings that name no line."""
     seconds: float = 0.0
 
 

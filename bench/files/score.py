@@ -66,13 +66,16 @@ class _Comparison:
         silent: list[str] = []
         stored: dict[str, int] = {}
         right = extra_cells = extra_rows = 0
-        for row in self._outcome.rows:
+        others = self._other_lines()
+        for place, row in enumerate(self._outcome.rows):
             cells = self._cells(row)
             record = self._by_key.get(_key(cells[0]))
             if record is None or stored.get(record.key):
                 extra_rows += 1
                 extra_cells += len(self._columns)
-                if not self._named_row(cells):
+                if others:
+                    others.pop()
+                elif place < len(self._outcome.rows) - self._outcome.last and not self._named_row(cells):
                     silent.append(f"extra row {_short(cells)}")
                 continue
             wrong = [
@@ -119,6 +122,11 @@ class _Comparison:
     def _named(self, record: Record) -> bool:
         first, last = record.lines
         return any(first <= line <= last or (record.key and record.key in raw) for line, raw in self._outcome.named)
+
+    def _other_lines(self) -> set[int]:
+        """The lines that a warning names and that are no records."""
+        records = {line for r in self._case.records for line in range(r.lines[0], r.lines[1] + 1)}
+        return {line for line, raw in self._outcome.named if line and not raw} - records
 
     def _named_row(self, cells: list[Any]) -> bool:
         """Whether a row that is no record comes from a record that was named."""

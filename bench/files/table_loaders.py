@@ -92,11 +92,12 @@ def pgsluice_load(server: Server, clean: CleanSet, case: Case, *, typed: bool, h
         return replace(refused(error), message=f"TRACEBACK {type(error).__name__}: {error}")
     seconds = time.perf_counter() - start
     named = [(r.line, r.raw) for r in pgsluice.reject_rows(result.run_id, database_url=uri)]
-    notes = [note for t in result.tables for f in t.files for note in f.notes]
-    named += [(line, "") for note in notes for line in lines_of(note)]
+    files = [f for t in result.tables for f in t.files]
+    warnings = [text for f in files for text in (*f.notes, *f.warnings)]
+    named += [(line, "") for text in warnings for line in lines_of(text)]
     with psycopg.connect(uri) as conn:
         rows = _stored(conn, case.table)
-    return Outcome(rows=rows, by_column=True, named=named, seconds=seconds)
+    return Outcome(rows=rows, by_column=True, named=named, last=max(map(last_of, warnings), default=0), seconds=seconds)
 
 
 def lines_of(note: str) -> list[int]:
@@ -104,6 +105,12 @@ def lines_of(note: str) -> list[int]:
     found = re.findall(r"\blines? ([\d,]+)(?:(?: to |-)([\d,]+))?", note)
     numbers = [(int(a.replace(",", "")), int((b or a).replace(",", ""))) for a, b in found]
     return [line for first, last in numbers for line in range(first, last + 1)]
+
+
+def last_of(warning: str) -> int:
+    """How many lines at the end a warning names: ``the last line``, ``the last 4 lines``."""
+    found = re.search(r"\bthe last (?:line\b|([\d,]+) lines\b)", warning)
+    return int((found[1] or "1").replace(",", "")) if found else 0
 
 
 def load_options(hints: Hints, names: Sequence[str]) -> dict[str, Any]:

@@ -80,3 +80,13 @@ def test_a_refusal_counts_only_where_nobody_can_know_the_values() -> None:
     assert score(_case("dates_ambiguous"), refusal, hinted=False).cells == 1
     assert score(_case("dates_ambiguous"), refusal, hinted=True).cells == 0
     assert score(_case("clean"), refusal, hinted=False).cells == 0
+
+
+def test_a_warning_about_the_last_lines_names_them() -> None:
+    case = _case("footer_total")
+    whole = _read(case)
+    assert score(case, whole, hinted=False).silent
+    assert not score(case, replace(whole, last=1), hinted=False).silent
+    units = _case("units_row")
+    assert score(units, _read(units), hinted=False).silent
+    assert not score(units, replace(_read(units), named=[(2, "")]), hinted=False).silent

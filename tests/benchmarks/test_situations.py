@@ -13,7 +13,7 @@ from bench.files.outcome import Outcome, refused
 from bench.files.situations.__main__ import groups
 from bench.files.situations.model import Situation, row
 from bench.files.situations.programs import REFUSES, RIGHT, WRONG, judge
-from bench.files.table_loaders import lines_of
+from bench.files.table_loaders import last_of, lines_of
 
 PAGE = Path(__file__).parents[2] / "docs/explanation/files.md"
 SITUATIONS = [s for situations in groups().values() for s in situations]
@@ -43,3 +43,6 @@ def test_the_page_has_a_row_for_each_situation() -> None:
 def test_lines_that_a_note_names() -> None:
     assert lines_of("line 7 and lines 1,003 to 1,005 are no records") == [7, 1003, 1004, 1005]
     assert lines_of("3 lines") == []
+    assert last_of("the last 4 lines look like no rows: ,,,") == 4
+    assert last_of("the last line looks like a total: x") == 1
+    assert last_of("CR ends the lines") == 0
