@@ -39,12 +39,20 @@ def _file_result(plan: TablePlan, file: FileRun, rejected: Mapping[int, int]) ->
         notes=() if file.skipped else (*file.plan.file.notes, *_removed(file)),
         passed_over=findings.passed_over,
         evidence=findings.evidence,
-        warnings=findings.warnings,
+        warnings=(*findings.warnings, *_header_again(file)),
     )
 
 
 def _removed(file: FileRun) -> tuple[str, ...]:
     return (f"{pluralize(file.nuls, 'NUL byte')} removed",) if file.nuls else ()
+
+
+def _header_again(file: FileRun) -> tuple[str, ...]:
+    """The warning about lines in the middle of a file that hold its header: they are read as records."""
+    if not file.header_again:
+        return ()
+    lines = " and ".join(f"line {line:,}" for line in file.header_again)
+    return (f"{lines} of the file: the header stands there again, and is read as a record; remove it from the file",)
 
 
 def table_result(table_run: TableRun, rejected: Mapping[int, int]) -> TableResult:

@@ -38,6 +38,8 @@ class FileRun:
     sha256: str = ""
     nuls: int = 0
     """NUL characters that were removed from the file."""
+    header_again: tuple[int, ...] = ()
+    """The first lines behind the header that hold the header again."""
     extents: list[Extent] = field(default_factory=list)
     skipped: bool = False
     """An earlier run has loaded the same content into the table."""

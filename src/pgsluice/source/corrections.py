@@ -266,6 +266,7 @@ class CorrectionReader:
         self._special = sorted(refused.keys() | corrections.unclear)
         self.sha256 = corrections.spool.sha256
         self.nuls = 0
+        self.header_again: list[int] = []
 
     def close(self) -> None:
         """Does nothing: the report needs the spool, which its owner closes."""

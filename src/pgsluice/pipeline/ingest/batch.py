@@ -57,6 +57,8 @@ class EndOfFile(_Item):
     sha256: str
     nuls: int
     """How many NUL characters were removed from the file."""
+    header_again: tuple[int, ...]
+    """The first lines behind the header that hold the header again."""
 
 
 Batch = RawBatch | ArrowBatch | SplitBatch

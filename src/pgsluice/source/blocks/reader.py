@@ -28,6 +28,10 @@ _FIRST_BYTES = 1 << 20
 block is twice as large as the block before, up to the usual size."""
 
 
+_MOST_HEADERS = 3
+"""How many lines that hold the header again are noted."""
+
+
 class BlockReader:
     """Reads a file once, from its beginning. The reader holds one block and the rest of the bytes read with it.
 
@@ -48,6 +52,10 @@ class BlockReader:
         self._buffer = b""
         self._at_end = False
         self._quote_faults = QuoteFaults()
+        self._header = b""
+        """The text of the header, if it names more than one field."""
+        self.header_again: list[int] = []
+        """The first lines behind the header that hold the header again: files were put together."""
 
     @property
     def sha256(self) -> str:
@@ -115,6 +123,7 @@ class BlockReader:
             block = replace(block, crc=zlib.crc32(memoryview(window)[: block.length]))
             ordinal += block.count
             offset += block.length
+            self._look_for_header(window, block.length, line)
             line += count_lines(window, self._dialect, 0, block.length)
             self._buffer = self._buffer[block.length :]
             self._block_bytes = min(self._most_bytes, 2 * self._block_bytes)
@@ -159,6 +168,8 @@ class BlockReader:
             header, behind = first_record(self._buffer, self._dialect, line, at_end=self._at_end)
             if header is not None and header.fault:
                 raise header_fault(self._file.path, header)
+            if header is not None and len(header.fields) > 1:
+                self._header = self._buffer[header.start : header.end]
             line += count_lines(self._buffer, self._dialect, 0, behind)
             offset += behind
             self._buffer = b"" if header is None and self._at_end else self._buffer[behind:]
@@ -167,6 +178,19 @@ class BlockReader:
                 self._check_header(tuple(value.decode() for value, _ in fields))
                 return offset, line
             self._more()
+
+    def _look_for_header(self, buffer: bytes, length: int, line: int) -> None:
+        """Notes the lines of a block that hold the header again.
+
+        :param length: how many bytes of the buffer belong to the block.
+        :param line: the line on which the block begins.
+        """
+        at = buffer.find(self._header, 0, length) if self._header else -1
+        while at >= 0 and len(self.header_again) < _MOST_HEADERS:
+            end = at + len(self._header)
+            if (not at or buffer[at - 1] in b"\r\n") and (end >= length or buffer[end] in b"\r\n"):
+                self.header_again.append(line + count_lines(buffer, self._dialect, 0, at))
+            at = buffer.find(self._header, end, length)
 
     def _check_header(self, header: tuple[str, ...]) -> None:
         """Checks that the header is the planned header: its fields decide which values go into which columns."""
