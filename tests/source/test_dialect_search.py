@@ -16,6 +16,7 @@ from pgsluice.model import BLANKS, Dialect, DialectOptions, Findings, Format, Li
 from pgsluice.source.dialect import detected
 from pgsluice.source.dialect_search.detect import detect_with_table
 from pgsluice.source.dialect_search.expectations import Expectations, ExpectedColumn, TextClass
+from pgsluice.source.dialect_search.quick import plain_to_see
 from pgsluice.source.dialect_search.sample import sample_of
 from pgsluice.source.discover import discover
 
@@ -257,3 +258,11 @@ def test_clear_files_need_no_search(tmp_path: Path) -> None:
         path.write_bytes(data)
         (file,) = discover([str(path)], NONE).files
         assert file.findings.clear is clear, data
+
+
+@pytest.mark.parametrize("text", ["id,qty,note\n[1],[kg],\n1,2,x\n", "id,qty,note\n1,2,x\n,,\n,,\n"])
+def test_units_and_lines_of_delimiters_are_not_plain_to_see(text: str) -> None:
+    assert plain_to_see(text.replace("[kg]", "7").replace("[1]", "7").replace("\n,,", "").encode(), True, None)
+    assert plain_to_see(text.encode(), True, None) is None
+    _, findings, _ = found(text, TEXTS)
+    assert "look" in findings.warnings[0]

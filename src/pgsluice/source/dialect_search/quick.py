@@ -65,7 +65,8 @@ def _even(text: str, delimiter: str) -> tuple[str, ...] | None:
         return None
     if not records or any(len(record) != len(records[0]) for record in records):
         return None
-    if len(records) > 1 and all(map(UNIT.fullmatch, records[1])):
+    units = [cell for cell in records[1] if cell.strip()] if len(records) > 1 else []
+    if len(units) > 1 and all(map(UNIT.fullmatch, units)):
         return None
     # A blank behind the delimiter, other quotes, a quoted field that may have swallowed lines. The text is looked at
     # first, because that takes less time than to look at each cell.
@@ -83,6 +84,6 @@ def ends_alike(end: bytes, delimiter: str, width: int) -> bool:
     """
     lines = end.decode(errors="replace").rstrip("\r\n").split("\n")
     last = lines[-1]
-    if TOTAL.match(last) or (len(lines) > 1 and not lines[-2].strip()):
+    if TOTAL.match(last) or (len(lines) > 1 and not lines[-2].strip()) or not last.strip(f"{delimiter} "):
         return False
     return '"' in last or len(lines) == 1 or last.count(delimiter) == width - 1
