@@ -6,6 +6,7 @@ import itertools
 import re
 import stat
 import sys
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from page_cases import EVIL, huge, load_evil
 import pgsluice
 from command import call
 from pgsluice.errors import CallError
+from pgsluice.ledger.reports import record_notes
 from pgsluice.model import ColumnProfile, RunReport, TableName
 from pgsluice.report.files import as_junit, render
 from pgsluice.report.files.histogram import BINS, histogram
@@ -122,6 +124,24 @@ def test_a_vetoed_run_says_so(db: str, conn: Connection, tmp_path: Path) -> None
     assert "pgsluice replay" not in said
     failed = ElementTree.fromstring(as_junit(report)).findall(".//testcase[failure]")
     assert [case.get("classname") for case in failed] == ["pgsluice.run"]
+
+
+def test_a_database_that_lacks_a_character_of_a_remedy(server: str, tmp_path: Path) -> None:
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE report_latin1 ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'")
+        uri = server.replace("/postgres?", "/report_latin1?")
+        try:
+            with psycopg.connect(uri, autocommit=True) as conn:
+                conn.execute("CREATE TABLE t (id int PRIMARY KEY)")
+                (tmp_path / "t.csv").write_text("id\n1\n")
+                pgsluice.load(tmp_path / "t.csv", database_url=uri, data_dir=str(tmp_path))
+                notes = pgsluice.run_report(database_url=uri).notes
+                record_notes(conn, 1, replace(notes, remedies=("--strip €, 日本",)))
+            report = pgsluice.run_report(database_url=uri)
+            assert report.notes.tables == notes.tables != ()
+            assert report.rejects.remedies == ("--strip €, 日本",)
+        finally:
+            admin.execute("DROP DATABASE report_latin1 WITH (FORCE)")
 
 
 def test_a_huge_run_makes_a_small_page_that_says_what_is_missing() -> None:
