@@ -102,3 +102,19 @@ def test_replays_and_second_loads_need_no_search(tables: psycopg.Connection, db:
     again = pgsluice.replay(result.run_id, report, database_url=db, data_dir=str(tmp_path / "d"))
     assert again.tables[0].loaded == 1
     assert pgsluice.load(tmp_path / "stations.csv", database_url=db).status == "skipped"
+
+
+def test_the_text_format_with_a_header_is_asked_and_each_option_works(
+    tables: psycopg.Connection, db: str, tmp_path: Path
+) -> None:
+    (tmp_path / "titles.tsv").write_text("id\ttitle\tyear\na\tone\\ntwo\t\\N\nb\t\\N\t1999\nc\tx\t2001\n")
+    with pytest.raises(MappingError) as raised:
+        pgsluice.load(tmp_path, database_url=db)
+    assert "--format csv or --format text --header" in str(raised.value)
+    assert not rows(tables, "titles")
+    call("load", tmp_path, "--format", "text", "--header", cwd=tmp_path, url=db)
+    assert rows(tables, "titles")[:2] == [('(a,"one\ntwo",)',), ("(b,,1999)",)]
+    call("load", tmp_path, "--format", "csv", "--mode", "replace", "--again", cwd=tmp_path, url=db)
+    assert rows(tables, "titles")[1] == ('(b,"\\\\N",1999)',)
+    call("load", tmp_path, "--null", "\\N", "--mode", "replace", "--again", cwd=tmp_path, url=db)
+    assert rows(tables, "titles")[1] == ("(b,,1999)",)

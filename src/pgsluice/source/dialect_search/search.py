@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pgsluice.model import CandidateDialect, DialectOptions
+from pgsluice.model import CandidateDialect, DialectOptions, Format
 from pgsluice.source.dialect_search.evidence import COMMENT, Surroundings, first_text, is_other
 from pgsluice.source.dialect_search.expectations import Expectations, TextClass
 from pgsluice.source.dialect_search.layout import Layout, lay_out, units_line
@@ -124,7 +124,8 @@ class _Search:
         found = readings(lines, delimiters, quotes, options.escape)
         if options.skip_initial_blanks is not None:
             found = list(dict.fromkeys(replace(r, blanks=options.skip_initial_blanks) for r in found))
-        if fixed in (None, "\t") and options.quote is None and options.escape is None and _is_text_format(lines):
+        free = options.quote is None and options.escape is None and options.format is not Format.CSV
+        if fixed in (None, "\t") and free and _is_text_format(lines):
             found.append(Reading("\t", "", "\\", text=True))
         return found
 
@@ -205,7 +206,13 @@ class _Search:
             rivals = [r for r in rivals if r.complete and r.matched >= best.matched]
         same = [r for r in rivals if r.scored.reading.delimiter == best.scored.reading.delimiter]
         quotes = self._quote_rival(best, self._bare)
-        if quotes is not None:
+        text = next((r for r in ranked if r.scored.reading.text), None)
+        asked = self._around.options.format is None and "\\N" not in self._around.options.null
+        if asked and text is not None and not best.scored.reading.text:
+            # A header is rare in the text format, but few other programs write such fields.
+            begin = next((r.line for r in best.scored.head if "\\N" in r.fields), None)
+            found.candidates = [self._candidate(layout, "format", begin) for layout in (best, text)]
+        elif quotes is not None:
             begin = next(r.line for r in best.scored.head if r.lines > 1)
             found.candidates = [self._candidate(layout, "quote", begin) for layout in (best, quotes)]
         elif best.header is None and not best.data and len(rivals) > len(same):
@@ -240,6 +247,8 @@ class _Search:
         if line is not None:
             shown = next((r for r in layout.scored.head if r.line == line), shown)
         option = f"--quote {shlex.quote(reading.quote or 'none')}"
+        if about == "format":
+            option = f"--format text{' --header' * (layout.header is not None)}" if reading.text else "--format csv"
         if about == "delimiter":
             spelled = "blanks" if reading.delimiter == RUNS else spelled_delimiter(reading.delimiter)
             option = f"--delimiter {shlex.quote(spelled)}"
