@@ -89,6 +89,9 @@ class FileResult:
     """Why the file is read as it is; () if its dialect is plain to see."""
     warnings: tuple[str, ...] = ()
     """What may not be meant as the file was read, each with the option that changes it."""
+    blank_lines: int | None = 0
+    """Lines that were passed over because they are blank, without titles and footer. None if the run did not read the
+    file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pgsluice.model import (
@@ -36,22 +36,39 @@ def _file_result(plan: TablePlan, file: FileRun, rejected: Mapping[int, int]) ->
         staged_before=file.staged_before,
         formats=file.plan.file.dialect.formats,
         lacks=plan.lacked_by(file.plan),
-        notes=() if file.skipped else (*file.plan.file.notes, *_removed(file)),
+        notes=() if file.skipped else (*file.plan.file.notes, *_notes(file)),
         passed_over=findings.passed_over,
         evidence=findings.evidence,
-        warnings=(*findings.warnings, *_header_again(file)),
+        warnings=(*findings.warnings, *_header_again(file), *_swallowing(file)),
+        blank_lines=None if file.skipped or file.staged_before else file.remarks.blank_lines,
     )
 
 
-def _removed(file: FileRun) -> tuple[str, ...]:
-    return (f"{pluralize(file.nuls, 'NUL byte')} removed",) if file.nuls else ()
+def _notes(file: FileRun) -> Iterator[str]:
+    """What was done while the file was read."""
+    if nuls := file.remarks.nuls:
+        yield f"{pluralize(nuls, 'NUL byte')} removed"
+    if blanks := file.remarks.blank_lines:
+        yield f"{pluralize(blanks, 'blank line')} passed over"
+
+
+def _swallowing(file: FileRun) -> Iterator[str]:
+    """The warning about records whose quotes may be data."""
+    count, line = file.remarks.swallowing, file.remarks.first_swallowing
+    if not count or file.plan.file.form != "text":
+        return
+    if count == 1:
+        what = f"the record at line {line} spans lines and holds delimiters"
+    else:
+        what = f"{count:,} records span lines and hold delimiters, the first at line {line}"
+    yield f"{what}. If quotes are data: --quote none"
 
 
 def _header_again(file: FileRun) -> tuple[str, ...]:
     """The warning about lines in the middle of a file that hold its header: they are read as records."""
-    if not file.header_again:
+    if not file.remarks.header_again:
         return ()
-    lines = " and ".join(f"line {line:,}" for line in file.header_again)
+    lines = " and ".join(f"line {line:,}" for line in file.remarks.header_again)
     return (f"{lines} of the file: the header stands there again, and is read as a record; remove it from the file",)
 
 

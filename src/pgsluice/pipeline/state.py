@@ -15,7 +15,7 @@ from pgsluice.model import Column, FilePlan, Listener, Strategy, Table, TableNam
 from pgsluice.pipeline.scratch import ScratchTables
 from pgsluice.pipeline.timing import Clock
 from pgsluice.postgres.sql_fragments import identifier
-from pgsluice.source.blocks import Extent
+from pgsluice.source.blocks import Extent, Remarks
 from pgsluice.source.corrections import Corrections
 from pgsluice.source.locate import Places, locate
 from pgsluice.source.typed.ordinals import OrdinalRanges
@@ -36,10 +36,8 @@ class FileRun:
     read: int = 0
     """Records read so far."""
     sha256: str = ""
-    nuls: int = 0
-    """NUL characters that were removed from the file."""
-    header_again: tuple[int, ...] = ()
-    """The first lines behind the header that hold the header again."""
+    remarks: Remarks = field(default_factory=Remarks)
+    """What was counted when the end of the file was read."""
     extents: list[Extent] = field(default_factory=list)
     skipped: bool = False
     """An earlier run has loaded the same content into the table."""

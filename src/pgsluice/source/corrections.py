@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from pgsluice.errors import CallError, FileError
 from pgsluice.model import Dialect, RejectKind, Verdict
-from pgsluice.source.blocks import Block, Fault, block_of
+from pgsluice.source.blocks import Block, Fault, Remarks, block_of
 from pgsluice.source.formulas import GUARDED_RAW, undo_guard
 from pgsluice.source.locate import Places
 from pgsluice.source.places.addresses import translated
@@ -265,8 +265,7 @@ class CorrectionReader:
         self._refused = refused
         self._special = sorted(refused.keys() | corrections.unclear)
         self.sha256 = corrections.spool.sha256
-        self.nuls = 0
-        self.header_again: list[int] = []
+        self.remarks = Remarks()
 
     def close(self) -> None:
         """Does nothing: the report needs the spool, which its owner closes."""

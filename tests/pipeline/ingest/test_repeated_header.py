@@ -32,7 +32,7 @@ def test_only_whole_records_are_the_header_again(tmp_path: Path, block_bytes: in
     reader = BlockReader(file, ("a", "b"), block_bytes)
     assert sum(block.count for block in reader) == 7
     reader.close()
-    assert reader.header_again == [5, 8]
+    assert reader.remarks.header_again == (5, 8)
 
 
 def test_a_header_of_one_field_is_no_reason_to_warn(tmp_path: Path) -> None:
@@ -42,4 +42,4 @@ def test_a_header_of_one_field_is_no_reason_to_warn(tmp_path: Path) -> None:
     reader = BlockReader(file, ("a",))
     assert sum(block.count for block in reader) == 2
     reader.close()
-    assert not reader.header_again
+    assert not reader.remarks.header_again

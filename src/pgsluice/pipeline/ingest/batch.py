@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pgsluice.pipeline.ingest.route import CopyRoute
 from pgsluice.pipeline.state import FileRun, TableRun
-from pgsluice.source.blocks import Block
+from pgsluice.source.blocks import Block, Remarks
 from pgsluice.source.typed.duckdb_reader import Chunk, DuckDBReader
 
 if TYPE_CHECKING:
@@ -55,10 +55,7 @@ class EndOfFile(_Item):
     """The file has ended."""
 
     sha256: str
-    nuls: int
-    """How many NUL characters were removed from the file."""
-    header_again: tuple[int, ...]
-    """The first lines behind the header that hold the header again."""
+    remarks: Remarks
 
 
 Batch = RawBatch | ArrowBatch | SplitBatch

@@ -117,7 +117,7 @@ class Ingest:
                 file.read += block.count
                 file.extents.append(extent(block))
                 self._tell(table_run, done=done + block.position, total=total, rows=base + file.read)
-            file.sha256, file.nuls, file.header_again = batch.sha256, batch.nuls, batch.header_again
+            file.sha256, file.remarks = batch.sha256, batch.remarks
             if self._checkpoints is not None:
                 self._checkpoints.add(table_run, file, counts.staged - staged, counts.in_doubt - in_doubt)
             batch.parser.close()

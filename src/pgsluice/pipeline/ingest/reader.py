@@ -98,7 +98,7 @@ def _batches_of(
                 batch = RawBatch(table_run, route, file, parser, block)
             route.block_read()
             yield batch
-        yield EndOfFile(table_run, route, file, parser, blocks.sha256, blocks.nuls, tuple(blocks.header_again))
+        yield EndOfFile(table_run, route, file, parser, blocks.sha256, blocks.remarks)
     finally:
         blocks.close()
 

@@ -11,4 +11,5 @@ from pgsluice.source.blocks.parsing import block_of as block_of
 from pgsluice.source.blocks.parsing import recheck as recheck
 from pgsluice.source.blocks.reader import BlockReader as BlockReader
 from pgsluice.source.blocks.reader import header_fault as header_fault
+from pgsluice.source.blocks.tally import Remarks as Remarks
 from pgsluice.source.faults import Fault as Fault

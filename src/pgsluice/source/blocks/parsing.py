@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from pgsluice.model import Dialect
 from pgsluice.source.blocks.block import Block
-from pgsluice.source.faults import Faults, QuoteFaults
+from pgsluice.source.blocks.tally import Tally
+from pgsluice.source.faults import Faults
 from pgsluice.source.records.fast_scan import with_lf
 from pgsluice.source.records.free.rewriting import Rewriter
 from pgsluice.source.records.rules import CleanSpan, Record
@@ -62,13 +63,13 @@ def exact_block(
     offset: int,
     position: int,
     at_end: bool,
-    quote_faults: QuoteFaults | None = None,
+    tally: Tally | None = None,
 ) -> Block:
     """The block that holds all complete records of a buffer; every record is parsed.
 
     :param position: how many bytes of the file on disk have been consumed.
     :param at_end: the file ends with the buffer.
-    :param quote_faults: counts the records of the file. The block may then end before the buffer does.
+    :param tally: counts over the blocks of the file. The block may then end before the buffer does.
     :raises NotCsv: too many records in a row have quotes that do not pair.
     """
     first = ordinal
@@ -80,11 +81,11 @@ def exact_block(
     spans = Spans(buffer, dialect, columns, at_end)
     for span in spans.of(line):
         fault = span if isinstance(span, Record) and span.fault else None
-        if quote_faults is not None:
+        if tally is not None:
             if len(faults) + texts.parts >= _MOST_PARTS or ordinal - first >= MOST_RECORDS:
                 length = span.start
                 break
-            quote_faults.add(span.line, fault and fault.fault)
+            tally.add(buffer, span)
         if fault is not None and fault.fault is not None:
             faults.add(ordinal, fault.line, buffer[fault.start : fault.end], fault.fault)
             if ordinal > begin:
@@ -94,6 +95,9 @@ def exact_block(
             continue
         texts.add(span)
         ordinal += 1 if isinstance(span, Record) else span.count
+    length = spans.consumed if length < 0 else length
+    if tally is not None:
+        tally.end(buffer, length)
     if ordinal > begin:
         ranges.append((begin, ordinal - begin))
     return Block(
@@ -104,7 +108,7 @@ def exact_block(
         count=ordinal - first,
         first_line=line,
         offset=offset,
-        length=spans.consumed if length < 0 else length,
+        length=length,
         faults=faults or (),
         position=position,
         exact=True,

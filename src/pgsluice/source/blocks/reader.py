@@ -11,7 +11,8 @@ from pgsluice.model import SourceFile
 from pgsluice.source.blocks.block import Block
 from pgsluice.source.blocks.body import Body
 from pgsluice.source.blocks.parsing import MOST_RECORDS, exact_block
-from pgsluice.source.faults import NotCsv, QuoteFaults
+from pgsluice.source.blocks.tally import Remarks, Tally
+from pgsluice.source.faults import NotCsv
 from pgsluice.source.identity import PLANNED, changed
 from pgsluice.source.records.fast_scan import CleanPrefix, clean_prefix
 from pgsluice.source.records.free.translation import translate
@@ -51,11 +52,11 @@ class BlockReader:
         self._body = Body(self._stream, file.dialect)
         self._buffer = b""
         self._at_end = False
-        self._quote_faults = QuoteFaults()
         self._header = b""
         """The text of the header, if it names more than one field."""
-        self.header_again: list[int] = []
+        self._header_again: list[int] = []
         """The first lines behind the header that hold the header again: files were put together."""
+        self._tally = Tally(file.dialect, self._columns)
 
     @property
     def sha256(self) -> str:
@@ -63,9 +64,11 @@ class BlockReader:
         return self._stream.sha256()
 
     @property
-    def nuls(self) -> int:
-        """How many NUL characters were removed so far."""
-        return self._stream.nuls
+    def remarks(self) -> Remarks:
+        """What a user should know of the part of the file that was read so far."""
+        tally = self._tally
+        again = tuple(self._header_again)
+        return Remarks(self._stream.nuls, tally.blank_lines, tally.swallowing, tally.first_swallowing, again)
 
     def close(self) -> None:
         """Closes the file."""
@@ -113,7 +116,7 @@ class BlockReader:
                     return
                 continue
             window, at_end = self._window()
-            block = self._block(window, at_end, ordinal, line, offset)
+            block, prefix = self._block(window, at_end, ordinal, line, offset)
             if not block.length:
                 if len(window) < len(self._buffer):
                     self._block_bytes *= 2
@@ -124,7 +127,10 @@ class BlockReader:
             ordinal += block.count
             offset += block.length
             self._look_for_header(window, block.length, line)
-            line += count_lines(window, self._dialect, 0, block.length)
+            lines = count_lines(window, self._dialect, 0, block.length)
+            if prefix is not None:
+                self._tally.add_clean(window, block.length, prefix, line, lines)
+            line += lines
             self._buffer = self._buffer[block.length :]
             self._block_bytes = min(self._most_bytes, 2 * self._block_bytes)
             if block.length < len(window) // 2:
@@ -172,6 +178,7 @@ class BlockReader:
                 self._header = self._buffer[header.start : header.end]
             line += count_lines(self._buffer, self._dialect, 0, behind)
             offset += behind
+            self._tally.add_blank_lines(self._buffer, 0, behind if header is None else header.start)
             self._buffer = b"" if header is None and self._at_end else self._buffer[behind:]
             if header is not None or self._at_end:
                 fields = () if header is None else header.fields
@@ -186,10 +193,10 @@ class BlockReader:
         :param line: the line on which the block begins.
         """
         at = buffer.find(self._header, 0, length) if self._header else -1
-        while at >= 0 and len(self.header_again) < _MOST_HEADERS:
+        while at >= 0 and len(self._header_again) < _MOST_HEADERS:
             end = at + len(self._header)
             if (not at or buffer[at - 1] in b"\r\n") and (end >= length or buffer[end] in b"\r\n"):
-                self.header_again.append(line + count_lines(buffer, self._dialect, 0, at))
+                self._header_again.append(line + count_lines(buffer, self._dialect, 0, at))
             at = buffer.find(self._header, end, length)
 
     def _check_header(self, header: tuple[str, ...]) -> None:
@@ -203,20 +210,22 @@ class BlockReader:
             before, now = (",".join(fields) for fields in (self._file.header, header))
             raise changed(self._file.path, PLANNED, f"its header was {before}, now {now}")
 
-    def _block(self, buffer: bytes, at_end: bool, ordinal: int, line: int, offset: int) -> Block:
+    def _block(
+        self, buffer: bytes, at_end: bool, ordinal: int, line: int, offset: int
+    ) -> tuple[Block, CleanPrefix | None]:
         """The block at the beginning of a buffer; its length is 0 if its first record is incomplete.
 
         :param at_end: the file ends with the buffer.
+        :returns: the block, and its records if they were not parsed one by one.
         """
         found = self._clean(buffer, at_end)
         position = self._stream.position
         if found is None:
-            columns, faults = self._columns, self._quote_faults
-            return exact_block(buffer, self._dialect, columns, ordinal, line, offset, position, at_end, faults)
+            columns, tally = self._columns, self._tally
+            return exact_block(buffer, self._dialect, columns, ordinal, line, offset, position, at_end, tally), None
         length, prefix = found
-        self._quote_faults.add(line, None)
         rows = int(prefix.ends.size)
-        return Block(
+        block = Block(
             data=prefix.data,
             rows=rows,
             ordinals=((ordinal, rows),),
@@ -229,6 +238,7 @@ class BlockReader:
             position=position,
             exact=False,
         )
+        return block, prefix
 
     def _clean(self, buffer: bytes, at_end: bool) -> tuple[int, CleanPrefix] | None:
         """The complete records at the beginning of a buffer, and their length in it, if none of them seems a fault."""
