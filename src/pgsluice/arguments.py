@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from pgsluice.model.rules import RowRule, SetRule
+from pgsluice.model.quality.rules import RowRule, SetRule
 
 FILE_ARGUMENTS = (
     "delimiter",

@@ -23,7 +23,7 @@ from command import call, end, start
 from pgsluice import api
 from pgsluice.ledger.schema import ensure
 from pgsluice.model import RunResult
-from pgsluice.postgres.connect import connect
+from pgsluice.postgres.connecting.connect import connect
 
 Connection = psycopg.Connection[tuple[object, ...]]
 

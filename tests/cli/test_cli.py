@@ -228,6 +228,9 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
                         "formats": [],
                         "lacks": [],
                         "notes": [],
+                        "passed_over": [],
+                        "evidence": [],
+                        "warnings": [],
                     }
                 ],
                 "way": "",
@@ -250,6 +253,9 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
                     "sqlstate": "22P02",
                     "count": 1,
                     "example": "d/a.csv:2: bad",
+                    "consequences": 0,
+                    "consequence_tables": [],
+                    "grandchildren": False,
                 }
             ],
             "replayed": 0,

@@ -16,7 +16,7 @@ import pgsluice
 from pgsluice.errors import ConnectError
 from pgsluice.model import Progress
 from pgsluice.pipeline import run as run_module
-from pgsluice.postgres.connect import connect
+from pgsluice.postgres.connecting.connect import connect
 
 Conn = psycopg.Connection[Any]
 

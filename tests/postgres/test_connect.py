@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 import command
 from command import Ended, environment
 from pgsluice.errors import CallError, ConnectError, DatabaseError
-from pgsluice.postgres import connect as target
+from pgsluice.postgres.connecting import connect as target
 from pgsluice.postgres.embedded import server as embedded
 
 SECRET = "s3cret%word"

@@ -138,7 +138,7 @@ def test_pooler_of_sessions(pooler: Pooler, conn: psycopg.Connection, tmp_path: 
 
 
 def test_pool_of_one_session(pooler: Pooler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pgsluice.postgres.pooler._SECONDS", 1)
+    monkeypatch.setattr("pgsluice.postgres.connecting.pooler._SECONDS", 1)
     address = pooler(pool_mode="session", default_pool_size=1)
     with pytest.raises(ConnectError, match="gave no second session"):
         pgsluice.runs(database_url=address)

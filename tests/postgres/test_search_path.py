@@ -10,7 +10,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 import pgsluice
-from pgsluice.postgres.connect import connect
+from pgsluice.postgres.connecting.connect import connect
 from pgsluice.postgres.schema_files.apply import apply_missing
 from pgsluice.postgres.search_path import current_schema, user_path
 

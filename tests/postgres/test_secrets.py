@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
 from command import call
-from pgsluice.postgres import refused_connection
+from pgsluice.postgres.connecting import refused_connection
 
 FORMS = (
     "postgresql://user:{}@host:5432/db",

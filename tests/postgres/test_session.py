@@ -7,7 +7,7 @@ from unittest import mock
 import psycopg
 import pytest
 
-from pgsluice.postgres.session import configure_session
+from pgsluice.postgres.connecting.session import configure_session
 
 
 def _set(conn: psycopg.Connection, setting: str, value: str) -> None:

@@ -31,9 +31,10 @@ from pgsluice.model import (
     TableResult,
     VerifyResult,
 )
-from pgsluice.report import console, parts, rejects_text
+from pgsluice.report import console, parts
 from pgsluice.report.parts import Grid, Line, Part
-from pgsluice.report.plan_text import plan_parts
+from pgsluice.report.texts import rejects_text
+from pgsluice.report.texts.plan_text import plan_parts
 
 
 def text(report: list[Part]) -> str:
@@ -179,7 +180,7 @@ def test_wide_characters_align() -> None:
 def test_plain_text_does_not_import_rich() -> None:
     code = (
         "import io, sys\n"
-        "from pgsluice.report import console, plan_text, progress, parts\n"
+        "from pgsluice.report import console, progress, parts\nfrom pgsluice.report.texts import plan_text\n"
         "parts.write([parts.Grid(('a',), (('1',),))], io.StringIO())\n"
         "with progress.Follower(stream=io.StringIO()): pass\n"
         "assert 'rich' not in sys.modules"

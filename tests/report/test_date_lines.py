@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pgsluice.model import ColumnFormat
-from pgsluice.report.date_orders import date_order_parts
 from pgsluice.report.parts import Line
+from pgsluice.report.texts.date_orders import date_order_parts
 
 
 def texts(files: list[tuple[str, str, tuple[ColumnFormat, ...]]], most: int | None = None) -> list[str]:

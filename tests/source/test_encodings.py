@@ -15,7 +15,7 @@ from pgsluice.errors import CallError, FileError
 from pgsluice.model import DialectOptions, SourceFile
 from pgsluice.options import build_options
 from pgsluice.report.console import run_parts
-from pgsluice.report.plan_text import plan_parts
+from pgsluice.report.texts.plan_text import plan_parts
 from pgsluice.source.blocks import BlockReader
 from pgsluice.source.discover import discover
 from pgsluice.source.encodings.readings import certain_reading, plausible_readings

@@ -17,7 +17,7 @@ from pgsluice.errors import SluiceError
 from pgsluice.model import DoctorResult, Finding, LoadOptions, State
 from pgsluice.options import build_options
 from pgsluice.pipeline.plan.privileges import check_privileges
-from pgsluice.postgres.connect import connect, resolve
+from pgsluice.postgres.connecting.connect import connect, resolve
 
 
 def doctor(

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import psycopg
 
-from pgsluice.postgres.connect import connect, resolve
+from pgsluice.postgres.connecting.connect import connect, resolve
 
 PathLike = str | os.PathLike[str]
 

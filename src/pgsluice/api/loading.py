@@ -28,7 +28,7 @@ from pgsluice.pipeline.plan.values.date_orders import ordered_plans
 from pgsluice.pipeline.rejects.replay import open_replay
 from pgsluice.pipeline.resume import reopen
 from pgsluice.pipeline.run import Run
-from pgsluice.postgres.connect import connect, resolve, where
+from pgsluice.postgres.connecting.connect import connect, resolve, where
 from pgsluice.postgres.schema_files.apply import apply_missing
 from pgsluice.postgres.search_path import choose_schema, current_schema
 from pgsluice.source.discover import discover

@@ -12,8 +12,8 @@ from pgsluice.ledger.schema import check_rights
 from pgsluice.model import Finding, State
 from pgsluice.postgres.asking import facts
 from pgsluice.postgres.asking.facts import Session, Setting
-from pgsluice.postgres.connect import where
-from pgsluice.postgres.pooler import is_pooled
+from pgsluice.postgres.connecting.connect import where
+from pgsluice.postgres.connecting.pooler import is_pooled
 
 _SESSIONS = 3
 """The sessions of a load with --resumable; without it a load has two."""

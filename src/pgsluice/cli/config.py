@@ -59,7 +59,7 @@ def config_show(
     """
     from pgsluice.config.read import read_config
     from pgsluice.config.show import settings
-    from pgsluice.report.config_text import config_parts
+    from pgsluice.report.texts.config_text import config_parts
 
     path = file_of_settings(paths, config, no_config=no_config)
     file = read_config(path) if path is not None else None

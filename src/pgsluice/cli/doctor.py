@@ -34,7 +34,7 @@ def doctor(
     Example: pgsluice doctor data/ --schema schema.sql
     """
     from pgsluice.api import doctor as examine
-    from pgsluice.report.doctor_text import doctor_parts
+    from pgsluice.report.texts.doctor_text import doctor_parts
 
     result = examine(
         *(paths or ()),

@@ -101,7 +101,7 @@ def plan(
     Example: pgsluice plan data/ --schema schema.sql
     """
     from pgsluice.api import plan as plan_files
-    from pgsluice.report.plan_text import plan_parts
+    from pgsluice.report.texts.plan_text import plan_parts
 
     with log_to(log_level, log_file):
         result = plan_files(

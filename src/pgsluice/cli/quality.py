@@ -43,7 +43,7 @@ def list_rules(
     Example: pgsluice rules list
     """
     from pgsluice.api import rules as read_rules
-    from pgsluice.report.quality_text import rule_list
+    from pgsluice.report.texts.quality_text import rule_list
 
     found = read_rules(rule_files=rule_files or (), config=file_of_settings(None, config, no_config=no_config))
     if as_json:
@@ -69,7 +69,7 @@ def ask_rules(
     Example: pgsluice rules test
     """
     from pgsluice.api import check_rules
-    from pgsluice.report.quality_text import rule_parts
+    from pgsluice.report.texts.quality_text import rule_parts
 
     results = check_rules(
         rule_files=rule_files or (),
@@ -130,7 +130,7 @@ def derive(
     Example: pgsluice derive derive/
     """
     from pgsluice.api import derive as bring_up_to_date
-    from pgsluice.report.quality_text import derived_parts
+    from pgsluice.report.texts.quality_text import derived_parts
 
     results = bring_up_to_date(
         *(paths or ()),

@@ -92,7 +92,7 @@ def _show(
         head = {"run_id": run_id, **dataclasses.asdict(found)}
         show_json_rows(head, map(dataclasses.asdict, itertools.islice(rows, limit)))
     else:
-        from pgsluice.report.rejects_text import rejects_parts
+        from pgsluice.report.texts.rejects_text import rejects_parts
 
         show(rejects_parts(run_id, found, rows, 10 if limit is None else limit, address(database_url, data_dir)))
 
@@ -123,6 +123,6 @@ def _purge(
     if form is RejectsFormat.JSON:
         show_json(dataclasses.asdict(result))
     else:
-        from pgsluice.report.rejects_text import purge_parts
+        from pgsluice.report.texts.rejects_text import purge_parts
 
         show(purge_parts(result, older_than))

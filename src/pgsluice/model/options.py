@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pgsluice.model.catalog import TableName
-from pgsluice.model.dialect import DialectOptions
-from pgsluice.model.drift import DriftModes
-from pgsluice.model.formats import FormatRule
 from pgsluice.model.plan import Modes
-from pgsluice.model.rules import Rules
+from pgsluice.model.quality.drift import DriftModes
+from pgsluice.model.quality.rules import Rules
+from pgsluice.model.reading.dialect import DialectOptions
+from pgsluice.model.reading.formats import FormatRule
 from pgsluice.model.settings import ColumnRule
 
 

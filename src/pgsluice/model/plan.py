@@ -6,9 +6,9 @@ import enum
 from dataclasses import dataclass
 
 from pgsluice.model.catalog import Table, TableName
-from pgsluice.model.drift import ColumnDrift
-from pgsluice.model.files import IgnoredFile, SourceFile
-from pgsluice.model.rules import PlannedRule
+from pgsluice.model.quality.drift import ColumnDrift
+from pgsluice.model.quality.rules import PlannedRule
+from pgsluice.model.reading.files import IgnoredFile, SourceFile
 from pgsluice.model.settings import ColumnRule
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from pgsluice.model.derived import DerivedResult
-from pgsluice.model.drift import ColumnDrift
-from pgsluice.model.files import IgnoredFile
-from pgsluice.model.formats import ColumnFormat
-from pgsluice.model.readings import PassedOver
-from pgsluice.model.rules import RuleResult
+from pgsluice.model.quality.derived import DerivedResult
+from pgsluice.model.quality.drift import ColumnDrift
+from pgsluice.model.quality.rules import RuleResult
+from pgsluice.model.reading.files import IgnoredFile
+from pgsluice.model.reading.formats import ColumnFormat
+from pgsluice.model.reading.readings import PassedOver
 
 
 class RunStatus(enum.StrEnum):

@@ -30,7 +30,7 @@ from pgsluice.pipeline.rejects.replay import Replay
 from pgsluice.pipeline.retry import LOCKED, PAUSES, transient_reason
 from pgsluice.pipeline.run_entry import RunEntry
 from pgsluice.pipeline.timing import Clock
-from pgsluice.postgres.session import configure_session
+from pgsluice.postgres.connecting.session import configure_session
 from pgsluice.postgres.sqlstate import primary_message
 from pgsluice.source.discover import Discovery, discover
 from pgsluice.source.places.addresses import has_secret, is_remote, shown_address

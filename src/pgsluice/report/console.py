@@ -13,13 +13,13 @@ from pgsluice.model import (
     TableResult,
     VerifyResult,
 )
-from pgsluice.report.date_orders import date_order_parts
-from pgsluice.report.drift_text import drift_parts
 from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size, some
 from pgsluice.report.parts import height as lines_of
-from pgsluice.report.plan_text import ignored_parts, note_parts, reading_parts, settings_part
-from pgsluice.report.quality_text import derived_parts, rule_parts
-from pgsluice.report.rejects_text import CELL_LENGTH, group_parts
+from pgsluice.report.texts.date_orders import date_order_parts
+from pgsluice.report.texts.drift_text import drift_parts
+from pgsluice.report.texts.plan_text import ignored_parts, note_parts, reading_parts, settings_part
+from pgsluice.report.texts.quality_text import derived_parts, rule_parts
+from pgsluice.report.texts.rejects_text import CELL_LENGTH, group_parts
 from pgsluice.text import pluralize
 
 GROUPS_SHOWN = 6

@@ -35,7 +35,7 @@ SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)
 
 -- name: memory
 -- Sets the memory of an index build, and an eighth of it for each sort, each hash and the buffers of temporary tables.
--- postgres/session.py gives the reasons.
+-- postgres/connecting/session.py gives the reasons.
 WITH memory AS MATERIALIZED (
     SELECT greatest(
         least(pg_catalog.pg_size_bytes('512MB'),

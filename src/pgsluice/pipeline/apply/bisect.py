@@ -14,7 +14,7 @@ from pgsluice.pipeline.apply.merge_sql import insert_statement, store_duplicate_
 from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.bans import RefusedRow, create_bans
-from pgsluice.pipeline.validate.reject_rows import reject_refused
+from pgsluice.pipeline.validate.rejecting.reject_rows import reject_refused
 from pgsluice.pipeline.validate.unique import duplicate_verdict
 from pgsluice.postgres.planner_hints import analyze, execute_examined
 from pgsluice.postgres.sqlstate import detail_sql, not_row_error_sql

@@ -20,7 +20,7 @@ from pgsluice.pipeline.apply.bisect import insert_by_bisecting
 from pgsluice.pipeline.apply.insert import count_landed
 from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import TableRun
-from pgsluice.pipeline.validate.reject_rows import reject_refused
+from pgsluice.pipeline.validate.rejecting.reject_rows import reject_refused
 from pgsluice.postgres.copy import ListeningWriter
 from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sqlstate import is_row_error

@@ -15,7 +15,7 @@ from pgsluice.model import Index, Phase, Progress
 from pgsluice.pipeline.apply.heap_order import copy_stage, reject_unacceptable
 from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.state import RunContext, TableRun, savepoint
-from pgsluice.pipeline.validate.row_numbers import validated_relation
+from pgsluice.pipeline.validate.rejecting.row_numbers import validated_relation
 from pgsluice.pipeline.validate.rules import breaks_rules, find_warnings
 from pgsluice.pipeline.validate.validator import Scope, validate
 from pgsluice.pipeline.validate.values import convert_texts

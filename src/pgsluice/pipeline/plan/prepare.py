@@ -33,7 +33,7 @@ from pgsluice.pipeline.plan.table_locks import lock_holders, lock_tables, notice
 from pgsluice.pipeline.plan.values.date_orders import DecidedFiles, decide_date_orders
 from pgsluice.pipeline.state import TableRun, new_table_run
 from pgsluice.postgres.catalog import read_tables, require_schema
-from pgsluice.postgres.connect import where
+from pgsluice.postgres.connecting.connect import where
 from pgsluice.postgres.derived.definitions import read_definitions
 from pgsluice.postgres.schema_files.apply import SchemaApplied, apply_missing
 from pgsluice.postgres.search_path import choose_schema, current_schema

@@ -16,9 +16,9 @@ from psycopg import sql
 from pgsluice.model import TableName
 from pgsluice.pipeline.scratch import REFUSED, empty_violations
 from pgsluice.pipeline.state import TableRun
-from pgsluice.pipeline.validate.details import detail_parts
 from pgsluice.pipeline.validate.elimination import exclude_violations
 from pgsluice.pipeline.validate.foreign_keys import find_inner_orphans, find_orphans
+from pgsluice.pipeline.validate.rejecting.details import detail_parts
 from pgsluice.pipeline.validate.violations import Violations
 from pgsluice.postgres.planner_hints import execute_without_loops
 from pgsluice.postgres.table_properties import foreign_keys_to

@@ -10,8 +10,8 @@ from psycopg import sql
 from pgsluice.model import Constraint, RejectKind, Verdict
 from pgsluice.pipeline.scratch import EXCLUDED
 from pgsluice.pipeline.state import TableRun
-from pgsluice.pipeline.validate.details import key_not_present
-from pgsluice.pipeline.validate.row_numbers import validated_relation
+from pgsluice.pipeline.validate.rejecting.details import key_not_present
+from pgsluice.pipeline.validate.rejecting.row_numbers import validated_relation
 from pgsluice.pipeline.validate.violations import INNER_KEY, TRIGGER, Violations
 from pgsluice.postgres.planner_hints import NO_FENCE, execute_without_loops, fence
 from pgsluice.postgres.sql_fragments import identifier, keys_match

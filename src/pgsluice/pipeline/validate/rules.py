@@ -17,7 +17,7 @@ from psycopg import sql
 from pgsluice.errors import CallError, DatabaseError
 from pgsluice.model import Mode, PlannedRule, RejectKind, Severity, Verdict
 from pgsluice.pipeline.state import TableRun
-from pgsluice.pipeline.validate.row_numbers import numbered, validated_relation
+from pgsluice.pipeline.validate.rejecting.row_numbers import numbered, validated_relation
 from pgsluice.pipeline.validate.violations import RULE, Violations
 from pgsluice.postgres.sql_fragments import equal, qualified_type
 from pgsluice.postgres.sqlstate import is_row_error, primary_message

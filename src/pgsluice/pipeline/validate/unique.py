@@ -13,8 +13,8 @@ from psycopg import sql
 from pgsluice.model import Index, RejectKind, Verdict
 from pgsluice.pipeline.scratch import DUPLICATE, KEY_GROUP
 from pgsluice.pipeline.state import TableRun
-from pgsluice.pipeline.validate.details import key_exists
-from pgsluice.pipeline.validate.row_numbers import rank
+from pgsluice.pipeline.validate.rejecting.details import key_exists
+from pgsluice.pipeline.validate.rejecting.row_numbers import rank
 from pgsluice.pipeline.validate.violations import TRIGGER, UNIQUE, Violations
 from pgsluice.postgres.planner_hints import (
     analyze,

@@ -16,7 +16,7 @@ from pgsluice.pipeline.scratch import DUPLICATE, VIOLATION, empty_violations, ha
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.elimination import eliminate, exclude_violations, record_duplicates
 from pgsluice.pipeline.validate.foreign_keys import find_orphans
-from pgsluice.pipeline.validate.reject_rows import reject_violations
+from pgsluice.pipeline.validate.rejecting.reject_rows import reject_violations
 from pgsluice.pipeline.validate.rules import find_broken_rules
 from pgsluice.pipeline.validate.unique import find_duplicates
 from pgsluice.pipeline.validate.violations import Violations, find_failed_checks, find_nulls

@@ -12,7 +12,7 @@ from pgsluice.model import Column
 from pgsluice.pipeline.scratch import BAD_VALUE
 from pgsluice.pipeline.state import FileRun, TableRun, ordinals_of
 from pgsluice.pipeline.validate.computed import evaluate
-from pgsluice.pipeline.validate.rejected_keys import key_texts, store_keys
+from pgsluice.pipeline.validate.rejecting.rejected_keys import key_texts, store_keys
 from pgsluice.postgres.planner_hints import execute_examined
 from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sql_fragments import qualified_type

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from pgsluice.model import Constraint, RejectKind, Verdict
 from pgsluice.pipeline.state import TableRun
-from pgsluice.pipeline.validate.row_numbers import validated_relation
+from pgsluice.pipeline.validate.rejecting.row_numbers import validated_relation
 from pgsluice.postgres.sqlstate import is_row_error
 from pgsluice.postgres.table_properties import trigger_order
 from pgsluice.sql import compose

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.rows import class_row, tuple_row
 
-from pgsluice.postgres.pooler import is_pooled
+from pgsluice.postgres.connecting.pooler import is_pooled
 from pgsluice.sql import query
 
 _UNITS = {"B": 1, "kB": 1 << 10, "8kB": 8 << 10, "MB": 1 << 20, "ms": 1, "s": 1000, "min": 60_000}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pgsluice.model import BLANKS, Dialect, DialectOptions, Format, LineEnds
-from pgsluice.model.readings import Findings
+from pgsluice.model.reading.readings import Findings
 from pgsluice.source.dialect_search.expectations import Expectations
 from pgsluice.source.dialect_search.quick import plain_to_see
 from pgsluice.source.dialect_search.readings import RUNS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pgsluice.model import Dialect
-from pgsluice.model.dialect import BLANKS, Format
+from pgsluice.model.reading.dialect import BLANKS, Format
 
 
 def readable_fields(raw: bytes, dialect: Dialect, most: int) -> list[str | None]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pgsluice.errors import MappingError
 from pgsluice.model import DialectOptions, SourceFile
-from pgsluice.model.readings import CandidateDialect
+from pgsluice.model.reading.readings import CandidateDialect
 from pgsluice.source.dialect_search.expectations import Expectations
 from pgsluice.source.dialect_search.result import header_fit
 from pgsluice.source.table_dialect import resolve

@@ -17,9 +17,9 @@ from pgsluice.model import (
     Ragged,
     TablePlan,
 )
-from pgsluice.report.date_orders import date_order_parts
-from pgsluice.report.drift_text import drift_parts
 from pgsluice.report.parts import Grid, Line, Part, clean, number, size, some
+from pgsluice.report.texts.date_orders import date_order_parts
+from pgsluice.report.texts.drift_text import drift_parts
 from pgsluice.text import pluralize
 
 TEXT_SHOWN = 60

@@ -10,9 +10,9 @@ from psycopg import sql
 from pgsluice.model import TableName
 from pgsluice.pipeline.scratch import REJECT, REJECTED_ROW, REMAINING, VIOLATION
 from pgsluice.pipeline.state import TableRun
-from pgsluice.pipeline.validate.details import detail_parts
-from pgsluice.pipeline.validate.rejected_keys import key_texts, name_parents, needs_ordinals, store_keys
-from pgsluice.pipeline.validate.row_numbers import lack_ordinals, numbered, validated_relation
+from pgsluice.pipeline.validate.rejecting.details import detail_parts
+from pgsluice.pipeline.validate.rejecting.rejected_keys import key_texts, name_parents, needs_ordinals, store_keys
+from pgsluice.pipeline.validate.rejecting.row_numbers import lack_ordinals, numbered, validated_relation
 from pgsluice.pipeline.validate.violations import Violations
 from pgsluice.postgres.planner_hints import execute_examined, execute_without_loops
 from pgsluice.postgres.search_path import user_path
@@ -94,8 +94,8 @@ def _rejected_rows(
 ) -> tuple[sql.Composed, sql.Composed]:
     """Two queries for the violating rows, each row once, with row_id, ordinal, priority and earlier_ordinal.
 
-    The first query has to be executed next, as :func:`~pgsluice.pipeline.validate.row_numbers.rank` says. The second
-    may lack the ordinals if nothing needs them.
+    The first query has to be executed next, as :func:`~pgsluice.pipeline.validate.rejecting.row_numbers.rank` says.
+    The second may lack the ordinals if nothing needs them.
     """
     table_run = violations.table_run
     found = sql.SQL("SELECT row_id, ordinal, priority, earlier_ordinal FROM {} WHERE table_no = {}")

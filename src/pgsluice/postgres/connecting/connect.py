@@ -1,7 +1,7 @@
 """Finds the address of the database and connects to it.
 
-Why a connection fails is explained in :mod:`pgsluice.postgres.refused_connection`, without a part of the address that
-may be a password.
+Why a connection fails is explained in :mod:`pgsluice.postgres.connecting.refused_connection`, without a part of the
+address that may be a password.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgsluice.errors import CallError, DatabaseError, ServerError
-from pgsluice.postgres.pooler import refuse_transaction_pooler
-from pgsluice.postgres.refused_connection import FORMS, LIBPQ_VARIABLES, explain, unreadable
+from pgsluice.postgres.connecting.pooler import refuse_transaction_pooler
+from pgsluice.postgres.connecting.refused_connection import FORMS, LIBPQ_VARIABLES, explain, unreadable
 from pgsluice.postgres.search_path import set_safe_path
 from pgsluice.sql import query
 
@@ -90,7 +90,7 @@ def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Con
 
     :param conninfo: a URL or keywords and values, as libpq reads them.
     :raises ConnectError: the address cannot be read, no server answers, the server refuses the connection, or the
-        address leads to a pooler that does not pool sessions (:mod:`pgsluice.postgres.pooler`).
+        address leads to a pooler that does not pool sessions (:mod:`pgsluice.postgres.connecting.pooler`).
     :raises DatabaseError: the server is older than PostgreSQL 15.
     """
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pgsluice.model.dialect import Dialect
-from pgsluice.model.readings import Findings
+from pgsluice.model.reading.dialect import Dialect
+from pgsluice.model.reading.readings import Findings
 
 if TYPE_CHECKING:
     from pgsluice.model.catalog import TableName

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, replace
 
-from pgsluice.model.formats import ColumnFormat
+from pgsluice.model.reading.formats import ColumnFormat
 
 BLANKS = "blanks"
 """The delimiter of files whose fields are separated by runs of blanks and tabs."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pgsluice.model.derived import DerivedResult
-from pgsluice.model.profile import ColumnProfile
+from pgsluice.model.quality.derived import DerivedResult
+from pgsluice.model.quality.profile import ColumnProfile
+from pgsluice.model.quality.rules import RuleResult
 from pgsluice.model.results import PhaseTime, Reject, RejectsResult, RunSummary
-from pgsluice.model.rules import RuleResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Rules, derived tables, profiles, drift and the report of a run, as values."""

@@ -1,0 +1,1 @@
+"""How violating rows become rejects."""

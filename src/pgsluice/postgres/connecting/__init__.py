@@ -1,0 +1,1 @@
+"""Connections: opening, their session, what a refused connection says, poolers."""

@@ -1,0 +1,1 @@
+"""Texts for people, each about one kind of result."""
