@@ -168,12 +168,14 @@ def _start(data: bytes, at: int, raw: bytes, file: SourceFile) -> int:
 
     :param at: where the last record ended.
     """
+    comment = file.dialect.comment.encode()
     start = data.find(raw, at)
     while start >= 0:
-        if _between(data[at:start], file):
+        # The text, above all an empty text, may stand in a comment, too.
+        begins = start == at or data[start - 1] in b"\r\n"
+        if _between(data[at:start], file) and not (comment and (data.startswith(comment, start) or not begins)):
             return start
-        # The text may stand in a comment, too.
-        start = data.find(raw, start + 1) if file.dialect.comment else -1
+        start = data.find(raw, start + 1) if comment else -1
     raise Broken(f"record {raw[:80]!r} does not follow {data[at : at + 80]!r}")
 
 

@@ -37,3 +37,9 @@ def test_a_lost_record_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(invariants, "read", lossy)
     with pytest.raises(Broken, match="records in blocks of 97 bytes"):
         check(path, DialectOptions())
+
+
+def test_an_empty_record_behind_a_comment_is_found_on_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "input.csv"
+    path.write_bytes(b"a\n1\n# m\n\n3\n")
+    assert check(path, DialectOptions(delimiter=",", comment="#")) == "read"
