@@ -74,6 +74,16 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[ROOT_VARIABLE] = root
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The fast tests run on the oldest and the newest version; the versions between them are for the slow tests."""
+    between = _wanted()[1:-1]
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None and callspec.params.get("any_server") in between:
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
