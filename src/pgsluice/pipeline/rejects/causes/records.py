@@ -23,6 +23,12 @@ _TRIED = 300
 _BAD_BYTES = "invalid byte sequence"
 """How the message of a record begins that holds bytes which are no text."""
 
+_NUL = "NUL bytes. To remove them: --nul strip"
+_OTHER_BYTES = (
+    "not UTF-8. If a file has another encoding throughout, name it: --encoding cp1252 for all files,"
+    " --encoding 'GLOB=cp1252' for one"
+)
+
 _LONGEST = 1 << 16
 """Bytes of a record that is tried."""
 
@@ -48,8 +54,7 @@ class RecordCauses:
             raw = row["raw"].encode()
             if row["message"].startswith(_BAD_BYTES):
                 # The text of the record has escapes in place of the bytes, and would be parsed.
-                if row["message"].endswith(" 0x00"):
-                    self._cured["NUL bytes. To remove them: --nul strip"] += 1
+                self._cured[_NUL if row["message"].endswith(" 0x00") else _OTHER_BYTES] += 1
                 continue
             if len(raw) > _LONGEST:
                 continue
