@@ -231,6 +231,7 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
                         "passed_over": [],
                         "evidence": [],
                         "warnings": [],
+                        "blank_lines": 0,
                     }
                 ],
                 "way": "",

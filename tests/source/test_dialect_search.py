@@ -266,3 +266,10 @@ def test_units_and_lines_of_delimiters_are_not_plain_to_see(text: str) -> None:
     assert plain_to_see(text.encode(), True, None) is None
     _, findings, _ = found(text, TEXTS)
     assert "look" in findings.warnings[0]
+
+
+def test_a_backslash_at_the_end_of_a_quoted_field_is_data(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('id,v\n1,"\\"\n2,"\\\\"\n3,"a, b"\n')
+    (file,) = discover([str(path)], DialectOptions()).files
+    assert (file.dialect.escape, file.dialect.quote) == ("", '"')

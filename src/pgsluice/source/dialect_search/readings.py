@@ -113,6 +113,23 @@ class Reading:
         )
 
 
+def _reads_evenly(lines: Sequence[str], delimiter: str, quote: str) -> bool:
+    """Whether doubled quotes explain the lines: every quote has its place, and all records have as many fields.
+
+    Then a backslash in front of a quote is data: the last character of a field.
+    """
+    if len(delimiter) != 1:
+        return False
+    quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+    records = csv.reader(
+        [line + "\n" for line in lines], delimiter=delimiter, quotechar=quote or None, quoting=quoting, strict=True
+    )
+    try:
+        return len({len(record) for record in records}) == 1
+    except csv.Error:
+        return False
+
+
 def readings(
     lines: Sequence[str], delimiters: Sequence[str], quotes: Sequence[str] | None, escape: str | None
 ) -> list[Reading]:
@@ -129,7 +146,8 @@ def readings(
             plain = Reading(delimiter, quote, escape or "")
             tried = [plain]
             escaped = (quote, delimiter) if delimiter != RUNS else (quote,)
-            if escape is None and any(mark and "\\" + mark in text for mark in escaped):
+            marked = escape is None and any(mark and "\\" + mark in text for mark in escaped)
+            if marked and not _reads_evenly(lines, delimiter, quote):
                 tried.append(replace(plain, escape="\\"))
             if delimiter not in (" ", RUNS, "\t") and delimiter + " " in text:
                 tried += [replace(one, blanks=True) for one in tried]
