@@ -120,10 +120,11 @@ def _reads_evenly(lines: Sequence[str], delimiter: str, quote: str) -> bool:
     """
     if len(delimiter) != 1:
         return False
-    quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
-    records = csv.reader(
-        [line + "\n" for line in lines], delimiter=delimiter, quotechar=quote or None, quoting=quoting, strict=True
-    )
+    whole = [line + "\n" for line in lines]
+    if quote:
+        records = csv.reader(whole, delimiter=delimiter, quotechar=quote, strict=True)
+    else:
+        records = csv.reader(whole, delimiter=delimiter, quoting=csv.QUOTE_NONE, strict=True)
     try:
         return len({len(record) for record in records}) == 1
     except csv.Error:
