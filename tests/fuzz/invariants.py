@@ -104,7 +104,11 @@ def read(file: SourceFile, columns: Sequence[str], block_bytes: int) -> Reading:
             parsed = [r for r in scan(block.data, file.dialect.in_blocks, fields=len(columns)) if not r.fault]
             _same("rows of a block and records of its data", len(parsed), block.rows)
             reading.records += [_values(r, file) for r in parsed]
-            reading.faults += [(f.ordinal, f.line, f.raw, f.verdict.message) for f in block.faults]
+            # In blocks of other dialects, lines and bytes of faults are those within the block: see recheck().
+            plain = file.dialect.plain
+            reading.faults += [
+                (f.ordinal, f.line if plain else 0, f.raw if plain else b"", f.verdict.message) for f in block.faults
+            ]
             reading.extents.append(extent(raw_block))
     except SluiceError as error:
         reading.error = str(error)
@@ -141,7 +145,8 @@ def _located(file: SourceFile, columns: Sequence[str], reading: Reading) -> None
             _same(f"the line of record {number}", line + header, count_lines(data, file.dialect, 0, start) + 1)
             at, ordinal = _behind_end(data, start + len(raw)), ordinal + 1
             if number in faults:
-                _same(f"fault {number}", (line, raw), faults[number])
+                if file.dialect.plain:
+                    _same(f"fault {number}", (line, raw), faults[number])
             else:
                 again = next(scan(raw or b"\n", file.dialect, fields=len(columns)), None)
                 _same(f"the fields of record {number}", again and _values(again, file), values[number])
