@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from pgsluice.cli.options.common import RUN
 from pgsluice.cli.options.load_option import FLAG, TEXT, LoadOption, option
-from pgsluice.options import parse_size
+
+
+def _size(text: str) -> int | None:
+    """The number of bytes that ``--max-bytes`` says.
+
+    :raises CallError: the text is no size.
+    """
+    # The import takes a tenth of a second, which every command would pay.
+    from pgsluice.options import parse_size
+
+    return parse_size(text)
+
 
 RUN_OPTIONS = (
     LoadOption(
@@ -56,7 +67,7 @@ RUN_OPTIONS = (
             "How many bytes each compressed file may hold unpacked, 500MB or 10GB for example.  [default: no limit]",
             panel=RUN,
         ),
-        convert=parse_size,
+        convert=_size,
     ),
 )
 """Options of ``load`` alone."""
