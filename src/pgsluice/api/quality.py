@@ -13,7 +13,7 @@ from pgsluice.config.read import Config, read_config
 from pgsluice.errors import CallError
 from pgsluice.ledger import schema
 from pgsluice.ledger.quality import made_by, record_derived
-from pgsluice.model import DerivedAction, DerivedResult, LoadOptions, RowRule, RuleResult, Rules, SetRule
+from pgsluice.model import DerivedResult, LoadOptions, RowRule, RuleResult, Rules, SetRule
 from pgsluice.options import build_options
 from pgsluice.pipeline.quality.standing import ask_standing
 from pgsluice.postgres.derived.build import derive as bring_up_to_date
@@ -94,8 +94,7 @@ def derive(
                 choose_schema(conn, chosen)
             definitions = read_definitions(named, chosen or current_schema(conn) or "public")
             results = bring_up_to_date(conn, definitions, made_by(conn), None)
-            names = {str(d.name): d.name for d in definitions}
-            record_derived(conn, None, {names[r.name]: r for r in results if r.action != DerivedAction.KEPT})
+            record_derived(conn, None, definitions, results)
     return results
 
 

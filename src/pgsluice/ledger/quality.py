@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from psycopg.types.json import Jsonb
 
 from pgsluice.ledger.statements import Connection, fetch_rows
-from pgsluice.model import ColumnProfile, DerivedResult, RuleResult, TableName
+from pgsluice.model import ColumnProfile, Definition, DerivedAction, DerivedResult, RuleResult, TableName
 from pgsluice.sql import query
 
 
@@ -41,16 +41,20 @@ def record_warnings(conn: Connection, run_id: int, rows: Iterable[tuple[str, str
     _insert(conn, "record_warning", [{"run_id": run_id} | dict(zip(names, row, strict=True)) for row in rows])
 
 
-def record_derived(conn: Connection, run_id: int | None, results: Mapping[TableName, DerivedResult]) -> None:
-    """Inserts what was done with derived tables.
+def record_derived(
+    conn: Connection, run_id: int | None, definitions: Iterable[Definition], results: Iterable[DerivedResult]
+) -> None:
+    """Inserts what was done with derived tables. Tables that were kept as they are have no row.
 
     :param run_id: None for ``pgsluice derive``.
+    :param definitions: the definitions of these tables.
     """
+    names = {str(d.name): d.name for d in definitions}
     rows = [
         {
             "run_id": run_id,
-            "table_schema": name.schema,
-            "table_name": name.name,
+            "table_schema": names[r.name].schema,
+            "table_name": names[r.name].name,
             "materialization": r.materialization,
             "action": r.action,
             "rows": r.rows,
@@ -59,7 +63,8 @@ def record_derived(conn: Connection, run_id: int | None, results: Mapping[TableN
             "sha256": r.sha256,
             "reads": list(r.reads),
         }
-        for name, r in results.items()
+        for r in results
+        if r.action != DerivedAction.KEPT
     ]
     _insert(conn, "record_derived", rows)
 

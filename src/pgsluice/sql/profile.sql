@@ -5,15 +5,12 @@
 SELECT pg_catalog.count(*){columns} FROM {relation}
 
 -- name: statistics
--- What ANALYZE has found out about the columns of a table. The arrays are texts, because their type is anyarray.
+-- What ANALYZE has found out about the columns of a table. The type of the arrays is anyarray, so they become texts.
 SELECT s.attname::text, s.null_frac::double precision, s.n_distinct::double precision,
-       s.most_common_vals::text, s.most_common_freqs::double precision[], s.histogram_bounds::text
+       s.most_common_vals::text::text[], s.most_common_freqs::double precision[],
+       s.histogram_bounds::text::text[]
   FROM pg_catalog.pg_stats AS s
  WHERE s.schemaname = %(schema)s AND s.tablename = %(name)s AND NOT s.inherited;
-
--- name: elements
--- The elements of an array that is written as text.
-SELECT coalesce(%(array)s::text[], '{}');
 
 -- name: size
 -- How many rows a table has, as far as PostgreSQL has counted.

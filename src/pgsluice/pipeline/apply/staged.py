@@ -81,7 +81,7 @@ class Staged:
                     return
                 # A constraint that no query can validate for one row may change the verdict on other rows.
                 raise psycopg.Rollback
-        self._apply_rules(group, names, now=True)
+            self._apply_rules(group, names, now=True)
         self._insert_row_by_row(group, names)
 
     def _apply_rules(self, group: Sequence[TableRun], names: set[TableName], *, now: bool) -> None:

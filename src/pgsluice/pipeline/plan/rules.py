@@ -20,13 +20,9 @@ def plan_rules(
     :param tables: every table of the target schema.
     :param fed: the tables that files feed. Rules of other tables are not asked.
     :raises MappingError: a rule names a table that does not exist.
-    :raises CallError: two rules have the same name, or a rule is not a condition on a row of its table.
+    :raises CallError: a rule is not a condition on a row of its table.
     """
-    seen: set[str] = set()
     for rule in rules:
-        if rule.name in seen:
-            raise CallError(f"two rules are called {rule.name!r}", "Give each rule a name of its own")
-        seen.add(rule.name)
         if not any(t.name.called(rule.table) for t in tables):
             near = Names(str(t.name) for t in tables).nearest(rule.table)
             raise MappingError(

@@ -11,6 +11,7 @@ import psycopg
 from pgsluice.errors import CallError
 from pgsluice.ledger.quality import earlier_profiles
 from pgsluice.model import ColumnProfile, Drift, Measure, RuleResult, SetRule
+from pgsluice.pipeline.quality.results import set_result
 
 _LEAST_RUNS = 3
 """With fewer earlier runs there is nothing to compare with, and the rule holds."""
@@ -44,11 +45,11 @@ def ask_drift(conn: psycopg.Connection[Any], rule: SetRule, profiles: Sequence[C
     what = f"{drift.measure} of {drift.column}" if drift.column else str(drift.measure)
     if now is None or len(earlier) < _LEAST_RUNS:
         detail = f"{len(earlier)} earlier runs to compare {what} with" if now is not None else f"{what} is not known"
-        return _result(rule, True, "" if now is None else f"{now:.6g}", detail)
+        return set_result(rule, True, value="" if now is None else f"{now:.6g}", detail=detail)
     middle, width = _expected(earlier, drift)
     ok = abs(now - middle) <= width
     words = f"{what} is {now:.6g}; in {len(earlier)} earlier runs the median was {middle:.6g}, right is ±{width:.3g}"
-    return _result(rule, ok, f"{now:.6g}", "" if ok else words)
+    return set_result(rule, ok, count=0 if ok else 1, value=f"{now:.6g}", detail="" if ok else words)
 
 
 def _expected(earlier: Sequence[float], drift: Drift) -> tuple[float, float]:
@@ -64,16 +65,3 @@ def _measure(profile: ColumnProfile, measure: Measure) -> float | None:
     if measure is Measure.NULLS:
         return profile.nulls / profile.rows if profile.rows else 0.0
     return profile.distinct if measure is Measure.DISTINCT else profile.mean
-
-
-def _result(rule: SetRule, ok: bool, value: str, detail: str) -> RuleResult:
-    return RuleResult(
-        name=rule.name,
-        kind="set",
-        table=rule.table,
-        severity=str(rule.severity),
-        ok=ok,
-        count=0 if ok else 1,
-        value=value,
-        detail=detail,
-    )

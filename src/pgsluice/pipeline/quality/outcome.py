@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import psycopg
 from psycopg import sql
 
-from pgsluice.model import ColumnProfile, RejectKind, RowRule, RuleResult, Rules, Severity
+from pgsluice.model import ColumnProfile, RejectKind, RuleResult, Rules, Severity
+from pgsluice.pipeline.quality.results import row_result
 from pgsluice.pipeline.quality.set_rules import ask_set_rules
 from pgsluice.pipeline.quality.warnings import count_warnings
 from pgsluice.pipeline.scratch import REJECT, VERDICT
 from pgsluice.pipeline.state import TableRun
 from pgsluice.sql import compose
-from pgsluice.text import pluralize
 
 
 def rule_results(
@@ -28,7 +28,9 @@ def rule_results(
     planned = [r.rule for t in table_runs for r in t.plan.rules]
     rejected = _count_rejected(conn) if any(r.severity is Severity.REJECT for r in planned) else {}
     warned = count_warnings(conn, table_runs)
-    rows = tuple(_row_result(rule, warned if rule.severity is Severity.WARN else rejected) for rule in planned)
+    rows = tuple(
+        row_result(rule, (warned if rule.severity is Severity.WARN else rejected).get(rule.name, 0)) for rule in planned
+    )
     return rows + ask_set_rules(conn, rules.sets, {t.table.name for t in table_runs}, profiles)
 
 
@@ -36,19 +38,6 @@ def veto_of(results: Sequence[RuleResult]) -> str:
     """Which set rules veto the run, in words; '' if none does."""
     broken = [r for r in results if not r.ok and r.severity == Severity.VETO]
     return "; ".join(f"the rule {r.name} is broken: {r.detail}" for r in broken)
-
-
-def _row_result(rule: RowRule, counts: Mapping[str, int]) -> RuleResult:
-    count = counts.get(rule.name, 0)
-    return RuleResult(
-        name=rule.name,
-        kind="row",
-        table=rule.table,
-        severity=str(rule.severity),
-        ok=not count,
-        count=count,
-        detail=f"{pluralize(count, 'row')} break the rule" if count > 1 else "1 row breaks the rule" if count else "",
-    )
 
 
 def _count_rejected(conn: psycopg.Connection) -> dict[str, int]:

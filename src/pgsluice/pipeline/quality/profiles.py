@@ -54,7 +54,7 @@ def _profile(conn: psycopg.Connection[Any], table_run: TableRun) -> list[ColumnP
         else:
             nulls = round(rows * found[0]) if found else 0
             low = high = mean = None
-        bounds = _elements(conn, found[4]) if found else ()
+        bounds = (found[4] or ()) if found else ()
         if low is None and bounds:
             low, high = bounds[0], bounds[-1]
         profiles.append(
@@ -70,9 +70,7 @@ def _profile(conn: psycopg.Connection[Any], table_run: TableRun) -> list[ColumnP
                 minimum=low,
                 maximum=high,
                 mean=mean,
-                frequent=tuple(zip(_elements(conn, found[2]), found[3] or (), strict=False))[:_FREQUENT]
-                if found
-                else (),
+                frequent=tuple(zip(found[2] or (), found[3] or (), strict=False))[:_FREQUENT] if found else (),
                 bounds=_thinned(bounds),
             )
         )
@@ -149,13 +147,6 @@ def _statistics(conn: psycopg.Connection[Any], table_run: TableRun) -> dict[str,
 def _distinct(estimate: float, rows: int) -> float:
     """The number of distinct values; PostgreSQL writes a share of the rows as a negative number."""
     return estimate if estimate >= 0 else -estimate * rows
-
-
-def _elements(conn: psycopg.Connection[Any], array: str | None) -> tuple[str, ...]:
-    if array is None:
-        return ()
-    row = conn.execute(query("profile", "elements"), {"array": array}).fetchone()
-    return tuple(row[0]) if row else ()
 
 
 def _thinned(bounds: Sequence[str]) -> tuple[str, ...]:

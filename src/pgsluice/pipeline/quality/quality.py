@@ -11,13 +11,11 @@ from pgsluice.ledger.quality import made_by, record_derived, record_profiles, re
 from pgsluice.model import (
     ColumnProfile,
     Definition,
-    DerivedAction,
     DerivedResult,
     LoadOptions,
     Phase,
     Progress,
     RuleResult,
-    TableName,
 )
 from pgsluice.pipeline.quality.outcome import rule_results
 from pgsluice.pipeline.quality.profiles import profile_tables
@@ -65,11 +63,7 @@ class Quality:
         record_rules(conn, run_id, self.rules)
         record_warnings(conn, run_id, self._warned)
         if published:
-            names = {str(d.name): d.name for d in self.definitions}
-            made: dict[TableName, DerivedResult] = {
-                names[r.name]: r for r in self.derived if r.action != DerivedAction.KEPT
-            }
-            record_derived(conn, run_id, made)
+            record_derived(conn, run_id, self.definitions, self.derived)
             record_profiles(conn, run_id, self._profiles if self.options.profile else ())
 
     def _tell(self, step: str) -> None:

@@ -13,6 +13,7 @@ from psycopg import sql
 from pgsluice.errors import CallError
 from pgsluice.model import ColumnProfile, RuleResult, SetRule, TableName
 from pgsluice.pipeline.quality.drift import ask_drift
+from pgsluice.pipeline.quality.results import broken_by, set_result
 from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sqlstate import primary_message
 from pgsluice.sql import compose, query
@@ -73,8 +74,7 @@ def _fetch(conn: psycopg.Connection[Any]) -> tuple[int, tuple[str, ...], list[tu
 
 
 def _judge_rows(rule: SetRule, columns: tuple[str, ...], rows: list[tuple[str, ...]], count: int) -> RuleResult:
-    detail = f"{pluralize(count, 'row')} break the rule" if count > 1 else "1 row breaks the rule" if count else ""
-    return _result(rule, not count, count=count, detail=detail, evidence=(columns, *rows) if rows else ())
+    return set_result(rule, not count, count=count, detail=broken_by(count), evidence=(columns, *rows) if rows else ())
 
 
 def _judge_value(rule: SetRule, columns: tuple[str, ...], rows: list[tuple[str, ...]], count: int) -> RuleResult:
@@ -92,35 +92,13 @@ def _judge_value(rule: SetRule, columns: tuple[str, ...], rows: list[tuple[str, 
     except ValueError:
         if text:
             raise _wrong(rule, f"its value {text!r} is not a number") from None
-        return _result(rule, False, count=1, detail="the value is NULL")
+        return set_result(rule, False, count=1, detail="the value is NULL")
     low, high = rule.minimum, rule.maximum
     if low is not None and not value >= low:
-        return _result(rule, False, count=1, value=text, detail=f"{text} is less than {low:g}")
+        return set_result(rule, False, count=1, value=text, detail=f"{text} is less than {low:g}")
     if high is not None and not value <= high:
-        return _result(rule, False, count=1, value=text, detail=f"{text} is more than {high:g}")
-    return _result(rule, True, value=text)
-
-
-def _result(
-    rule: SetRule,
-    ok: bool,
-    *,
-    count: int = 0,
-    value: str = "",
-    detail: str = "",
-    evidence: tuple[tuple[str, ...], ...] = (),
-) -> RuleResult:
-    return RuleResult(
-        name=rule.name,
-        kind="set",
-        table=rule.table,
-        severity=str(rule.severity),
-        ok=ok,
-        count=count,
-        value=value,
-        detail=detail,
-        evidence=evidence,
-    )
+        return set_result(rule, False, count=1, value=text, detail=f"{text} is more than {high:g}")
+    return set_result(rule, True, value=text)
 
 
 def _wrong(rule: SetRule, why: str) -> CallError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -10,6 +11,7 @@ from psycopg import sql
 
 from pgsluice.errors import DatabaseError, MappingError
 from pgsluice.model import PlannedRule, RuleResult, Rules, SetRule, Table
+from pgsluice.pipeline.quality.results import row_result
 from pgsluice.pipeline.quality.set_rules import ask_set_rules
 from pgsluice.postgres.catalog import read_tables
 from pgsluice.postgres.row_rules import understand
@@ -65,14 +67,4 @@ def _ask(conn: psycopg.Connection[Any], table: Table, planned: PlannedRule) -> R
             "Write the rule so that it has a value for every row, with NULLIF or CASE for example",
         ) from error
     assert row is not None
-    count = int(row[0])
-    return RuleResult(
-        name=rule.name,
-        kind="row",
-        table=rule.table,
-        severity=str(rule.severity),
-        ok=not count,
-        count=count,
-        detail=f"{count:,} rows break the rule" if count > 1 else "1 row breaks the rule" if count else "",
-        seconds=round(time.perf_counter() - started, 3),
-    )
+    return replace(row_result(rule, int(row[0])), seconds=round(time.perf_counter() - started, 3))
