@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import random
+import shlex
 import shutil
 import struct
 import subprocess
@@ -318,6 +319,16 @@ def test_empty_files(tmp_path: Path) -> None:
     assert found(path, allow_empty=True).files[0].header == ()
     with pytest.raises(FileError, match="is empty"):
         found(put(tmp_path, "t.csv.gz", gzip.compress(b"")), allow_empty=False)
+
+
+def test_the_remedy_for_an_empty_file_names_that_file(tmp_path: Path) -> None:
+    put(tmp_path, "t1.csv", b"id\n1\n")
+    put(tmp_path, "t[1].csv", b"")
+    with pytest.raises(FileError, match="is empty") as caught:
+        found(tmp_path, allow_empty=False)
+    words = shlex.split(caught.value.remedy.partition(",")[0])
+    (file,) = found(tmp_path, allow_empty=False, skip=[words[words.index("--skip") + 1]]).files
+    assert file.path.endswith("t1.csv")
 
 
 def test_rows_of_json_lines_are_found_again_by_line(tmp_path: Path) -> None:

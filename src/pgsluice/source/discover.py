@@ -16,7 +16,7 @@ from pgsluice.source.headers import read_header
 from pgsluice.source.identity import READ, await_tick, changed, check_age
 from pgsluice.source.places.addresses import Holds, place_of
 from pgsluice.source.places.expand import Found, Suffix, expand, suffix_of
-from pgsluice.source.places.names import bare_name, check_name, matches, stems_of
+from pgsluice.source.places.names import bare_name, check_name, literal_glob, matches, stems_of
 from pgsluice.source.places.spool import Spool, pipe_pieces
 from pgsluice.source.streams import DecodedStream, list_members, open_decoded, open_packed
 from pgsluice.source.unpack.signatures import Kind, is_json_lines
@@ -263,7 +263,7 @@ def _look(
         if not sample and not allow_empty:
             raise FileError(
                 f"{path}: the file is empty",
-                f"Leave it out with --skip {shlex.quote(path.rpartition('/')[2])}, or take it as a file without rows"
+                f"Leave it out with --skip {shlex.quote(literal_glob(path))}, or take it as a file without rows"
                 " with --allow-empty",
             )
         found = _encoding(place, stream, sample, options, max_bytes)

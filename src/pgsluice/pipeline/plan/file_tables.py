@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import shlex
 from collections.abc import Iterable, Sequence
 
 from pgsluice.errors import MappingError
 from pgsluice.model import ColumnRule, SourceFile, Table
 from pgsluice.names import Names
-from pgsluice.source.places.names import bare_name, matches
+from pgsluice.source.places.names import bare_name, literal_glob, matches
 
 
 class FileTables:
@@ -46,7 +44,7 @@ class FileTables:
             if len(near) > 1:
                 raise MappingError(
                     f"{file.path} could feed {' or '.join(str(t.name) for t in near)}",
-                    f"Say which with --table {shlex.quote(f'{near[0].name}={_literal_glob(file)}')}",
+                    f"Say which with --table {shlex.quote(f'{near[0].name}={literal_glob(file.path)}')}",
                 )
             if near:
                 return near[0]
@@ -65,7 +63,7 @@ class FileTables:
 
     def _without_table(self, file: SourceFile) -> MappingError:
         shown = ", ".join(str(t.name) for t in self._tables[:12]) + (", ..." if len(self._tables) > 12 else "")
-        literal = _literal_glob(file)
+        literal = literal_glob(file.path)
         option = shlex.quote(f"{self._names.nearest(file.stems[-1]) or 'TABLE'}={literal}")
         return MappingError(
             f"{file.path}: no table is called {file.stems[-1]!r} (tables here: {shown or 'none'})",
@@ -92,14 +90,9 @@ def check_twins(files: Sequence[SourceFile]) -> None:
             if other.path.partition("!")[0] != container:
                 raise MappingError(
                     f"{other.path} and {file.path} have one name and feed one table; they may hold the same rows",
-                    f"Leave one of them out with --skip {shlex.quote(_literal_glob(other))} or --skip"
-                    f" {shlex.quote(_literal_glob(file))}, or name both files to load both",
+                    f"Leave one of them out with --skip {shlex.quote(literal_glob(other.path))} or --skip"
+                    f" {shlex.quote(literal_glob(file.path))}, or name both files to load both",
                 )
-
-
-def _literal_glob(file: SourceFile) -> str:
-    """A glob that matches exactly the name of this file."""
-    return glob.escape(os.path.basename(file.path))
 
 
 def check_names(option: str, names: Iterable[str], tables: Sequence[Table]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import glob
-import os
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -14,6 +12,7 @@ from pgsluice.errors import FileError
 from pgsluice.source.encodings.marks import encoding_by_bytes
 from pgsluice.source.encodings.readings import Reading, certain_reading, is_multibyte, plausible_readings
 from pgsluice.source.encodings.survey import Survey, survey
+from pgsluice.source.places.names import literal_glob
 from pgsluice.text import pluralize
 
 _SHOWN = 5
@@ -105,7 +104,7 @@ def check_named(path: str, encoding: str, sample: bytes) -> None:
     found = survey(_reader(sample))
     if not found.utf8_lines or (found.other_lines and is_multibyte(encoding)):
         return
-    mine = shlex.quote(f"{_literal(path)}={encoding}")
+    mine = shlex.quote(f"{literal_glob(path)}={encoding}")
     text = found.utf8_text
     shown = f"{text.decode()!r} in UTF-8, {text.decode(encoding, 'replace')!r} in {encoding}"
     if found.other_lines:
@@ -176,7 +175,7 @@ def _read_alike(encodings: Sequence[str], reopen: Reopen) -> bool:
 def _uncertain(path: str, found: Survey, readings: Sequence[Reading]) -> FileError:
     """The error for a file whose encoding is not certain."""
     where = _lines(found.first_other, found.other_lines)
-    name = _literal(path)
+    name = literal_glob(path)
     reject = f"--encoding {shlex.quote(name + '=utf-8')} makes rejects of the lines that are not UTF-8"
     if not readings:
         text = next(iter(found.texts), b"")
@@ -206,8 +205,3 @@ def _telling(found: Survey, readings: Sequence[Reading]) -> list[tuple[Reading, 
         if len(best) >= _SHOWN:
             break
     return best
-
-
-def _literal(path: str) -> str:
-    """A glob that matches exactly the name of a file."""
-    return glob.escape(os.path.basename(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import glob as globs
 import os
 import re
 import unicodedata
@@ -41,6 +42,11 @@ def _matches(path: str, glob: str) -> bool:
         or fnmatch.fnmatch(PurePosixPath(path).name, glob)
         or ("/" in glob and fnmatch.fnmatch(path, "*/" + glob))
     )
+
+
+def literal_glob(path: str) -> str:
+    """A glob that matches exactly the name of a file, for an option that a message proposes."""
+    return globs.escape(os.path.basename(path))
 
 
 def bare_name(path: str) -> str:
