@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pgsluice.model import DialectOptions
-from pgsluice.source.dialect import SAMPLE_BYTES, sniff
+from pgsluice.model import Dialect, DialectOptions
+from pgsluice.source.dialect import SAMPLE_BYTES, detected
 
 NONE = DialectOptions()
+
+
+def sniff(sample: bytes, path: str, options: DialectOptions) -> Dialect:
+    return detected(sample, path, options)[0]
 
 
 @pytest.mark.parametrize(

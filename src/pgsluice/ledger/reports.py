@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from psycopg.rows import tuple_row
 from psycopg.types.json import Json
 
 from pgsluice.ledger.queries import purged_rejects, reject_groups, replayed_rows
-from pgsluice.ledger.statements import Connection
+from pgsluice.ledger.statements import Connection, fetch_rows
 from pgsluice.model import (
     ColumnProfile,
     DerivedResult,
@@ -139,5 +138,4 @@ def _profiles(conn: Connection, run_id: int) -> tuple[ColumnProfile, ...]:
 
 def _rows(conn: Connection, name: str, **parameters: object) -> list[tuple[Any, ...]]:
     """Returns the rows of a query of ``sql/ledger_report.sql``."""
-    with conn.cursor(row_factory=tuple_row) as cursor:
-        return cursor.execute(query("ledger_report", name), parameters).fetchall()
+    return fetch_rows(conn, name, sql_file="ledger_report", **parameters)

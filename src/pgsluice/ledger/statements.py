@@ -1,4 +1,4 @@
-"""Execute the queries of ``sql/ledger.sql``, independent of the row factory of the connection."""
+"""Execute the queries of the ledger, independent of the row factory of the connection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ def fetch_value(conn: Connection, name: str, **parameters: object) -> Any:
     return None if row is None else row[0]
 
 
-def fetch_rows(conn: Connection, name: str, **parameters: object) -> list[tuple[Any, ...]]:
-    """Returns all rows of a query as tuples; the parameters are those of :func:`fetch_value`."""
+def fetch_rows(conn: Connection, name: str, *, sql_file: str = "ledger", **parameters: object) -> list[tuple[Any, ...]]:
+    """Returns all rows of a query as tuples.
+
+    :param name: the query's name in ``sql/<sql_file>.sql``.
+    :param parameters: values for the query's ``%(...)s`` places.
+    """
     with conn.cursor(row_factory=tuple_row) as cursor:
-        return cursor.execute(query("ledger", name), parameters).fetchall()
+        return cursor.execute(query(sql_file, name), parameters).fetchall()

@@ -11,6 +11,7 @@ from pgsluice.model.catalog import Obstacle as Obstacle
 from pgsluice.model.catalog import ObstacleKind as ObstacleKind
 from pgsluice.model.catalog import Table as Table
 from pgsluice.model.catalog import TableName as TableName
+from pgsluice.model.catalog import text_column as text_column
 from pgsluice.model.options import FieldOptions as FieldOptions
 from pgsluice.model.options import Limit as Limit
 from pgsluice.model.options import Limits as Limits

@@ -65,6 +65,23 @@ class Column:
         return self.not_null and not self.has_default and not self.identity and not self.generated
 
 
+def text_column(name: str) -> Column:
+    """A column of type ``text`` for a field that no table has a column for."""
+    return Column(
+        name=name,
+        number=0,
+        type_sql="text",
+        base="text",
+        base_schema="pg_catalog",
+        base_typmod=-1,
+        kind="b",
+        not_null=False,
+        has_default=False,
+        identity="",
+        generated="",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Constraint:
     """A row of ``pg_constraint``; ``kind`` is p(rimary), u(nique), c(heck), f(oreign key) or x (exclusion)."""

@@ -64,7 +64,7 @@ class Spool:
         self._end = 0
         self.numbers = array("q")
         """The numbers of the rejects, ascending; empty before :meth:`sort`."""
-        self._correctionsfsets = array("q")
+        self._offsets = array("q")
         self._lengths = array("q")
         self._order = array("q")
         self.sha256 = ""
@@ -72,7 +72,7 @@ class Spool:
 
     def add(self, raw: bytes) -> None:
         """Appends a record."""
-        self._correctionsfsets.append(self._end)
+        self._offsets.append(self._end)
         self._lengths.append(len(raw))
         self._file.write(raw)
         self._end += len(raw)
@@ -94,7 +94,7 @@ class Spool:
         """The bytes of a record."""
         which = self._order[place]
         # pread() moves no file position: the reader thread and the thread that writes the report both call this.
-        return os.pread(self._file.fileno(), self._lengths[which], self._correctionsfsets[which])
+        return os.pread(self._file.fileno(), self._lengths[which], self._offsets[which])
 
     def length(self, place: int) -> int:
         """The length of a record in bytes."""
@@ -104,7 +104,7 @@ class Spool:
         """Gives a record other bytes."""
         self._file.seek(0, os.SEEK_END)
         which = self._order[place]
-        self._correctionsfsets[which], self._lengths[which] = self._end, len(raw)
+        self._offsets[which], self._lengths[which] = self._end, len(raw)
         self._file.write(raw)
         self._file.flush()
         self._end += len(raw)

@@ -9,14 +9,9 @@ from pgsluice.model import Dialect, DialectOptions, Findings, Format, LineEnds
 from pgsluice.source.dialect_search.detect import detect
 
 SAMPLE_BYTES = 1 << 18
-"""How many bytes of the decoded stream :func:`sniff` needs; a shorter sample is a whole file."""
+"""How many bytes of the decoded stream :func:`detected` needs; a shorter sample is a whole file."""
 
 _SEPARATOR_LINE = re.compile(rb'("?)sep=([^\r\n"]{1,4})\1\r?(?:\n|\r|\Z)', re.IGNORECASE)
-
-
-def sniff(sample: bytes, path: str, options: DialectOptions) -> Dialect:
-    """The dialect of a file of which no table is known; see :func:`detected`."""
-    return detected(sample, path, options)[0]
 
 
 def detected(sample: bytes, path: str, options: DialectOptions) -> tuple[Dialect, Findings]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 
-from pgsluice.model import Column
+from pgsluice.model import text_column
 from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.ingest.adaptive import Backoff
 from pgsluice.pipeline.ingest.batch import ArrowBatch, Batch, EndOfFile, RawBatch, SplitBatch
@@ -70,7 +70,7 @@ def _batches_of(
     columns = {i: table_run.table.column(name) for i, name in enumerate(file.plan.columns) if name}
     if table_run.computed:
         # Expressions may use any field.
-        columns = {i: columns.get(i) or _text_column(i) for i in range(len(file.plan.columns))}
+        columns = {i: columns.get(i) or text_column(field_column(i)) for i in range(len(file.plan.columns))}
     blocks = _blocks(table_run, file)
     parser = DuckDBReader(columns, file.plan.names, dialect, path=path, utc=utc)
     parser.text_only = parser.text_only or table_run.computed
@@ -101,23 +101,6 @@ def _batches_of(
         yield EndOfFile(table_run, route, file, parser, blocks.sha256, blocks.remarks)
     finally:
         blocks.close()
-
-
-def _text_column(position: int) -> Column:
-    """A column for a field that goes into no column of the table."""
-    return Column(
-        name=field_column(position),
-        number=0,
-        type_sql="text",
-        base="text",
-        base_schema="pg_catalog",
-        base_typmod=-1,
-        kind="b",
-        not_null=False,
-        has_default=False,
-        identity="",
-        generated="",
-    )
 
 
 def _blocks(table_run: TableRun, file: FileRun) -> BlockReader | CorrectionReader:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from pgsluice.model import Column, SourceFile
+from pgsluice.model import SourceFile, text_column
 from pgsluice.source.blocks import BlockReader
 from pgsluice.source.typed.duckdb_reader import DuckDBReader
 
@@ -67,7 +67,7 @@ def types_of(file: SourceFile, position: int) -> frozenset[str] | None:
     A load plans several times, and reads the file once for all plans.
     """
     names = file.field_names
-    reader = DuckDBReader({position: _text_column(names[position])}, names, file.dialect, path=file.path, utc=False)
+    reader = DuckDBReader({position: text_column(names[position])}, names, file.dialect, path=file.path, utc=False)
     reader.text_only = True
     left: frozenset[str] | None = None
     with closing(reader), closing(BlockReader(file, names)) as blocks:
@@ -93,7 +93,3 @@ def _fitting(values: pa.ChunkedArray, types: frozenset[str]) -> frozenset[str]:
         if check is None or all(map(check, pc.unique(values).to_pylist())):
             found.add(name)
     return frozenset(found)
-
-
-def _text_column(name: str) -> Column:
-    return Column(name, 0, "text", "text", "pg_catalog", -1, "b", False, False, "", "")
