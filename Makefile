@@ -8,7 +8,7 @@ DATA_DIR := .pgsluice
 CHECKED := src tests tools $(EXAMPLE)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check coverage format lint types imports spelling picture picture-check test test-slow \
+.PHONY: help venv demo check coverage format lint types imports spelling links picture picture-check docs test test-slow \
   exactness verdicts faults storms fuzz bench bench-files files-table
 
 help: ## list the targets
@@ -40,7 +40,7 @@ demo: venv ## load the example shop, with rules and aggregate tables, into an em
 # --------------------------------------------------------------------------- checks
 
 # Before every commit to the main branch. The tests run last.
-check: lint types imports spelling picture-check test ## all checks, and the fast tests
+check: lint types imports spelling links picture-check test ## all checks, and the fast tests
 
 # Apart from check, because measuring takes a quarter of the tests' time.
 coverage: PYTEST_OPTIONS = --cov --cov-report=term:skip-covered
@@ -62,11 +62,26 @@ imports: venv ## import contracts: who may import whom
 spelling: venv ## codespell
 	$(BIN)/codespell
 
+links: venv ## links in the Markdown files: files, headings, the list of pages in docs/README.md
+	$(BIN)/python tools/links.py
+
 picture: venv ## write docs/architecture-picture.md from the import statements
 	$(BIN)/python tools/architecture_picture.py
 
 picture-check: venv ## fail if docs/architecture-picture.md is out of date
 	$(BIN)/python tools/architecture_picture.py --check
+
+# --------------------------------------------------------------------------- documentation
+
+# Strict: a link that leads nowhere, or a page that the site reads otherwise than a code host, ends the build.
+DOCS_STAMP := $(VENV)/.docs-installed
+docs: $(DOCS_STAMP) ## build the site of docs/ into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
+
+$(DOCS_STAMP): $(STAMP)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_BUILD_CONSTRAINT=constraints.txt PIP_CONSTRAINT=constraints.txt \
+	  $(BIN)/python -m pip install -q -e '.[docs]' -c constraints.txt
+	touch $@
 
 # --------------------------------------------------------------------------- tests
 
