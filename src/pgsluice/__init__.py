@@ -1,16 +1,28 @@
 """pgsluice loads CSV files into a constrained PostgreSQL schema: every row accounted for, all tables or none.
 
-The functions of :mod:`pgsluice.api` are also in this module.
+The functions of :mod:`pgsluice.api` and the errors of :mod:`pgsluice.errors` are also in this module.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pgsluice.errors import AccountingError as AccountingError
+from pgsluice.errors import CallError as CallError
+from pgsluice.errors import ConnectError as ConnectError
+from pgsluice.errors import DatabaseError as DatabaseError
+from pgsluice.errors import FileError as FileError
+from pgsluice.errors import LockedError as LockedError
+from pgsluice.errors import MappingError as MappingError
+from pgsluice.errors import PrivilegeError as PrivilegeError
+from pgsluice.errors import SchemaFileError as SchemaFileError
+from pgsluice.errors import ServerError as ServerError
+from pgsluice.errors import SluiceError as SluiceError
 from pgsluice.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from pgsluice.api import (
+        Session,
         check_rules,
         derive,
         doctor,
@@ -27,7 +39,38 @@ if TYPE_CHECKING:
         verify,
     )
 
+_API = (
+    "Session",
+    "check_rules",
+    "derive",
+    "doctor",
+    "load",
+    "plan",
+    "purge_rejects",
+    "reject_rows",
+    "rejects",
+    "replay",
+    "resume",
+    "rules",
+    "run_report",
+    "runs",
+    "verify",
+)
+"""The names that are imported when one of them is first used."""
+
 __all__ = [
+    "AccountingError",
+    "CallError",
+    "ConnectError",
+    "DatabaseError",
+    "FileError",
+    "LockedError",
+    "MappingError",
+    "PrivilegeError",
+    "SchemaFileError",
+    "ServerError",
+    "Session",
+    "SluiceError",
     "check_rules",
     "derive",
     "doctor",
@@ -48,9 +91,14 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Imports the API when one of its names is first used (PEP 562)."""
     # The API imports psycopg, DuckDB and Arrow. `pgsluice --help` and `import pgsluice` do not wait for that import.
-    if name in __all__:
+    if name in _API:
         from pgsluice import api
 
-        globals().update({public: getattr(api, public) for public in __all__})
+        globals().update({public: getattr(api, public) for public in _API})
         return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, for ``dir()`` and for the completion of editors and notebooks."""
+    return [*__all__, "__version__"]

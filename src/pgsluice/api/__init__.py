@@ -1,4 +1,4 @@
-"""The thirteen public functions. The command line calls them; their names are also in :mod:`pgsluice` itself.
+"""The public functions, and the session that has them as methods. Their names are also in :mod:`pgsluice` itself.
 
 Each function opens its own connections and closes them. Parameters that several functions share have the same meaning
 everywhere; :func:`load` describes them most completely.
@@ -18,3 +18,4 @@ from pgsluice.api.loading import resume as resume
 from pgsluice.api.quality import check_rules as check_rules
 from pgsluice.api.quality import derive as derive
 from pgsluice.api.quality import rules as rules
+from pgsluice.api.session import Session as Session

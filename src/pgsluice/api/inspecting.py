@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pgsluice import verification
 from pgsluice.api.configured import database_of
-from pgsluice.api.connections import PathLike, existing
+from pgsluice.api.connections import PathLike, connected, existing
 from pgsluice.api.quality import quality_options
 from pgsluice.errors import CallError
 from pgsluice.ledger import queries, reports, schema
@@ -26,6 +27,7 @@ from pgsluice.model import (
 from pgsluice.options import build_options
 from pgsluice.pipeline.quality.standing import ask_standing
 from pgsluice.pipeline.rejects.purge import purge
+from pgsluice.postgres.connecting.connect import resolve
 
 
 def verify(
@@ -92,12 +94,15 @@ def rejects(
     :raises CallError: the run does not exist, or had no file for the table.
     :raises DatabaseError: the database cannot be reached, or a newer pgsluice wrote the ledger.
     """
-    with existing(database_url, data_dir) as conn:
+    conninfo = resolve(database_url, data_dir, make=False)
+    with connected(conninfo) as conn:
         known = schema.exists(conn)
         if run_id is None:
             run_id = queries.last_run_with_rejects(conn) if known else None
             if run_id is None:
-                return 0, RejectsResult(0, None)
+                none = RejectsResult(0, None)
+                none.set_source(lambda: iter(()))
+                return 0, none
         row = queries.report_of(conn, run_id) if known else None
         if row is None:
             raise CallError(f"there is no run {run_id}", "pgsluice runs lists them")
@@ -107,7 +112,9 @@ def rejects(
             raise CallError(f"run {run_id} had no file for a table {table}", "Leave --table out to see all of them")
         path, replay_for = row
         count, purged = sum(g.count for g in groups), queries.purged_rejects(conn, run_id)
-        return run_id, RejectsResult(count, path, groups, replayed, replay=replay_for, purged=purged)
+        found = RejectsResult(count, path, groups, replayed, replay=replay_for, purged=purged)
+        with_rows(found, run_id, conninfo, table)
+        return run_id, found
 
 
 def reject_rows(
@@ -124,7 +131,21 @@ def reject_rows(
     :returns: an iterator; empty if the run does not exist.
     :raises DatabaseError: the database cannot be reached, or a newer pgsluice wrote the ledger.
     """
-    with existing(database_url, data_dir) as conn:
+    yield from _rows(resolve(database_url, data_dir, make=False), run_id, table)
+
+
+def with_rows(found: RejectsResult, run_id: int, conninfo: str, table: str | None = None) -> None:
+    """Lets a result read the rejects that it counts, for :meth:`~pgsluice.model.RejectsResult.rows`.
+
+    :param run_id: the run.
+    :param conninfo: the database of the run.
+    :param table: the rejects of this table only.
+    """
+    found.set_source(partial(_rows, conninfo, run_id, table))
+
+
+def _rows(conninfo: str, run_id: int, table: str | None) -> Iterator[Reject]:
+    with connected(conninfo) as conn:
         if schema.exists(conn):
             yield from queries.reject_rows(conn, run_id, table)
 
@@ -138,7 +159,8 @@ def run_report(run_id: int | None = None, *, database_url: str | None = None, da
     :raises CallError: the run does not exist.
     :raises DatabaseError: the database cannot be reached, or a newer pgsluice wrote the ledger.
     """
-    with existing(database_url, data_dir) as conn:
+    conninfo = resolve(database_url, data_dir, make=False)
+    with connected(conninfo) as conn:
         known = schema.exists(conn)
         wanted = reports.newest_run(conn) if known and run_id is None else run_id
         found = reports.read_report(conn, wanted) if known and wanted is not None else None
@@ -147,6 +169,7 @@ def run_report(run_id: int | None = None, *, database_url: str | None = None, da
         raise CallError(
             missing, "pgsluice runs lists them" if wanted is not None else "Load files first: pgsluice load"
         )
+    with_rows(found.rejects, found.run_id, conninfo)
     return found
 
 

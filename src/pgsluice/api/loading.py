@@ -13,6 +13,8 @@ import psycopg
 
 from pgsluice.api.configured import configured, without_settings
 from pgsluice.api.connections import PathLike, connected, open_connection
+from pgsluice.api.following import following
+from pgsluice.api.inspecting import with_rows
 from pgsluice.arguments import LoadArguments, PlanArguments
 from pgsluice.model import (
     Listener,
@@ -40,6 +42,7 @@ def load(
     database_url: str | None = None,
     data_dir: str | None = None,
     listen: Listener = ignore_progress,
+    progress: bool = False,
     **options: Unpack[LoadArguments],
 ) -> RunResult:
     """Loads CSV files into the tables that their names say: publish all tables or none.
@@ -50,6 +53,7 @@ def load(
         ``DATABASE_URL``, else the PG* variables, else the embedded server in ``.pgsluice``.
     :param data_dir: the folder for the embedded server's data and for reports (default ``.pgsluice``).
     :param listen: a function that receives the progress of the run.
+    :param progress: show the progress on standard error, as the command line does.
     :param options: how the files are read and loaded: see :class:`pgsluice.arguments.LoadArguments`.
     :returns: what was read, loaded and rejected. A vetoed run returns a result too.
     :raises CallError: an argument is wrong.
@@ -63,7 +67,9 @@ def load(
     call = configured(config, paths, database_url, data_dir, options)
     checked = build_options(data_dir, **call.arguments)
     conninfo = resolve(call.database_url, data_dir)
-    result = Run(partial(open_connection, conninfo), call.paths, checked, listen).execute()
+    with following(listen, shown=progress) as heard:
+        result = Run(partial(open_connection, conninfo), call.paths, checked, heard).execute()
+    with_rows(result.rejects, result.run_id, conninfo)
     return replace(result, config=call.config, ignored=without_settings(result.ignored, call.config))
 
 
@@ -78,6 +84,7 @@ def replay(
     no_wait: bool = False,
     lock_timeout: float = 5.0,
     listen: Listener = ignore_progress,
+    progress: bool = False,
 ) -> RunResult:
     """Loads corrected rejects of a published run, as a run of its own: publish all of its tables or none.
 
@@ -95,6 +102,7 @@ def replay(
     :param no_wait: raise LockedError if another run or session has locked a table, instead of waiting.
     :param lock_timeout: seconds to wait for a lock on a table, before the run pauses and tries again.
     :param listen: a function that receives the progress of the run.
+    :param progress: show the progress on standard error, as the command line does.
     :returns: what was read, loaded and rejected. A vetoed run returns a result too.
     :raises CallError: an argument is wrong, the run was not published, or a reject was replayed before.
     :raises FileError: ``file`` cannot be read.
@@ -109,14 +117,20 @@ def replay(
     conninfo = resolve(database_url, data_dir, make=False)
     with connected(conninfo) as conn:
         corrected = open_replay(conn, run_id, path)
-    try:
-        return Run(partial(open_connection, conninfo), [path], corrected.options(options), listen, corrected).execute()
-    finally:
-        corrected.close()
+    with closing(corrected), following(listen, shown=progress) as heard:
+        run = Run(partial(open_connection, conninfo), [path], corrected.options(options), heard, corrected)
+        result = run.execute()
+    with_rows(result.rejects, result.run_id, conninfo)
+    return result
 
 
 def resume(
-    run_id: int, *, database_url: str | None = None, data_dir: str | None = None, listen: Listener = ignore_progress
+    run_id: int,
+    *,
+    database_url: str | None = None,
+    data_dir: str | None = None,
+    listen: Listener = ignore_progress,
+    progress: bool = False,
 ) -> RunResult:
     """Continues an interrupted run that was started with ``resumable``.
 
@@ -126,6 +140,7 @@ def resume(
     :param database_url: the server, as for :func:`load`; an embedded server is not created.
     :param data_dir: the folder for the embedded server's data.
     :param listen: a function that receives the progress of the run.
+    :param progress: show the progress on standard error, as the command line does.
     :returns: what was read, loaded and rejected. A vetoed run returns a result too.
     :raises CallError: the run does not exist, did not end early, or was not resumable.
     :raises FileError: a file that was staged has changed, or a path is missing.
@@ -136,7 +151,10 @@ def resume(
     conninfo = resolve(database_url, data_dir, make=False)
     with connected(conninfo) as conn:
         options, paths = reopen(conn, run_id)
-    return Run(partial(open_connection, conninfo), paths, options, listen, resume=run_id).execute()
+    with following(listen, shown=progress) as heard:
+        result = Run(partial(open_connection, conninfo), paths, options, heard, resume=run_id).execute()
+    with_rows(result.rejects, result.run_id, conninfo)
+    return result
 
 
 def plan(

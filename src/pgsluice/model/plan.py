@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from pgsluice.model.catalog import Table, TableName
+from pgsluice.model.html import html_table
 from pgsluice.model.quality.drift import ColumnDrift
 from pgsluice.model.quality.rules import PlannedRule
 from pgsluice.model.reading.files import IgnoredFile, SourceFile
@@ -141,3 +142,11 @@ class Plan:
     """What differs between the tables and the files."""
     config: str = ""
     """The path of the file of settings; '' if there is none."""
+
+    def _repr_html_(self) -> str:
+        rows = (
+            (str(t.table.name), "\n".join(f.file.path for f in t.files), str(t.mode), str(t.strategy), t.why)
+            for t in self.tables
+        )
+        header = ("table", "files", "mode", "strategy", "why")
+        return html_table(f"Plan for {self.database}, PostgreSQL {self.server_version}", header, rows)

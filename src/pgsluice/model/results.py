@@ -5,12 +5,14 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from pgsluice.model.html import html_table, html_text
 from pgsluice.model.quality.derived import DerivedResult
 from pgsluice.model.quality.drift import ColumnDrift
 from pgsluice.model.quality.rules import RuleResult
 from pgsluice.model.reading.files import IgnoredFile
 from pgsluice.model.reading.formats import ColumnFormat
 from pgsluice.model.reading.readings import PassedOver
+from pgsluice.model.reject_source import RejectSource
 
 
 class RunStatus(enum.StrEnum):
@@ -136,8 +138,9 @@ class RejectGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class RejectsResult:
-    """The rejects of a run: how many, where the report is, and the groups."""
+class RejectsResult(RejectSource):
+    """The rejects of a run: how many, where the report is, and the groups; ``rows()``, ``to_arrow()`` and
+    ``to_pandas()`` read the rejects themselves."""
 
     count: int
     path: str | None
@@ -152,6 +155,10 @@ class RejectsResult:
     published."""
     purged: int = 0
     """Rejects that were deleted from the ledger since; ``count`` does not include them."""
+
+    def _repr_html_(self) -> str:
+        rows = ((g.count, g.table, g.kind, g.column or g.constraint, g.example) for g in self.groups)
+        return html_table(f"{self.count:,} rejects", ("rejects", "table", "kind", "of", "example"), rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +211,18 @@ class RunResult:
     """What became of the rules that the run asked."""
     derived: tuple[DerivedResult, ...] = ()
     """What the run did with derived tables."""
+
+    def _repr_html_(self) -> str:
+        header = ("table", "mode", "read", "inserted", "updated", "unchanged", "deleted", "rejected")
+        rows = (
+            (t.table, t.mode, t.read, t.inserted, t.updated, t.unchanged, t.deleted, t.rejected) for t in self.tables
+        )
+        parts = [html_table(f"Run {self.run_id}: {self.status} after {self.seconds:.2f} s", header, rows)]
+        if self.reason:
+            parts.append(f"<p>{html_text(self.reason)}</p>")
+        if self.rejects.count:
+            parts.append(self.rejects._repr_html_())
+        return "".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
