@@ -26,7 +26,7 @@ from pgsluice.model import (
 from pgsluice.options import build_options
 from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
 from pgsluice.pipeline.plan.prepare import target_tables
-from pgsluice.pipeline.plan.values.date_orders import ordered_plans
+from pgsluice.pipeline.plan.values.decide import decided_plans
 from pgsluice.pipeline.rejects.replay import open_replay
 from pgsluice.pipeline.resume import reopen
 from pgsluice.pipeline.run import Run
@@ -217,5 +217,5 @@ def plan_load(conn: psycopg.Connection, options: LoadOptions, paths: Sequence[st
             database=where(conn),
             rules=options.quality.rows,
         )
-        tables = tuple(replace(t, files=ordered_plans(conn, t.table, t.files)) for t in plan.tables)
+        tables = tuple(replace(t, files=decided_plans(conn, t.table, t.files)) for t in plan.tables)
         return replace(plan, tables=tables, ignored=(*found.ignored, *plan.ignored))

@@ -18,6 +18,8 @@ class Retreat(enum.Enum):
     """The run starts again and does not replace the table by a shadow table."""
     READ_DATES = "read dates"
     """The run starts again and first reads all dates of a file, because the file has numeric dates."""
+    READ_NUMBERS = "read numbers"
+    """The run starts again and first reads all numbers of a file, because one of them may have two readings."""
 
 
 class FallBack(Exception):
@@ -36,3 +38,8 @@ class FallBack(Exception):
         self.reason = reason
         self.to = to
         self.path = path
+
+
+def read_numbers(table: TableName, path: str) -> FallBack:
+    """The fallback that reads all numbers of a file before its rows are sent."""
+    return FallBack(table, f"{path} has numbers whose signs are not certain", Retreat.READ_NUMBERS, path)

@@ -204,7 +204,9 @@ class Run:
         if self._attempt is not None and self._attempt.committing is not None:
             self._listen(Progress(Phase.ROLLBACK))
         if fallback.to is Retreat.READ_DATES:
-            self._lessons.dates.found_numeric_date(fallback.path)
+            self._lessons.values.found_numeric_date(fallback.path)
+        elif fallback.to is Retreat.READ_NUMBERS:
+            self._lessons.values.found_signs(fallback.path)
         else:
             lessons = self._lessons.no_swap if fallback.to is Retreat.NO_SWAP else self._lessons.stages
             lessons[fallback.table] = fallback.reason

@@ -48,6 +48,9 @@ class FileRun:
     unordered_dates: tuple[str, ...] = ()
     """Columns with dates that have no order of day and month, because no numeric date was seen. One that is seen later
     ends the attempt."""
+    unread_numbers: tuple[str, ...] = ()
+    """Columns with numbers of which only the beginning was seen before the load. A number behind the beginning that may
+    have two readings, or a decimal comma, ends the attempt."""
 
     def locate(self, wanted: Iterable[Numbers]) -> Iterator[Places]:
         """Finds records in the file again.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 
 from pgsluice.model import text_column
-from pgsluice.pipeline.fallback import FallBack, Retreat
+from pgsluice.pipeline.fallback import FallBack, Retreat, read_numbers
 from pgsluice.pipeline.ingest.adaptive import Backoff
 from pgsluice.pipeline.ingest.batch import ArrowBatch, Batch, EndOfFile, RawBatch, SplitBatch
 from pgsluice.pipeline.ingest.route import CopyRoute
@@ -19,6 +19,7 @@ from pgsluice.source.corrections import CorrectionReader
 from pgsluice.source.typed.arrow_reader import ArrowReader
 from pgsluice.source.typed.date_orders import DateScan
 from pgsluice.source.typed.duckdb_reader import DuckDBReader
+from pgsluice.source.typed.number_signs import SEMICOLON, SignScan, may_be_ambiguous
 
 # Batches that wait for the sender. Two keep both sides busy; more only take memory (a block of 8 MB takes about 40 MB
 # as text, columns and binary together).
@@ -76,9 +77,15 @@ def _batches_of(
     parser.text_only = parser.text_only or table_run.computed
     arrow = ArrowReader(parser.columns, dialect, utc=utc)
     dates = DateScan(file.unordered_dates, parser) if file.unordered_dates else None
+    # Values with a decimal comma are found among those that PostgreSQL refuses.
+    numbers = SignScan(file.unread_numbers, parser) if file.unread_numbers and dialect.delimiter == SEMICOLON else None
     backoff = Backoff()
     try:
         for block in blocks:
+            if numbers is not None and not numbers.settled and may_be_ambiguous(block.data):
+                numbers.add(block)
+                if numbers.needs_all:
+                    raise read_numbers(table_run.table.name, path)
             must_parse = route.must_parse(file.number, block.first_ordinal)
             as_is = route.as_is
             must_parse = must_parse or (as_is and not block_reads_as_is(dialect.in_blocks, block.data))

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.model import Strategy
-from pgsluice.pipeline.fallback import FallBack, Retreat
+from pgsluice.pipeline.fallback import FallBack, Retreat, read_numbers
 from pgsluice.pipeline.ingest.batch import ArrowBatch, Batch, RawBatch, SplitBatch
 from pgsluice.pipeline.ingest.broken_keys import store_readable_keys
 from pgsluice.pipeline.ingest.defaults import Defaults
@@ -30,6 +30,7 @@ from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.source.blocks import Block, Fault
 from pgsluice.source.typed.duckdb_reader import Chunk
+from pgsluice.source.typed.number_signs import has_comma_number
 from pgsluice.source.typed.ordinals import OrdinalRanges, split_ordinals
 
 if TYPE_CHECKING:
@@ -213,7 +214,10 @@ class CopySender:
 
     def _to_text_stage(self, batch: Batch, rows: pa.Table, ordinals: OrdinalRanges) -> None:
         table_run, plan = batch.table_run, batch.file.plan
-        names = [c.name for c in batch.parser.columns]
+        columns = batch.parser.columns
+        if batch.file.unread_numbers and has_comma_number(columns, batch.parser.dialect, rows):
+            raise read_numbers(table_run.table.name, plan.file.path)
+        names = [c.name for c in columns]
         if table_run.computed:
             names = [field_column(i) for i in range(len(plan.columns))]
         self._text_rows.send(table_run, names, rows, ordinals, batch.file.base)

@@ -30,7 +30,7 @@ from pgsluice.pipeline.plan.file_tables import FileTables, check_names, split_na
 from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
 from pgsluice.pipeline.plan.privileges import check_privileges
 from pgsluice.pipeline.plan.table_locks import lock_holders, lock_tables, notice_lost_client
-from pgsluice.pipeline.plan.values.date_orders import DecidedFiles, decide_date_orders
+from pgsluice.pipeline.plan.values.decide import DecidedFiles, decide_values
 from pgsluice.pipeline.state import TableRun, new_table_run
 from pgsluice.postgres.catalog import read_tables, require_schema
 from pgsluice.postgres.connecting.connect import where
@@ -58,8 +58,8 @@ class Lessons:
     """Tables that could not be finished in place, and why."""
     no_swap: dict[TableName, str] = field(default_factory=dict)
     """Tables that cannot be swapped, and why."""
-    dates: DecidedFiles = field(default_factory=DecidedFiles)
-    """The orders of day and month in the dates of the files."""
+    values: DecidedFiles = field(default_factory=DecidedFiles)
+    """What the values of the files decide: the orders of day and month in their dates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Preparation:
                 file.corrections = self._replay.corrections[file.plan.file.path]
         if not options.again:
             skip_loaded(main, self._ledger_conn, self.table_runs)
-        decide_date_orders(main, self.table_runs, self._lessons.dates)
+        decide_values(main, self.table_runs, self._lessons.values)
         return plan
 
     def _plan_under_locks(self, files: Sequence[SourceFile]) -> Plan:

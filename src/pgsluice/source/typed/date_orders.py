@@ -12,24 +12,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pgsluice.model import DATE_ORDERS, Dialect
-from pgsluice.source.blocks import Block, Extent, extent
+from pgsluice.source.blocks import Block
+from pgsluice.source.typed.bits import as_bits, at, is_digit, windows
 from pgsluice.source.typed.duckdb_reader import DuckDBReader
 from pgsluice.source.typed.rewriting import NUMERIC_DATE
+from pgsluice.source.typed.witness import Witness, witness_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PLAIN_DOTS = r"^\s*[0-9]{1,2}[.][0-9]{1,2}[.][0-9]"
-
-
-@dataclass(frozen=True, slots=True)
-class Witness:
-    """A value that shows something about the order of its column."""
-
-    text: str
-    ordinal: int
-    extent: Extent
-    """The extent of its block, to find its line."""
 
 
 @dataclass(slots=True)
@@ -74,9 +66,6 @@ class Evidence:
         return next((w, pair) for pair, w in self.ambiguous.items() if pair[0] in orders and pair[1] in orders)
 
 
-_WINDOW = 1 << 20
-"""How many bytes are looked at together: they and what is computed of them fit into the processor's cache."""
-
 _AROUND = (4, 4)
 """How many bytes before and behind a sign tell whether it is the first of a date."""
 
@@ -88,21 +77,8 @@ def may_have_numeric_dates(data: bytes, dialect: Dialect) -> bool:
     A quick look at all bytes of a block, because every block of a clean file is looked at. The answer is yes for some
     other texts too, such as 10.0.0.1.
     """
-    import numpy as np
-
     signs = [sign for sign in b"-/. " if sign != ord(dialect.in_blocks.delimiter) and bytes([sign]) in data]
-    octets = np.frombuffer(data, np.uint8)
-    before, behind = _AROUND
-    edge = np.full(max(_AROUND), ord("\n"), np.uint8)
-    for start in range(0, len(data), _WINDOW):
-        window = octets[max(0, start - before) : start + _WINDOW + behind]
-        if start == 0:
-            window = np.concatenate((edge[:before], window))
-        if start + _WINDOW + behind > len(data):
-            window = np.concatenate((window, edge))
-        if _holds_numeric_date(window, signs):
-            return True
-    return False
+    return any(_holds_numeric_date(window, signs) for window in windows(data, *_AROUND))
 
 
 def _holds_numeric_date(octets: NDArray[Any], signs: Sequence[int]) -> bool:
@@ -110,46 +86,20 @@ def _holds_numeric_date(octets: NDArray[Any], signs: Sequence[int]) -> bool:
     import numpy as np
 
     # One bit for each byte makes most of the operations cheap.
-    digit = _bits(_is_digit(octets))
-    one, two = ~_at(digit, 2) & _at(digit, 3), _at(digit, 2) & _at(digit, 4)
-    short = _at(digit, -1) & _at(digit, 1) & ~(_at(digit, -2) & _at(digit, -3))
+    digit = as_bits(is_digit(octets))
+    one, two = ~at(digit, 2) & at(digit, 3), at(digit, 2) & at(digit, 4)
+    short = at(digit, -1) & at(digit, 1) & ~(at(digit, -2) & at(digit, -3))
     for mark in signs:
-        sign = _bits(octets == mark)
-        found = sign & short & ((_at(sign, 2) & one) | (_at(sign, 3) & two))
+        sign = as_bits(octets == mark)
+        found = sign & short & ((at(sign, 2) & one) | (at(sign, 3) & two))
         if found.any():
             places = np.flatnonzero(np.unpackbits(found.view(np.uint8), bitorder="little"))
             places = places[places >= _AROUND[0]]
             # In 2020-01-02-3 the number 01 is not the first of its date.
-            previous = places - np.where(_is_digit(octets[places - 2]), 3, 2)
-            if ((octets[previous] != mark) | ~_is_digit(octets[previous - 1])).any():
+            previous = places - np.where(is_digit(octets[places - 2]), 3, 2)
+            if ((octets[previous] != mark) | ~is_digit(octets[previous - 1])).any():
                 return True
     return False
-
-
-def _is_digit(octets: NDArray[Any]) -> NDArray[Any]:
-    found: NDArray[Any] = (octets - ord("0")) < 10
-    return found
-
-
-def _bits(mask: NDArray[Any]) -> NDArray[Any]:
-    """A mask as bits in words of 64."""
-    import numpy as np
-
-    packed = np.packbits(mask, bitorder="little")
-    return np.concatenate((packed, np.zeros(-len(packed) % 8, np.uint8))).view("<u8")
-
-
-def _at(bits: NDArray[Any], offset: int) -> NDArray[Any]:
-    """The bits so many places further on: the bit of each byte tells about the byte behind it by ``offset``."""
-    import numpy as np
-
-    if offset > 0:
-        moved = bits >> np.uint64(offset)
-        moved[:-1] |= bits[1:] << np.uint64(64 - offset)
-    else:
-        moved = bits << np.uint64(-offset)
-        moved[1:] |= bits[:-1] >> np.uint64(64 + offset)
-    return moved
 
 
 class DateScan:
@@ -221,7 +171,7 @@ def _merge(evidence: Evidence, found: Mapping[str, Any], block: Block) -> None:
 
     def witness(what: str) -> Witness | None:
         place = found[f"_{what}"]
-        return None if place is None else Witness(found[f"_{what}_t"], _ordinal(block, place), extent(block))
+        return None if place is None else witness_of(block, place, found[f"_{what}_t"])
 
     for order in DATE_ORDERS:
         if order not in evidence.against and (seen := witness(order)) is not None:
@@ -229,12 +179,3 @@ def _merge(evidence: Evidence, found: Mapping[str, Any], block: Block) -> None:
     for pair in (("DMY", "MDY"), ("DMY", "YMD"), ("MDY", "YMD")):
         if pair not in evidence.ambiguous and (seen := witness("_".join(pair))) is not None:
             evidence.ambiguous[pair] = seen
-
-
-def _ordinal(block: Block, place: int) -> int:
-    """The ordinal of the faultless record at a place of the block, from 0."""
-    for first, count in block.ordinals:
-        if place < count:
-            return first + place
-        place -= count
-    raise AssertionError

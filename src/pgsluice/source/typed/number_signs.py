@@ -1,0 +1,168 @@
+"""The signs in the numbers of a file, as the numbers themselves show them: decimal point or decimal comma.
+
+PostgreSQL reads ``2.370`` as a number with a decimal point. In a file of another country the point stands between
+groups of digits, and the number is 2370. A value such as ``1.234,50`` has one reading only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pgsluice.model import Column, ColumnFormat, Dialect
+from pgsluice.source.blocks import Block
+from pgsluice.source.typed.bits import as_bits, at, is_digit, windows
+from pgsluice.source.typed.duckdb_reader import DuckDBReader
+from pgsluice.source.typed.rewriting import NUMBERS
+from pgsluice.source.typed.type_rules import sql_quote
+from pgsluice.source.typed.witness import Witness, witness_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SEMICOLON = ";"
+"""The delimiter of programs that write decimal commas."""
+
+_AMBIGUOUS = r"^\s*[-+]?[1-9][0-9]{0,2}[.][0-9]{3}\s*$"
+"""A number that PostgreSQL reads, and whose point may stand between groups of digits."""
+
+_EXPONENT = "(?:[eE][-+]?[0-9]+)?"
+_GROUP = "[. '\u2019\u00a0\u2009\u202f]"
+_POINT = (
+    rf"[0-9]+[.](?:[0-9]{{0,2}}|[0-9]{{4,}}){_EXPONENT}|(?:[0-9]{{4,}}|0[0-9]*)?[.][0-9]+{_EXPONENT}"
+    r"|[0-9]+[.][0-9]+[eE][-+]?[0-9]+"
+    r"|[0-9]{1,3}(?:,[0-9]{3})+[.][0-9]*|[0-9]{1,3}(?:,[0-9]{3}){2,}|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?:[.][0-9]*)?"
+)
+"""Numbers that have a decimal point, or commas between groups of digits, in every reading."""
+_COMMA = (
+    rf"[0-9]{{1,3}}(?:{_GROUP}[0-9]{{3}})+,[0-9]*|[0-9]{{1,3}}(?:[.][0-9]{{3}}){{2,}}"
+    rf"|[0-9]+,(?:[0-9]{{1,2}}|[0-9]{{4,}}){_EXPONENT}|(?:[0-9]{{4,}}|0[0-9]*)?,[0-9]+{_EXPONENT}"
+)
+"""Numbers that have a decimal comma, or points between groups of digits, in every reading."""
+
+_AROUND_NUMBER = r"(?:[-+]|[^-+0-9.,]{1,4}){0,2}"
+_BEHIND_NUMBER = r"[^0-9.,]{0,5}"
+COMMA_NUMBER = rf"^{_AROUND_NUMBER}(?:{_COMMA}){_BEHIND_NUMBER}$"
+"""A number with a decimal comma, with a currency, a percent sign or blanks around it (RE2)."""
+_POINT_NUMBER = rf"^{_AROUND_NUMBER}(?:{_POINT}){_BEHIND_NUMBER}$"
+
+_QUOTED_COMMA = re.compile(rb'"[^"0-9\r\n]{0,12}[0-9][0-9. ]{0,20},[0-9]')
+
+
+@dataclass(slots=True)
+class Signs:
+    """What the numbers of one column show, each with the first value that shows it."""
+
+    ambiguous: Witness | None = None
+    """A number that PostgreSQL reads, and that has another reading."""
+    point: Witness | None = None
+    """A number with a decimal point in every reading."""
+    comma: Witness | None = None
+    """A number with a decimal comma in every reading."""
+
+
+def is_number(column: Column, format_: ColumnFormat) -> bool:
+    """Whether a column holds numbers whose signs no option describes."""
+    described = format_.decimal or format_.thousands
+    return not described and (column.base in NUMBERS or (column.base == "money" and format_.money == "."))
+
+
+def may_need_reading(data: bytes, dialect: Dialect) -> bool:
+    """Whether a block may hold a number with a decimal comma or, in a file with semicolons, a number with two
+    readings. A quick look at all bytes; the answer is yes for some other texts too.
+    """
+    if dialect.delimiter == SEMICOLON and may_be_ambiguous(data):
+        return True
+    if dialect.in_blocks.delimiter == ",":
+        return _QUOTED_COMMA.search(data) is not None
+    return any(_comma_between_digits(window) for window in windows(data, 1, 1)) if b"," in data else False
+
+
+def may_be_ambiguous(data: bytes) -> bool:
+    """Whether a digit, a point and three digits follow each other anywhere, and neither a digit nor a point."""
+    if b"." not in data:
+        return False
+    for octets in windows(data, 1, 4):
+        digit, point = as_bits(is_digit(octets)), as_bits(octets == ord("."))
+        found = point & at(digit, -1) & at(digit, 1) & at(digit, 2) & at(digit, 3)
+        if (found & ~at(digit, 4) & ~at(point, 4)).any():
+            return True
+    return False
+
+
+def _comma_between_digits(octets: Any) -> bool:
+    digit, comma = as_bits(is_digit(octets)), as_bits(octets == ord(","))
+    return bool((comma & at(digit, -1) & at(digit, 1)).any())
+
+
+def has_comma_number(columns: Iterable[Column], dialect: Dialect, rows: pa.Table) -> bool:
+    """Whether a column of numbers has a value with a decimal comma.
+
+    :param rows: the texts of the columns.
+    """
+    import pyarrow.compute as pc
+
+    return any(
+        pc.any(pc.match_substring_regex(values, COMMA_NUMBER)).as_py()
+        for column, values in zip(columns, rows.columns, strict=True)
+        if is_number(column, dialect.format_of(column.name))
+    )
+
+
+class SignScan:
+    """Collects what the numbers of some columns of one file show, block by block.
+
+    :param columns: the names of the columns.
+    :param reader: reads the blocks of the file.
+    """
+
+    def __init__(self, columns: Sequence[str], reader: DuckDBReader) -> None:
+        self._reader = reader
+        self._fields = {name: field for name, field in reader.fields.items() if name in columns}
+        self.signs = {name: Signs() for name in self._fields}
+
+    def add(self, block: Block) -> None:
+        """Looks at all values of a block.
+
+        :raises FileError: the block cannot be read.
+        """
+        block, row = self._reader.aggregate(block, self._inner(), self._outer())
+        for name, field in self._fields.items():
+            signs = self.signs[name]
+            for what in ("ambiguous", "point", "comma"):
+                if getattr(signs, what) is None and (place := row[f"{field}_{what}"]) is not None:
+                    setattr(signs, what, witness_of(block, place, row[f"{field}_{what}_t"]))
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether the values of the other blocks matter: what was seen is a decimal comma, or may be."""
+        if any(signs.comma for signs in self.signs.values()):
+            return True
+        some = any(signs.ambiguous for signs in self.signs.values())
+        return some and self._reader.dialect.delimiter == SEMICOLON and not self.settled
+
+    @property
+    def settled(self) -> bool:
+        """Whether a number of the file shows a decimal point."""
+        return any(signs.point for signs in self.signs.values())
+
+    def _inner(self) -> str:
+        parts = []
+        for c in self._fields.values():
+            parts += [
+                f"{c} AS {c}_t",
+                f"regexp_matches({c}, '{_AMBIGUOUS}') AS {c}_a",
+                f"regexp_matches({c}, {sql_quote(_POINT_NUMBER)}) AS {c}_p",
+                f"regexp_matches({c}, {sql_quote(COMMA_NUMBER)}) AS {c}_c",
+            ]
+        return ", ".join(parts)
+
+    def _outer(self) -> str:
+        parts = []
+        for c in self._fields.values():
+            for what in ("ambiguous", "point", "comma"):
+                parts.append(f"min(place) FILTER ({c}_{what[0]}) AS {c}_{what}")
+                parts.append(f"arg_min({c}_t, place) FILTER ({c}_{what[0]}) AS {c}_{what}_t")
+        return ", ".join(parts)
