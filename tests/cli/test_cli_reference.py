@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 from pgsluice import cli, errors
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_cli_page_is_what_the_generator_makes() -> None:
-    spec = importlib.util.spec_from_file_location("generate_cli", DOCS / "generate_cli.py")
+def generator_of(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     generator = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generator)
-    assert (DOCS / "reference" / "cli.md").read_text(encoding="utf-8") == generator.page(), (
-        "stale: run python docs/generate_cli.py"
+    return generator
+
+
+@pytest.mark.parametrize(("page", "generator"), [("cli.md", "generate_cli"), ("python-classes.md", "generate_python")])
+def test_page_is_what_the_generator_makes(page: str, generator: str) -> None:
+    assert (DOCS / "reference" / page).read_text(encoding="utf-8") == generator_of(generator).page(), (
+        f"stale: run python docs/{generator}.py"
     )
+
+
+def test_field_without_a_docstring_is_noticed() -> None:
+    @dataclasses.dataclass
+    class Half:
+        """A class."""
+
+        said: int
+        """A field."""
+        unsaid: int
+
+    with pytest.raises(ValueError, match=r"Half\.unsaid has no docstring"):
+        list(generator_of("generate_python").section(Half))
 
 
 def test_cli_page_fits_80_columns() -> None:

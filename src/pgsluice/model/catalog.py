@@ -12,7 +12,9 @@ class TableName:
     """The schema and the name of a table, both without quotes."""
 
     schema: str
+    """The schema."""
     name: str
+    """The name within the schema."""
 
     def __str__(self) -> str:
         return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
@@ -31,15 +33,23 @@ class Column:
     """
 
     name: str
+    """The name, without quotes."""
     number: int
+    """``pg_attribute.attnum``."""
     type_sql: str
+    """The type with its modifier, as ``format_type()`` returns it: ``numeric(10,2)``."""
     base: str
+    """The name of the type in ``pg_type`` below all domains: ``numeric``."""
     base_schema: str
+    """The schema of that type."""
     base_typmod: int
+    """The modifier of that type; -1 if there is none."""
     kind: str
     """``pg_type.typtype`` of the column's own type: b(ase), c(omposite), d(omain), e(num), r(ange), m(ultirange)."""
     not_null: bool
+    """Whether NULL is refused."""
     has_default: bool
+    """Whether the column has a default."""
     identity: str
     """'' for no identity column, 'a' for GENERATED ALWAYS, 'd' for BY DEFAULT."""
     generated: str
@@ -87,24 +97,36 @@ class Constraint:
     """A row of ``pg_constraint``; ``kind`` is p(rimary), u(nique), c(heck), f(oreign key) or x (exclusion)."""
 
     oid: int
+    """``pg_constraint.oid``."""
     name: str
+    """The name, without quotes."""
     kind: str
+    """p(rimary), u(nique), c(heck), f(oreign key) or x (exclusion)."""
     columns: tuple[str, ...]
+    """The columns of the constraint."""
     definition: str
     """What ``pg_get_constraintdef()`` returns."""
     expression: str = ""
     """The condition of a CHECK as ``pg_get_expr()`` returns it; '' for other kinds."""
     deferrable: bool = False
+    """Whether it may be checked at the end of a transaction."""
     deferred: bool = False
+    """Whether it is checked there unless a session says otherwise."""
     validated: bool = True
+    """Whether PostgreSQL knows that all rows satisfy it."""
     enforced: bool = True
+    """Whether PostgreSQL checks it at all (NOT ENFORCED)."""
     comment: str | None = None
+    """Its comment; None if there is none."""
     references: TableName | None = None
+    """For a foreign key: the table of the parent rows."""
     referenced_columns: tuple[str, ...] = ()
+    """For a foreign key: the columns of the parent table."""
     equality: tuple[str, ...] = ()
     """For a foreign key: the comparison of each ``{parent}`` column with its ``{child}`` column, as the key's trigger
     makes it."""
     match_full: bool = False
+    """For a foreign key: MATCH FULL."""
     table: TableName | None = None
     """The table that the constraint belongs to."""
     trigger: str = ""
@@ -117,25 +139,37 @@ class Index:
     """A row of ``pg_index``, with everything needed to find violations of the index and to build it again."""
 
     oid: int
+    """``pg_class.oid`` of the index."""
     name: str
+    """The name, without quotes."""
     definition: str
+    """What ``pg_get_indexdef()`` returns."""
     unique: bool
+    """Whether it is unique."""
     primary: bool
+    """Whether it is the index of the primary key."""
     keys: tuple[str, ...]
     """The key columns or expressions as SQL, without INCLUDE columns."""
     predicate: str
+    """The condition of a partial index, as SQL; '' for all rows."""
     nulls_not_distinct: bool
+    """Whether two NULLs are equal keys."""
     constraint: str = ""
     """Name of the constraint that owns the index."""
     tablespace: str = ""
+    """The tablespace; '' for the default one."""
     comment: str | None = None
+    """Its comment; None if there is none."""
     clustered: bool = False
+    """Whether the table was clustered by it."""
     replica_identity: bool = False
+    """Whether it is the replica identity."""
     plain: bool = True
     """The index is a btree with default operator classes, so ``=`` in a query compares as the index does."""
     collated: bool = False
     """A collation other than C orders the keys, which makes comparisons expensive."""
     valid: bool = True
+    """Whether queries may use it."""
     equality: tuple[str, ...] = ()
     """For each key of a btree index: the comparison of ``{left}`` with ``{right}`` by the operator class of the key."""
     said: str = ""
@@ -185,6 +219,7 @@ class Obstacle:
     """One reason against dropping and rebuilding the keys and indexes of a table."""
 
     kind: ObstacleKind
+    """What it is."""
     text: str
     """The reason for people; no code reads it."""
 
@@ -197,13 +232,19 @@ class Table:
     """A target table with everything that planning and validation need to know about it."""
 
     oid: int
+    """``pg_class.oid``."""
     name: TableName
+    """Schema and name."""
     kind: str
     """``pg_class.relkind``: r for a table, p for a partitioned table, f for a foreign table."""
     owner_is_me: bool
+    """Whether the role owns the table."""
     columns: tuple[Column, ...]
+    """The columns in their order."""
     constraints: tuple[Constraint, ...]
+    """The table's own constraints."""
     indexes: tuple[Index, ...]
+    """The table's indexes."""
     referenced_by: tuple[Constraint, ...]
     """Foreign keys of any table that reference this table."""
     obstacles: tuple[Obstacle, ...] = ()

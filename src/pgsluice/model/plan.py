@@ -60,6 +60,7 @@ class FilePlan:
     """A file and the column that each of its fields goes into."""
 
     file: SourceFile
+    """The file as discovery describes it."""
     columns: tuple[str, ...]
     """``columns[i]`` takes the i-th field; '' leaves the field out."""
     computed: tuple[ColumnRule, ...] = ()
@@ -88,13 +89,17 @@ class TablePlan:
     """What a load does with one table."""
 
     table: Table
+    """The table as the catalog describes it."""
     files: tuple[FilePlan, ...]
+    """The files in the order in which they are loaded."""
     after: tuple[str, ...]
     """Foreign keys to tables of the plan, as ``customer_id -> customers``: why the table comes at this place."""
     way: Strategy
+    """The strategy."""
     why: str
     """Why the plan chose this strategy, for people."""
     mode: Mode = Mode.APPEND
+    """What happens to rows that the table holds."""
     key: tuple[str, ...] = ()
     """The merge key: the columns by which rows of the files match rows of the table. Empty for append."""
     delete_missing: bool = False
@@ -132,8 +137,11 @@ class Plan:
     """What a load does; the tables stand in load order, parents before children."""
 
     database: str
+    """The database: its name, and its host and port or the folder of its socket."""
     server_version: str
+    """The version of the server."""
     tables: tuple[TablePlan, ...]
+    """The tables in load order."""
     cycles: tuple[tuple[str, ...], ...] = ()
     """Groups of tables whose foreign keys form a cycle, each group in load order."""
     ignored: tuple[IgnoredFile, ...] = ()

@@ -33,11 +33,17 @@ class Progress:
     """
 
     phase: str
+    """One of :class:`Phase`."""
     table: str = ""
+    """The table; '' for the whole run."""
     step: str = ""
+    """What is done in the phase: an index or a constraint by name, or words."""
     done: int = 0
+    """In the phase ``stage``: bytes of the table's files that were read."""
     total: int = 0
+    """In the phase ``stage``: bytes of the table's files."""
     rows: int = 0
+    """In the phase ``stage``: rows that were read."""
 
 
 Listener = Callable[[Progress], None]

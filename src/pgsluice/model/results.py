@@ -35,16 +35,23 @@ class Reject:
     """A rejected row, with everything that is known about the reason."""
 
     run_id: int
+    """The run whose ledger entry this is."""
     table: str
+    """The table."""
     file: str
+    """The file of the record."""
     line: int
     """The physical line on which the record begins, from 1; the header counts."""
     kind: str
     """One of :class:`~pgsluice.model.verdict.RejectKind`."""
     column: str
+    """The column; '' if the reason names none."""
     constraint: str
+    """The constraint; '' if the reason names none."""
     sqlstate: str
+    """The error code that PostgreSQL gives or would give; '' for a row that a trigger kept out in silence."""
     message: str
+    """PostgreSQL's message, or pgsluice's for a record that cannot be parsed."""
     raw: str
     """The record as it stands in the file; bytes that cannot be decoded are written as ``\\xNN``."""
     original: int = 0
@@ -58,6 +65,7 @@ class Reject:
     the earlier row is not known. It is not known if it was loaded before the first row of the table was rejected, or
     if PostgreSQL had to try the rows one by one."""
     parent_line: int | None = None
+    """The line in ``parent_file``; None if that is ''."""
     detail: str = ""
     """What PostgreSQL says in addition to ``message``, for example which key; '' for other rejects."""
     cause: int | None = None
@@ -70,11 +78,17 @@ class FileResult:
     """What a run did with one file. ``bytes`` is the size on disk; the other numbers count rows."""
 
     path: str
+    """The path or the address of the file."""
     sha256: str
+    """SHA-256 of the file's bytes, in hexadecimal."""
     bytes: int
+    """The size of the file on disk."""
     read: int
+    """Rows read."""
     loaded: int
+    """Rows that are in the table now."""
     rejected: int
+    """Rows that are rejects."""
     skipped: bool = False
     """An earlier run has loaded the same content into the same table."""
     staged_before: bool = False
@@ -101,19 +115,29 @@ class TableResult:
     """What a run did with one table; the numbers count rows."""
 
     table: str
+    """The table; in the schema public without the schema."""
     read: int
+    """Rows read from the files."""
     loaded: int
+    """Rows of the files that are in the table now: ``inserted``, ``updated`` and ``unchanged``."""
     rejected: int
+    """Rows that are rejects."""
     skipped: bool
+    """An earlier run has loaded all files of the table."""
     files: tuple[FileResult, ...]
+    """The files in the order in which they were loaded."""
     way: str = ""
     """The strategy."""
     mode: str = "append"
+    """One of :class:`Mode`."""
     inserted: int = 0
+    """New rows."""
     updated: int = 0
+    """Rows that the table held, and that the files changed."""
     unchanged: int = 0
     """Rows of the files that the table already held, with equal columns or (insert-missing) with an equal key."""
     deleted: int = 0
+    """Rows that the mode removed from the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +145,17 @@ class RejectGroup:
     """Rejects with the same table, kind, column, constraint and SQLSTATE, counted."""
 
     table: str
+    """The table."""
     kind: str
+    """One of :class:`RejectKind`."""
     column: str
+    """The column; '' if the reason names none."""
     constraint: str
+    """The constraint; '' if the reason names none."""
     sqlstate: str
+    """PostgreSQL's error code."""
     count: int
+    """How many rejects the group has."""
     example: str
     """``file:line: message: detail`` of the first reject of the group."""
     consequences: int = 0
@@ -143,9 +173,11 @@ class RejectsResult(RejectSource):
     ``to_pandas()`` read the rejects themselves."""
 
     count: int
+    """How many open rejects there are."""
     path: str | None
     """The CSV report; None if there are no rejects."""
     groups: tuple[RejectGroup, ...] = ()
+    """The rejects in groups of equal verdicts, causes first."""
     replayed: int = 0
     """Rejects that a replay has loaded since; ``count`` does not include them."""
     remedies: tuple[str, ...] = ()
@@ -168,9 +200,11 @@ class PurgeResult:
     before: str
     """The moment as an ISO timestamp."""
     rejects: int
+    """How many rejects were deleted."""
     runs: int
     """How many runs the rejects were of."""
     reports: int
+    """How many reports were deleted."""
     folder: str
     """The folder whose reports were deleted."""
     elsewhere: tuple[str, ...] = ()
@@ -182,8 +216,11 @@ class PhaseTime:
     """Seconds that one phase took for one table ('' for the whole run)."""
 
     table: str
+    """The table; '' for the whole run."""
     phase: str
+    """The phase, for example ``copy`` or ``index``."""
     seconds: float
+    """How long it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +228,17 @@ class RunResult:
     """The result of a load; ``pgsluice load --json`` prints it."""
 
     run_id: int
+    """The number of the run."""
     status: str
     """One of :class:`RunStatus`: published, vetoed, dry_run or skipped."""
     seconds: float
+    """How long the run took."""
     tables: tuple[TableResult, ...]
+    """The tables in load order."""
     rejects: RejectsResult
+    """The rejects of the run."""
     profile: tuple[PhaseTime, ...] = ()
+    """Where the time went, by table and phase."""
     reason: str = ""
     """Why nothing was published: the limit that was exceeded, or that every file was loaded before."""
     replay_of: int | None = None
@@ -230,19 +272,27 @@ class RunSummary:
     """A line of ``pgsluice runs``; the numbers count tables and rows."""
 
     run_id: int
+    """The number of the run."""
     status: str
+    """One of :class:`RunStatus`."""
     started: str
     """The start as an ISO timestamp in the session's time zone."""
     seconds: float | None
+    """How long the run took; None if it has not ended."""
     tables: int
+    """How many tables had files."""
     read: int
+    """Rows read."""
     loaded: int
+    """Rows that the run loaded."""
     rejected: int
     """Rejects that no replay has loaded."""
     detail: str
+    """Why the run did not publish; '' if it did."""
     replayed: int = 0
     """Rejects of the run that a replay has loaded."""
     replay_of: int | None = None
+    """The run whose corrected rejects were loaded; None if the run is no replay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +302,11 @@ class Check:
     kind: str
     """rows, foreign_key, not_null or check."""
     subject: str
+    """What was checked: a table, a foreign key, a column, a constraint."""
     ok: bool
+    """Whether the check holds."""
     detail: str
+    """What was found, in words."""
     asked: bool = True
     """False if there was nothing to compare with; ``detail`` says why."""
 
@@ -263,8 +316,11 @@ class QueryResult:
     """The rows of a query of the user, as PostgreSQL writes them; NULL is ''."""
 
     title: str
+    """The title of the query."""
     columns: tuple[str, ...]
+    """The names of the columns."""
     rows: tuple[tuple[str, ...], ...]
+    """The rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +328,10 @@ class VerifyResult:
     """All checks of ``verify`` and the results of the user's queries; ``ok`` if no check failed."""
 
     ok: bool
+    """Whether no check and no rule failed."""
     checks: tuple[Check, ...]
+    """The checks."""
     queries: tuple[QueryResult, ...] = ()
+    """The results of the queries of the file ``sql``."""
     rules: tuple[RuleResult, ...] = ()
     """What became of the rules that were asked; a broken rule with the severity warn fails nothing."""

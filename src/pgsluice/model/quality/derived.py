@@ -64,7 +64,9 @@ class DerivedResult:
     """What a run, or ``pgsluice derive``, did with one derived table."""
 
     name: str
+    """The derived table."""
     materialization: str
+    """One of :class:`Materialization`."""
     action: str
     """One of :class:`DerivedAction`."""
     rows: int
@@ -72,6 +74,7 @@ class DerivedResult:
     changed: int
     """Rows inserted, updated and deleted."""
     seconds: float
+    """How long it took."""
     sha256: str
     """The definition that made it."""
     reads: tuple[str, ...] = ()

@@ -49,6 +49,7 @@ class ColumnDrift:
     """One difference between a table and its files."""
 
     table: str
+    """The table."""
     kind: str
     """One of :class:`DriftKind`."""
     name: str
@@ -56,5 +57,6 @@ class ColumnDrift:
     type: str = ""
     """The type of the column that was added or is too narrow."""
     files: tuple[str, ...] = ()
+    """The files with the field, or without the column."""
     count: int = 0
     """How many values do not fit into a column that is too narrow."""

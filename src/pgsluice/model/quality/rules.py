@@ -26,12 +26,15 @@ class RowRule:
     """
 
     name: str
+    """The name of the rule, for rejects and reports."""
     table: str
     """The table as the user writes it: ``table`` or ``schema.table``."""
     expression: str
     """A boolean SQL expression over the columns of the table."""
     severity: Severity = Severity.REJECT
+    """``reject`` or ``warn``."""
     description: str = ""
+    """What the rule is for, in the user's words."""
     source: str = ""
     """Where the rule is written, for messages; '' if it came from Python."""
 
@@ -52,6 +55,7 @@ class Drift:
     """How far a measure may be from its median in earlier published runs."""
 
     measure: Measure
+    """What is compared."""
     column: str = ""
     """The column; '' for the measure rows."""
     runs: int = 10
@@ -69,8 +73,11 @@ class SetRule:
     """
 
     name: str
+    """The name of the rule, for reports."""
     query: str = ""
+    """The query; '' for a drift rule."""
     severity: Severity = Severity.VETO
+    """``veto`` or ``warn``."""
     minimum: float | None = None
     """The least value that is right; None sets no bound."""
     maximum: float | None = None
@@ -80,7 +87,9 @@ class SetRule:
     table: str = ""
     """The table that the rule is about: a run that does not feed the table does not ask the rule. '' for every run."""
     description: str = ""
+    """What the rule is for, in the user's words."""
     source: str = ""
+    """Where the rule is written, for messages; '' if it came from Python."""
 
     @property
     def bounded(self) -> bool:
@@ -93,7 +102,9 @@ class Rules:
     """The rules of a run."""
 
     rows: tuple[RowRule, ...] = ()
+    """The row rules."""
     sets: tuple[SetRule, ...] = ()
+    """The set rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +112,7 @@ class PlannedRule:
     """A row rule as PostgreSQL understands it."""
 
     rule: RowRule
+    """The rule as the user wrote it."""
     expression: str
     """The condition with every name qualified, as PostgreSQL's deparser writes it."""
     columns: tuple[str, ...]
@@ -114,11 +126,15 @@ class RuleResult:
     """What became of one rule in a run or in ``verify``."""
 
     name: str
+    """The name of the rule."""
     kind: str
     """``row`` or ``set``."""
     table: str
+    """The table that the rule is about; '' for a query over several."""
     severity: str
+    """One of :class:`Severity`."""
     ok: bool
+    """Whether no row breaks the rule."""
     count: int
     """Rows that break the rule. For a set rule with bounds: 0 or 1."""
     value: str = ""
@@ -128,3 +144,4 @@ class RuleResult:
     evidence: tuple[tuple[str, ...], ...] = ()
     """The first rows of a set rule's query: the names of the columns, then the values."""
     seconds: float = 0.0
+    """How long the query took."""

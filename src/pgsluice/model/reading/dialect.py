@@ -57,9 +57,13 @@ class Dialect:
     quote: str = '"'
     """One ASCII character; '' if no character encloses fields."""
     encoding: str = "utf-8"
+    """The encoding, as Python names it."""
     header: bool = True
+    """Whether the first record names the fields."""
     null: tuple[str, ...] = ()
+    """The texts that mean NULL when they are not quoted; () for COPY's rule."""
     empty_as_null: bool = False
+    """In columns that are not text, a quoted empty field is NULL."""
     escape: str = ""
     """The character that makes the next one data; '' if there is none. A doubled quote is a quote in any case."""
     format: Format = Format.CSV
@@ -75,7 +79,9 @@ class Dialect:
     skip_initial_blanks: bool = False
     """Blanks and tabs behind a delimiter or at the beginning of a line, and behind a closing quote, are not data."""
     line_ends: LineEnds = LineEnds.LF
+    """Which characters end a line."""
     ragged: Ragged = Ragged.REJECT
+    """What happens to records with fewer or more fields."""
     formats: tuple[ColumnFormat, ...] = ()
     """How the texts of single columns are rewritten before PostgreSQL reads them."""
     strip_nul: bool = False

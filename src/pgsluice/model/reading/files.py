@@ -17,7 +17,9 @@ class IgnoredFile:
     """A file of a folder that is not loaded, and why."""
 
     path: str
+    """The path of the file."""
     why: str
+    """Why the file is not loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,14 @@ class SourceFile:
     """A file found by discovery: its path, size in bytes, dialect and first record."""
 
     path: str
+    """The path or the address of the file."""
     bytes: int
+    """The size of the file on disk."""
     stems: tuple[str, ...]
     """Names to compare with table names, in this order: the file name without folder and suffix, then the same
     without its last number (of a part, of a day), and so on."""
     dialect: Dialect
+    """How the file is read."""
     header: tuple[str, ...]
     """The fields of the first record; they are column names if ``dialect.header`` is true."""
     max_bytes: int | None = None

@@ -25,6 +25,7 @@ class Finding:
     subject: str
     """What was checked: connection, version, rights, a setting."""
     state: State
+    """What the finding means for a load."""
     text: str
     """What was found, in one line."""
     remedy: str = ""
@@ -36,4 +37,6 @@ class DoctorResult:
     """All findings; ``ok`` if none of them stands against a load."""
 
     ok: bool
+    """Whether no finding is a problem."""
     findings: tuple[Finding, ...]
+    """The findings."""

@@ -29,6 +29,7 @@ class ColumnFormat:
     """How the texts of one column of a file are rewritten."""
 
     column: str
+    """The column."""
     date: str = ""
     """An order of day, month and year, ``excel``, or a pattern with the directives of strptime; '' changes nothing."""
     decimal: str = ""
@@ -38,6 +39,7 @@ class ColumnFormat:
     strip: tuple[str, ...] = ()
     """Texts to remove before and behind a number."""
     true: tuple[str, ...] = ()
+    """Words for true, in addition to PostgreSQL's."""
     false: tuple[str, ...] = ()
     """Words for true and false, in addition to those of PostgreSQL."""
     trim: bool = False

@@ -39,6 +39,7 @@ class Findings:
     clear: bool = False
     """One delimiter divides all sampled records alike, and no line asks for another explanation."""
     sure: bool = True
+    """Whether only one way to read the file is plausible."""
     header: str = ""
     """How well the header fits the table, for people; '' if there is no header or no table."""
     evidence: tuple[str, ...] = ()
