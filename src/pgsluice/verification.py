@@ -19,9 +19,10 @@ from pgsluice.errors import SchemaFileError
 from pgsluice.ledger.queries import loaded_rows
 from pgsluice.ledger.schema import exists
 from pgsluice.model import Check, Constraint, QueryResult, Table, TableName, VerifyResult
+from pgsluice.postgres.asking.target import read_target
 from pgsluice.postgres.catalog import read_tables, require_schema
 from pgsluice.postgres.schema_files.sql_lexer import Statement, is_transaction_statement, read_sql, split
-from pgsluice.postgres.search_path import user_path
+from pgsluice.postgres.search_path import current_schema, user_path
 from pgsluice.postgres.sql_fragments import identifier, keys_match
 from pgsluice.sql import query
 from pgsluice.text import pluralize
@@ -46,7 +47,9 @@ def verify(conn: Connection, schema: str | None, sql_file: str | None = None) ->
         if schema:
             require_schema(conn, schema)
         loaded = loaded_rows(conn) if exists(conn) else {}
-        tables = read_tables(conn, schema)
+        chosen = schema or current_schema(conn)
+        target = read_target(conn, chosen)
+        tables = read_tables(conn, chosen) if chosen else ()
         known = tuple(table for table in tables if table.oid in loaded)
         checks: list[Check] = []
         for table in known or tables:
@@ -54,7 +57,7 @@ def verify(conn: Connection, schema: str | None, sql_file: str | None = None) ->
             checks += (_foreign_key_check(conn, table, key) for key in table.foreign_keys)
         with user_path(conn, bool(statements)):
             queries = tuple(_run(conn, statement, sql_file or "") for statement in statements)
-    return VerifyResult(all(check.ok for check in checks), tuple(checks), queries)
+    return VerifyResult(all(check.ok for check in checks), tuple(checks), queries, target=target)
 
 
 @contextmanager

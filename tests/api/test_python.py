@@ -20,7 +20,17 @@ import pytest
 
 import pgsluice
 from pgsluice import api, errors
-from pgsluice.model import FileResult, Plan, Progress, Reject, RejectGroup, RejectsResult, RunResult, TableResult
+from pgsluice.model import (
+    FileResult,
+    Plan,
+    Progress,
+    Reject,
+    RejectGroup,
+    RejectsResult,
+    RunResult,
+    TableResult,
+    Target,
+)
 
 
 @pytest.fixture
@@ -222,7 +232,7 @@ def evil_result(count: int) -> RunResult:
 
 
 def evil_plan() -> Plan:
-    return Plan(EVIL, EVIL, ())
+    return Plan(Target(EVIL, EVIL, 5432, EVIL, EVIL, EVIL), ())
 
 
 @pytest.mark.parametrize("make", [lambda: evil_result(1), evil_plan, lambda: evil_result(1).rejects])

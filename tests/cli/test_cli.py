@@ -33,9 +33,11 @@ from pgsluice.model import (
     RunResult,
     RunSummary,
     TableResult,
+    Target,
     VerifyResult,
 )
 from pgsluice.postgres.embedded import server
+from pgsluice.version import __version__
 
 FILE = FileResult("d/a.csv", "ff", 9, 3, 2, 1)
 TABLE = TableResult("a", 3, 2, 1, False, (FILE,))
@@ -205,6 +207,7 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
     ended = call("load", "d", "--json")
     assert (ended.code, ended.err) == (1, "")
     assert json.loads(ended.out) == {
+        "version": __version__,
         "run_id": 5,
         "status": "vetoed",
         "seconds": 0.5,
@@ -272,6 +275,7 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
         "config": "",
         "rules": [],
         "derived": [],
+        "target": None,
     }
 
 
@@ -303,9 +307,17 @@ def test_errors_are_one_line(
 ) -> None:
     api.load = raising(error)
     ended = call("load", "d", *options)
-    assert (ended.code, ended.out) == (code, "")
+    assert ended.code == code
     assert ended.err.count("\n") == 1
     assert line is None or ended.err == line
+    if not options:
+        assert ended.out == ""
+        return
+    assert ended.out.count("\n") == 1
+    told = json.loads(ended.out)["error"]
+    assert (told["type"], told["exit_code"]) == (type(error).__name__, code)
+    assert told["message"]
+    assert told["remedy"] == getattr(error, "remedy", "")
 
 
 def test_defects_are_told_from_vetoes(api: Any, call: Call) -> None:
@@ -415,10 +427,10 @@ cli.main()
 
 
 def test_plan(api: Any, call: Call) -> None:
-    api.plan, seen = recording(Plan("shop", "16.2", ()))
+    api.plan, seen = recording(Plan(Target("shop", "db1", 5432, "loader", "16.2", "public"), ()))
     assert call("plan", "d", "--into", "x").out.startswith("0 files into 0 tables of shop")
     assert (seen["args"], seen["into"]) == (("d",), "x")
-    assert json.loads(call("plan", "d", "--json").out)["database"] == "shop"
+    assert json.loads(call("plan", "d", "--json").out)["target"]["database"] == "shop"
 
 
 @pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])

@@ -29,6 +29,7 @@ from pgsluice.model import (
     TableName,
     TablePlan,
     TableResult,
+    Target,
     VerifyResult,
 )
 from pgsluice.report import console, parts
@@ -296,12 +297,12 @@ def plan() -> Plan:
     )
     why = "the table is empty"
     table_plan = TablePlan(target, files, ("orders.customer_id -> customers",), Strategy.IN_PLACE, why)
-    return Plan("shop", "16.2", (table_plan,), cycles=(("a", "b"),))
+    return Plan(Target("shop", "db1", 5432, "loader", "16.2", "public"), (table_plan,), cycles=(("a", "b"),))
 
 
 def test_plan_says_everything_before_anything_is_written() -> None:
     out = text(plan_parts(plan()))
-    assert "2 files into 1 table of shop (PostgreSQL 16.2)" in out
+    assert "2 files into 1 table of shop on db1:5432 as loader (PostgreSQL 16.2, schema public)" in out
     assert "orders.customer_id -> customers" in out
     assert "in place  the table is empty" in out
     assert "4.0 MB" in out

@@ -30,7 +30,8 @@ from pgsluice.pipeline.plan.values.decide import decided_plans
 from pgsluice.pipeline.rejects.replay import open_replay
 from pgsluice.pipeline.resume import reopen
 from pgsluice.pipeline.run import Run
-from pgsluice.postgres.connecting.connect import connect, resolve, where
+from pgsluice.postgres.asking.target import read_target
+from pgsluice.postgres.connecting.connect import connect, resolve
 from pgsluice.postgres.schema_files.apply import apply_missing
 from pgsluice.postgres.search_path import choose_schema, current_schema
 from pgsluice.source.discover import discover
@@ -198,6 +199,7 @@ def plan_load(conn: psycopg.Connection, options: LoadOptions, paths: Sequence[st
     if options.into:
         choose_schema(conn, options.into)
     applied = apply_missing(conn, options.schema_file, options.into) if options.schema_file else None
+    schema = options.into or current_schema(conn)
     found = discover(
         paths,
         options.dialect,
@@ -209,12 +211,12 @@ def plan_load(conn: psycopg.Connection, options: LoadOptions, paths: Sequence[st
     with closing(found), mention_schema_file(applied, options.schema_file):
         plan = make_plan(
             conn,
-            target_tables(conn, options, found.files, options.into or current_schema(conn)),
+            target_tables(conn, options, found.files, schema),
             found.files,
             options.tables,
             fields=options.fields,
             modes=options.modes,
-            database=where(conn),
+            target=read_target(conn, schema),
             rules=options.quality.rows,
         )
         tables = tuple(replace(t, files=decided_plans(conn, t.table, t.files)) for t in plan.tables)

@@ -13,9 +13,10 @@ from pgsluice.config.read import Config, read_config
 from pgsluice.errors import CallError
 from pgsluice.ledger import schema
 from pgsluice.ledger.quality import made_by, record_derived
-from pgsluice.model import DerivedResult, LoadOptions, RowRule, RuleResult, Rules, SetRule
+from pgsluice.model import DerivedResult, LoadOptions, RowRule, RuleResult, Rules, SetRule, Target
 from pgsluice.options import build_options
 from pgsluice.pipeline.quality.standing import ask_standing
+from pgsluice.postgres.asking.target import read_target
 from pgsluice.postgres.derived.build import derive as bring_up_to_date
 from pgsluice.postgres.derived.definitions import read_definitions
 from pgsluice.postgres.search_path import choose_schema, current_schema
@@ -83,6 +84,17 @@ def derive(
     :raises FileError: a path is missing.
     :raises DatabaseError: the database cannot be reached, or PostgreSQL refuses a definition.
     """
+    return derive_there(paths, config, database_url, data_dir, into)[1]
+
+
+def derive_there(
+    paths: Sequence[PathLike],
+    config: PathLike | None,
+    database_url: str | None,
+    data_dir: str | None,
+    into: str | None,
+) -> tuple[Target, tuple[DerivedResult, ...]]:
+    """Does what :func:`derive` does, and returns also where."""
     options, file = quality_options(config, (), ())
     named = [os.fspath(path) for path in paths] or list(options.derive)
     if not named:
@@ -92,10 +104,12 @@ def derive(
         with conn.transaction():
             if chosen := into or options.into:
                 choose_schema(conn, chosen)
-            definitions = read_definitions(named, chosen or current_schema(conn) or "public")
+            current = chosen or current_schema(conn)
+            target = read_target(conn, current)
+            definitions = read_definitions(named, current or "public")
             results = bring_up_to_date(conn, definitions, made_by(conn), None)
             record_derived(conn, None, definitions, results)
-    return results
+    return target, results
 
 
 def quality_options(

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from pgsluice.errors import SluiceError
-from pgsluice.report.output import OutputError, OutputInterrupted, complain, show_traceback
+from pgsluice.report.output import OutputError, OutputInterrupted, complain, show_error, show_traceback
 from pgsluice.text import without_addresses
 
 if TYPE_CHECKING:
@@ -71,13 +72,11 @@ class CommandGroup(TyperGroup):
         :raises typer.Exit: with the exit code, for each exception that is not an error of usage.
         """
         tracker = ctx.obj = CommitTracker()
+        failure = Failure(as_json=_wants_json([*ctx._protected_args, *ctx.args]))
         try:
             return super().invoke(ctx)
         except SluiceError as error:
-            # The message may repeat an argument of the call.
-            message = without_addresses(error.message)
-            complain(f"{message}. {error.remedy}" if error.remedy else message, error.details)
-            raise typer.Exit(error.exit_code) from error
+            failure.end(error.exit_code, error, error.message, error.remedy, error.details)
         except OutputInterrupted as error:
             raise typer.Exit(INTERRUPTED) from error
         except OutputError as error:
@@ -85,24 +84,52 @@ class CommandGroup(TyperGroup):
             raise typer.Exit(UNWRITTEN) from error
         except KeyboardInterrupt as error:
             unsure = "interrupted while it was publishing; pgsluice runs says whether it was"
-            complain(unsure if tracker.committing else "interrupted; nothing was published")
-            raise typer.Exit(INTERRUPTED) from error
+            failure.end(INTERRUPTED, error, unsure if tracker.committing else "interrupted; nothing was published")
         except OSError as error:
-            complain(f"the system refuses: {without_addresses(str(error))}")
-            raise typer.Exit(WRONG) from error
+            failure.end(WRONG, error, f"the system refuses: {error}")
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:
             if _is_database_error(error):
-                complain(f"the database refuses: {error}")
-                raise typer.Exit(REFUSED) from error
+                failure.end(REFUSED, error, f"the database refuses: {error}")
             if type(error).__module__.startswith(("typer", "click")):
                 if isinstance(usage := getattr(error, "message", None), str):
                     error.message = without_addresses(usage)  # type: ignore[attr-defined]
+                    failure.show(WRONG, error, usage)
                 raise  # an error of usage: Typer prints it with the usage line
             show_traceback()
-            complain(f"this is a defect of pgsluice: {type(error).__name__}: {error}")
-            raise typer.Exit(DEFECT) from error
+            failure.end(DEFECT, error, f"this is a defect of pgsluice: {type(error).__name__}: {error}")
+
+
+class Failure:
+    """Shows why a command ends: one line on standard error, and with ``--json`` an object on standard output."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+
+    def end(
+        self, code: int, error: BaseException, message: str, remedy: str = "", details: Sequence[str] = ()
+    ) -> NoReturn:
+        """:raises typer.Exit: always, with the exit code."""
+        # The message may repeat an argument of the call.
+        text = without_addresses(message)
+        self.show(code, error, text, remedy, details)
+        complain(f"{text}. {remedy}" if remedy else text, details)
+        raise typer.Exit(code) from error
+
+    def show(
+        self, code: int, error: BaseException, message: str, remedy: str = "", details: Sequence[str] = ()
+    ) -> None:
+        """Writes the object, if the call wants JSON."""
+        if self._as_json:
+            show_error(type(error).__name__, " ".join(without_addresses(message).split()), remedy, details, code)
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether a call wants its result as JSON."""
+    own = list(arguments)[: list(arguments).index("--")] if "--" in arguments else list(arguments)
+    pairs = zip(own, [*own[1:], ""], strict=True)
+    return "--json" in own or "--format=json" in own or ("--format", "json") in pairs
 
 
 def _is_database_error(error: Exception) -> bool:

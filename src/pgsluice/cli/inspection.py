@@ -47,7 +47,7 @@ def verify(
     Example: pgsluice verify --sql questions.sql
     """
     from pgsluice.api import verify as verify_tables
-    from pgsluice.report.console import verify_parts
+    from pgsluice.report.console import between_targets, verify_parts
 
     result = verify_tables(
         database_url=database_url,
@@ -61,7 +61,7 @@ def verify(
         if as_json:
             show_json(dataclasses.asdict(result))
         else:
-            show(verify_parts(result))
+            show(between_targets("Verifying", verify_parts(result), result.target))
     except OutputError as error:
         if result.ok:
             raise

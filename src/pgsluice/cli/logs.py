@@ -96,8 +96,9 @@ def log_result(result: RunResult) -> None:
     rejected, reason = result.rejects.count, result.reason and f": {result.reason}"
     logging.getLogger(__name__).log(
         level,
-        "run %d %s after %.3f s: %d rows read, %d loaded, %d rejected%s",
+        "run %d %s after %.3f s: %d rows read, %d loaded, %d rejected%s%s",
         *(result.run_id, result.status, result.seconds, read, loaded, rejected, reason),
+        f" in {result.target.words(result.run_id)}" if result.target else "",
     )
 
 

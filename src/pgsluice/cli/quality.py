@@ -129,17 +129,14 @@ def derive(
 
     Example: pgsluice derive derive/
     """
-    from pgsluice.api import derive as bring_up_to_date
+    from pgsluice.api.quality import derive_there
+    from pgsluice.report.console import between_targets
     from pgsluice.report.texts.quality_text import derived_parts
 
-    results = bring_up_to_date(
-        *(paths or ()),
-        config=file_of_settings(None, config, no_config=no_config),
-        database_url=database_url,
-        data_dir=data_dir,
-        into=into,
-    )
+    settings = file_of_settings(None, config, no_config=no_config)
+    target, results = derive_there(paths or (), settings, database_url, data_dir, into)
     if as_json:
-        show_json({"derived": [dataclasses.asdict(result) for result in results]})
+        derived = [dataclasses.asdict(result) for result in results]
+        show_json({"derived": derived, "target": dataclasses.asdict(target)})
     else:
-        show(derived_parts(results))
+        show(between_targets("Derived tables of", derived_parts(results), target))

@@ -11,6 +11,7 @@ from pgsluice.model.quality.drift import ColumnDrift
 from pgsluice.model.quality.rules import PlannedRule
 from pgsluice.model.reading.files import IgnoredFile, SourceFile
 from pgsluice.model.settings import ColumnRule
+from pgsluice.model.target import Target
 
 
 class Strategy(enum.StrEnum):
@@ -136,10 +137,8 @@ class TablePlan:
 class Plan:
     """What a load does; the tables stand in load order, parents before children."""
 
-    database: str
-    """The database: its name, and its host and port or the folder of its socket."""
-    server_version: str
-    """The version of the server."""
+    target: Target
+    """The database, the role and the schema of the load."""
     tables: tuple[TablePlan, ...]
     """The tables in load order."""
     cycles: tuple[tuple[str, ...], ...] = ()
@@ -157,4 +156,4 @@ class Plan:
             for t in self.tables
         )
         header = ("table", "files", "mode", "strategy", "why")
-        return html_table(f"Plan for {self.database}, PostgreSQL {self.server_version}", header, rows)
+        return html_table(f"Plan for {self.target.words()}", header, rows)

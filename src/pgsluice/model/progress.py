@@ -10,6 +10,8 @@ from dataclasses import dataclass
 class Phase(enum.StrEnum):
     """The phase of a run that a progress event belongs to."""
 
+    BEGIN = "begin"
+    """The run is recorded in the ledger. ``step`` says where it loads, in words."""
     PLAN = "plan"
     WAIT = "wait"
     """The run waits for a lock or pauses before it tries again."""

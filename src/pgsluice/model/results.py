@@ -13,6 +13,7 @@ from pgsluice.model.reading.files import IgnoredFile
 from pgsluice.model.reading.formats import ColumnFormat
 from pgsluice.model.reading.readings import PassedOver
 from pgsluice.model.reject_source import RejectSource
+from pgsluice.model.target import Target
 
 
 class RunStatus(enum.StrEnum):
@@ -253,6 +254,8 @@ class RunResult:
     """What became of the rules that the run asked."""
     derived: tuple[DerivedResult, ...] = ()
     """What the run did with derived tables."""
+    target: Target | None = None
+    """The database, the role and the schema of the run."""
 
     def _repr_html_(self) -> str:
         header = ("table", "mode", "read", "inserted", "updated", "unchanged", "deleted", "rejected")
@@ -335,3 +338,5 @@ class VerifyResult:
     """The results of the queries of the file ``sql``."""
     rules: tuple[RuleResult, ...] = ()
     """What became of the rules that were asked; a broken rule with the severity warn fails nothing."""
+    target: Target | None = None
+    """The database, the role and the schema of the tables."""

@@ -46,6 +46,7 @@ from pgsluice.pipeline.validate.rules import breaks_rules
 from pgsluice.postgres.catalog import catalog_snapshot
 from pgsluice.postgres.rebuild_keys import drop_keys
 from pgsluice.postgres.table_properties import only_insert_decides
+from pgsluice.text import pluralize
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +108,10 @@ class Attempt:
         if not todo:
             return self._nothing_to_do(table_runs)
         computed = [f for t in plan.tables if t.computed for f in t.files]
+        began = self._entry.began
         self._entry.open(self._ledger_conn, main, {f.file.path: f.file.field_names for f in computed})
+        if not began:
+            self._listen(Progress(Phase.BEGIN, step=self._beginning(plan, todo)))
         _log.info("run %d: %d tables, %d files", self._entry.run_id, len(todo), len(files))
         create_rejects(main)
         if self._options.resumable:
@@ -179,6 +183,16 @@ class Attempt:
             with self._clock.phase("rules", table_run.name):
                 if breaks_rules(self._main, table_run, table_run.destination, staged=False):
                     raise FallBack(table_run.table.name, "a row breaks a rule", Retreat.NO_SWAP)
+
+    def _beginning(self, plan: Plan, todo: Sequence[TableRun]) -> str:
+        """What the run does, and where, in words."""
+        count = pluralize(sum(not f.skipped for t in todo for f in t.files), "file")
+        what = f"Loading {count}"
+        if self._entry.replay_of is not None:
+            what = f"Replaying rejects of run {self._entry.replay_of}"
+        elif self._options.dry_run:
+            what = f"Trying {count}, without publishing,"
+        return f"{what} into {plan.target.words(self._entry.run_id)}"
 
     def _nothing_to_do(self, table_runs: Sequence[TableRun]) -> RunResult:
         self._main.rollback()

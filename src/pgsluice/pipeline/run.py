@@ -116,7 +116,8 @@ class Run:
         if plan is None:
             return replace(result, ignored=found.ignored)
         # The report has found columns that are too narrow.
-        return replace(result, ignored=(*found.ignored, *plan.ignored), drift=(*plan.drift, *result.drift))
+        drift = (*plan.drift, *result.drift)
+        return replace(result, ignored=(*found.ignored, *plan.ignored), drift=drift, target=plan.target)
 
     def _open(self) -> None:
         """Opens the connections."""

@@ -27,6 +27,8 @@ class RunEntry:
         self._started = time.perf_counter()
         self.replay_of = replay_of
         self.run_id = run_id
+        self.began = False
+        """An attempt of this process has opened the entry."""
 
     @property
     def seconds(self) -> float:
@@ -45,6 +47,7 @@ class RunEntry:
             options: dict[str, Any] = asdict(self._options) | {"paths": paths, "fields": fields}
             self.run_id = start_run(ledger_conn, options, self.replay_of)
         hold_run(main, self.run_id)
+        self.began = True
 
     def finish(self, conn: psycopg.Connection, status: RunStatus, detail: str = "", report: str | None = None) -> None:
         """Records how the run ended. ``published`` has to be recorded on the main connection, before its commit.

@@ -11,6 +11,7 @@ from pgsluice.model import (
     RunSummary,
     Strategy,
     TableResult,
+    Target,
     VerifyResult,
 )
 from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size, some
@@ -77,15 +78,32 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
         ending = [owed, *ending]
     room = None
     if height is not None:
-        # Lines for tables are what the other parts leave, less the head (2) and total (2) of the grid, blank lines (2),
-        # the line that says how many more tables there are, and the prompt.
-        room = max(TABLES_AT_LEAST, height - sum(lines_of(p) for p in (*parts, *ending)) - 8)
+        # Lines for tables are what the other parts leave, less the head (2) and total (2) of the grid, blank lines (3),
+        # the line that says how many more tables there are, the line of the database, and the prompt.
+        room = max(TABLES_AT_LEAST, height - sum(lines_of(p) for p in (*parts, *ending)) - 10)
     parts += [Line(), *_tables(result.tables, room)]
     quality = [*rule_parts(result.rules), *derived_parts(result.derived)]
-    for more in (quality, ending):
+    for more in (quality, ending, target_parts(result.target, result.run_id)):
         if more:
             parts += [Line(), *more]
     return parts
+
+
+def target_parts(target: Target | None, run_id: int = 0) -> list[Part]:
+    """The line that says where a command worked.
+
+    :param run_id: the run; 0 if there is none.
+    """
+    return [Line(f"Database: {clean(target.words(run_id))}")] if target else []
+
+
+def between_targets(what: str, report: Sequence[Part], target: Target | None) -> list[Part]:
+    """A report whose first and last line say where a command worked.
+
+    :param what: what the command does there, as the first line begins.
+    """
+    first = [Line(f"{what} {clean(target.words())}"), Line()] if target else []
+    return [*first, *report, *target_parts(target)]
 
 
 def _lacking(tables: Sequence[TableResult]) -> list[Part]:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pgsluice.report import parts
+from pgsluice.version import __version__
 
 if TYPE_CHECKING:
     from pgsluice.model import RunResult
@@ -104,15 +105,17 @@ def show_run(result: RunResult, address: str) -> None:
     show(run_parts(result, height, address))
 
 
-def show_json(value: object) -> None:
-    """Writes a JSON value on one line. The text is ASCII, because an encoding may lack a character of a file name.
+def show_json(value: Mapping[str, object]) -> None:
+    """Writes a JSON object on one line, with the version of pgsluice as its first member.
+
+    The text is ASCII, because an encoding may lack a character of a file name.
 
     :raises OutputInterrupted: on Ctrl-C.
     """
     import json
 
     with _output_guard():
-        print(json.dumps(value))
+        print(json.dumps({"version": __version__, **value}))
 
 
 def show_json_rows(head: Mapping[str, object], rows: Iterable[Mapping[str, object]]) -> None:
@@ -125,7 +128,7 @@ def show_json_rows(head: Mapping[str, object], rows: Iterable[Mapping[str, objec
     import json
 
     with _output_guard():
-        print(json.dumps(head)[:-1] + ', "rows": [', end="")
+        print(json.dumps({"version": __version__, **head})[:-1] + ', "rows": [', end="")
         for place, row in enumerate(rows):
             print(", " if place else "", json.dumps(row), sep="", end="")
         print("]}")
@@ -156,6 +159,17 @@ def complain(text: str, details: Sequence[str] = ()) -> None:
         print(f"pgsluice: {parts.clean(' '.join(text.split()))}", file=sys.stderr, flush=True)
         for line in details:
             print(f"  {parts.clean(' '.join(line.split()))}", file=sys.stderr, flush=True)
+
+
+def show_error(kind: str, message: str, remedy: str, details: Sequence[str], code: int) -> None:
+    """Writes an error as a JSON object on one line, for a caller that reads JSON from standard output.
+
+    :param kind: the class of the error.
+    :param code: the exit code of the process.
+    """
+    error = {"type": kind, "message": message, "remedy": remedy, "details": list(details), "exit_code": code}
+    with contextlib.suppress(OutputError, OutputInterrupted):  # the exit code and standard error tell it, too
+        show_json({"error": error})
 
 
 def show_traceback() -> None:

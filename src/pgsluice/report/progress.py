@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 Key = tuple[str, str, str]
 """Phase, table and step."""
 
+BEGINNING = "begin"
 PLANNING = "plan"
 WAITING = "wait"
 READING = "stage"
 
-WITHOUT_END = frozenset({PLANNING, WAITING})
+WITHOUT_END = frozenset({BEGINNING, PLANNING, WAITING})
 """Phases that leave no line when they are over."""
 
 PHASE_NAMES = {

@@ -33,6 +33,12 @@ SELECT pg_catalog.current_schema();
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)
  WHERE pg_catalog.current_setting('pgsluice.search_path', true) IS NOT NULL;
 
+-- name: target
+-- The database, the role and the folder of the server's data; NULL if the role may not know the folder.
+SELECT pg_catalog.current_database(), current_user,
+       CASE WHEN pg_catalog.pg_has_role('pg_read_all_settings', 'USAGE')
+            THEN pg_catalog.current_setting('data_directory') END;
+
 -- name: memory
 -- Sets the memory of an index build, and an eighth of it for each sort, each hash and the buffers of temporary tables.
 -- postgres/connecting/session.py gives the reasons.

@@ -30,6 +30,7 @@ from pgsluice.model import (
     Table,
     TableName,
     TablePlan,
+    Target,
 )
 from pgsluice.pipeline.plan.columns.expressions import check_expressions
 from pgsluice.pipeline.plan.columns.found_drift import found_drift
@@ -55,7 +56,7 @@ def make_plan(
     *,
     fields: FieldOptions,
     modes: Modes,
-    database: str,
+    target: Target,
     rules: Sequence[RowRule] = (),
     no_swap: Mapping[TableName, str] = MappingProxyType({}),
 ) -> Plan:
@@ -65,7 +66,7 @@ def make_plan(
         file feeds only the names matter.
     :param wanted: (table, glob) pairs of ``--table``; the first glob that matches a file's path or name decides.
     :param fields: what the options say about the fields of the files.
-    :param database: the database in words, for people.
+    :param target: the database of the load.
     :param rules: row rules; those of tables that no file feeds are not used.
     :param no_swap: tables that an earlier attempt could not swap, and why.
     :raises MappingError: a file has no table, a field no column, or a required column no field.
@@ -87,11 +88,8 @@ def make_plan(
         for name in order
     ]
     check_expressions(conn, plans)
-    row = conn.execute("SHOW server_version").fetchone()
-    assert row is not None
     return Plan(
-        database=database,
-        server_version=str(row[0]),
+        target=target,
         tables=choose_swaps(conn, plans, no_swap),
         cycles=cycles,
         ignored=tuple(_without_table(files, mapped)),

@@ -23,6 +23,7 @@ from pgsluice.model import (
     Strategy,
     Table,
     TableName,
+    Target,
 )
 from pgsluice.pipeline.plan.already_loaded import skip_loaded
 from pgsluice.pipeline.plan.columns.new_columns import add_columns
@@ -32,8 +33,8 @@ from pgsluice.pipeline.plan.privileges import check_privileges
 from pgsluice.pipeline.plan.table_locks import lock_holders, lock_tables, notice_lost_client
 from pgsluice.pipeline.plan.values.decide import DecidedFiles, decide_values
 from pgsluice.pipeline.state import TableRun, new_table_run
+from pgsluice.postgres.asking.target import read_target
 from pgsluice.postgres.catalog import read_tables, require_schema
-from pgsluice.postgres.connecting.connect import where
 from pgsluice.postgres.derived.definitions import read_definitions
 from pgsluice.postgres.schema_files.apply import SchemaApplied, apply_missing
 from pgsluice.postgres.search_path import choose_schema, current_schema
@@ -98,6 +99,7 @@ class Preparation:
         """The definitions of derived tables."""
         self._applied: SchemaApplied | None = None
         self._schema: str | None = None
+        self._target: Target
 
     def prepare(self, files: Sequence[SourceFile]) -> Plan:
         """Applies the schema file, locks the tables and plans the load.
@@ -124,6 +126,7 @@ class Preparation:
                 return self.prepare(files)
         # Looked up once for all plans, because that takes a round trip.
         self._schema = options.into or current_schema(main)
+        self._target = read_target(main, self._schema)
         if options.derive:
             self.definitions = read_definitions(options.derive, self._schema or "public")
         plan = self._plan_under_locks(files)
@@ -231,7 +234,7 @@ class Preparation:
                 self._options.tables,
                 fields=self._options.fields,
                 modes=self._options.modes,
-                database=where(self._main),
+                target=self._target,
                 rules=self._options.quality.rows,
                 no_swap=no_swap | self._lessons.no_swap,
             )

@@ -38,6 +38,15 @@ def data_folder(base: Path) -> Path:
     return base / "server"
 
 
+def folder_of_server(pgdata: Path) -> Path | None:
+    """Returns the folder of the embedded server whose data folder this is; None for any other folder.
+
+    A lock file of ours stands beside the data folder of each embedded server.
+    """
+    base = pgdata.parent
+    return base if data_folder(base) == pgdata and (base / "server.lock").exists() else None
+
+
 def make_private(base: Path) -> None:
     """Makes the folder of the embedded server if it does not exist, or closes a folder of an older version to others.
 

@@ -40,7 +40,7 @@ def plan_parts(plan: Plan) -> list[Part]:
     parts: list[Part] = [
         Line(
             f"{pluralize(len(files), 'file')} into {pluralize(len(plan.tables), 'table')} of"
-            f" {clean(plan.database)} (PostgreSQL {clean(plan.server_version)}), in this order:",
+            f" {clean(plan.target.words())}, in this order:",
             "bold",
         ),
         Line(),
@@ -62,6 +62,7 @@ def plan_parts(plan: Plan) -> list[Part]:
     if plan.config:
         parts += [Line(), settings_part(plan.config)]
     parts += [Line(), Line("Nothing was written. To load: pgsluice load with the same arguments.")]
+    parts.append(Line(f"Database: {clean(plan.target.words())}"))
     return parts
 
 
