@@ -10,7 +10,7 @@ import pytest
 
 import pgsluice
 from command import call
-from pgsluice.model import Dialect, RejectsResult
+from pgsluice.model import BLANKS, Dialect, Format, RejectsResult
 from pgsluice.source.records.readable import readable_fields
 
 SCHEMA = """
@@ -68,6 +68,43 @@ def test_children_of_a_broken_record(
     assert result.rejects.path is not None
     with open(result.rejects.path, newline="") as lines:
         assert [row["cause"] for row in csv.DictReader(lines)] == [str(r.cause or "") for r in rows]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "options"),
+    [
+        ("||", {}),
+        ("\x01", {}),
+        (" ", {"delimiter": "blanks"}),
+        ("\t", {"quote": "none"}),
+        ("\t", {"format": "text", "header": True}),
+        (",", {"escape": "\\"}),
+    ],
+)
+@pytest.mark.parametrize("bad", [["2,two,x"], ["2,two,x", "3,three,Ulm,1,x"]], ids=["short", "short and long"])
+def test_children_of_a_broken_record_in_another_dialect(
+    bad: list[str],
+    delimiter: str,
+    options: dict[str, str],
+    db: str,
+    conn: psycopg.Connection,
+    tmp_path: Path,
+) -> None:
+    """A short and a long record of a block have the right number of fields together, so the block is translated whole
+    before its records are found to be broken."""
+    conn.execute(SCHEMA)
+    data = write(tmp_path, "")
+    lines = ["id,name,city,boss", "1,one,Bonn,1", *bad, "4,four,Ulm,4"]
+    (data / "station.csv").write_text("".join(line.replace(",", delimiter) + "\n" for line in lines))
+    for name in ("reading", "flag"):
+        (data / f"{name}.csv").write_text((data / f"{name}.csv").read_text().replace(",", delimiter))
+    result = pgsluice.load(
+        data, database_url=db, data_dir=str(tmp_path), max_rejects="all", **{"delimiter": delimiter} | options
+    )
+    orphans = 0 if len(bad) == 2 else 10
+    kinds = {g.kind: g.count for g in result.rejects.groups if g.table == "reading"}
+    assert kinds.get("foreign_key", 0) == orphans
+    assert kinds["parent"] == 20 - orphans
 
 
 def test_summary_names_the_cause_first(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
@@ -137,3 +174,21 @@ def test_a_replayed_cause_is_a_cause_no_more(db: str, conn: psycopg.Connection, 
 )
 def test_readable_fields(raw: str, fields: list[str | None]) -> None:
     assert readable_fields(raw.encode("latin-1"), Dialect(), 4) == fields
+
+
+@pytest.mark.parametrize(
+    ("raw", "dialect", "fields"),
+    [
+        ("7||se|ven", Dialect(delimiter="||"), ["7", "se|ven"]),
+        (" 7  seven\tx", Dialect(delimiter=BLANKS), ["7", "seven", "x"]),
+        ('7 "se ven" x', Dialect(delimiter=BLANKS), []),
+        ("7\t\\N\tx", Dialect(delimiter="\t", quote="", null=("\\N",), format=Format.TEXT), ["7", None, "x"]),
+        ("7\tse\\tven\tx", Dialect(delimiter="\t", quote="", null=("\\N",), format=Format.TEXT), ["7"]),
+        ("7;se\\;ven;x", Dialect(delimiter=";", escape="\\"), ["7"]),
+        ('7;"a\\";b";x', Dialect(delimiter=";", escape="\\"), ["7"]),
+        ("7;seven", Dialect(delimiter=";", escape="\\"), ["7", "seven"]),
+        ('7, "se,ven", x', Dialect(skip_initial_blanks=True), ["7", "se,ven", "x"]),
+    ],
+)
+def test_readable_fields_of_other_dialects(raw: str, dialect: Dialect, fields: list[str | None]) -> None:
+    assert readable_fields(raw.encode(), dialect, 4) == fields

@@ -13,10 +13,11 @@ from pgsluice.source.blocks import Fault
 from pgsluice.source.records.readable import readable_fields
 
 
-def store_readable_keys(conn: psycopg.Connection, batch: Batch, faults: Sequence[Fault]) -> None:
+def store_readable_keys(conn: psycopg.Connection, batch: Batch, faults: Sequence[Fault], *, translated: bool) -> None:
     """Stores the columns of broken records that other tables of the run reference, as far as they can be read.
 
     :param conn: the main connection.
+    :param translated: the bytes of the faults are in the plain dialect of blocks.
     """
     import pyarrow as pa
 
@@ -25,6 +26,7 @@ def store_readable_keys(conn: psycopg.Connection, batch: Batch, faults: Sequence
     if not places:
         return
     dialect = batch.file.plan.file.dialect
+    dialect = dialect.in_blocks if translated else dialect
     ordinals: list[int] = []
     keys: list[list[str | None]] = [[] for _ in scratch.watched]
     for fault in faults:

@@ -10,7 +10,7 @@ well, its rows go, as texts, into the table's text stage, where PostgreSQL's inp
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.copy import BinaryEncoder, copy_as_is, copy_batch, copy_in, copy_statement, csv_bytes
 from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
-from pgsluice.source.blocks import Block, Fault
+from pgsluice.source.blocks import Block
 from pgsluice.source.typed.duckdb_reader import Chunk
 from pgsluice.source.typed.number_signs import has_comma_number
 from pgsluice.source.typed.ordinals import OrdinalRanges, split_ordinals
@@ -91,7 +91,7 @@ class CopySender:
             return False
         seconds = time.perf_counter() - start
         route.block_sent(binary=isinstance(batch, ArrowBatch), size=len(block.data), seconds=seconds)
-        self._reject_faults(batch, block.faults)
+        self._reject_faults(batch, block)
         self._count(batch, count, OrdinalRanges(block.ordinals))
         return True
 
@@ -126,7 +126,7 @@ class CopySender:
 
     def _send_chunk(self, batch: Batch, chunk: Chunk) -> None:
         table_run, route = batch.table_run, batch.route
-        self._reject_faults(batch, chunk.faults)
+        self._reject_faults(batch, chunk.block)
         if table_run.computed:
             if chunk.text is not None and chunk.text.num_rows:
                 self._to_text_stage(batch, chunk.text, chunk.text_ordinals)
@@ -272,10 +272,11 @@ class CopySender:
             )
             table_run.findings.checks_dropped = True
 
-    def _reject_faults(self, batch: Batch, faults: Sequence[Fault]) -> None:
+    def _reject_faults(self, batch: Batch, block: Block) -> None:
         """Makes rejects of the records that cannot be parsed."""
         import pyarrow as pa
 
+        faults = block.faults
         if not faults:
             return
         table_run, base = batch.table_run, batch.file.base
@@ -296,7 +297,7 @@ class CopySender:
             )
             copy_in(self._conn, statement, csv_bytes(rows))
             if self._faults is REJECT:
-                store_readable_keys(self._conn, batch, some)
+                store_readable_keys(self._conn, batch, some, translated=block.translated)
 
     def _count(self, batch: Batch, count: int, ordinals: OrdinalRanges) -> None:
         table_run, counts = batch.table_run, batch.table_run.counts

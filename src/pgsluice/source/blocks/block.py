@@ -38,6 +38,8 @@ class Block:
     """Every record was parsed. Otherwise only the sum of fields is known: see :func:`recheck`."""
     crc: int = 0
     """CRC-32 of the block's bytes in the decoded stream."""
+    translated: bool = False
+    """The bytes of the faults are in the plain dialect of blocks, and not in that of the file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,10 +36,11 @@ def recheck(block: Block, dialect: Dialect, columns: Sequence[str]) -> Block:
         return block
     first, line, offset = block.first_ordinal, block.first_line, block.offset
     # The text of a block is plain, but what becomes of short and long records is still the file's matter.
-    dialect = dialect if dialect.plain else replace(dialect.in_blocks, ragged=dialect.ragged)
+    translated = not dialect.plain
+    dialect = replace(dialect.in_blocks, ragged=dialect.ragged) if translated else dialect
     again = exact_block(block.data, dialect, columns, first, line, offset, block.position, at_end=True)
     # The data may be shorter than the block was in the file: CRLF became LF.
-    return replace(again, length=block.length, crc=block.crc)
+    return replace(again, length=block.length, crc=block.crc, translated=translated)
 
 
 def block_of(data: bytes, dialect: Dialect, columns: Sequence[str], ordinal: int, line: int) -> Block:

@@ -11,15 +11,20 @@ def readable_fields(raw: bytes, dialect: Dialect, most: int) -> list[str | None]
 
     :param raw: the bytes of the record without its line end, in UTF-8.
     :param most: the number of fields that a record has.
-    :returns: at most ``most`` fields; None for a field that is NULL or not UTF-8. No fields of dialects with an escape
-        character or with runs of blanks as delimiters, and none of PostgreSQL's text format.
+    :returns: at most ``most`` fields; None for a field that is NULL or not UTF-8. A field with an escape cannot be
+        read, nor can a quoted field between runs of blanks.
     """
-    if dialect.delimiter == BLANKS or dialect.escape or dialect.format is not Format.CSV:
-        return []
     delimiter, quote = dialect.delimiter.encode(), dialect.quote.encode()
+    escape = b"\\" if dialect.format is Format.TEXT else dialect.escape.encode()
+    if dialect.delimiter == BLANKS:
+        raw, delimiter = b" ".join(raw.split()), b" "
+        if quote and quote in raw:
+            return []
     fields: list[str | None] = []
     at = 0
     while len(fields) < most:
+        while dialect.skip_initial_blanks and raw[at : at + 1] in (b" ", b"\t") and not raw.startswith(delimiter, at):
+            at += 1
         quoted = bool(quote) and raw.startswith(quote, at)
         if quoted:
             stop = _closing_quote(raw, quote, at + len(quote))
@@ -31,6 +36,8 @@ def readable_fields(raw: bytes, dialect: Dialect, most: int) -> list[str | None]
             stop = raw.find(delimiter, at)
             behind = len(raw) if stop < 0 else stop
             value = raw[at:behind]
+        if escape and escape in value and (quoted or value.decode(errors="replace") not in dialect.null_texts):
+            break
         try:
             text = value.decode()
         except UnicodeDecodeError:
