@@ -39,7 +39,7 @@ def _file_result(plan: TablePlan, file: FileRun, rejected: Mapping[int, int]) ->
         notes=() if file.skipped else (*file.plan.file.notes, *_notes(file)),
         passed_over=findings.passed_over,
         evidence=findings.evidence,
-        warnings=(*findings.warnings, *_header_again(file), *_swallowing(file)),
+        warnings=(*_of_sample(file), *_header_again(file), *_swallowing(file)),
         blank_lines=None if file.skipped or file.staged_before else file.remarks.blank_lines,
     )
 
@@ -50,6 +50,13 @@ def _notes(file: FileRun) -> Iterator[str]:
         yield f"{pluralize(nuls, 'NUL byte')} removed"
     if blanks := file.remarks.blank_lines:
         yield f"{pluralize(blanks, 'blank line')} passed over"
+
+
+def _of_sample(file: FileRun) -> Iterator[str]:
+    """The warnings of the plan, without the one of quotes if all records were looked at and tell more."""
+    findings = file.plan.file.findings
+    told = bool(file.remarks.swallowing)
+    return (text for text in findings.warnings if not (told and text == findings.of_quotes))
 
 
 def _swallowing(file: FileRun) -> Iterator[str]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 from pgsluice.errors import CallError
 from pgsluice.model import Dialect, DialectOptions, Findings, Format, LineEnds
 from pgsluice.source.dialect_search.detect import detect
+from pgsluice.source.dialect_search.sample import named_delimiter
 
 SAMPLE_BYTES = 1 << 18
 """How many bytes of the decoded stream :func:`detected` needs; a shorter sample is a whole file."""
 
-_SEPARATOR_LINE = re.compile(rb'("?)sep=([^\r\n"]{1,4})\1\r?(?:\n|\r|\Z)', re.IGNORECASE)
+_LONGEST_HINT = 32
+"""Bytes of a first line that may name the delimiter."""
 
 
 def detected(sample: bytes, path: str, options: DialectOptions) -> tuple[Dialect, Findings]:
@@ -51,15 +51,9 @@ def fixed_dialect(sample: bytes, options: DialectOptions) -> Dialect:
 
     :param sample: the first bytes of the file, which may tell the delimiter.
     """
-    hint = None if options.format is Format.TEXT else separator_hint(sample)
-    return _fixed(options, hint if options.delimiter is None else options.delimiter, 0 if hint is None else 1)
-
-
-def separator_hint(sample: bytes) -> str | None:
-    """The delimiter that a first line ``sep=;`` names, which Excel reads and writes; None if there is no such line."""
-    found = _SEPARATOR_LINE.match(sample)
-    text = "" if found is None else found[2].decode("utf-8", "replace")
-    return text if len(text) == 1 and text != "\ufffd" else None
+    first = sample[:_LONGEST_HINT].replace(b"\r", b"\n").partition(b"\n")[0].decode(errors="replace")
+    named = "" if options.format is Format.TEXT else named_delimiter(first)
+    return _fixed(options, named if options.delimiter is None else options.delimiter, 1 if named else 0)
 
 
 def _fixed(options: DialectOptions, delimiter: str | None, hint_lines: int) -> Dialect:

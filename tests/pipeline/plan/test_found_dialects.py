@@ -41,6 +41,15 @@ def test_all_at_once(tables: psycopg.Connection, db: str, tmp_path: Path) -> Non
     assert (file.read, file.loaded) == (2, 2)
 
 
+def test_a_line_that_names_the_delimiter_is_told_once(tables: psycopg.Connection, db: str, tmp_path: Path) -> None:
+    (tmp_path / "titles.csv").write_text('"sep=|"\nid|title|year\n1|a;b|1999\n')
+    for command in ("plan", "load"):
+        told = call(command, tmp_path, cwd=tmp_path, url=db).out
+        assert told.count("sep=|") == 1
+        assert "titles.csv: line 1 names the delimiter and is passed over (sep=|)." in told
+    assert rows(tables, "titles") == [("(1,a;b,1999)",)]
+
+
 def test_plan_and_load_say_it(tables: psycopg.Connection, db: str, tmp_path: Path) -> None:
     (tmp_path / "titles.csv").write_text("Titles\nid|title|year\n1|a|1999\nTotal|2|\n")
     shown = call("plan", tmp_path, cwd=tmp_path, url=db).out

@@ -50,3 +50,6 @@ class Findings:
     """Lines that are no records."""
     candidates: tuple[CandidateDialect, ...] = ()
     """The ways to read the file between which nothing decides; () if ``sure``."""
+    of_quotes: str = ""
+    """The one of ``warnings`` that tells of a quoted field which may have swallowed lines; a load, which reads all
+    records, may know more."""

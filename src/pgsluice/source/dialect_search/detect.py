@@ -100,4 +100,5 @@ def findings_of(result: Result) -> Findings:
         tuple(result.warnings),
         tuple(result.passed_over),
         tuple(result.candidates),
+        result.of_quotes,
     )

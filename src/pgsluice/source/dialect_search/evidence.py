@@ -52,7 +52,6 @@ class Surroundings:
         layout, expected = found.layout, self.expected
         if self.sep:
             found.passed_over.append(PassedOver("sep", 1, 1, f"sep={self.sep}"))
-            found.evidence.append(f"line 1 names the delimiter (sep={self.sep})")
         found.passed_over += self._passed_over(found)
         if found.header_line is not None:
             found.evidence.append(f"line {found.skip_lines} holds units: its fields are no values of their columns")

@@ -31,6 +31,7 @@ class Result:
     header_fit: str = ""
     evidence: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    of_quotes: str = ""
     passed_over: list[PassedOver] = field(default_factory=list)
     candidates: list[CandidateDialect] = field(default_factory=list)
 

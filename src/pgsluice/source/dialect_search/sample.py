@@ -37,6 +37,15 @@ class Sample:
     """The lines end with a lone CR."""
 
 
+_SEPARATOR_LINE = re.compile(r'\ufeff?("?)sep=(.)\1', re.IGNORECASE | re.DOTALL)
+
+
+def named_delimiter(line: str) -> str:
+    """The delimiter that a first line ``sep=;`` names, which Excel reads and writes; '' for any other line."""
+    found = _SEPARATOR_LINE.fullmatch(line)
+    return found[2] if found is not None and found[2] not in '"\ufffd' else ""
+
+
 def sample_of(data: bytes, whole: bool) -> Sample:
     """The sample that consists of the beginning of a file.
 

@@ -13,11 +13,8 @@ from pgsluice.source.dialect_search.expectations import Expectations, TextClass
 from pgsluice.source.dialect_search.layout import Layout, lay_out, units_line
 from pgsluice.source.dialect_search.readings import RUNS, Divided, Reading, delimiters_in, readings
 from pgsluice.source.dialect_search.result import Result
-from pgsluice.source.dialect_search.sample import Sample
+from pgsluice.source.dialect_search.sample import Sample, named_delimiter
 from pgsluice.source.dialect_search.scoring import Scored, scored
-
-_SEP = re.compile(r"\ufeff?\"?sep=(.)\"?$", re.IGNORECASE | re.DOTALL)
-"""The first line by which Excel is told the delimiter."""
 
 _CLOSE = 0.8
 """A candidate whose score is more than this share of the best score is a rival."""
@@ -41,8 +38,8 @@ class _Search:
         self._bare: list[Layout] = []
         """The layouts without a quote."""
         above, sep = options.skip_lines or 0, ""
-        if sample.head and options.skip_lines is None and (match := _SEP.match(sample.head[0])):
-            above, sep = 1, match[1]
+        if sample.head and options.skip_lines is None and (sep := named_delimiter(sample.head[0])):
+            above = 1
         rest = replace(sample, head=sample.head[above:])
         numbers = list(range(above, above + len(rest.head)))
         self._around = Surroundings(rest, options, expected, above, sep, sample.head[:above], numbers)
@@ -222,10 +219,11 @@ class _Search:
         if best.scored.swallowed and found.sure:
             spanning = next(r for r in best.scored.head if r.lines > 1)
             line = self._around.numbers[spanning.line] + 1
-            found.warnings.append(
+            found.of_quotes = (
                 f"the quoted field on line {line} spans {spanning.lines} lines and holds delimiters; if a quote is a"
                 " character like others in this file, use --quote none"
             )
+            found.warnings.append(found.of_quotes)
 
     def _quote_rival(self, best: Layout, bare: Sequence[Layout]) -> Layout | None:
         """The reading without a quote, if it explains lines that the best reading takes into one quoted field."""
