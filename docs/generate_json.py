@@ -183,6 +183,7 @@ class Schema:
         properties: dict[str, dict[str, Any]] = {"version": {"type": "string"}}
         for name, kind in ({"*": shape} if isinstance(shape, str) else shape).items():
             if name == "*":
+                self.named(CLASSES[kind])  # for the page, which has a section for each class
                 properties |= self.fields(CLASSES[kind])
             elif kind.endswith("[]"):
                 properties[name] = {"type": "array", "items": self.named(CLASSES[kind.removesuffix("[]")])}
