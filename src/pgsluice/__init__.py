@@ -14,6 +14,7 @@ from pgsluice.errors import DatabaseError as DatabaseError
 from pgsluice.errors import FileError as FileError
 from pgsluice.errors import LockedError as LockedError
 from pgsluice.errors import MappingError as MappingError
+from pgsluice.errors import NoServerError as NoServerError
 from pgsluice.errors import PrivilegeError as PrivilegeError
 from pgsluice.errors import SchemaFileError as SchemaFileError
 from pgsluice.errors import ServerError as ServerError
@@ -66,6 +67,7 @@ __all__ = [
     "FileError",
     "LockedError",
     "MappingError",
+    "NoServerError",
     "PrivilegeError",
     "SchemaFileError",
     "ServerError",

@@ -87,3 +87,7 @@ class LockedError(DatabaseError):
 
 class ServerError(DatabaseError):
     """The embedded server cannot be started, stopped or found."""
+
+
+class NoServerError(ServerError):
+    """No address was given, and there is no embedded server."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from typing import Unpack
 
 import psycopg
 
 from pgsluice.api.configured import Call, configured
-from pgsluice.api.connections import PathLike
+from pgsluice.api.connections import PathLike, planning_address
 from pgsluice.api.loading import plan_load
 from pgsluice.arguments import PlanArguments
 from pgsluice.checkup.load import disk_findings, estimate, extension_findings, plan_findings
@@ -17,7 +18,7 @@ from pgsluice.errors import SluiceError
 from pgsluice.model import DoctorResult, Finding, LoadOptions, State
 from pgsluice.options import build_options
 from pgsluice.pipeline.plan.privileges import check_privileges
-from pgsluice.postgres.connecting.connect import connect, resolve
+from pgsluice.postgres.connecting.connect import connect
 
 
 def doctor(
@@ -49,13 +50,18 @@ def doctor(
 def _findings(
     paths: list[str], options: LoadOptions, database_url: str | None, data_dir: str | None
 ) -> Iterator[Finding]:
-    try:
-        conn = connect(resolve(database_url, data_dir))
-    except SluiceError as error:
-        yield _problem("connection", error)
-        return
-    with conn:
+    with ExitStack() as stack:
+        try:
+            creates_tables = bool(paths) and options.schema_file is not None
+            address, new = stack.enter_context(planning_address(database_url, data_dir, creates_tables=creates_tables))
+            conn = stack.enter_context(connect(address))
+        except SluiceError as error:
+            yield _problem("connection", error)
+            return
         conn.autocommit = True
+        if new:
+            text = f"there is no embedded server in {new}; what follows is true of one that a load makes"
+            yield Finding("server", State.OK, text)
         found, size = _load_findings(conn, paths, options) if paths else ([], None)
         yield from server_findings(conn, size)
         if options.schema_file:

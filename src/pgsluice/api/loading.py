@@ -12,7 +12,7 @@ from typing import Unpack
 import psycopg
 
 from pgsluice.api.configured import configured, without_settings
-from pgsluice.api.connections import PathLike, connected, open_connection
+from pgsluice.api.connections import PathLike, connected, loading_address, open_connection, planning_address
 from pgsluice.api.following import following
 from pgsluice.api.inspecting import with_rows
 from pgsluice.arguments import LoadArguments, PlanArguments
@@ -51,8 +51,9 @@ def load(
     :param paths: CSV files, or folders of them; none if ``config`` names them.
     :param config: a file of settings, ``pgsluice.toml``. The other arguments override it. None: no such file is used.
     :param database_url: the server. None stands for the embedded server in ``data_dir`` if ``data_dir`` is given, else
-        ``DATABASE_URL``, else the PG* variables, else the embedded server in ``.pgsluice``.
-    :param data_dir: the folder for the embedded server's data and for reports (default ``.pgsluice``).
+        ``DATABASE_URL``, else the PG* variables, else the embedded server in ``.pgsluice`` if there is one.
+    :param data_dir: the folder for the embedded server's data and for reports (default ``.pgsluice``). A server is made
+        in it if there is none and ``schema`` creates tables.
     :param listen: a function that receives the progress of the run.
     :param progress: show the progress on standard error, as the command line does.
     :param options: how the files are read and loaded: see :class:`pgsluice.arguments.LoadArguments`.
@@ -62,12 +63,13 @@ def load(
         published.
     :raises MappingError: files and tables do not fit.
     :raises SchemaFileError: ``schema`` cannot be executed.
+    :raises NoServerError: no database is named, and there is no embedded server in ``.pgsluice``.
     :raises DatabaseError: the database cannot be reached or refuses a statement.
     :raises AccountingError: a defect of pgsluice; nothing was published.
     """
     call = configured(config, paths, database_url, data_dir, options)
     checked = build_options(data_dir, **call.arguments)
-    conninfo = resolve(call.database_url, data_dir)
+    conninfo = loading_address(call.database_url, data_dir, creates_tables=checked.schema_file is not None)
     with following(listen, shown=progress) as heard:
         result = Run(partial(open_connection, conninfo), call.paths, checked, heard).execute()
     with_rows(result.rejects, result.run_id, conninfo)
@@ -167,6 +169,9 @@ def plan(
 ) -> Plan:
     """Plans a load: return what :func:`load` would do with the same arguments, and write nothing.
 
+    No embedded server is started. If :func:`load` would make one, the plan has a temporary server of its own, which is
+    removed; then ``target.new`` is True.
+
     :param paths: CSV files, or folders of them; none if ``config`` names them.
     :param config: a file of settings, as for :func:`load`.
     :param database_url: the server, as for :func:`load`.
@@ -178,10 +183,16 @@ def plan(
     :raises FileError: a path is missing, unreadable or not CSV.
     :raises MappingError: files and tables do not fit.
     :raises SchemaFileError: ``schema`` cannot be executed.
-    :raises DatabaseError: the database cannot be reached or refuses a statement.
+    :raises NoServerError: there is no embedded server, and without ``schema`` a new one would have no tables.
+    :raises DatabaseError: the database cannot be reached or refuses a statement, or the embedded server does not run.
     """
     call = configured(config, paths, database_url, data_dir, options)
-    found = _plan(resolve(call.database_url, data_dir), build_options(**call.arguments), call.paths)
+    checked = build_options(**call.arguments)
+    creates_tables = checked.schema_file is not None
+    with planning_address(call.database_url, data_dir, creates_tables=creates_tables) as (address, new_folder):
+        found = _plan(address, checked, call.paths)
+    if new_folder:
+        found = replace(found, target=found.target.as_new(new_folder))
     return replace(found, config=call.config, ignored=without_settings(found.ignored, call.config))
 
 

@@ -8,7 +8,17 @@ from typing import Any
 import typer
 
 from pgsluice.cli.exit_codes import REFUSED
-from pgsluice.cli.options.common import ConfigFile, DatabaseUrl, DataDir, Json, NoConfig, Paths, file_of_settings
+from pgsluice.cli.options.common import (
+    ConfigFile,
+    DatabaseUrl,
+    DataDir,
+    Embedded,
+    Json,
+    NoConfig,
+    Paths,
+    embedded_folder,
+    file_of_settings,
+)
 from pgsluice.cli.options.load_option import arguments_of, with_options
 from pgsluice.cli.options.reading import PLAN_OPTIONS
 from pgsluice.report.output import OutputError, complain, show, show_json
@@ -20,6 +30,7 @@ def doctor(
     paths: Paths = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
+    embedded: Embedded = False,
     config: ConfigFile = None,
     no_config: NoConfig = False,
     as_json: Json = False,
@@ -36,6 +47,7 @@ def doctor(
     from pgsluice.api import doctor as examine
     from pgsluice.report.texts.doctor_text import doctor_parts
 
+    data_dir = embedded_folder(database_url, data_dir, embedded=embedded)
     result = examine(
         *(paths or ()),
         config=file_of_settings(paths, config, no_config=no_config),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from pgsluice.cli.logs import show_notices
 from pgsluice.errors import SluiceError
 from pgsluice.report.output import OutputError, OutputInterrupted, complain, show_error, show_traceback
 from pgsluice.text import without_addresses
@@ -74,7 +75,8 @@ class CommandGroup(TyperGroup):
         tracker = ctx.obj = CommitTracker()
         failure = Failure(as_json=_wants_json([*ctx._protected_args, *ctx.args]))
         try:
-            return super().invoke(ctx)
+            with show_notices():
+                return super().invoke(ctx)
         except SluiceError as error:
             failure.end(error.exit_code, error, error.message, error.remedy, error.details)
         except OutputInterrupted as error:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pgsluice.cli.logs import log_result, log_to
 from pgsluice.cli.options.common import (
+    DEFAULT_FOLDER,
     ConfigFile,
     DatabaseUrl,
     DataDir,
     DryRun,
+    Embedded,
     Json,
     LockTimeout,
     LogFile,
@@ -24,13 +26,18 @@ from pgsluice.cli.options.common import (
     Profile,
     Quiet,
     address,
+    embedded_folder,
     file_of_settings,
 )
 from pgsluice.cli.options.load_option import arguments_of, with_options
 from pgsluice.cli.options.reading import PLAN_OPTIONS
 from pgsluice.cli.options.writing import RUN_OPTIONS
 from pgsluice.cli.running import conclude, follow_run
-from pgsluice.report.output import show, show_json
+from pgsluice.errors import NoServerError
+from pgsluice.report.output import at_terminal, show, show_json
+
+if TYPE_CHECKING:
+    from pgsluice.model import RunResult
 
 
 @with_options(*PLAN_OPTIONS, *RUN_OPTIONS)
@@ -39,6 +46,7 @@ def load(
     paths: Paths = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
+    embedded: Embedded = False,
     config: ConfigFile = None,
     no_config: NoConfig = False,
     max_rejects: MaxRejects = None,
@@ -63,19 +71,30 @@ def load(
     """
     from pgsluice.api import load as load_files
 
+    data_dir = embedded_folder(database_url, data_dir, embedded=embedded)
     given = arguments_of(ctx, (*PLAN_OPTIONS, *RUN_OPTIONS), options)
     if max_rejects:
         given["max_rejects"] = max_rejects
     with follow_run(ctx, quiet=as_json or quiet, log_level=log_level, log_file=log_file) as listen:
-        result = load_files(
-            *(paths or ()),
-            config=file_of_settings(paths, config, no_config=no_config),
-            database_url=database_url,
-            data_dir=data_dir,
-            dry_run=dry_run,
-            listen=listen,
-            **given,
-        )
+
+        def attempt(data_dir: str | None) -> RunResult:
+            return load_files(
+                *(paths or ()),
+                config=file_of_settings(paths, config, no_config=no_config),
+                database_url=database_url,
+                data_dir=data_dir,
+                dry_run=dry_run,
+                listen=listen,
+                **given,
+            )
+
+        try:
+            result = attempt(data_dir)
+        except NoServerError:
+            # Whoever sits at a terminal sees the notice of the new server. A job may just lack its address.
+            if data_dir is not None or not at_terminal():
+                raise
+            result = attempt(DEFAULT_FOLDER)
         log_result(result)
     conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet, profile=profile)
 
@@ -86,6 +105,7 @@ def plan(
     paths: Paths = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
+    embedded: Embedded = False,
     config: ConfigFile = None,
     no_config: NoConfig = False,
     as_json: Json = False,
@@ -103,6 +123,7 @@ def plan(
     from pgsluice.api import plan as plan_files
     from pgsluice.report.texts.plan_text import plan_parts
 
+    data_dir = embedded_folder(database_url, data_dir, embedded=embedded)
     with log_to(log_level, log_file):
         result = plan_files(
             *(paths or ()),

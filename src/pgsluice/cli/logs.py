@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from pgsluice.model import Listener, Progress, RunResult
 
+_NOTICES = "pgsluice.embedded"
+"""The logger of :mod:`pgsluice.postgres.embedded.notices`, whose import would take a tenth of a second."""
+
 _SECRET = (
     r"(?P<before>://[^/@\s:]*:).+(?=@)"  # postgresql://user:secret@host
     r"|(?P<name>password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s'&]+)"  # password=secret, sslpassword='a secret'
@@ -61,6 +64,28 @@ def log_to(level: LogLevel | None, file: str | None) -> Iterator[None]:
         logger.removeHandler(handler)
         logger.setLevel(before)
         handler.close()
+
+
+@contextlib.contextmanager
+def show_notices() -> Iterator[None]:
+    """Shows the notices of the embedded server on standard error while the context lasts, whatever the log holds."""
+    import logging
+
+    from pgsluice.report.output import note
+
+    class Notices(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            note(record.getMessage())
+
+    logger, handler = logging.getLogger(_NOTICES), Notices(logging.INFO)
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def log_steps(listen: Listener) -> Listener:

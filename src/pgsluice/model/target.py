@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,12 @@ class Target:
     """The schema that holds the tables; '' if no schema of the search path exists."""
     data_dir: str = ""
     """The folder of the embedded server; '' for a server of the user's own."""
+    new: bool = False
+    """Of a plan: there is no such server yet, and a load makes it."""
+
+    def as_new(self, data_dir: str) -> Target:
+        """Returns the target for a server like this one that a load would make in a folder."""
+        return replace(self, host=os.path.join(data_dir, "server"), data_dir=data_dir, new=True)
 
     def words(self, run_id: int = 0) -> str:
         """Returns the target in words: ``shop on db1:5432 as loader (PostgreSQL 18.6, schema public, run 26)``.
@@ -34,7 +40,7 @@ class Target:
         """
         version = f"PostgreSQL {self.server_version}"
         facts = [
-            f"embedded {version}" if self.data_dir else version,
+            f"{'new ' if self.new else ''}embedded {version}" if self.data_dir else version,
             f"schema {self.schema}" if self.schema else "no schema",
         ]
         if run_id:

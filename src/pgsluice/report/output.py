@@ -57,6 +57,11 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def at_terminal() -> bool:
+    """Whether somebody sits before the command: one of its three streams is a terminal."""
+    return any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
 def open_closed_streams() -> None:
     """Opens standard streams that the caller of the process has closed (``>&-``).
 
@@ -159,6 +164,12 @@ def complain(text: str, details: Sequence[str] = ()) -> None:
         print(f"pgsluice: {parts.clean(' '.join(text.split()))}", file=sys.stderr, flush=True)
         for line in details:
             print(f"  {parts.clean(' '.join(line.split()))}", file=sys.stderr, flush=True)
+
+
+def note(text: str) -> None:
+    """Writes a line that is no complaint, ``pgsluice: text``, to standard error, above the bars of a terminal."""
+    with contextlib.suppress(OSError):
+        print(f"pgsluice: {parts.clean(text)}", file=sys.stderr, flush=True)
 
 
 def show_error(kind: str, message: str, remedy: str, details: Sequence[str], code: int) -> None:

@@ -11,6 +11,9 @@ import typer
 from pgsluice.config.find import find_config
 from pgsluice.errors import CallError
 
+DEFAULT_FOLDER = ".pgsluice"
+"""The folder of the embedded server and of the reports, unless an option names another."""
+
 RUN = "The run"
 OUTPUT = "Output"
 """Headings of the help."""
@@ -44,6 +47,14 @@ DataDir = Annotated[
         "--data-dir",
         metavar="FOLDER",
         help="Folder of the embedded server and of the reports of rejects.  [default: .pgsluice]",
+    ),
+]
+Embedded = Annotated[
+    bool,
+    typer.Option(
+        "--embedded",
+        help="Use the embedded server, whatever DATABASE_URL and the PG* variables say. A load makes the server if"
+        " there is none; without this option and --data-dir it does so on a terminal only.",
     ),
 ]
 ServerDir = Annotated[str, typer.Option("--data-dir", metavar="FOLDER", help="Folder of the embedded server.")]
@@ -129,6 +140,18 @@ LogFile = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+
+
+def embedded_folder(database_url: str | None, data_dir: str | None, *, embedded: bool) -> str | None:
+    """The folder of the embedded server that the options name; None if they name none.
+
+    :raises CallError: the options name two databases.
+    """
+    if not embedded:
+        return data_dir
+    if database_url is not None:
+        raise CallError("--embedded and --database-url name two databases", "Give one of them")
+    return data_dir or DEFAULT_FOLDER
 
 
 class RejectsFormat(enum.StrEnum):

@@ -7,11 +7,12 @@ address that may be a password.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pgsluice.errors import CallError, DatabaseError, ServerError
+from pgsluice.errors import CallError, DatabaseError, NoServerError, ServerError
 from pgsluice.postgres.connecting.pooler import refuse_transaction_pooler
 from pgsluice.postgres.connecting.refused_connection import FORMS, LIBPQ_VARIABLES, explain, unreadable
 from pgsluice.postgres.search_path import set_safe_path
@@ -43,7 +44,24 @@ _OTHER_DATABASES = (
 )
 
 
-def resolve(database_url: str | None, data_dir: str | None, *, make: bool = True) -> str:
+def missing_server(database_url: str | None, data_dir: str | None) -> str | None:
+    """Returns the folder of the embedded server that :func:`resolve` would take, if there is no server in it.
+
+    :raises ServerError: the folder cannot be read.
+    """
+    if database_url is not None or (data_dir is None and _is_in_environment()):
+        return None
+    from pgsluice.postgres.embedded import server
+
+    folder = data_dir or server.DEFAULT_DATA_DIR
+    return folder if server.status(folder).version is None else None
+
+
+def _is_in_environment() -> bool:
+    return any(os.environ.get(name) for name in ("DATABASE_URL", *LIBPQ_VARIABLES))
+
+
+def resolve(database_url: str | None, data_dir: str | None, *, make: bool = True, start: bool = True) -> str:
     """Returns the address of the database, ready for :func:`connect`.
 
     The first of these that is given decides:
@@ -58,8 +76,10 @@ def resolve(database_url: str | None, data_dir: str | None, *, make: bool = True
 
     :param make: whether to make an embedded server where there is none. A command that only reads finds nothing in a
         new server.
+    :param start: whether to start an embedded server that does not run.
     :raises CallError: the address is not an address of a PostgreSQL database.
-    :raises ServerError: the embedded server does not start, or there is none and ``make`` is False.
+    :raises ServerError: the embedded server does not start, there is none and ``make`` is False, or it does not run and
+        ``start`` is False.
     """
     if database_url is not None:
         return _libpq_form(database_url, "--database-url")
@@ -69,12 +89,19 @@ def resolve(database_url: str | None, data_dir: str | None, *, make: bool = True
         if any(os.environ.get(name) for name in LIBPQ_VARIABLES):
             return ""
     from pgsluice.postgres.embedded import server  # only here: a call with an address need not wait for this import
+    from pgsluice.postgres.embedded.notices import data_dir_option
 
     folder = data_dir or server.DEFAULT_DATA_DIR
-    if not make and server.status(folder).version is None:
-        raise ServerError(
+    found = server.status(folder)
+    if not make and found.version is None:
+        raise NoServerError(
             f"there is no server in {folder}",
             "Name its folder with --data-dir, or a database with --database-url",
+        )
+    if not start and not found.running:
+        raise ServerError(
+            f"the embedded server in {folder} does not run, and this command starts none",
+            f"Start it with: pgsluice server start{data_dir_option(Path(found.data_dir))}",
         )
     return server.start(folder)
 

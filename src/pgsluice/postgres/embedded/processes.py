@@ -20,6 +20,7 @@ from pgsluice.postgres.embedded.installs import (
     make_readable,
     sql_extensions,
 )
+from pgsluice.postgres.embedded.notices import tell_changed_by_root
 from pgsluice.private_files import FILE_MODE, close_folder, make_folder
 
 DEFAULT_DATA_DIR = ".pgsluice"
@@ -125,14 +126,18 @@ def make_accessible(base: Path, version: int | None) -> int | None:
     try:
         uid = pwd.getpwnam(SYSTEM_USER).pw_uid
     except KeyError:
+        tell_changed_by_root(f"making the system user {SYSTEM_USER}, who runs it")
         uid = _make_system_user()
     extensions = sql_extensions() / "extension"
     for folder in (*(install.folder / name for name in ("bin", "lib", "share")), install.libraries, extensions):
         make_readable(folder)
-    for parent in {base, *base.parents, install.folder, *install.folder.parents, *extensions.parents}:
-        mode = parent.stat().st_mode & 0o7777
-        if mode & 0o011 != 0o011:
-            parent.chmod(mode | 0o011)
+    parents = {*base.parents, install.folder, *install.folder.parents, *extensions.parents}
+    closed = sorted(parent for parent in parents if parent.stat().st_mode & 0o011 != 0o011)
+    if closed:
+        names = ", ".join(map(str, closed))
+        tell_changed_by_root(f"letting every user pass through {names} (mode o+x,g+x; nobody can list them)")
+    for parent in (base, *closed):
+        parent.chmod(parent.stat().st_mode & 0o7777 | 0o011)
     return uid
 
 

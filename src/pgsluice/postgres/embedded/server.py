@@ -23,7 +23,9 @@ import os
 import re
 import shlex
 import shutil
+import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +37,7 @@ from pgsluice.postgres.embedded.installs import (
     psql_program,
     sql_extensions,
 )
+from pgsluice.postgres.embedded.notices import data_dir_option, tell_made, tell_started
 from pgsluice.postgres.embedded.processes import (
     DEFAULT_DATA_DIR as DEFAULT_DATA_DIR,  # callers find this name here, too
 )
@@ -91,12 +94,13 @@ def status(data_dir: str | Path = DEFAULT_DATA_DIR) -> ServerStatus:
     return ServerStatus(pid is not None, pid, version, uri, str(base))
 
 
-def start(data_dir: str | Path = DEFAULT_DATA_DIR, version: int | None = None) -> str:
+def start(data_dir: str | Path = DEFAULT_DATA_DIR, version: int | None = None, *, lasting: bool = True) -> str:
     """Makes the server in ``data_dir`` if there is none, starts it unless it runs, and returns its URI.
 
-    The server continues to run when this process ends.
+    The server continues to run when this process ends. A notice says that it does.
 
     :param version: the major version of a new server, 18 by default. An existing server keeps its version.
+    :param lasting: False for a server that is removed soon: nobody is told, and its files need not survive a crash.
     :raises ServerError: there are no programs of this version, the folder cannot be used, or the server does not
         start.
     """
@@ -108,7 +112,7 @@ def start(data_dir: str | Path = DEFAULT_DATA_DIR, version: int | None = None) -
     try:
         make_private(base)
         with server_lock(base):
-            return _start(base, version)
+            return _start(base, version, lasting=lasting)
     except OSError as error:
         raise folder_error(base, error) from error
 
@@ -150,7 +154,8 @@ def psql_command(data_dir: str | Path = DEFAULT_DATA_DIR, version: int | None = 
     found = status(data_dir)
     if found.uri is None:
         raise ServerError(
-            f"the embedded server in {found.data_dir} is not running", "Start it with: pgsluice server start"
+            f"the embedded server in {found.data_dir} is not running",
+            f"Start it with: pgsluice server start{data_dir_option(Path(found.data_dir))}",
         )
     return [str(psql_program(version or found.version)), found.uri]
 
@@ -191,15 +196,36 @@ def _ready(base: Path) -> bool:
     return len(lines) >= 8 and lines[7].strip() == "ready"
 
 
-def _start(base: Path, version: int | None) -> str:
+@contextlib.contextmanager
+def temporary() -> Iterator[str]:
+    """Makes a server in a folder for temporary files, and removes both at the end of the context.
+
+    :returns: the URI of the server.
+    :raises ServerError: the server cannot be made.
+    """
+    base = Path(tempfile.mkdtemp(prefix="pgsluice-plan-"))
+    try:
+        yield start(base, lasting=False)
+    finally:
+        try:
+            stop(base)
+        finally:
+            shutil.rmtree(base, ignore_errors=True)
+
+
+def _start(base: Path, version: int | None, *, lasting: bool) -> str:
     """Makes and starts the server while the caller holds the lock of the folder."""
     pgdata = data_folder(base)
     uid = make_accessible(base, version)
     on_disk = version_on_disk(base)
     if on_disk is None:
         on_disk = version or DEFAULT_VERSION
-        _init(base, on_disk, uid)
-    elif (owner := owner_of(pgdata)) is not None:
+        if lasting:
+            tell_made(base, on_disk)
+        _init(base, on_disk, uid, sync=lasting)
+    else:
+        tell_started(base, on_disk)
+    if (owner := owner_of(pgdata)) is not None:
         uid = owner
     # After a crash the child processes of the old server need a moment to end. Until then they hold its shared memory.
     deadline = time.monotonic() + _LEFT_OVER_SECONDS
@@ -272,7 +298,7 @@ def _log_of(pgdata: Path) -> str:
     return f"Read the end of {pgdata / 'log'}"
 
 
-def _init(base: Path, version: int, uid: int | None) -> None:
+def _init(base: Path, version: int, uid: int | None, *, sync: bool) -> None:
     """Makes the data folder under another name and renames it when it is complete.
 
     :raises ServerError: the folder exists with other content, or initdb fails.
@@ -291,7 +317,7 @@ def _init(base: Path, version: int, uid: int | None) -> None:
     if version >= 17:
         locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     args = ["-D", str(fresh), "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", *locale]
-    failure = run_program(binary("initdb", version), args, fresh, uid)
+    failure = run_program(binary("initdb", version), args if sync else [*args, "--no-sync"], fresh, uid)
     if failure:
         shutil.rmtree(fresh, ignore_errors=True)
         raise ServerError(f"the embedded server in {base} cannot be made: {failure}", OTHER_SERVER)

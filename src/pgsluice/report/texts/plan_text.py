@@ -61,9 +61,16 @@ def plan_parts(plan: Plan) -> list[Part]:
         parts += [Line(), *ignored_parts(plan.ignored)]
     if plan.config:
         parts += [Line(), settings_part(plan.config)]
-    parts += [Line(), Line("Nothing was written. To load: pgsluice load with the same arguments.")]
+    parts += [Line(), Line(f"Nothing was written. {_next(plan)}")]
     parts.append(Line(f"Database: {clean(plan.target.words())}"))
     return parts
+
+
+def _next(plan: Plan) -> str:
+    """How to do what is planned."""
+    if plan.target.new:
+        return "There is no server yet: pgsluice load with the same arguments and --embedded makes it and loads."
+    return "To load: pgsluice load with the same arguments."
 
 
 def _evidence(files: Sequence[FilePlan]) -> list[Part]:
