@@ -33,6 +33,18 @@ FILE_ARGUMENTS = (
 )
 """The arguments that say how a file is read, and that can be said of single files."""
 
+INFER_ARGUMENTS = (
+    *FILE_ARGUMENTS,
+    "tables",
+    "skip",
+    "recursive",
+    "allow_empty",
+    "date_format",
+    "decimal",
+    "thousands",
+)
+"""The arguments of ``plan`` that ``init`` takes too."""
+
 
 class PlanArguments(TypedDict, total=False):
     """The arguments that ``plan`` and ``load`` have."""

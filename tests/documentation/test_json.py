@@ -78,6 +78,7 @@ class Checked:
 def test_each_command_prints_what_the_schema_says(generator: ModuleType, db: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
+    (tmp_path / "found").mkdir()
     (tmp_path / "schema.sql").write_text(TABLES)
     (tmp_path / "pgsluice.toml").write_text(SETTINGS)
     (tmp_path / "totals.sql").write_text(DERIVED)
@@ -86,6 +87,7 @@ def test_each_command_prints_what_the_schema_says(generator: ModuleType, db: str
     (data / "notes.txt").write_text("no table\n")
     checked = Checked(generator, tmp_path, db)
     checked("plan", "plan", "--json")
+    checked("init", "init", "data", "-o", "found/schema.sql", "--json", database=False)
     checked("doctor", "doctor", "data", "--json")
     vetoed = checked("load", "load", "--max-rejects", "0", "--json", code=1)
     assert vetoed["status"] == "vetoed"

@@ -16,6 +16,7 @@ import typer
 from pgsluice.cli.config import config
 from pgsluice.cli.doctor import doctor
 from pgsluice.cli.exit_codes import DEFECT, INTERRUPTED, REFUSED, UNWRITTEN, VETOED, WRONG, CommandGroup
+from pgsluice.cli.init import init
 from pgsluice.cli.inspection import report, runs, verify
 from pgsluice.cli.load import load, plan, replay, resume
 from pgsluice.cli.panels import PanelCommand
@@ -35,7 +36,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for _command in (load, plan, verify, rejects, resume, replay, runs, report, derive, doctor):
+for _command in (load, plan, init, verify, rejects, resume, replay, runs, report, derive, doctor):
     app.command(cls=PanelCommand)(_command)
 app.add_typer(config, name="config")
 app.add_typer(rules, name="rules")

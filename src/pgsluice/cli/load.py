@@ -9,7 +9,6 @@ import typer
 
 from pgsluice.cli.logs import log_result, log_to
 from pgsluice.cli.options.common import (
-    DEFAULT_FOLDER,
     ConfigFile,
     DatabaseUrl,
     DataDir,
@@ -32,9 +31,8 @@ from pgsluice.cli.options.common import (
 from pgsluice.cli.options.load_option import arguments_of, with_options
 from pgsluice.cli.options.reading import PLAN_OPTIONS
 from pgsluice.cli.options.writing import RUN_OPTIONS
-from pgsluice.cli.running import conclude, follow_run
-from pgsluice.errors import NoServerError
-from pgsluice.report.output import at_terminal, show, show_json
+from pgsluice.cli.running import conclude, follow_run, with_server
+from pgsluice.report.output import show, show_json
 
 if TYPE_CHECKING:
     from pgsluice.model import RunResult
@@ -88,13 +86,7 @@ def load(
                 **given,
             )
 
-        try:
-            result = attempt(data_dir)
-        except NoServerError:
-            # Whoever sits at a terminal sees the notice of the new server. A job may just lack its address.
-            if data_dir is not None or not at_terminal():
-                raise
-            result = attempt(DEFAULT_FOLDER)
+        result = with_server(attempt, data_dir)
         log_result(result)
     conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet, profile=profile)
 

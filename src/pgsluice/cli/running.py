@@ -1,17 +1,18 @@
-"""What ``load``, ``replay`` and ``resume`` share: they follow a run and show its result."""
+"""What ``load``, ``init``, ``replay`` and ``resume`` share: they follow a run and show its result."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import typer
 
 from pgsluice.cli.exit_codes import VETOED, CommitTracker
 from pgsluice.cli.logs import log_steps, log_to
-from pgsluice.report.output import OutputError, complain, show, show_json, show_run
+from pgsluice.errors import NoServerError
+from pgsluice.report.output import OutputError, at_terminal, complain, show, show_json, show_run
 
 if TYPE_CHECKING:
     from pgsluice.cli.options.common import LogLevel
@@ -35,6 +36,23 @@ def follow_run(
     tracker: CommitTracker = ctx.obj
     with log_to(log_level, log_file), Follower(quiet=quiet) as follower:
         yield log_steps(tracker.track(follower))
+
+
+def with_server(load: Callable[[str | None], RunResult], data_dir: str | None) -> RunResult:
+    """Loads, and again with a new embedded server in the current folder if there is none and a person sees it.
+
+    :param load: loads, with the folder of the embedded server.
+    :raises NoServerError: there is no server, and nobody sits at a terminal.
+    """
+    from pgsluice.cli.options.common import DEFAULT_FOLDER
+
+    try:
+        return load(data_dir)
+    except NoServerError:
+        # Whoever sits at a terminal sees the notice of the new server. A job may just lack its address.
+        if data_dir is not None or not at_terminal():
+            raise
+        return load(DEFAULT_FOLDER)
 
 
 def conclude(result: RunResult, address: str, *, as_json: bool, quiet: bool, profile: bool = False) -> None:

@@ -12,6 +12,14 @@ from pgsluice.model.catalog import ObstacleKind as ObstacleKind
 from pgsluice.model.catalog import Table as Table
 from pgsluice.model.catalog import TableName as TableName
 from pgsluice.model.catalog import text_column as text_column
+from pgsluice.model.inference import Certainty as Certainty
+from pgsluice.model.inference import InferredColumn as InferredColumn
+from pgsluice.model.inference import InferredForeignKey as InferredForeignKey
+from pgsluice.model.inference import InferredKey as InferredKey
+from pgsluice.model.inference import InferredSchema as InferredSchema
+from pgsluice.model.inference import InferredTable as InferredTable
+from pgsluice.model.inference import Question as Question
+from pgsluice.model.inference import RowPlace as RowPlace
 from pgsluice.model.options import FieldOptions as FieldOptions
 from pgsluice.model.options import Limit as Limit
 from pgsluice.model.options import Limits as Limits

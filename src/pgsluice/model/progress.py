@@ -15,6 +15,8 @@ class Phase(enum.StrEnum):
     PLAN = "plan"
     WAIT = "wait"
     """The run waits for a lock or pauses before it tries again."""
+    INFER = "infer"
+    """Types and keys are found out for files without a schema."""
     STAGE = "stage"
     """Rows of the files are sent to PostgreSQL."""
     VALIDATE = "judge"

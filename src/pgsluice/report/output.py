@@ -155,6 +155,22 @@ def _clean_row(row: Sequence[object]) -> list[object]:
     return [parts.clean(cell) if isinstance(cell, str) else cell for cell in row]
 
 
+def ask(text: str, answers: Sequence[str], likely: str) -> str:
+    """Asks a question in the terminal, and returns the chosen answer; '' if the user gives none.
+
+    :param likely: the answer of the empty line; '' if the empty line is no answer.
+    """
+    with _output_guard():
+        print(parts.clean(text))
+        for place, answer in enumerate(answers, start=1):
+            print(f"  {place}: {parts.clean(answer)}{' (likely)' if answer == likely else ''}")
+        print(f"Number{'' if likely else ', or nothing to leave it open'}: ", end="", flush=True)
+    chosen = sys.stdin.readline().strip()
+    if not chosen:
+        return likely
+    return answers[int(chosen) - 1] if chosen.isdecimal() and 1 <= int(chosen) <= len(answers) else ""
+
+
 def complain(text: str, details: Sequence[str] = ()) -> None:
     """Writes a complaint as one line, ``pgsluice: text``, to standard error, with control characters as escapes.
 

@@ -36,6 +36,7 @@ WITHOUT_END = frozenset({BEGINNING, PLANNING, WAITING})
 
 PHASE_NAMES = {
     "plan": "planning",
+    "infer": "comparing",
     "judge": "checking",
     "build": "building",
     "publish": "publishing",

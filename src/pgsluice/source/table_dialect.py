@@ -1,4 +1,4 @@
-"""A file of discovery, described again with what is known of its table."""
+"""A file of discovery, described again with what is known of its table, or with more of its lines."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from pgsluice.source.streams import open_planned
 
 
 @lru_cache(maxsize=1024)
-def resolve(file: SourceFile, options: DialectOptions, expected: Expectations) -> SourceFile:
+def resolve(file: SourceFile, options: DialectOptions, expected: Expectations | None) -> SourceFile:
     """The file with the dialect and the header that fit its table.
+
+    :param expected: what is known of the table; None if the file has none yet.
 
     A load plans several times; the file is read once, because its identity is a part of the key.
 

@@ -36,7 +36,7 @@ def detect(
 
 
 def detect_with_table(
-    sample: Sample, fixed: Dialect, options: DialectOptions, expected: Expectations, *, tab: bool
+    sample: Sample, fixed: Dialect, options: DialectOptions, expected: Expectations | None, *, tab: bool
 ) -> tuple[Dialect, Findings, tuple[str, ...]]:
     """The dialect of a file whose table is known; the parameters are those of :func:`detect`.
 
