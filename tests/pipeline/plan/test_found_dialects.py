@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import lzma
 import shlex
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 import pgsluice
 from command import call
 from pgsluice.errors import MappingError
+from pgsluice.source import table_dialect
 
 SCHEMA = """
 CREATE TABLE stations (id int PRIMARY KEY, operator text NOT NULL, town text, price numeric(6,3));
@@ -48,6 +51,41 @@ def test_a_line_that_names_the_delimiter_is_told_once(tables: psycopg.Connection
         assert told.count("sep=|") == 1
         assert "titles.csv: line 1 names the delimiter and is passed over (sep=|)." in told
     assert rows(tables, "titles") == [("(1,a;b,1999)",)]
+
+
+FRAMED = "Titles of 2025\nid|title|year\n" + "".join(f"{i}|é{i}|1999\n" for i in range(100)) + "\n(100 rows affected)\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "packed"),
+    [
+        ("titles.csv.gz", gzip.compress(FRAMED.encode())),
+        ("titles.csv.xz", lzma.compress(FRAMED.encode())),
+        ("titles.csv", FRAMED.encode("utf-16")),
+    ],
+)
+def test_the_end_of_a_packed_file_is_looked_at(
+    tables: psycopg.Connection, db: str, tmp_path: Path, name: str, packed: bytes
+) -> None:
+    (tmp_path / name).write_bytes(packed)
+    result = pgsluice.load(tmp_path, database_url=db)
+    assert [p.what for p in result.tables[0].files[0].passed_over] == ["title", "footer"]
+    assert len(rows(tables, "titles")) == 100
+
+
+def test_a_packed_file_is_looked_at_as_far_as_the_bound(
+    tables: psycopg.Connection, db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_dialect, "PASS_BYTES", 1 << 20)
+    data = FRAMED.replace("\n\n(", "".join(f"\n{i}|x{'y' * 90}|2000" for i in range(20_000)) + "\n\n(").encode()
+    (tmp_path / "titles.csv.gz").write_bytes(gzip.compress(data, 1))
+    plan = pgsluice.plan(tmp_path, database_url=db)
+    assert "only the first 1 MiB were looked at" in plan.tables[0].files[0].file.findings.evidence
+    monkeypatch.setattr(table_dialect, "PASS_BYTES", 32 << 20)
+    table_dialect.resolve.cache_clear()
+    findings = pgsluice.plan(tmp_path, database_url=db).tables[0].files[0].file.findings
+    assert [p.what for p in findings.passed_over] == ["title", "footer"]
+    assert not any("were looked at" in text for text in findings.evidence)
 
 
 def test_plan_and_load_say_it(tables: psycopg.Connection, db: str, tmp_path: Path) -> None:

@@ -104,8 +104,10 @@ def _passed_over(passed: PassedOver) -> str:
         if passed.lines == 1
         else f"lines {passed.line}-{last} are passed over",
         "comment": f"{count} of comments are passed over" if passed.lines else "lines of comments are passed over",
-        "footer": "the last line is passed over" if passed.lines == 1 else f"the last {count} are passed over",
-        "units": f"line {passed.line} is passed over",
+        "footer": "the last line is no row and is passed over"
+        if passed.lines == 1
+        else f"the last {count} are no rows and are passed over",
+        "units": f"line {passed.line} holds units, which are no values of its columns, and is passed over",
     }
     return f"{words[passed.what]} ({clean(text.strip())})"
 

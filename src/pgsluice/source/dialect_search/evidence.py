@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pgsluice.model import DialectOptions, PassedOver
 from pgsluice.source.dialect_search.expectations import Expectations
-from pgsluice.source.dialect_search.footer import doubt, footer, says, total_row
+from pgsluice.source.dialect_search.footer import doubt, footer, total_row
 from pgsluice.source.dialect_search.layout import units_line
 from pgsluice.source.dialect_search.result import Result, header_fit
 from pgsluice.source.dialect_search.sample import Sample
@@ -53,8 +53,6 @@ class Surroundings:
         if self.sep:
             found.passed_over.append(PassedOver("sep", 1, 1, f"sep={self.sep}"))
         found.passed_over += self._passed_over(found)
-        if found.header_line is not None:
-            found.evidence.append(f"line {found.skip_lines} holds units: its fields are no values of their columns")
         if expected is not None and layout.header is not None and (found.header or found.names):
             line = self.numbers[layout.scored.head[layout.header].line] + 1
             found.header_fit = header_fit(line, layout.matched, layout.named, expected.table)
@@ -68,7 +66,7 @@ class Surroundings:
         if not layout.scored.reading.quote and not layout.scored.reading.text and self.options.quote is None:
             found.evidence.append("a quote is a character like others: quotes enclose no field")
         if layout.scored.reading.escape and not layout.scored.reading.text and self.options.escape is None:
-            found.evidence.append("a backslash makes a following quote, delimiter or backslash data, and \\\\N is NULL")
+            found.evidence.append("a backslash makes a following quote, delimiter or backslash data, and \\N is NULL")
         if layout.scored.reading.blanks:
             found.evidence.append("blanks follow the delimiters")
         if found.comment and self.options.comment is None:
@@ -77,6 +75,8 @@ class Surroundings:
             found.evidence.append("CR ends the lines")
         if layout.scored.reading.text:
             found.evidence.append("the text format of COPY: fields are \\N, and a backslash begins each escape")
+        if self.sample.passed:
+            found.evidence.append(f"only the first {self.sample.passed >> 20} MiB were looked at")
         self._look_below(found)
 
     def _passed_over(self, found: Result) -> Iterator[PassedOver]:
@@ -104,7 +104,6 @@ class Surroundings:
             if below.sure:
                 found.skip_footer = len(below.lines)
                 found.passed_over.append(PassedOver("footer", 0, found.skip_footer, below.lines[0]))
-                found.evidence.append(says(below))
             elif below.lines:
                 found.warnings.append(doubt(below))
             elif total := total_row(sample, layout):

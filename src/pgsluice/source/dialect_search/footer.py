@@ -132,22 +132,12 @@ def _behind_blank_line(lines: Sequence[str], count: int) -> bool:
     return False
 
 
-def says(found: Footer) -> str:
-    """What the lines are, for people."""
-    shown = found.lines[0].strip()
-    shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    return (
-        f"the last line is no row: {shown}"
-        if len(found.lines) == 1
-        else f"the last {len(found.lines)} lines are no rows: {shown}"
-    )
-
-
 def doubt(found: Footer) -> str:
     """The warning about lines that may be no rows, with the option that passes over them."""
-    return says(found).replace(" is no row", " looks like no row").replace(" are no rows", " look like no rows") + (
-        f"; if so, use --skip-footer {len(found.lines)}"
-    )
+    shown, count = found.lines[0].strip(), len(found.lines)
+    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    begin = "the last line looks like no row" if count == 1 else f"the last {count} lines look like no rows"
+    return f"{begin}: {shown}" + (f"; if so, use --skip-footer {count}")
 
 
 def total_row(sample: Sample, layout: Layout) -> str:

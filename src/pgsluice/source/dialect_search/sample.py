@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pgsluice.source.streams import DecodedStream
 
@@ -19,6 +19,12 @@ _PART_BYTES = 1 << 14
 
 _PARTS = 3
 """How many parts are read behind the beginning; the last part is the end of the file."""
+
+PASS_BYTES = 32 << 20
+"""How many bytes of a file are read for its sample where they can be read in order only: the file is packed, or not
+UTF-8."""
+
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,8 @@ class Sample:
     """The head is the whole file."""
     cr: bool = False
     """The lines end with a lone CR."""
+    passed: int = 0
+    """How many first bytes the sample is from; 0 for the whole file."""
 
 
 _SEPARATOR_LINE = re.compile(r'\ufeff?("?)sep=(.)\1', re.IGNORECASE | re.DOTALL)
@@ -68,16 +76,17 @@ def sample_of(data: bytes, whole: bool) -> Sample:
     return Sample(tuple(lines[:HEAD_LINES]), (), tuple(tail), rest, cr)
 
 
-def read_sample(stream: DecodedStream, data: bytes, size: int | None) -> Sample:
-    """The sample of a file whose beginning was read; its other parts are read if the stream can move there.
+def read_sample(stream: DecodedStream, data: bytes, size: int, most: int = PASS_BYTES) -> Sample:
+    """The sample of a file whose beginning was read, with parts from other places.
 
     :param data: the bytes that were read already, from the beginning.
-    :param size: bytes of the file; None if it is not known.
+    :param size: bytes of the file.
+    :param most: how many bytes are read where the stream cannot move.
     """
-    from dataclasses import replace
-
-    if size is None or not stream.seekable or size <= len(data):
-        return sample_of(data, size is not None and stream.seekable and size <= len(data))
+    if not stream.seekable:
+        return _passed_sample(stream, data, most)
+    if size <= len(data):
+        return sample_of(data, True)
     first = sample_of(data, False)
     parts: list[tuple[str, ...]] = []
     for number in range(1, _PARTS + 1):
@@ -87,6 +96,25 @@ def read_sample(stream: DecodedStream, data: bytes, size: int | None) -> Sample:
         # The part begins somewhere within a line, and ends within another.
         parts.append(tuple(lines[1:] if number == _PARTS else lines[1:-1]))
     return replace(first, parts=tuple(parts), tail=parts[-1], whole=False)
+
+
+def _passed_sample(stream: DecodedStream, data: bytes, most: int) -> Sample:
+    """The sample of a stream that can be read in order only. Its parts are the beginnings of chunks."""
+    parts: list[bytes] = []
+    end, passed = data, len(data)
+    while passed < most and (chunk := stream.read(_CHUNK_BYTES)):
+        parts.append(chunk[:_PART_BYTES])
+        end, passed = end[-_PART_BYTES:] + chunk, passed + len(chunk)
+    ended = passed < most or not stream.read(1)
+    if ended and not parts:
+        return sample_of(data, True)
+    first = sample_of(data, False)
+    chosen = [parts[len(parts) * number // _PARTS] for number in range(1, _PARTS)] if parts else []
+    lines = [tuple(_lines(part, first.cr)[1:-1]) for part in chosen]
+    last = tuple(_lines(end[-_PART_BYTES:], first.cr)[1:] if ended else ())
+    return replace(
+        first, parts=(*lines, *((last,) if ended else ())), tail=last, whole=False, passed=0 if ended else passed
+    )
 
 
 def _lines(data: bytes, cr: bool) -> list[str]:
