@@ -9,7 +9,7 @@ CHECKED := src tests tools $(EXAMPLE)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo check coverage format lint types imports spelling links picture picture-check docs test test-slow \
-  exactness verdicts faults storms fuzz bench bench-files files-table
+  test-dbt exactness verdicts faults storms fuzz bench bench-files files-table
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,15 +94,28 @@ test: venv ## the fast tests, against real servers
 test-slow: venv ## the long random rounds
 	$(BIN)/pytest -n 2 -m slow $(PYTEST_OPTIONS)
 
+# dbt has an environment of its own, as its requirements contradict those of mypy.
+DBT_VENV := tests/guests/work/venv
+test-dbt: $(DBT_VENV)/.installed ## the tests that run dbt projects after a load
+	$(DBT_VENV)/bin/python -m pytest -q tests/guests $(PYTEST_OPTIONS)
+
+$(DBT_VENV)/.installed: tests/guests/requirements.txt pyproject.toml constraints.txt
+	test -x $(DBT_VENV)/bin/python || $(PYTHON) -m venv $(DBT_VENV)
+	grep -v '^pathspec==' constraints.txt > tests/guests/work/constraints.txt
+	PIP_DISABLE_PIP_VERSION_CHECK=1 $(DBT_VENV)/bin/python -m pip install -q -e '.[dbt]' -r tests/guests/requirements.txt \
+	  -c tests/guests/work/constraints.txt
+	touch $@
+
 # Five million values for each version of PostgreSQL, from a new seed; ARGS="--values 100000 --versions 18" for less.
 exactness: venv ## compare stored values with PostgreSQL's, from a new seed (ARGS)
 	PYTHONPATH=tests $(BIN)/python -m exactness $(ARGS)
 
-# Random schemas and dirty data against row-by-row INSERT: SEED=1 COUNT=2000 VERSION=18 (or 16).
+# Random schemas and dirty data against row-by-row INSERT: SEED=1 COUNT=2000 VERSION=18 (or 16). RULES=1: with row rules.
 COUNT ?= 2000
 VERSION ?= 18
-verdicts: venv ## compare verdicts with row-by-row INSERT (SEED, COUNT, VERSION)
-	$(BIN)/python tests/verdicts/verdict_run.py --seed $(or $(SEED),1) --count $(COUNT) --version $(VERSION)
+verdicts: venv ## compare verdicts with row-by-row INSERT (SEED, COUNT, VERSION, RULES)
+	$(BIN)/python tests/verdicts/verdict_run.py --seed $(or $(SEED),1) --count $(COUNT) --version $(VERSION) \
+	  $(if $(RULES),--rules)
 
 # Each fault in each phase of each mode, at random moments; `make faults CASES=300 SEED=7` for others.
 faults: venv ## each fault in each phase of each mode (SEED, CASES)

@@ -169,6 +169,8 @@ class LoadArguments(PlanArguments, total=False):
     """Raise LockedError if another run or session has locked a table, instead of waiting."""
     lock_timeout: float
     """Seconds to wait for a lock on a table, before the run pauses and tries again (default 5)."""
+    then: Sequence[str]
+    """Projects of other programs that run after the run has published: ``dbt:FOLDER`` for a dbt project."""
     resumable: bool
     """Stage each file in a transaction of its own, so that :func:`pgsluice.resume` can continue the run."""
     settle: float

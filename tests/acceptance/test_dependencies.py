@@ -13,6 +13,9 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 SOURCE = PROJECT / "src"
 
+OUTSIDE = {"dbt": ["dbt-core"]}
+"""Packages that the environment of the tests does not have (see `make test-dbt`), with their distributions."""
+
 
 def _project(pyproject: Path) -> tuple[set[str], set[str]]:
     """The names of the distributions that are always installed, and of those that an extra installs."""
@@ -44,7 +47,7 @@ def _imports(tree: ast.AST, *, within_functions: bool) -> Iterator[str]:
 def _undeclared(source: Path, pyproject: Path) -> set[tuple[str, str]]:
     """Files of the folder with the packages that they import and that no dependency brings."""
     always, extras = _project(pyproject)
-    distributions = packages_distributions()
+    distributions = OUTSIDE | dict(packages_distributions())
     found = set()
     for path in source.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))

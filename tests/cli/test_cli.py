@@ -275,6 +275,7 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
         "config": "",
         "rules": [],
         "derived": [],
+        "guests": [],
         "target": None,
     }
 

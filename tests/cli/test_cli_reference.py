@@ -52,7 +52,7 @@ def test_cli_page_fits_80_columns() -> None:
 
 
 def test_every_exit_code_is_documented() -> None:
-    codes = {cli.VETOED, cli.WRONG, cli.REFUSED, cli.UNWRITTEN, cli.DEFECT, cli.INTERRUPTED, 0}
+    codes = {cli.VETOED, cli.WRONG, cli.REFUSED, cli.UNWRITTEN, cli.GUEST_FAILED, cli.DEFECT, cli.INTERRUPTED, 0}
     codes |= {
         error.exit_code
         for error in vars(errors).values()

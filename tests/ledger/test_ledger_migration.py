@@ -1,4 +1,4 @@
-"""The ledger's versions: a ledger that pgsluice 0.1.0 wrote is migrated, and works before and after."""
+"""The ledger's versions: ledgers that pgsluice 0.1.0 and 0.2.0 wrote are migrated, and work before and after."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from pgsluice.ledger import schema
 
 Conn = psycopg.Connection[Any]
 
-DUMP = Path(__file__).parent / "data" / "ledger-0.1.0.sql"
+DATA = Path(__file__).parent / "data"
+
+VERSIONS = {"0.1.0": 1, "0.2.0": 2}
+"""The releases that wrote a ledger in ``DATA``, with the version of the ledger."""
 
 SHOP = """
 CREATE TABLE customers (id int PRIMARY KEY, email text NOT NULL UNIQUE, age int CHECK (age >= 18), note text);
@@ -29,7 +32,7 @@ CREATE TABLE orders (id int PRIMARY KEY, customer_id int NOT NULL REFERENCES cus
 INSERT INTO customers VALUES (1, 'a@x', 20, E'two\\nlines'), (7, 'h@x', 70, 'fine'), (2, 'b@x', 22, NULL);
 INSERT INTO orders VALUES (10, 1, 1.5);
 """
-"""The tables as the published runs of the dump left them."""
+"""The tables as the published runs of the dumps left them."""
 
 FILES = {
     "customers.csv": 'id,email,age,note\n1,a@x,20,"two\nlines"\n2,b@x,many,\n3,,30,\n4,d@x,17,\n1,e@x,40,\n'
@@ -38,7 +41,7 @@ FILES = {
     "customers_2.csv": "id,email,age,note\n8,i@x,33,new\n9,j@x,44,new\n",
     "orders_2.csv": "id,customer_id,amount\n20,7,1.5\n21,98,2.5\n",
 }
-"""The files that the runs of the dump read."""
+"""The files that the runs of the dumps read."""
 
 STRUCTURE = {
     "columns": """
@@ -46,7 +49,7 @@ STRUCTURE = {
                col_description(c.oid, a.attnum)
           FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
           LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-         WHERE c.relnamespace = 'pgsluice'::regnamespace AND c.relname IN ('run', 'file', 'reject', 'ledger_version')
+         WHERE c.relnamespace = 'pgsluice'::regnamespace AND c.relkind = 'r' AND c.relname !~ '^(stage|fault)'
          ORDER BY 1, a.attnum""",
     "constraints": """
         SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
@@ -57,16 +60,16 @@ STRUCTURE = {
          WHERE schemaname = 'pgsluice' AND tablename !~ '^stage' ORDER BY 1""",
     "comments": """
         SELECT relname, obj_description(oid, 'pg_class') FROM pg_class
-         WHERE relnamespace = 'pgsluice'::regnamespace AND relname IN ('run', 'file', 'reject', 'ledger_version')
+         WHERE relnamespace = 'pgsluice'::regnamespace AND relkind = 'r' AND relname !~ '^(stage|fault)'
          ORDER BY 1""",
     "schema": "SELECT obj_description('pgsluice'::regnamespace, 'pg_namespace')",
 }
 
 
-def restore(conn: Conn, uri: str, folder: Path) -> None:
-    """Put the tables and the ledger of 0.1.0 into an empty database, and the files into the folder."""
+def restore(conn: Conn, uri: str, folder: Path, release: str = "0.1.0") -> None:
+    """Put the tables and the ledger of a release into an empty database, and the files into the folder."""
     conn.execute(SHOP)
-    dump = DUMP.read_text(encoding="utf-8").replace("/data/", f"{folder}/")
+    dump = (DATA / f"ledger-{release}.sql").read_text(encoding="utf-8").replace("/data/", f"{folder}/")
     for stand_in, table in (("4000000001", "customers"), ("4000000002", "orders")):
         row = conn.execute("SELECT %s::regclass::oid::bigint", [table]).fetchone()
         assert row is not None
@@ -81,6 +84,12 @@ def restore(conn: Conn, uri: str, folder: Path) -> None:
 @pytest.fixture
 def old(conn: Conn, db: str, tmp_path: Path) -> Conn:
     restore(conn, db, tmp_path)
+    return conn
+
+
+@pytest.fixture
+def old_2(conn: Conn, db: str, tmp_path: Path) -> Conn:
+    restore(conn, db, tmp_path, "0.2.0")
     return conn
 
 
@@ -105,9 +114,12 @@ def loads(conn: Conn) -> int:
 # --------------------------------------------------------------------------- migration
 
 
-def test_migrated_and_new_ledgers_are_equal(any_server: str, any_db: str, any_conn: Conn, tmp_path: Path) -> None:
-    restore(any_conn, any_db, tmp_path)
-    assert version(any_conn) == 1
+@pytest.mark.parametrize("release", VERSIONS)
+def test_migrated_and_new_ledgers_are_equal(
+    any_server: str, any_db: str, any_conn: Conn, tmp_path: Path, release: str
+) -> None:
+    restore(any_conn, any_db, tmp_path, release)
+    assert version(any_conn) == VERSIONS[release]
     assert schema.exists(any_conn)
     schema.ensure(any_conn)
     assert version(any_conn) == schema.NEWEST
@@ -120,7 +132,8 @@ def test_migrated_and_new_ledgers_are_equal(any_server: str, any_db: str, any_co
             assert mine == theirs, what
             assert mine
     history = any_conn.execute("SELECT version, pgsluice FROM pgsluice.ledger_version ORDER BY version").fetchall()
-    assert history == [(v, pgsluice.__version__) for v in range(2, schema.NEWEST + 1)]
+    written = {2: release} if VERSIONS[release] == 2 else {}
+    assert history == [(v, written.get(v, pgsluice.__version__)) for v in range(2, schema.NEWEST + 1)]
 
 
 def test_old_runs_stay(old: Conn, db: str) -> None:
@@ -147,6 +160,26 @@ def test_an_old_ledger_has_reports(old: Conn, db: str) -> None:
     assert (report.notes.tables, report.rules, report.profiles) == ((), (), ())
     assert pgsluice.run_report(database_url=db).run_id == 4
     assert version(old) == 1
+
+
+def test_a_ledger_of_0_2_0_before_and_after_its_migration(old_2: Conn, db: str, tmp_path: Path) -> None:
+    before = pgsluice.runs(database_url=db)
+    assert [(r.run_id, r.status, r.rejected, r.replayed, r.replay_of) for r in before] == [
+        (4, "running", 0, 0, None),
+        (3, "published", 1, 0, 1),
+        (2, "vetoed", 1, 0, None),
+        (1, "published", 7, 1, None),
+    ]
+    report = pgsluice.run_report(1, database_url=db)
+    assert (report.balances, len(report.samples), report.guests) == (True, 7, ())
+    assert version(old_2) == 2
+    resumed = pgsluice.resume(4, database_url=db)
+    assert (resumed.status, resumed.rejects.count) == ("published", 1)
+    assert version(old_2) == schema.NEWEST
+    assert pgsluice.runs(database_url=db)[1:] == before[1:]
+    again = pgsluice.load(tmp_path / "customers.csv", database_url=db, data_dir=str(tmp_path / "work"))
+    assert again.status == "skipped"
+    assert pgsluice.verify(database_url=db).ok
 
 
 def test_migration_by_many_at_once(old: Conn, db: str) -> None:

@@ -9,6 +9,8 @@ import psycopg
 import pgsluice
 from pgsluice.model import (
     ColumnProfile,
+    GuestNode,
+    GuestResult,
     PhaseTime,
     Reject,
     RejectGroup,
@@ -108,6 +110,7 @@ def huge() -> RunReport:
         tuple(PhaseTime(t, phase, 0.5) for t in tables for phase in ("copy", "index", "analyze")),
         (long,) * 100,
     )
+    nodes = tuple(GuestNode(f"{long}{n}", "test", "fail", False, 1.0, n, long) for n in range(2000))
     return RunReport(
         run_id=7,
         status="published",
@@ -126,5 +129,6 @@ def huge() -> RunReport:
         warnings=(),
         profiles=profiles,
         derived=(),
+        guests=(GuestResult("dbt", long, long, 7, False, 1.0, long, nodes),),
         history=tuple(RunSummary(n, "published", "2026-01-01", 1.0, 1, n, n, 0, "") for n in range(30)),
     )

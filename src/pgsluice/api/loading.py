@@ -16,6 +16,7 @@ from pgsluice.api.connections import PathLike, connected, loading_address, open_
 from pgsluice.api.following import following
 from pgsluice.api.inspecting import with_rows
 from pgsluice.arguments import LoadArguments, PlanArguments
+from pgsluice.guests.after import check_guests, run_guests
 from pgsluice.model import (
     Listener,
     LoadOptions,
@@ -57,7 +58,8 @@ def load(
     :param listen: a function that receives the progress of the run.
     :param progress: show the progress on standard error, as the command line does.
     :param options: how the files are read and loaded: see :class:`pgsluice.arguments.LoadArguments`.
-    :returns: what was read, loaded and rejected. A vetoed run returns a result too.
+    :returns: what was read, loaded and rejected. A vetoed run returns a result too. What became of ``then`` is in
+        ``guests``: its failure raises no error, as the rows are published.
     :raises CallError: an argument is wrong.
     :raises FileError: a path is missing, unreadable or not CSV, or a file has changed since it was planned; nothing was
         published.
@@ -69,9 +71,12 @@ def load(
     """
     call = configured(config, paths, database_url, data_dir, options)
     checked = build_options(data_dir, **call.arguments)
+    check_guests(checked.then)
     conninfo = loading_address(call.database_url, data_dir, creates_tables=checked.schema_file is not None)
+    connect_to = partial(open_connection, conninfo)
     with following(listen, shown=progress) as heard:
-        result = Run(partial(open_connection, conninfo), call.paths, checked, heard).execute()
+        result = Run(connect_to, call.paths, checked, heard).execute()
+        result = run_guests(connect_to, checked.then, result, heard)
     with_rows(result.rejects, result.run_id, conninfo)
     return replace(result, config=call.config, ignored=without_settings(result.ignored, call.config))
 
@@ -120,9 +125,11 @@ def replay(
     conninfo = resolve(database_url, data_dir, make=False)
     with connected(conninfo) as conn:
         corrected = open_replay(conn, run_id, path)
+    connect_to = partial(open_connection, conninfo)
     with closing(corrected), following(listen, shown=progress) as heard:
-        run = Run(partial(open_connection, conninfo), [path], corrected.options(options), heard, corrected)
-        result = run.execute()
+        check_guests(corrected.then)
+        result = Run(connect_to, [path], corrected.options(options), heard, corrected).execute()
+        result = run_guests(connect_to, corrected.then, result, heard)
     with_rows(result.rejects, result.run_id, conninfo)
     return result
 
@@ -154,8 +161,10 @@ def resume(
     conninfo = resolve(database_url, data_dir, make=False)
     with connected(conninfo) as conn:
         options, paths = reopen(conn, run_id)
+    connect_to = partial(open_connection, conninfo)
     with following(listen, shown=progress) as heard:
-        result = Run(partial(open_connection, conninfo), paths, options, heard, resume=run_id).execute()
+        result = Run(connect_to, paths, options, heard, resume=run_id).execute()
+        result = run_guests(connect_to, options.then, result, heard)
     with_rows(result.rejects, result.run_id, conninfo)
     return result
 

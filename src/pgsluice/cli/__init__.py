@@ -15,7 +15,7 @@ import typer
 
 from pgsluice.cli.config import config
 from pgsluice.cli.doctor import doctor
-from pgsluice.cli.exit_codes import DEFECT, INTERRUPTED, REFUSED, UNWRITTEN, VETOED, WRONG, CommandGroup
+from pgsluice.cli.exit_codes import DEFECT, GUEST_FAILED, INTERRUPTED, REFUSED, UNWRITTEN, VETOED, WRONG, CommandGroup
 from pgsluice.cli.init import init
 from pgsluice.cli.inspection import report, runs, verify
 from pgsluice.cli.load import load, plan, replay, resume
@@ -25,7 +25,7 @@ from pgsluice.cli.rejects import rejects
 from pgsluice.cli.server import server
 from pgsluice.report.output import OutputError, complain, open_closed_streams, show_line
 
-__all__ = ["DEFECT", "INTERRUPTED", "REFUSED", "UNWRITTEN", "VETOED", "WRONG", "app", "main", "run"]
+__all__ = ["DEFECT", "GUEST_FAILED", "INTERRUPTED", "REFUSED", "UNWRITTEN", "VETOED", "WRONG", "app", "main", "run"]
 
 app = typer.Typer(
     cls=CommandGroup,

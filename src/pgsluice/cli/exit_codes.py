@@ -28,6 +28,8 @@ REFUSED = 3
 """The database cannot be reached or refuses."""
 UNWRITTEN = 4
 """As 0, but the result could not be written to standard output."""
+GUEST_FAILED = 5
+"""Published, but what ``--then`` runs after the publish failed."""
 DEFECT = 70
 """A defect of pgsluice (EX_SOFTWARE of sysexits.h)."""
 INTERRUPTED = 130
@@ -44,6 +46,8 @@ class CommitTracker:
     def __init__(self) -> None:
         self.committing = False
         """The run has announced its commit, and no rollback."""
+        self.published = False
+        """The run has published, and a guest runs."""
 
     def track(self, listen: Listener) -> Listener:
         """Returns a listener that notes the commit of a run.
@@ -55,6 +59,7 @@ class CommitTracker:
             if event.phase == "rollback":
                 self.committing = False
                 return
+            self.published = self.published or event.phase == "then"
             self.committing = self.committing or (event.phase, event.step) == ("publish", "commit")
             listen(event)
 
@@ -85,8 +90,13 @@ class CommandGroup(TyperGroup):
             complain(str(error))
             raise typer.Exit(UNWRITTEN) from error
         except KeyboardInterrupt as error:
-            unsure = "interrupted while it was publishing; pgsluice runs says whether it was"
-            failure.end(INTERRUPTED, error, unsure if tracker.committing else "interrupted; nothing was published")
+            if tracker.published:
+                words = "interrupted; the rows are published, and what --then names was not finished"
+            elif tracker.committing:
+                words = "interrupted while it was publishing; pgsluice runs says whether it was"
+            else:
+                words = "interrupted; nothing was published"
+            failure.end(INTERRUPTED, error, words)
         except OSError as error:
             failure.end(WRONG, error, f"the system refuses: {error}")
         except (typer.Exit, typer.Abort):

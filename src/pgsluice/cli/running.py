@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pgsluice.cli.exit_codes import VETOED, CommitTracker
+from pgsluice.cli.exit_codes import GUEST_FAILED, VETOED, CommitTracker
 from pgsluice.cli.logs import log_steps, log_to
 from pgsluice.errors import NoServerError
 from pgsluice.report.output import OutputError, at_terminal, complain, show, show_json, show_run
@@ -60,30 +60,31 @@ def conclude(result: RunResult, address: str, *, as_json: bool, quiet: bool, pro
 
     :param address: see :func:`pgsluice.cli.options.common.address`.
     :param as_json: one JSON object instead of the summary.
-    :param quiet: no summary unless rows were rejected.
+    :param quiet: no summary unless rows were rejected or a guest failed.
     :param profile: show in addition where the time went.
-    :raises typer.Exit: the run was vetoed.
-    :raises OutputError: standard output cannot be written, and the run was not vetoed. The message says how the run
-        ended.
+    :raises typer.Exit: the run was vetoed, or a guest failed.
+    :raises OutputError: standard output cannot be written, and the exit code would have been 0. The message says how
+        the run ended.
     """
-    vetoed = result.status == "vetoed"
+    failed = not all(guest.ok for guest in result.guests)
+    code = VETOED if result.status == "vetoed" else GUEST_FAILED if failed else 0
     try:
         _show(result, address, as_json=as_json, quiet=quiet, profile=profile)
     except OutputError as error:
         ended = f"{error}; run {result.run_id} ended all the same: {result.status}"
-        if not vetoed:
+        if not code:
             raise OutputError(ended) from error
         # A script has to learn of the veto first.
         complain(ended)
-    if vetoed:
-        raise typer.Exit(VETOED)
+    if code:
+        raise typer.Exit(code)
 
 
 def _show(result: RunResult, address: str, *, as_json: bool, quiet: bool, profile: bool) -> None:
     """Shows the result, with the parameters of :func:`conclude`."""
     if as_json:
         show_json(dataclasses.asdict(result))
-    elif not quiet or result.rejects.count:
+    elif not quiet or result.rejects.count or not all(guest.ok for guest in result.guests):
         show_run(result, address)
     if profile and not as_json:
         from pgsluice.report.console import profile_parts

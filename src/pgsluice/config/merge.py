@@ -38,6 +38,8 @@ def merged(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("rule_files", "derive"):
         if name in load:
             load[name] = [placed(config, path) for path in load[name]]
+    if "then" in load:
+        load["then"] = [_placed_guest(config, text) for text in load["then"]]
     if "null" in given or "null_only" in given:
         load = {k: v for k, v in load.items() if k not in _NULLS}
     arguments = {**load, **given}
@@ -68,6 +70,12 @@ def merged(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     if options := [*given.get("file_options", ()), *_file_options(config, given)]:
         arguments["file_options"] = options
     return arguments
+
+
+def _placed_guest(config: Config, text: str) -> str:
+    """``dbt:PATH`` with the path as the process finds it."""
+    program, colon, path = text.partition(":")
+    return f"{program}:{placed(config, path)}" if colon and path else text
 
 
 def _as_arguments(values: Mapping[str, Any]) -> dict[str, Any]:

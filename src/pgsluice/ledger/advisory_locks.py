@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from psycopg.rows import dict_row
 
 from pgsluice.errors import LockedError
-from pgsluice.ledger.statements import Connection, fetch_value
+from pgsluice.ledger.statements import Connection, fetch_rows, fetch_value
 from pgsluice.model import Listener, Progress
 from pgsluice.sql import query
 
@@ -23,6 +23,9 @@ RUN_LOCK_CLASS = 0x736C72
 
 TABLE_LOCK_CLASS = 0x736C74
 """The class of locks that show that a run loads a table."""
+
+GUEST_LOCK_CLASS = 0x736C67
+"""The class of locks that show that a guest runs: "slg" in ASCII."""
 
 _POLL_SECONDS = 0.2
 
@@ -79,6 +82,21 @@ def unlock_tables(conn: Connection, oids: Iterable[int]) -> None:
     """Releases the locks that :func:`lock_tables` took on this connection."""
     for oid in oids:
         fetch_value(conn, "unlock_table", lock_class=TABLE_LOCK_CLASS, key=_signed(oid))
+
+
+def lock_guest(conn: Connection, key: int, what: str, listen: Listener) -> None:
+    """Locks a guest against other runs, for the session of ``conn``; waits while another run has locked the guest.
+
+    :param key: 31 bits that stand for the guest.
+    :param what: the guest in words.
+    :param listen: receives the phase ``wait`` once if the guest is locked.
+    """
+    told = False
+    while not fetch_rows(conn, "try_lock_guest", sql_file="ledger_quality", lock_class=GUEST_LOCK_CLASS, key=key)[0][0]:
+        if not told:
+            listen(Progress(phase="wait", step=f"waiting for another run that builds {what}"))
+            told = True
+        time.sleep(_POLL_SECONDS)
 
 
 def _holder(conn: Connection, oid: int) -> tuple[str, str]:

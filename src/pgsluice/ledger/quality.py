@@ -7,7 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from psycopg.types.json import Jsonb
 
 from pgsluice.ledger.statements import Connection, fetch_rows
-from pgsluice.model import ColumnProfile, Definition, DerivedAction, DerivedResult, RuleResult, TableName
+from pgsluice.model import (
+    ColumnProfile,
+    Definition,
+    DerivedAction,
+    DerivedResult,
+    Guest,
+    GuestResult,
+    RuleResult,
+    TableName,
+)
 from pgsluice.sql import query
 
 
@@ -92,6 +101,42 @@ def record_profiles(conn: Connection, run_id: int, profiles: Iterable[ColumnProf
         for p in profiles
     ]
     _insert(conn, "record_profile", rows)
+
+
+def record_guests(conn: Connection, run_id: int, results: Iterable[GuestResult]) -> None:
+    """Inserts what became of the projects that ran after a run: each project, and its parts.
+
+    :param run_id: a run that has published. Earlier results of the same projects stay.
+    """
+    rows: list[dict[str, object]] = []
+    last: int = fetch_rows(conn, "last_guest", sql_file="ledger_quality", run_id=run_id)[0][0]
+    for number, r in enumerate(results, last + 1):
+        common = {"run_id": run_id, "guest_no": number, "program": r.program, "project": r.project}
+        common["built_for"] = r.built_for
+        parts: list[tuple[object, ...]] = [
+            (r.name, "project", "success" if r.ok else "error", r.ok, None, r.seconds, r.message)
+        ]
+        parts += [(n.name, n.kind, n.status, n.ok, n.failures, n.seconds, n.message) for n in r.nodes]
+        names = ("name", "kind", "status", "ok", "failures", "seconds", "message")
+        rows += [common | {"place": place} | dict(zip(names, p, strict=True)) for place, p in enumerate(parts)]
+    _insert(conn, "record_guest", rows)
+
+
+def newest_published(conn: Connection) -> int | None:
+    """The id of the newest published run; None if there is none."""
+    run_id: int | None = fetch_rows(conn, "newest_published", sql_file="ledger_quality")[0][0]
+    return run_id
+
+
+def was_built(conn: Connection, guest: Guest, run_id: int) -> bool:
+    """Says whether a project was built without a failure for this run or for a later run."""
+    parameters = {"program": guest.program, "project": guest.project, "run_id": run_id}
+    return bool(fetch_rows(conn, "guest_built", sql_file="ledger_quality", **parameters)[0][0])
+
+
+def kept_tables(conn: Connection) -> list[tuple[str, str]]:
+    """Schema and name of the tables that runs have loaded or derived."""
+    return [(schema, name) for schema, name in fetch_rows(conn, "kept_tables", sql_file="ledger_quality")]
 
 
 def made_by(conn: Connection) -> dict[TableName, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from psycopg.types.json import Json
@@ -12,6 +12,8 @@ from pgsluice.ledger.statements import Connection, fetch_rows
 from pgsluice.model import (
     ColumnProfile,
     DerivedResult,
+    GuestNode,
+    GuestResult,
     PhaseTime,
     Reject,
     RejectsResult,
@@ -90,6 +92,7 @@ def read_report(conn: Connection, run_id: int) -> RunReport | None:
         warnings=_warnings(conn, run_id) if new else (),
         profiles=_profiles(conn, run_id) if new else (),
         derived=_derived(conn, run_id) if new else (),
+        guests=_guests(conn, run_id) if _rows(conn, "has_guests")[0][0] else (),
         history=tuple(RunSummary(*row) for row in _rows(conn, "history", run_id=run_id, limit=RUNS)),
     )
 
@@ -126,6 +129,18 @@ def _warnings(conn: Connection, run_id: int) -> tuple[ReportWarning, ...]:
 
 def _derived(conn: Connection, run_id: int) -> tuple[DerivedResult, ...]:
     return tuple(DerivedResult(*(*first, tuple(reads))) for *first, reads in _rows(conn, "derived", run_id=run_id))
+
+
+def _guests(conn: Connection, run_id: int) -> tuple[GuestResult, ...]:
+    projects: dict[int, GuestResult] = {}
+    nodes: dict[int, list[GuestNode]] = {}
+    for number, place, program, project, name, built_for, *rest in _rows(conn, "guests", run_id=run_id):
+        kind, status, ok, seconds, failures, message = rest
+        if place:
+            nodes[number].append(GuestNode(name, kind, status, ok, seconds, failures, message))
+        else:
+            projects[number], nodes[number] = GuestResult(program, project, name, built_for, ok, seconds, message), []
+    return tuple(replace(result, nodes=tuple(nodes[number])) for number, result in projects.items())
 
 
 def _profiles(conn: Connection, run_id: int) -> tuple[ColumnProfile, ...]:

@@ -24,6 +24,7 @@ _COLUMNS = {
     "column_profile": "run_id table_schema table_name column_no column_name type rows nulls exact distinct_values"
     " minimum maximum mean frequent bounds",
     "run_summary": "run_id summary",
+    "guest_result": "run_id guest_no place program project built_for name kind status ok failures seconds message",
     "staged": "run_id table_oid path sha256 bytes first_ordinal rows_read rows_staged rows_in_doubt extents table_no",
 }
 """The columns of each table of the ledger, in the newest version."""

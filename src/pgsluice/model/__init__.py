@@ -43,6 +43,10 @@ from pgsluice.model.quality.drift import ColumnDrift as ColumnDrift
 from pgsluice.model.quality.drift import DriftKind as DriftKind
 from pgsluice.model.quality.drift import DriftMode as DriftMode
 from pgsluice.model.quality.drift import DriftModes as DriftModes
+from pgsluice.model.quality.guests import DBT as DBT
+from pgsluice.model.quality.guests import Guest as Guest
+from pgsluice.model.quality.guests import GuestNode as GuestNode
+from pgsluice.model.quality.guests import GuestResult as GuestResult
 from pgsluice.model.quality.profile import ColumnProfile as ColumnProfile
 from pgsluice.model.quality.report import ReportFile as ReportFile
 from pgsluice.model.quality.report import ReportKey as ReportKey

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pgsluice.model.catalog import TableName
 from pgsluice.model.plan import Modes
 from pgsluice.model.quality.drift import DriftModes
+from pgsluice.model.quality.guests import Guest
 from pgsluice.model.quality.rules import Rules
 from pgsluice.model.reading.dialect import DialectOptions
 from pgsluice.model.reading.formats import FormatRule
@@ -115,6 +116,8 @@ class LoadOptions:
     """Row rules and set rules."""
     derive: tuple[str, ...] = ()
     """Files of definitions of derived tables, or folders of them."""
+    then: tuple[Guest, ...] = ()
+    """Projects of other programs that run after the publish."""
     profile: bool = True
     """Each published run stores profiles of the columns of its tables."""
     reports: str = ".pgsluice/rejects"

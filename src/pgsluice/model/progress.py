@@ -24,6 +24,8 @@ class Phase(enum.StrEnum):
     BUILD = "build"
     """An index or a constraint is built."""
     PUBLISH = "publish"
+    THEN = "then"
+    """The run is published, and a guest runs."""
     ROLLBACK = "rollback"
     """It is certain that an announced commit did not happen."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pgsluice.model.html import html_table, html_text
 from pgsluice.model.quality.derived import DerivedResult
 from pgsluice.model.quality.drift import ColumnDrift
+from pgsluice.model.quality.guests import GuestResult
 from pgsluice.model.quality.rules import RuleResult
 from pgsluice.model.reading.files import IgnoredFile
 from pgsluice.model.reading.formats import ColumnFormat
@@ -254,6 +255,8 @@ class RunResult:
     """What became of the rules that the run asked."""
     derived: tuple[DerivedResult, ...] = ()
     """What the run did with derived tables."""
+    guests: tuple[GuestResult, ...] = ()
+    """What became of the projects that ran after the run. The rows are published whatever became of them."""
     target: Target | None = None
     """The database, the role and the schema of the run."""
 

@@ -14,6 +14,7 @@ from pgsluice.names import Names
 from pgsluice.options.dialect import parse_dialect, restore_dialect_options
 from pgsluice.options.dialect import restore_dialect as restore_dialect
 from pgsluice.options.formats import parse_formats
+from pgsluice.options.guests import parse_guests, restore_guests
 from pgsluice.options.quality import parse_quality_rules, restore_quality_rules
 from pgsluice.options.rules import (
     file_arguments,
@@ -63,6 +64,7 @@ def build_options(data_dir: str | None = None, **given: Unpack[LoadArguments]) -
         quality=parse_quality_rules(given.get("rules", ()), given.get("rule_files", ())),
         profile=given.get("profile_columns", True),
         derive=tuple(os.fspath(path) for path in given.get("derive", ())),
+        then=parse_guests(given.get("then", ())),
         reports=os.path.join(data_dir or ".pgsluice", "rejects"),
     )
 
@@ -234,6 +236,7 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
         max_bytes=stored.get("max_bytes"),
         quality=restore_quality_rules(stored.get("quality", {})),
         derive=tuple(stored.get("derive", ())),
+        then=restore_guests(stored),
         profile=stored.get("profile", True),
         reports=stored["reports"],
     )

@@ -18,6 +18,7 @@ from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size
 from pgsluice.report.parts import height as lines_of
 from pgsluice.report.texts.date_orders import date_order_parts
 from pgsluice.report.texts.drift_text import drift_parts
+from pgsluice.report.texts.guest_text import guest_parts
 from pgsluice.report.texts.plan_text import ignored_parts, note_parts, reading_parts, settings_part
 from pgsluice.report.texts.quality_text import derived_parts, rule_parts
 from pgsluice.report.texts.rejects_text import CELL_LENGTH, group_parts
@@ -83,7 +84,7 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
         room = max(TABLES_AT_LEAST, height - sum(lines_of(p) for p in (*parts, *ending)) - 10)
     parts += [Line(), *_tables(result.tables, room)]
     quality = [*rule_parts(result.rules), *derived_parts(result.derived)]
-    for more in (quality, ending, target_parts(result.target, result.run_id)):
+    for more in (quality, ending, guest_parts(result), target_parts(result.target, result.run_id)):
         if more:
             parts += [Line(), *more]
     return parts

@@ -40,6 +40,7 @@ PHASE_NAMES = {
     "judge": "checking",
     "build": "building",
     "publish": "publishing",
+    "then": "running",
 }
 
 

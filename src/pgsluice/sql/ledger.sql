@@ -193,6 +193,22 @@ CREATE TABLE IF NOT EXISTS pgsluice.run_summary (
     run_id bigint PRIMARY KEY REFERENCES pgsluice.run ON DELETE CASCADE,
     summary json NOT NULL
 );
+CREATE TABLE IF NOT EXISTS pgsluice.guest_result (
+    run_id bigint NOT NULL REFERENCES pgsluice.run ON DELETE CASCADE,
+    guest_no integer NOT NULL,
+    place integer NOT NULL,
+    program text NOT NULL,
+    project text NOT NULL,
+    built_for bigint NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    status text NOT NULL,
+    ok boolean NOT NULL,
+    failures bigint,
+    seconds double precision NOT NULL,
+    message text NOT NULL,
+    PRIMARY KEY (run_id, guest_no, place)
+);
 COMMENT ON TABLE pgsluice.run_summary IS 'What a report says of a run beyond the other tables: load order, strategies and foreign keys of its tables, seconds of its phases, remedies.';
 COMMENT ON TABLE pgsluice.rule_result IS 'What became of each rule that a run asked. Also of runs that were vetoed.';
 COMMENT ON COLUMN pgsluice.rule_result.kind IS 'row (a condition on each row of a table) or set (a query over the tables).';
@@ -209,6 +225,15 @@ COMMENT ON TABLE pgsluice.column_profile IS 'What the columns of a table held wh
 COMMENT ON COLUMN pgsluice.column_profile.exact IS 'Rows, NULLs, mean and the bounds of numbers and dates were counted. Otherwise they come from the statistics of PostgreSQL.';
 COMMENT ON COLUMN pgsluice.column_profile.frequent IS 'Most frequent values with their shares of the rows, from the statistics of PostgreSQL.';
 COMMENT ON COLUMN pgsluice.column_profile.bounds IS 'Bounds that divide the other values into parts of equal size.';
+COMMENT ON TABLE pgsluice.guest_result IS 'What became of the projects of other programs that ran after a run (--then).';
+COMMENT ON COLUMN pgsluice.guest_result.run_id IS 'The run whose rows the project was to use. A project that failed may have run again for the same run.';
+COMMENT ON COLUMN pgsluice.guest_result.guest_no IS 'Number of the result within the run, from 1.';
+COMMENT ON COLUMN pgsluice.guest_result.place IS '0: the project as a whole. From 1: its parts in the order of the program.';
+COMMENT ON COLUMN pgsluice.guest_result.project IS 'Folder of the project, on the machine of the client.';
+COMMENT ON COLUMN pgsluice.guest_result.built_for IS 'The newest published run when the project began.';
+COMMENT ON COLUMN pgsluice.guest_result.kind IS 'project, or what the program calls the part: model, test, seed, snapshot.';
+COMMENT ON COLUMN pgsluice.guest_result.status IS 'In the word of the program: success, pass, warn, fail, error, skipped.';
+COMMENT ON COLUMN pgsluice.guest_result.failures IS 'Rows that fail a test.';
 
 -- name: start_run
 -- Insert a run.

@@ -120,6 +120,25 @@ BEGIN
 END
 $$;
 
+-- name: to_5
+-- From version 4: the table for guests.
+CREATE TABLE IF NOT EXISTS pgsluice.guest_result (
+    run_id bigint NOT NULL REFERENCES pgsluice.run ON DELETE CASCADE,
+    guest_no integer NOT NULL,
+    place integer NOT NULL,
+    program text NOT NULL,
+    project text NOT NULL,
+    built_for bigint NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    status text NOT NULL,
+    ok boolean NOT NULL,
+    failures bigint,
+    seconds double precision NOT NULL,
+    message text NOT NULL,
+    PRIMARY KEY (run_id, guest_no, place)
+);
+
 -- name: share_rights
 -- Who may use the old tables may use those that a migration has added.
 DO $$
@@ -133,7 +152,8 @@ BEGIN
                      CROSS JOIN LATERAL pg_catalog.aclexplode(old.relacl) AS a
                       JOIN pg_catalog.pg_class AS c ON c.relnamespace = old.relnamespace
                      WHERE old.oid = 'pgsluice.file'::regclass AND c.relkind = 'r' AND c.relacl IS NULL
-                       AND c.relname IN ('rule_result', 'warning', 'derived', 'column_profile', 'run_summary')
+                       AND c.relname IN ('rule_result', 'warning', 'derived', 'column_profile', 'run_summary',
+                           'guest_result')
                        AND a.grantee <> c.relowner
                        AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') LOOP
         EXECUTE right_on.statement;

@@ -20,3 +20,30 @@ INSERT INTO pgsluice.column_profile (run_id, table_schema, table_name, column_no
                                      distinct_values, minimum, maximum, mean, frequent, bounds)
 VALUES (%(run_id)s, %(table_schema)s, %(table_name)s, %(column_no)s, %(column_name)s, %(type)s, %(rows)s, %(nulls)s,
         %(exact)s, %(distinct)s, %(minimum)s, %(maximum)s, %(mean)s, %(frequent)s, %(bounds)s);
+
+-- name: last_guest
+SELECT coalesce(pg_catalog.max(guest_no), 0) FROM pgsluice.guest_result WHERE run_id = %(run_id)s;
+
+-- name: record_guest
+INSERT INTO pgsluice.guest_result (run_id, guest_no, place, program, project, built_for, name, kind, status, ok,
+                                   failures, seconds, message)
+VALUES (%(run_id)s, %(guest_no)s, %(place)s, %(program)s, %(project)s, %(built_for)s, %(name)s, %(kind)s, %(status)s,
+        %(ok)s, %(failures)s, %(seconds)s, %(message)s);
+
+-- name: newest_published
+SELECT pg_catalog.max(run_id) FROM pgsluice.run WHERE status = 'published';
+
+-- name: guest_built
+-- Whether a project was built without a failure for this run or a later run.
+SELECT EXISTS (
+    SELECT FROM pgsluice.guest_result
+     WHERE program = %(program)s AND project = %(project)s AND place = 0 AND ok AND built_for >= %(run_id)s);
+
+-- name: kept_tables
+-- Tables that runs have loaded or derived. No guest may replace them.
+SELECT f.table_schema, f.table_name FROM pgsluice.file AS f
+UNION
+SELECT d.table_schema, d.table_name FROM pgsluice.derived AS d;
+
+-- name: try_lock_guest
+SELECT pg_catalog.pg_try_advisory_lock(%(lock_class)s, %(key)s);

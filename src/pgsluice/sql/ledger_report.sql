@@ -9,6 +9,10 @@ ON CONFLICT (run_id) DO UPDATE SET summary = EXCLUDED.summary;
 -- Whether the ledger has the tables of version 3. Older ledgers are read as they are.
 SELECT pg_catalog.to_regclass('pgsluice.run_summary') IS NOT NULL;
 
+-- name: has_guests
+-- Whether the ledger has the table of version 5.
+SELECT pg_catalog.to_regclass('pgsluice.guest_result') IS NOT NULL;
+
 -- name: newest
 SELECT pg_catalog.max(run_id) FROM pgsluice.run;
 
@@ -54,6 +58,16 @@ SELECT rule, table_name, file, line, pg_catalog.left(raw, %(width)s)
 SELECT CASE WHEN table_schema = 'public' THEN table_name ELSE table_schema || '.' || table_name END, materialization,
        action, rows, changed, seconds, sha256, reads
   FROM pgsluice.derived WHERE run_id = %(run_id)s ORDER BY made, table_name;
+
+-- name: guests
+-- The newest result of each project.
+SELECT g.guest_no, g.place, g.program, g.project, g.name, g.built_for, g.kind, g.status, g.ok, g.seconds, g.failures,
+       g.message
+  FROM pgsluice.guest_result AS g
+ WHERE g.run_id = %(run_id)s
+   AND g.guest_no = (SELECT pg_catalog.max(o.guest_no) FROM pgsluice.guest_result AS o
+                      WHERE o.run_id = g.run_id AND o.program = g.program AND o.project = g.project)
+ ORDER BY g.guest_no, g.place;
 
 -- name: profiles
 SELECT table_schema, table_name, column_no, column_name, type, rows, nulls, exact, distinct_values,

@@ -19,7 +19,7 @@ WITH trusted AS (
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = 'pgsluice' AND c.relname IN (
            'run', 'file', 'reject', 'ledger_version', 'staged', 'rule_result', 'warning', 'derived', 'column_profile',
-           'run_summary')
+           'run_summary', 'guest_result')
 ), owned AS (
     SELECT 'SCHEMA pgsluice' AS what, nspowner AS owner FROM pg_catalog.pg_namespace WHERE nspname = 'pgsluice'
     UNION ALL
@@ -60,7 +60,8 @@ WITH trusted AS (
 SELECT n.oid IS NOT NULL AS has_schema,
        pg_catalog.count(*) FILTER (WHERE c.relname IN ('run', 'file')) = 2 AS readable,
        pg_catalog.count(*) FILTER (WHERE c.relname IN (
-           'run', 'file', 'reject', 'rule_result', 'warning', 'derived', 'column_profile', 'run_summary')) = 8 AS complete,
+           'run', 'file', 'reject', 'rule_result', 'warning', 'derived', 'column_profile', 'run_summary',
+           'guest_result')) = 9 AS complete,
        coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE'), false)
            AND coalesce(pg_catalog.bool_and(pg_catalog.has_table_privilege(c.oid, 'SELECT')
                AND pg_catalog.has_table_privilege(c.oid, 'INSERT')
@@ -85,7 +86,7 @@ SELECT n.oid IS NOT NULL AS has_schema,
   LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'pgsluice'
   LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'
                       AND c.relname IN ('run', 'file', 'reject', 'ledger_version', 'rule_result', 'warning', 'derived',
-                                        'column_profile', 'run_summary')
+                                        'column_profile', 'run_summary', 'guest_result')
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND c.relname = 'ledger_version' AND a.attname = 'version'
   LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
  GROUP BY n.oid;

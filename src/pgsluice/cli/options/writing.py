@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pgsluice.cli.options.common import RUN
-from pgsluice.cli.options.load_option import FLAG, TEXT, LoadOption, option
+from pgsluice.cli.options.load_option import FLAG, LIST, TEXT, LoadOption, option
+from pgsluice.cli.options.quality import QUALITY
 
 
 def _size(text: str) -> int | None:
@@ -18,6 +19,17 @@ def _size(text: str) -> int | None:
 
 
 RUN_OPTIONS = (
+    LoadOption(
+        "then",
+        LIST,
+        option(
+            "--then",
+            "dbt:PATH",
+            "After the publish, build the dbt project in folder PATH: its models and tests. If it fails, the rows stay"
+            " published and the exit code is 5. Repeatable.",
+            panel=QUALITY,
+        ),
+    ),
     LoadOption(
         "again", FLAG, option("--again", None, "Load files even if their content was already loaded.", panel=RUN), False
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pgsluice.model.quality.derived import DerivedResult
+from pgsluice.model.quality.guests import GuestResult
 from pgsluice.model.quality.profile import ColumnProfile
 from pgsluice.model.quality.rules import RuleResult
 from pgsluice.model.results import PhaseTime, Reject, RejectsResult, RunSummary
@@ -143,6 +144,8 @@ class RunReport:
     """The columns of the tables when the run published."""
     derived: tuple[DerivedResult, ...]
     """The derived tables."""
+    guests: tuple[GuestResult, ...]
+    """What ran after the publish, the newest result of each project."""
     history: tuple[RunSummary, ...]
     """The newest runs up to this run, oldest first."""
 

@@ -23,8 +23,9 @@ from pgsluice.ledger.replays import (
     run_to_replay,
 )
 from pgsluice.ledger.schema import exists
-from pgsluice.model import ColumnRule, LoadOptions, Modes, RejectKind, Rules, SourceFile, TableName
+from pgsluice.model import ColumnRule, Guest, LoadOptions, Modes, RejectKind, Rules, SourceFile, TableName
 from pgsluice.options import restore_dialect, restore_modes
+from pgsluice.options.guests import restore_guests
 from pgsluice.options.quality import restore_quality_rules
 from pgsluice.options.rules import restore_rules
 from pgsluice.pipeline.rejects.report_file import PLACEHOLDERS, cut_from
@@ -47,6 +48,7 @@ class Replay:
     """Where columns got their values from in the run that is replayed."""
     quality: Rules
     derive: tuple[str, ...]
+    then: tuple[Guest, ...]
     spool: Spool
 
     @property
@@ -67,6 +69,7 @@ class Replay:
             rules=self.rules,
             quality=self.quality,
             derive=self.derive,
+            then=self.then,
             again=True,
         )
 
@@ -116,6 +119,7 @@ def open_replay(conn: psycopg.Connection, run_id: int, path: str) -> Replay:
             restore_rules(run.options),
             restore_quality_rules(run.options.get("quality", {})),
             tuple(run.options.get("derive", ())),
+            restore_guests(run.options),
             spool,
         )
     except BaseException:

@@ -11,9 +11,10 @@ _DONE = frozenset({"published", "skipped", "dry_run"})
 
 
 def as_junit(report: RunReport) -> bytes:
-    """The run, the balance of each table and each rule as test cases.
+    """The run, the balance of each table, each rule and each part of a guest as test cases.
 
-    A rule with the severity warn that is broken is a test case with an output and without a failure.
+    A rule with the severity warn that is broken is a test case with an output and without a failure. What a guest
+    skipped because something before it failed is skipped here too.
     """
     suite = ElementTree.Element("testsuite", name=f"pgsluice run {report.run_id}", timestamp=report.started[:19])
     run = _case(suite, "run", f"run {report.run_id} published", report.seconds or 0.0)
@@ -35,6 +36,16 @@ def as_junit(report: RunReport) -> bytes:
             ElementTree.SubElement(case, "system-out").text = clean(f"warning: {rule.detail}")
         elif not rule.ok:
             _failure(case, rule.severity, rule.detail)
+    for guest in report.guests:
+        case = _case(suite, guest.program, guest.name or guest.project, guest.seconds)
+        if not guest.ok:
+            _failure(case, "guest", guest.message or "parts of it failed")
+        for node in guest.nodes:
+            case = _case(suite, guest.program, f"{node.kind} {node.name}", node.seconds)
+            if node.status == "skipped":
+                ElementTree.SubElement(case, "skipped")
+            elif not node.ok:
+                _failure(case, node.status, node.message)
     suite.set("tests", str(len(suite.findall("testcase"))))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     suite.set("errors", "0")

@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 from pgsluice.model import (
     ColumnProfile,
     DerivedResult,
+    GuestNode,
+    GuestResult,
     PhaseTime,
     Reject,
     RejectGroup,
@@ -42,6 +44,7 @@ class Bounds:
     columns: int = 400
     frequent: int = 5
     derived: int = 100
+    nodes: int = 200
     phases: int = 30
     remedies: int = 20
     width: int = 160
@@ -89,6 +92,8 @@ class View:
     warnings: Some[ReportWarning]
     profiles: Some[TableProfile]
     derived: Some[DerivedResult]
+    guests: tuple[tuple[GuestResult, Some[GuestNode]], ...]
+    """The guests with their parts, the failed ones first."""
     phases: Some[PhaseTime]
     slowest: float
     """Seconds of the slowest phase."""
@@ -114,6 +119,7 @@ def view_of(report: RunReport, bounds: Bounds) -> View:
         warnings=_some(report.warnings, bounds.warnings),
         profiles=_profiles(report, bounds),
         derived=_some(report.derived, bounds.derived),
+        guests=tuple((g, _some(sorted(g.nodes, key=lambda n: n.ok), bounds.nodes)) for g in report.guests),
         phases=_some(phases, bounds.phases),
         slowest=phases[0].seconds if phases else 0.0,
     )
