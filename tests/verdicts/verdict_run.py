@@ -1,12 +1,14 @@
 """Compares pgsluice with the oracle over many random cases; ``make verdicts`` runs it.
 
 python tests/verdicts/verdict_run.py --seed 1 --count 2000 [--version 18]
+python tests/verdicts/verdict_run.py --seed 1 --count 300 --rules     # schemas with row rules only
 python tests/verdicts/verdict_run.py --only 1:77        # one case again, shown with its DDL and data
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import multiprocessing
 import os
 import shutil
@@ -14,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -255,11 +257,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--version", type=int, default=18)
+    parser.add_argument("--rules", action="store_true", help="only schemas with row rules")
     parser.add_argument("--only", help="seed:number of one case")
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
     parser.add_argument("--stop", type=int, default=10, help="stop after so many differences")
     args = parser.parse_args()
-    seeds = [args.only] if args.only else [f"{args.seed}:{i}" for i in range(args.count)]
+    seeds: Iterable[str] = [args.only] if args.only else [f"{args.seed}:{i}" for i in range(args.count)]
+    if args.rules:
+        numbered = (f"{args.seed}:{i}" for i in itertools.count())
+        seeds = itertools.islice((seed for seed in numbered if make_case(seed).rules), args.count)
     started = time.monotonic()
     failed = done = 0
     seen: Counter[str] = Counter()
