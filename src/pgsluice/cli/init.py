@@ -47,11 +47,13 @@ def init(
     paths: Paths = None,
     output: Annotated[
         str,
-        typer.Option("--output", "-o", metavar="FILE", help="File of the schema; pgsluice.toml stands beside it."),
+        typer.Option("--output", "-o", metavar="FILE", help="File of the schema; pgsluice.toml is written beside it."),
     ] = "schema.sql",
     load: Annotated[bool, typer.Option("--load", help="Load the files when the schema is written.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write files that exist again.")] = False,
-    asking: Annotated[bool, typer.Option("--ask", help="Ask in the terminal what the files leave open.")] = False,
+    asking: Annotated[
+        bool, typer.Option("--ask", help="Ask questions in the terminal where the files decide nothing.")
+    ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="Take what is likely: answers, and foreign keys whose names say little.")
     ] = False,
@@ -67,8 +69,9 @@ def init(
     """Write the schema of files that have none: types, keys and foreign keys.
 
     PATH is a file, a folder or an address, as for load. All rows are read. What is certain becomes a statement of
-    schema.sql; what is likely becomes a comment with its evidence; what the values leave open is a question, and the
-    column stays text. How the files are read stands in pgsluice.toml, so that pgsluice load needs no options. A load
+    schema.sql. What is likely becomes a comment with its evidence. If the values do not decide a type, the column
+    stays text and a question is printed. Options for reading the files are written into pgsluice.toml, so that
+    pgsluice load needs none. A load
     of the same files has no rejects, unless a record cannot be read at all.
 
     Example: pgsluice init data/ --load

@@ -42,7 +42,7 @@ def verify(
 
     The checks compare the row counts with those of the runs (unless a run updated or deleted rows), and search
     every foreign key for orphans and every required column for NULLs. The rules of pgsluice.toml and of --rules
-    are asked as well. The exit code is 1 if a check fails, or a rule whose severity is not warn.
+    are checked as well. The exit code is 1 if a check fails, or a rule whose severity is not warn.
 
     Example: pgsluice verify --sql questions.sql
     """

@@ -58,12 +58,12 @@ def load(
 ) -> None:
     """Load files into their tables: all of them, or none.
 
-    PATH is a file (CSV and its kin, also compressed or in an archive; a workbook, Parquet, JSON Lines), a folder, an
-    address such as s3://bucket/file, or - for standard input. Each file goes into the table that its
-    name says, parents before children. Rows that PostgreSQL would refuse are kept as rejects with file,
-    line and reason. If there are more rejects than --max-rejects allows, nothing is published and the exit
-    code is 1. What a folder needs each time can be said in a file pgsluice.toml in it; a load without PATH does
-    what the file here says.
+    PATH is a file (CSV or similar, also compressed or in an archive; a workbook, Parquet, JSON Lines), a folder, an
+    address such as s3://bucket/file, or - for standard input. Each file goes into the table with its name, parent
+    tables before child tables. Rows that PostgreSQL would refuse are kept as rejects with file, line and reason. If
+    there are more rejects than --max-rejects allows, nothing is published and the exit code is 1. A file
+    pgsluice.toml can keep the options. It is read from the folder PATH or from the current folder; a load without
+    PATH takes the paths from it.
 
     Example: pgsluice load data/ --schema schema.sql --max-rejects 0.1%
     """

@@ -38,7 +38,7 @@ def _rules() -> None:
 def list_rules(
     rule_files: RuleFiles = None, config: ConfigFile = None, no_config: NoConfig = False, as_json: Json = False
 ) -> None:
-    """List the rules that a load would ask.
+    """List the rules that a load would check.
 
     Example: pgsluice rules list
     """
@@ -62,7 +62,7 @@ def ask_rules(
     into: Into = None,
     as_json: Json = False,
 ) -> None:
-    """Ask the rules of the tables as they stand.
+    """Check the rules against the tables as they are now.
 
     The exit code is 1 if a rule is broken whose severity is not warn.
 

@@ -53,7 +53,7 @@ Embedded = Annotated[
     bool,
     typer.Option(
         "--embedded",
-        help="Use the embedded server, whatever DATABASE_URL and the PG* variables say. A load makes the server if"
+        help="Use the embedded server, even if DATABASE_URL or PG* variables are set. A load makes the server if"
         " there is none; without this option and --data-dir it does so on a terminal only.",
     ),
 ]

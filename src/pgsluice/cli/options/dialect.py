@@ -36,8 +36,8 @@ DIALECT_OPTIONS = (
         option(
             "--escape",
             "CHAR",
-            "Character that makes a following quote, delimiter, line end or itself data, \\ for example.  [default: a"
-            " quote in a quoted field is doubled]",
+            "Character in front of a quote, a delimiter, a line end or itself that makes it a part of the value, for"
+            " example \\.  [default: a quote in a quoted field is doubled]",
             panel=DIALECT,
         ),
     ),
@@ -58,7 +58,7 @@ DIALECT_OPTIONS = (
             "--encoding",
             "[GLOB=]NAME",
             "Encoding of the files, or of those that match GLOB: cp1252 or latin-1 for example. Repeatable."
-            "  [default: found out, or refused where that is not certain]",
+            "  [default: detected; an error if it is not certain]",
             panel=DIALECT,
         ),
     ),
@@ -79,7 +79,7 @@ DIALECT_OPTIONS = (
         option(
             "--header/--no-header",
             None,
-            "Whether the first line names the fields.  [default: found out, or refused where that is not certain]",
+            "Whether the first line names the fields.  [default: detected; an error if it is not certain]",
             panel=DIALECT,
         ),
     ),
@@ -109,7 +109,8 @@ DIALECT_OPTIONS = (
         option(
             "--trailing-delimiter/--no-trailing-delimiter",
             None,
-            "Whether a delimiter at the end of a record opens no field.  [default: no]",
+            "Whether a delimiter at the end of a record ends the last field, so that no empty field follows."
+            "  [default: no]",
             panel=DIALECT,
         ),
     ),
@@ -119,7 +120,7 @@ DIALECT_OPTIONS = (
         option(
             "--skip-initial-blanks/--keep-initial-blanks",
             None,
-            "Whether blanks behind a delimiter and at the beginning of a line are left out.  [default: they are data]",
+            "Whether blanks behind a delimiter and at the beginning of a line are removed.  [default: they are kept]",
             panel=DIALECT,
         ),
     ),

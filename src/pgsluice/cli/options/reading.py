@@ -28,8 +28,8 @@ FIRST_OPTIONS = (
         typer.Option(
             "--table",
             metavar="TABLE=GLOB",
-            help="Files that match GLOB go into TABLE, whatever their names say. Repeatable; the first match"
-            " wins.  [default: the name of the file says which table]",
+            help="Files that match GLOB go into TABLE, regardless of their names. Repeatable; the first match"
+            " wins.  [default: the table with the name of the file]",
         ),
         convert=pairs,
     ),
@@ -39,7 +39,7 @@ FIRST_OPTIONS = (
         typer.Option(
             "--column",
             metavar="FIELD=COLUMN",
-            help="FIELD of the files goes into COLUMN; FIELD= leaves the field out. TABLE.FIELD means the files of one"
+            help="FIELD of the files goes into COLUMN; FIELD= leaves the field out. TABLE.FIELD is for the files of one"
             " table. Repeatable; the first match wins.  [default: the column of the same name]",
         ),
         convert=fields,
