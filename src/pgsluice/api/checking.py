@@ -10,14 +10,14 @@ import psycopg
 
 from pgsluice.api.configured import Call, configured
 from pgsluice.api.connections import PathLike, planning_address
-from pgsluice.api.loading import plan_load
+from pgsluice.api.planning import plan_load
 from pgsluice.arguments import PlanArguments
 from pgsluice.checkup.load import disk_findings, estimate, extension_findings, plan_findings
 from pgsluice.checkup.server import server_findings
-from pgsluice.errors import SluiceError
+from pgsluice.errors import PrivilegeError, SluiceError
 from pgsluice.model import DoctorResult, Finding, LoadOptions, State
 from pgsluice.options import build_options
-from pgsluice.pipeline.plan.privileges import check_privileges
+from pgsluice.pipeline.plan.rights.missing import privilege_error
 from pgsluice.postgres.connecting.connect import connect
 
 
@@ -80,8 +80,10 @@ def _load_findings(
         plan = plan_load(conn, options, paths)
         found += plan_findings(plan)
         size = estimate(plan)
-        check_privileges(conn, plan)
-        found.append(Finding("rights", State.OK, "the role may load the tables"))
+        if plan.missing_rights:
+            found.append(_problem("rights", privilege_error(conn, plan.missing_rights)))
+        else:
+            found.append(Finding("rights", State.OK, "the role may load the tables"))
     except SluiceError as error:
         found.append(_problem("rights" if size is not None else "files", error))
     except psycopg.Error as error:
@@ -95,5 +97,7 @@ def _load_findings(
 
 
 def _problem(subject: str, error: SluiceError) -> Finding:
+    if isinstance(error, PrivilegeError) and error.details:
+        return Finding(subject, State.PROBLEM, error.message, " ".join(error.details))
     text = "; ".join((error.message, *(line.strip() for line in error.details)))
     return Finding(subject, State.PROBLEM, text, error.remedy)

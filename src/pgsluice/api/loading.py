@@ -15,7 +15,9 @@ from pgsluice.api.configured import configured, without_settings
 from pgsluice.api.connections import PathLike, connected, loading_address, open_connection, planning_address
 from pgsluice.api.following import following
 from pgsluice.api.inspecting import with_rows
+from pgsluice.api.planning import plan_load, with_all_rights
 from pgsluice.arguments import LoadArguments, PlanArguments
+from pgsluice.errors import MappingError, PrivilegeError, SchemaFileError
 from pgsluice.guests.after import check_guests, run_guests
 from pgsluice.model import (
     Listener,
@@ -25,17 +27,10 @@ from pgsluice.model import (
     ignore_progress,
 )
 from pgsluice.options import build_options
-from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
-from pgsluice.pipeline.plan.prepare import target_tables
-from pgsluice.pipeline.plan.values.decide import decided_plans
 from pgsluice.pipeline.rejects.replay import open_replay
 from pgsluice.pipeline.resume import reopen
 from pgsluice.pipeline.run import Run
-from pgsluice.postgres.asking.target import read_target
 from pgsluice.postgres.connecting.connect import connect, resolve
-from pgsluice.postgres.schema_files.apply import apply_missing
-from pgsluice.postgres.search_path import choose_schema, current_schema
-from pgsluice.source.discover import discover
 
 
 def load(
@@ -75,7 +70,13 @@ def load(
     conninfo = loading_address(call.database_url, data_dir, creates_tables=checked.schema_file is not None)
     connect_to = partial(open_connection, conninfo)
     with following(listen, shown=progress) as heard:
-        result = Run(connect_to, call.paths, checked, heard).execute()
+        try:
+            result = Run(connect_to, call.paths, checked, heard).execute()
+        except (PrivilegeError, SchemaFileError, MappingError, psycopg.errors.InsufficientPrivilege) as error:
+            complete = with_all_rights(error, conninfo, checked, call.paths)
+            if complete is error:
+                raise
+            raise complete from error
         result = run_guests(connect_to, checked.then, result, heard)
     with_rows(result.rejects, result.run_id, conninfo)
     return replace(result, config=call.config, ignored=without_settings(result.ignored, call.config))
@@ -212,32 +213,3 @@ def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
             return plan_load(conn, options, paths)
         finally:
             conn.rollback()
-
-
-def plan_load(conn: psycopg.Connection, options: LoadOptions, paths: Sequence[str]) -> Plan:
-    """Plans a load in the transaction of ``conn``, which the caller rolls back."""
-    if options.into:
-        choose_schema(conn, options.into)
-    applied = apply_missing(conn, options.schema_file, options.into) if options.schema_file else None
-    schema = options.into or current_schema(conn)
-    found = discover(
-        paths,
-        options.dialect,
-        skip=options.skip,
-        recursive=options.recursive,
-        dialects=options.file_dialects,
-        allow_empty=options.allow_empty,
-    )
-    with closing(found), mention_schema_file(applied, options.schema_file):
-        plan = make_plan(
-            conn,
-            target_tables(conn, options, found.files, schema),
-            found.files,
-            options.tables,
-            fields=options.fields,
-            modes=options.modes,
-            target=read_target(conn, schema),
-            rules=options.quality.rows,
-        )
-        tables = tuple(replace(t, files=decided_plans(conn, t.table, t.files)) for t in plan.tables)
-        return replace(plan, tables=tables, ignored=(*found.ignored, *plan.ignored))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pgsluice.cli.exit_codes import REFUSED
 from pgsluice.cli.logs import log_result, log_to
 from pgsluice.cli.options.common import (
     ConfigFile,
@@ -108,7 +109,8 @@ def plan(
     """Show what a load would do, and write nothing.
 
     PATH is a file, a folder, an address or - as for load. The plan shows which file goes into
-    which table, how each file is read, which columns match, in what order the tables are loaded and why.
+    which table, how each file is read, which columns match, in what order the tables are loaded and why. If the role
+    lacks rights, the plan ends with the GRANTs for all of them, and the exit code is 3.
 
     Example: pgsluice plan data/ --schema schema.sql
     """
@@ -128,6 +130,8 @@ def plan(
         show_json(dataclasses.asdict(result, dict_factory=_without_places))
     else:
         show(plan_parts(result))
+    if result.missing_rights:
+        raise typer.Exit(REFUSED)
 
 
 def _without_places(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

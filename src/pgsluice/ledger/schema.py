@@ -94,6 +94,27 @@ def check_rights(conn: Connection) -> str:
     return "there is no ledger yet; the first load creates it in schema pgsluice"
 
 
+def missing_grants(conn: Connection, *, lasting: bool) -> tuple[str, ...]:
+    """Returns the statements that give the role the rights which a run needs for the ledger.
+
+    :param lasting: the run is resumable, and makes tables in the schema of the ledger.
+    :raises PrivilegeError: only the owner of the ledger can migrate it.
+    :raises DatabaseError: a newer pgsluice wrote the ledger, or the ledger cannot be trusted.
+    """
+    state = _usable_state(conn)
+    rights: dict[str, bool] = fetch_value(conn, "rights")
+    to_create = () if rights["schema"] or not lasting else (f"GRANT CREATE ON SCHEMA pgsluice TO {state.role};",)
+    if state.version == NEWEST and state.complete:
+        return (*(() if state.usable else _uses(state)), *to_create)
+    if state.version:
+        if not rights["owner"]:
+            raise _privilege_error(state, "the tables belong to another role")
+        return to_create
+    if state.has_schema:
+        return () if rights["schema"] else (f"GRANT USAGE, CREATE ON SCHEMA pgsluice TO {state.role};",)
+    return () if rights["database"] else (f"GRANT CREATE ON DATABASE {state.database} TO {state.role};",)
+
+
 def exists(conn: Connection) -> bool:
     """Says whether the database has a ledger that the queries can read, whatever its version.
 
@@ -117,9 +138,16 @@ def _refuse_unusable(state: _State) -> None:
     if not state.usable:
         raise PrivilegeError(
             f"role {state.role} may not write the ledger in schema pgsluice",
-            f"As its owner: GRANT USAGE ON SCHEMA pgsluice TO {state.role}; "
-            f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA pgsluice TO {state.role};",
+            f"As its owner: {' '.join(_uses(state))}",
         )
+
+
+def _uses(state: _State) -> tuple[str, str]:
+    """The statements that let a role use the ledger."""
+    return (
+        f"GRANT USAGE ON SCHEMA pgsluice TO {state.role};",
+        f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA pgsluice TO {state.role};",
+    )
 
 
 def _state(conn: Connection) -> _State:

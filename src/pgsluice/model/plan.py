@@ -149,6 +149,8 @@ class Plan:
     """What differs between the tables and the files."""
     config: str = ""
     """The path of the file of settings; '' if there is none."""
+    missing_rights: tuple[str, ...] = ()
+    """The GRANTs that the role lacks for the load; without them it fails."""
 
     def _repr_html_(self) -> str:
         rows = (

@@ -27,14 +27,14 @@ from pgsluice.model import (
 )
 from pgsluice.pipeline.plan.already_loaded import skip_loaded
 from pgsluice.pipeline.plan.columns.new_columns import add_columns
-from pgsluice.pipeline.plan.file_tables import FileTables, check_names, split_name
+from pgsluice.pipeline.plan.file_tables import FileTables, check_names
 from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
-from pgsluice.pipeline.plan.privileges import check_privileges
+from pgsluice.pipeline.plan.rights.missing import check_privileges
 from pgsluice.pipeline.plan.table_locks import lock_holders, lock_tables, notice_lost_client
+from pgsluice.pipeline.plan.target_tables import target_tables
 from pgsluice.pipeline.plan.values.decide import DecidedFiles, decide_values
 from pgsluice.pipeline.state import TableRun, new_table_run
 from pgsluice.postgres.asking.target import read_target
-from pgsluice.postgres.catalog import read_tables, require_schema
 from pgsluice.postgres.derived.definitions import read_definitions
 from pgsluice.postgres.schema_files.apply import SchemaApplied, apply_missing
 from pgsluice.postgres.search_path import choose_schema, current_schema
@@ -170,7 +170,7 @@ class Preparation:
             # A first plan tells which tables to lock. It is rolled back, because a session that holds a table may need
             # the locks that reading the table took.
             plan = self._plan(files)
-            check_privileges(main, plan)
+            check_privileges(main, plan, options)
         while True:
             self.oids = oids = [t.table.oid for t in plan.tables]
             self._lock_against_other_runs(sorted(set(oids) - held))
@@ -255,38 +255,6 @@ class Preparation:
             return lock_holders(self._ledger_conn, self._main.info.backend_pid, self.oids)
         except psycopg.Error:
             return "another session"
-
-
-def target_tables(
-    conn: psycopg.Connection,
-    options: LoadOptions,
-    files: Sequence[SourceFile],
-    schema: str | None,
-    schemas: Collection[str] = (),
-    *,
-    details: bool = True,
-) -> tuple[Table, ...]:
-    """The tables that a load may feed: the tables of its schema, and of other schemas that ``--table`` names.
-
-    :param schema: the schema of the load; None if no schema of the user's path exists.
-    :param schemas: further schemas.
-    :param details: read the definitions of the tables that the files feed; of all others the names are enough.
-    :raises MappingError: a file has no table.
-    """
-    if options.into:
-        require_schema(conn, options.into)
-
-    def read(only: Collection[int]) -> tuple[Table, ...]:
-        tables = read_tables(conn, schema, only) if schema is not None else ()
-        known = {t.name.schema for t in tables}
-        for other in (*schemas, *(split_name(name)[0] for name, _ in options.tables)):
-            if other is not None and other not in known:
-                known.add(other)
-                tables += read_tables(conn, other, only)
-        return tables
-
-    names = read(())
-    return read(FileTables(names, options.tables).fed_by(files)[0]) if details else names
 
 
 def _add_obstacle(tables: Sequence[Table], kind: ObstacleKind, text: str) -> tuple[Table, ...]:

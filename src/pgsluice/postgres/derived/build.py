@@ -84,6 +84,14 @@ def _reads(conn: psycopg.Connection[Any], definition: Definition, refused: dict[
     return {TableName(schema, name) for schema, name in found}
 
 
+def read_tables_of(conn: psycopg.Connection[Any], definition: Definition) -> set[TableName]:
+    """Returns the tables that a definition reads; none if that cannot be told, because PostgreSQL refuses the query."""
+    try:
+        return _reads(conn, definition, {}) or set()
+    except DatabaseError:
+        return set()
+
+
 def _stuck(waiting: Sequence[Definition], refused: Mapping[str, str]) -> CallError:
     if refused:
         first = next(iter(refused))

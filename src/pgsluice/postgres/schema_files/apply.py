@@ -70,7 +70,7 @@ class SchemaApplied:
 
 
 @dataclass(slots=True)
-class _Reader:
+class Reader:
     """Reads the tokens of a statement from left to right."""
 
     tokens: tuple[Token, ...]
@@ -141,7 +141,7 @@ def apply_missing(conn: psycopg.Connection[Any], path: str, into: str | None = N
     return SchemaApplied(application.executed, application.skipped, tuple(application.tables_made))
 
 
-def _plain(name: tuple[str, ...]) -> str:
+def plain_name(name: tuple[str, ...]) -> str:
     """Returns the last part of the name without quotes."""
     return name[-1].strip('"') if name[-1].startswith('"') else name[-1].lower()
 
@@ -186,7 +186,7 @@ class _Application:
 
     def _exists(self, statement: Statement) -> bool:
         """Whether the statement makes an object that exists, or is about an object that existed before the file."""
-        reader = _Reader(statement.tokens)
+        reader = Reader(statement.tokens)
         match reader.word():
             case "create":
                 return self._creates_existing(reader)
@@ -213,7 +213,7 @@ class _Application:
                 return sets and "search_path" in statement.text
         return False
 
-    def _creates_existing(self, reader: _Reader) -> bool:
+    def _creates_existing(self, reader: Reader) -> bool:
         """Whether the object of a CREATE exists, or belongs to a table that existed before the file."""
         reader.skip()
         kind = reader.word()
@@ -247,7 +247,7 @@ class _Application:
                 return self._was_there(reader.name())
         return False
 
-    def _comments_on_existing(self, reader: _Reader) -> bool:
+    def _comments_on_existing(self, reader: Reader) -> bool:
         """Whether the object of a COMMENT existed before the file, or was skipped."""
         reader.word()
         reader.skip(_NOISE - {"constraint"})
@@ -269,7 +269,7 @@ class _Application:
 
     def _not_made_here(self, kind: str, name: tuple[str, ...]) -> bool:
         """Whether the object is of a kind without a row in pg_class and was not made by the file."""
-        return kind in _OTHERS and bool(name) and (kind, _plain(name)) not in self.made
+        return kind in _OTHERS and bool(name) and (kind, plain_name(name)) not in self.made
 
     def _was_there(self, name: tuple[str, ...]) -> bool:
         """Whether the relation existed before the file."""
@@ -332,7 +332,7 @@ class _Application:
 
     def _note(self, statement: Statement) -> None:
         """Remembers what the statement made."""
-        reader = _Reader(statement.tokens)
+        reader = Reader(statement.tokens)
         if reader.word() != "create":
             return
         reader.skip()
@@ -343,11 +343,11 @@ class _Application:
             made = "SELECT pg_catalog.to_regclass(%s)::pg_catalog.text"
             self.tables_made.append(self._value(made, ".".join(name)))
         elif kind in _OTHERS and name:
-            self.made.add((kind, _plain(name)))
+            self.made.add((kind, plain_name(name)))
 
     def _set(self, statement: Statement) -> None:
         """Executes SET as SET LOCAL, whatever the file says, and remembers the value before the file."""
-        reader = _Reader(statement.tokens, 1)
+        reader = Reader(statement.tokens, 1)
         scope = {"local", "session"}
         if "authorization" in statement.keys(4):  # in SET SESSION AUTHORIZATION, "session" is part of the name
             scope = {"local"}

@@ -61,9 +61,21 @@ def plan_parts(plan: Plan) -> list[Part]:
         parts += [Line(), *ignored_parts(plan.ignored)]
     if plan.config:
         parts += [Line(), settings_part(plan.config)]
+    parts += _missing_rights(plan)
     parts += [Line(), Line(f"Nothing was written. {_next(plan)}")]
     parts.append(Line(f"Database: {clean(plan.target.words())}"))
     return parts
+
+
+def _missing_rights(plan: Plan) -> list[Part]:
+    """The statements that give the role what it lacks, as a block to copy."""
+    if not plan.missing_rights:
+        return []
+    count = pluralize(len(plan.missing_rights), "GRANT")
+    head = (
+        f"Role {clean(plan.target.role)} may not load this yet. As the owner of the database and its tables, {count}:"
+    )
+    return [Line(), Line(head, "bold red"), *(Line(statement) for statement in plan.missing_rights)]
 
 
 def _next(plan: Plan) -> str:
