@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,15 @@ from pages import PROJECT, fits, run_page, steps
 
 from pgsluice.postgres.embedded import server as embedded
 
-PAGES = {
-    "docs/how-to/excel.md": 6,
-}
+OLIST = Path(os.environ.get("PGSLUICE_OLIST", PROJECT.parent / "shared" / "data" / "olist"))
+"""The files of the tutorial that brings no files of its own."""
+needs_olist = pytest.mark.skipif(not OLIST.exists(), reason=f"the Olist files are not in {OLIST} (PGSLUICE_OLIST)")
+
+PAGES = [
+    pytest.param("README.md", 4, id="readme"),
+    pytest.param("docs/how-to/excel.md", 6, id="excel", marks=pytest.mark.slow),
+    pytest.param("docs/tutorial/olist.md", 8, id="olist", marks=[pytest.mark.slow, needs_olist]),
+]
 """Pages whose commands are run, and how many of them have an output to compare, at least."""
 
 
@@ -23,9 +31,11 @@ def run(page: Path, folder: Path) -> int:
             embedded.stop(server)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_the_commands_print_what_the_page_says(page: str, tmp_path: Path) -> None:
-    assert run(PROJECT / page, tmp_path) >= PAGES[page]
+@pytest.mark.parametrize(("page", "least"), PAGES)
+def test_the_commands_print_what_the_page_says(page: str, least: int, tmp_path: Path) -> None:
+    if "olist" in page:
+        shutil.copytree(OLIST, tmp_path / "olist")
+    assert run(PROJECT / page, tmp_path) >= least
 
 
 def test_another_output_is_noticed() -> None:
