@@ -12,7 +12,7 @@ from pgsluice.config.merge import merged
 from pgsluice.config.read import Config, read_config
 from pgsluice.errors import CallError
 from pgsluice.ledger import schema
-from pgsluice.ledger.quality import made_by, record_derived
+from pgsluice.ledger.quality import made_last, record_derived
 from pgsluice.model import DerivedResult, LoadOptions, RowRule, RuleResult, Rules, SetRule, Target
 from pgsluice.options import build_options
 from pgsluice.pipeline.quality.standing import ask_standing
@@ -107,9 +107,9 @@ def derive_there(
             current = chosen or current_schema(conn)
             target = read_target(conn, current)
             definitions = read_definitions(named, current or "public")
-            results = bring_up_to_date(conn, definitions, made_by(conn), None)
-            record_derived(conn, None, definitions, results)
-    return target, results
+            derived = bring_up_to_date(conn, definitions, made_last(conn), None)
+            record_derived(conn, None, definitions, derived)
+    return target, derived.results
 
 
 def quality_options(

@@ -10,10 +10,11 @@ from pgsluice.ledger.statements import Connection, fetch_rows
 from pgsluice.model import (
     ColumnProfile,
     Definition,
+    Derived,
     DerivedAction,
-    DerivedResult,
     Guest,
     GuestResult,
+    Made,
     RuleResult,
     TableName,
 )
@@ -50,9 +51,7 @@ def record_warnings(conn: Connection, run_id: int, rows: Iterable[tuple[str, str
     _insert(conn, "record_warning", [{"run_id": run_id} | dict(zip(names, row, strict=True)) for row in rows])
 
 
-def record_derived(
-    conn: Connection, run_id: int | None, definitions: Iterable[Definition], results: Iterable[DerivedResult]
-) -> None:
+def record_derived(conn: Connection, run_id: int | None, definitions: Iterable[Definition], derived: Derived) -> None:
     """Inserts what was done with derived tables. Tables that were kept as they are have no row.
 
     :param run_id: None for ``pgsluice derive``.
@@ -71,8 +70,10 @@ def record_derived(
             "seconds": r.seconds,
             "sha256": r.sha256,
             "reads": list(r.reads),
+            "note": r.note,
+            "stamp": Jsonb(derived.stamps[r.name]) if r.name in derived.stamps else None,
         }
-        for r in results
+        for r in derived.results
         if r.action != DerivedAction.KEPT
     ]
     _insert(conn, "record_derived", rows)
@@ -139,9 +140,9 @@ def kept_tables(conn: Connection) -> list[tuple[str, str]]:
     return [(schema, name) for schema, name in fetch_rows(conn, "kept_tables", sql_file="ledger_quality")]
 
 
-def made_by(conn: Connection) -> dict[TableName, str]:
-    """SHA-256 of the definition that made each derived table last."""
-    return {TableName(schema, name): sha256 for schema, name, sha256 in fetch_rows(conn, "made_by")}
+def made_last(conn: Connection) -> dict[TableName, Made]:
+    """How each derived table was made last."""
+    return {TableName(schema, name): Made(*rest) for schema, name, *rest in fetch_rows(conn, "made_last")}
 
 
 def earlier_profiles(conn: Connection, table: TableName, column: str, runs: int) -> tuple[ColumnProfile, ...]:

@@ -128,7 +128,8 @@ def _warnings(conn: Connection, run_id: int) -> tuple[ReportWarning, ...]:
 
 
 def _derived(conn: Connection, run_id: int) -> tuple[DerivedResult, ...]:
-    return tuple(DerivedResult(*(*first, tuple(reads))) for *first, reads in _rows(conn, "derived", run_id=run_id))
+    rows = _rows(conn, "derived", run_id=run_id)
+    return tuple(DerivedResult(*(*first, tuple(reads), note)) for *first, reads, note in rows)
 
 
 def _guests(conn: Connection, run_id: int) -> tuple[GuestResult, ...]:

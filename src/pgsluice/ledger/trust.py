@@ -20,7 +20,8 @@ _COLUMNS = {
     "ledger_version": "version since pgsluice",
     "rule_result": "run_id rule kind table_name severity ok count value detail evidence seconds",
     "warning": "run_id rule table_name file line raw",
-    "derived": "made run_id table_schema table_name materialization action rows changed seconds sha256 reads",
+    "derived": "made run_id table_schema table_name materialization action rows changed seconds sha256 reads"
+    " note stamp",
     "column_profile": "run_id table_schema table_name column_no column_name type rows nulls exact distinct_values"
     " minimum maximum mean frequent bounds",
     "run_summary": "run_id summary",
@@ -29,7 +30,7 @@ _COLUMNS = {
 }
 """The columns of each table of the ledger, in the newest version."""
 
-_ADDED = {("reject", "detail"): 4, ("reject", "cause_no"): 4}
+_ADDED = {("reject", "detail"): 4, ("reject", "cause_no"): 4, ("derived", "note"): 6, ("derived", "stamp"): 6}
 """Columns that older ledgers lack, with the version that added them."""
 
 _MOVE = "ALTER SCHEMA pgsluice RENAME TO pgsluice_old;"

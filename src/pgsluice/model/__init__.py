@@ -35,9 +35,11 @@ from pgsluice.model.progress import Phase as Phase
 from pgsluice.model.progress import Progress as Progress
 from pgsluice.model.progress import ignore_progress as ignore_progress
 from pgsluice.model.quality.derived import Definition as Definition
+from pgsluice.model.quality.derived import Derived as Derived
 from pgsluice.model.quality.derived import DerivedAction as DerivedAction
 from pgsluice.model.quality.derived import DerivedIndex as DerivedIndex
 from pgsluice.model.quality.derived import DerivedResult as DerivedResult
+from pgsluice.model.quality.derived import Made as Made
 from pgsluice.model.quality.derived import Materialization as Materialization
 from pgsluice.model.quality.drift import ColumnDrift as ColumnDrift
 from pgsluice.model.quality.drift import DriftKind as DriftKind

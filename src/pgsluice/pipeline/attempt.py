@@ -26,6 +26,7 @@ from pgsluice.model import (
     SourceFile,
     Strategy,
 )
+from pgsluice.pipeline.apply.changed_rows import follow_changes
 from pgsluice.pipeline.apply.in_place import InPlace
 from pgsluice.pipeline.apply.staged import Staged
 from pgsluice.pipeline.fallback import FallBack, Retreat
@@ -114,6 +115,7 @@ class Attempt:
             self._listen(Progress(Phase.BEGIN, step=self._beginning(plan, todo)))
         _log.info("run %d: %d tables, %d files", self._entry.run_id, len(todo), len(files))
         create_rejects(main)
+        follow_changes(main, todo, self._preparation.definitions)
         if self._options.resumable:
             self.checkpoints = Checkpoints(connect, self._entry.run_id)
             self.checkpoints.adopt(todo)
@@ -213,8 +215,10 @@ def _may_go_direct(conn: psycopg.Connection, table_run: TableRun) -> bool:
 
     That requires the mode append, in which no row is matched with another, and that only constraints decide which rows
     stay. Row rules are asked of a stage. It does not pay if foreign keys can be checked in bulk: checking them row by
-    row takes longer than a stage.
+    row takes longer than a stage. Nor may it if the changed rows are followed.
     """
+    if table_run.followed is not None:
+        return False
     append = table_run.strategy is Strategy.STAGE and table_run.plan.mode is Mode.APPEND and not table_run.computed
     decided_by_constraints = not only_insert_decides(table_run.table) and not table_run.plan.rules
     return append and decided_by_constraints and not can_check_parents(conn, table_run)

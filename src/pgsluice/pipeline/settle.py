@@ -116,7 +116,7 @@ class Settlement:
             reason=veto,
             replay_of=self.entry.replay_of,
             rules=self.quality.rules,
-            derived=self.quality.derived,
+            derived=self.quality.derived.results,
         )
 
     def _with_report(self, result: RunResult, ledger_conn: psycopg.Connection, todo: Sequence[TableRun]) -> RunResult:

@@ -14,6 +14,7 @@ from psycopg import sql
 from pgsluice.model import Column, FilePlan, Listener, Strategy, Table, TableName, TablePlan
 from pgsluice.pipeline.scratch import ScratchTables
 from pgsluice.pipeline.timing import Clock
+from pgsluice.postgres.derived.incremental.touched import ChangedRows
 from pgsluice.postgres.sql_fragments import identifier
 from pgsluice.source.blocks import Extent, Remarks
 from pgsluice.source.corrections import Corrections
@@ -155,6 +156,8 @@ class TableRun:
     shadow: sql.Identifier | None = None
     """The shadow table that receives the rows and will take the table's place."""
     shadow_oid: int = 0
+    followed: ChangedRows | None = None
+    """The rows that the run changes are kept in these tables, for incremental derived tables."""
     counts: Counts = field(default_factory=Counts)
     findings: Findings = field(default_factory=Findings)
     row_map: RowMap = field(default_factory=RowMap)

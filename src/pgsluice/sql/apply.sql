@@ -31,6 +31,30 @@ INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM ol
 INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE
 SELECT {values} FROM {rows} AS s WHERE true{new}{condition} ORDER BY {ordinal}
 
+-- name: followed
+-- Whether this role may read all rows of a table, and about how many it has.
+SELECT pg_catalog.has_table_privilege(c.oid, 'SELECT') AND NOT c.relrowsecurity, greatest(c.reltuples, 0)::bigint
+  FROM pg_catalog.pg_class AS c WHERE c.oid = %(oid)s::oid;
+
+-- name: count_written
+-- How many row versions this session has written in a table and has ended, as far as it has not told PostgreSQL's
+-- counters. What was rolled back counts.
+SELECT pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid) + pg_catalog.pg_stat_get_xact_tuples_updated(c.oid),
+       pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid) + pg_catalog.pg_stat_get_xact_tuples_updated(c.oid)
+  FROM (SELECT %(oid)s::oid AS oid) AS c;
+
+-- name: create_changed_rows
+CREATE TEMP TABLE {rows} (LIKE {table}) ON COMMIT DROP
+
+-- name: keep_old
+-- Rows that an UPDATE will change, as they are.
+INSERT INTO {old} SELECT t.* FROM {table} AS t, {rows} AS s WHERE {match} AND {differs}
+
+-- name: keep_rows
+-- A statement that also keeps the rows which it writes or deletes.
+WITH written AS ({statement} RETURNING {returning})
+INSERT INTO {rows} SELECT * FROM written
+
 -- name: match
 -- Staged rows that change the table: new rows, and rows that differ from their match.
 CREATE TEMP TABLE pgsluice_matched ON COMMIT DROP AS

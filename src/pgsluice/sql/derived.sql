@@ -25,6 +25,16 @@ SELECT n.nspname, c.relname
  WHERE c.oid <> 'pg_temp.pgsluice_definition'::regclass
  ORDER BY 1, 2;
 
+-- name: written
+-- Tables in which this session has written or deleted rows, by whatever means: triggers and actions of foreign keys, too.
+-- What was rolled back counts.
+SELECT n.nspname::text, c.relname::text
+  FROM pg_catalog.pg_stat_xact_user_tables AS s
+ CROSS JOIN LATERAL (SELECT s.relid UNION SELECT a.relid FROM pg_catalog.pg_partition_ancestors(s.relid) AS a) AS t
+  JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE s.n_tup_ins + s.n_tup_upd + s.n_tup_del > 0 AND c.relpersistence <> 't';
+
 -- name: columns
 -- Names and types of the columns of a relation.
 SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod)
@@ -84,7 +94,7 @@ CREATE TEMP TABLE pgsluice_result ON COMMIT DROP AS {query}
 -- name: delete_gone
 -- Rows whose key the result lacks.
 DELETE FROM {name} AS t
- WHERE NOT EXISTS (SELECT FROM pg_temp.pgsluice_result AS n WHERE {same});
+ WHERE {which} AND NOT EXISTS (SELECT FROM pg_temp.pgsluice_result AS n WHERE {same});
 
 -- name: update_changed
 -- Rows whose other columns differ from the result.

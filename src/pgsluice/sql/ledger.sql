@@ -168,7 +168,9 @@ CREATE TABLE IF NOT EXISTS pgsluice.derived (
     changed bigint NOT NULL,
     seconds double precision NOT NULL,
     sha256 text NOT NULL,
-    reads text[] NOT NULL
+    reads text[] NOT NULL,
+    note text NOT NULL DEFAULT '',
+    stamp jsonb
 );
 CREATE INDEX IF NOT EXISTS derived_table ON pgsluice.derived (table_schema, table_name, made);
 CREATE TABLE IF NOT EXISTS pgsluice.column_profile (
@@ -219,8 +221,10 @@ COMMENT ON COLUMN pgsluice.rule_result.evidence IS 'The first rows of a set rule
 COMMENT ON TABLE pgsluice.warning IS 'The first rows of each file that break a row rule with the severity warn, and are published. rule_result.count counts all.';
 COMMENT ON TABLE pgsluice.derived IS 'What runs, and pgsluice derive, did with derived tables. The newest row of a table says which definition made it.';
 COMMENT ON COLUMN pgsluice.derived.run_id IS 'NULL for pgsluice derive.';
-COMMENT ON COLUMN pgsluice.derived.action IS 'created, rebuilt (its definition changed), refreshed.';
+COMMENT ON COLUMN pgsluice.derived.action IS 'created, rebuilt (its definition changed), refreshed (computed as a whole), updated (the touched groups).';
 COMMENT ON COLUMN pgsluice.derived.changed IS 'Rows inserted, updated and deleted.';
+COMMENT ON COLUMN pgsluice.derived.note IS 'Of an incremental derived table: how many groups were computed, or why all of them were.';
+COMMENT ON COLUMN pgsluice.derived.stamp IS 'Of an incremental derived table: the state of the tables that it reads, by which the next run knows whether it knows all changes.';
 COMMENT ON TABLE pgsluice.column_profile IS 'What the columns of a table held when a run was published. Holds values of the tables.';
 COMMENT ON COLUMN pgsluice.column_profile.exact IS 'Rows, NULLs, mean and the bounds of numbers and dates were counted. Otherwise they come from the statistics of PostgreSQL.';
 COMMENT ON COLUMN pgsluice.column_profile.frequent IS 'Most frequent values with their shares of the rows, from the statistics of PostgreSQL.';
@@ -504,9 +508,9 @@ SELECT coalesce(pg_catalog.sum(f.rows_rejected + f.rows_replayed), 0)::bigint
  WHERE f.run_id = %(run_id)s
    AND NOT EXISTS (SELECT FROM pgsluice.reject j WHERE j.run_id = %(run_id)s);
 
--- name: made_by
--- The definition that made each derived table last.
-SELECT DISTINCT ON (table_schema, table_name) table_schema, table_name, sha256
+-- name: made_last
+-- How each derived table was made last.
+SELECT DISTINCT ON (table_schema, table_name) table_schema, table_name, sha256, rows, stamp
   FROM pgsluice.derived ORDER BY table_schema, table_name, made DESC;
 
 -- name: earlier_profiles

@@ -139,6 +139,10 @@ CREATE TABLE IF NOT EXISTS pgsluice.guest_result (
     PRIMARY KEY (run_id, guest_no, place)
 );
 
+-- name: to_6
+-- From version 5: how groups of incremental derived tables were computed, and the state of the tables that they read.
+ALTER TABLE IF EXISTS pgsluice.derived ADD COLUMN note text NOT NULL DEFAULT '', ADD COLUMN stamp jsonb;
+
 -- name: share_rights
 -- Who may use the old tables may use those that a migration has added.
 DO $$

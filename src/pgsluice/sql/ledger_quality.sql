@@ -11,9 +11,9 @@ VALUES (%(run_id)s, %(rule)s, %(table_name)s, %(file)s, %(line)s, %(raw)s);
 
 -- name: record_derived
 INSERT INTO pgsluice.derived (run_id, table_schema, table_name, materialization, action, rows, changed, seconds, sha256,
-                              reads)
+                              reads, note, stamp)
 VALUES (%(run_id)s, %(table_schema)s, %(table_name)s, %(materialization)s, %(action)s, %(rows)s, %(changed)s,
-        %(seconds)s, %(sha256)s, %(reads)s);
+        %(seconds)s, %(sha256)s, %(reads)s, %(note)s, %(stamp)s);
 
 -- name: record_profile
 INSERT INTO pgsluice.column_profile (run_id, table_schema, table_name, column_no, column_name, type, rows, nulls, exact,

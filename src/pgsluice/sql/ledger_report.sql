@@ -55,9 +55,12 @@ SELECT rule, table_name, file, line, pg_catalog.left(raw, %(width)s)
   FROM pgsluice.warning WHERE run_id = %(run_id)s ORDER BY rule, file, line LIMIT %(limit)s;
 
 -- name: derived
-SELECT CASE WHEN table_schema = 'public' THEN table_name ELSE table_schema || '.' || table_name END, materialization,
-       action, rows, changed, seconds, sha256, reads
-  FROM pgsluice.derived WHERE run_id = %(run_id)s ORDER BY made, table_name;
+-- Before version 6 the table has no column note: the name then means that of the outer query.
+SELECT CASE WHEN d.table_schema = 'public' THEN d.table_name ELSE d.table_schema || '.' || d.table_name END,
+       d.materialization, d.action, d.rows, d.changed, d.seconds, d.sha256, d.reads, d.words
+  FROM (SELECT ''::text AS note) AS older
+ CROSS JOIN LATERAL (SELECT i.*, note AS words FROM pgsluice.derived i WHERE i.run_id = %(run_id)s) AS d
+ ORDER BY d.made, d.table_name;
 
 -- name: guests
 -- The newest result of each project.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from pgsluice.model.catalog import TableName
 
@@ -39,6 +41,8 @@ class Definition:
     """The file of the definition."""
     sha256: str = ""
     """SHA-256, in hexadecimal, of what makes the table: materialization, query and indexes."""
+    incremental_by: tuple[str, ...] = ()
+    """The columns that tell groups apart which need not be computed again; () if the whole query always is."""
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -55,6 +59,8 @@ class DerivedAction(enum.StrEnum):
     """Its definition has changed."""
     REFRESHED = "refreshed"
     """The whole query was computed again."""
+    UPDATED = "updated"
+    """Only the groups that the run has touched were computed again."""
     KEPT = "kept"
     """Nothing that it reads has changed."""
 
@@ -79,3 +85,25 @@ class DerivedResult:
     """The definition that made it."""
     reads: tuple[str, ...] = ()
     """The tables that it reads, through views and other derived tables as well."""
+    note: str = ""
+    """Of an incremental derived table: how many groups were computed, or why all of them were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What the ledger knows of how a derived table was made last."""
+
+    sha256: str
+    """The definition that made it."""
+    rows: int
+    stamp: Mapping[str, Any] | None = None
+    """The state of the tables that it reads at that moment; None if it is not incremental."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What a run did with derived tables."""
+
+    results: tuple[DerivedResult, ...] = ()
+    stamps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The stamps of incremental derived tables, by the names of their results."""

@@ -10,6 +10,7 @@ from psycopg import sql
 
 from pgsluice.errors import DatabaseError
 from pgsluice.model import Constraint, Strategy, TableName
+from pgsluice.pipeline.apply.changed_rows import keep_deleted
 from pgsluice.pipeline.apply.merge_sql import ACTIONS, keys_equal
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.planner_hints import execute_examined
@@ -251,7 +252,7 @@ def _delete(conn: psycopg.Connection, table_run: TableRun, condition: sql.Compos
         with conn.transaction():
             deletion = sql.SQL("DELETE FROM {} AS t WHERE {}").format(table, condition)
             with user_path(conn):
-                deleted = execute_examined(conn, deletion).rowcount
+                deleted = execute_examined(conn, keep_deleted(table_run, deletion)).rowcount
             table_run.counts.deleted += deleted
             rows = sql.SQL("SELECT FROM {} AS t WHERE {}").format(table, condition)
             if has_triggers_or_rules(conn, table_run.table.oid) and _exist(conn, rows):

@@ -10,9 +10,11 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.model import Strategy
+from pgsluice.pipeline.apply.changed_rows import count_undone, follows, keep_new
 from pgsluice.pipeline.apply.merge_sql import (
     ALL_ROWS,
     insert_statement,
+    keep_old_statement,
     keys_equal,
     match_stage,
     rewrite_statement,
@@ -78,16 +80,19 @@ def _insert(conn: psycopg.Connection, group: Sequence[TableRun], insert: Callabl
     """Runs an insert in a savepoint, checks that no row was swallowed, and counts the rows."""
     counts: list[tuple[int, int]] = []
     done = False
-    try:
-        with conn.transaction():
-            counts = insert()
-            done = all(_complete(conn, t, inserted) for t, (_, inserted) in zip(group, counts, strict=True))
-            if not done:
-                raise psycopg.Rollback
-    except psycopg.Error as error:
-        if not is_row_error(error):
-            raise
-        return False
+    with count_undone(conn, group) as undone:
+        try:
+            with conn.transaction():
+                counts = insert()
+                done = all(_complete(conn, t, inserted) for t, (_, inserted) in zip(group, counts, strict=True))
+                if not done:
+                    raise psycopg.Rollback
+        except psycopg.Error as error:
+            if not is_row_error(error):
+                raise
+            done = False
+        if not done:
+            undone += group
     if done:
         for table_run, (updated, inserted) in zip(group, counts, strict=True):
             count_landed(conn, table_run, table_run.counts.staged, inserted, updated)
@@ -99,6 +104,9 @@ def _insert_one(conn: psycopg.Connection, table_run: TableRun, bulk_keys: bool, 
     updated = 0
     changed, new = match_stage(conn, table_run)
     if changed is not None and (statement := update_statement(table_run, ALL_ROWS, changed)) is not None:
+        if follows(conn, table_run, changed):
+            _write(conn, [table_run], keep_old_statement(table_run, changed))
+            statement = keep_new(table_run, statement, "t.*")
         updated = _write(conn, [table_run], statement).rowcount
     if new is None:
         return updated, 0
@@ -106,7 +114,10 @@ def _insert_one(conn: psycopg.Connection, table_run: TableRun, bulk_keys: bool, 
     if have_parents is False and not validated:
         raise psycopg.errors.ForeignKeyViolation
     with triggers_disabled(conn) if have_parents else nullcontext():
-        return updated, _execute(conn, insert_statement(table_run, ALL_ROWS, new)).rowcount
+        statement = insert_statement(table_run, ALL_ROWS, new)
+        if follows(conn, table_run, new):
+            statement = keep_new(table_run, statement, "*")
+        return updated, _execute(conn, statement).rowcount
 
 
 def _insert_together(conn: psycopg.Connection, group: Sequence[TableRun]) -> list[tuple[int, int]]:

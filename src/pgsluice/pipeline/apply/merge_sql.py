@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.model import Column, Mode
+from pgsluice.pipeline.apply.changed_rows import keep_old
 from pgsluice.pipeline.scratch import CHANGED, MATCHED, NEW
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.planner_hints import (
@@ -137,6 +138,15 @@ def update_statement(
         differs=_differs(table_run, columns),
         condition=condition,
     )
+
+
+def keep_old_statement(table_run: TableRun, changed: sql.Composable) -> sql.Composed:
+    """The statement that keeps the rows which :func:`update_statement` will change.
+
+    :param changed: as for :func:`update_statement`.
+    """
+    differs = _differs(table_run, _updatable(table_run))
+    return keep_old(table_run, changed, keys_equal(table_run, "t", "s"), differs)
 
 
 def can_rewrite(conn: psycopg.Connection, table_run: TableRun) -> bool:

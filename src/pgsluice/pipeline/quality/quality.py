@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from pgsluice.ledger.quality import made_by, record_derived, record_profiles, record_rules, record_warnings
+from pgsluice.ledger.quality import made_last, record_derived, record_profiles, record_rules, record_warnings
 from pgsluice.model import (
     ColumnProfile,
     Definition,
-    DerivedResult,
+    Derived,
     LoadOptions,
     Phase,
     Progress,
@@ -32,7 +32,7 @@ class Quality:
     options: LoadOptions
     definitions: Sequence[Definition]
     rules: tuple[RuleResult, ...] = ()
-    derived: tuple[DerivedResult, ...] = ()
+    derived: Derived = field(default_factory=Derived)
     _warned: list[WarnedRow] = field(default_factory=list)
     _profiles: tuple[ColumnProfile, ...] = ()
 
@@ -48,7 +48,8 @@ class Quality:
             with clock.phase("derive"):
                 self._tell("derived tables")
                 changed = {t.table.name for t in todo if _changed(t)}
-                self.derived = derive(conn, self.definitions, made_by(conn), changed)
+                followed = {t.table.oid: t.followed for t in todo if t.followed is not None}
+                self.derived = derive(conn, self.definitions, made_last(conn), changed, followed)
         if self.options.profile or any(r.drift for r in self.options.quality.sets):
             with clock.phase("profile"):
                 self._profiles = profile_tables(conn, todo)

@@ -14,11 +14,15 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.errors import CallError, DatabaseError
-from pgsluice.model import Definition, DerivedAction, DerivedResult, Materialization, TableName
+from pgsluice.model import Definition, Derived, DerivedAction, DerivedResult, Made, Materialization, TableName
+from pgsluice.postgres.derived.incremental.touched import ChangedRows
+from pgsluice.postgres.derived.incremental.tree import ComputeAll
+from pgsluice.postgres.derived.incremental.update import Incremental
 from pgsluice.postgres.derived.stored import Stored
 from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sqlstate import primary_message
 from pgsluice.sql import compose, query
+from pgsluice.text import pluralize
 
 _NOT_THERE = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 """What PostgreSQL says of a query that reads a derived table which is not created yet, or not yet again."""
@@ -27,25 +31,33 @@ _NOT_THERE = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 def derive(
     conn: psycopg.Connection[Any],
     definitions: Sequence[Definition],
-    made_by: Mapping[TableName, str],
+    made: Mapping[TableName, Made],
     changed: Collection[TableName] | None,
-) -> tuple[DerivedResult, ...]:
+    followed: Mapping[int, ChangedRows] | None = None,
+) -> Derived:
     """Brings derived tables up to date, each after the derived tables that it reads.
 
     PostgreSQL tells what a definition reads: it becomes a temporary view, whose dependencies are in ``pg_depend``.
 
     :param conn: has the safe path, and is in a transaction.
-    :param made_by: SHA-256 of the definition that made each derived table last.
+    :param made: how each derived table was made last.
     :param changed: the tables whose rows have changed; None stands for all tables.
+    :param followed: the rows that the run has changed, by the oid of their table, for incremental derived tables; None
+        computes whole queries.
     :returns: a result for each definition, in the order in which they were brought up to date.
     :raises CallError: definitions read each other in a circle, or a name is taken.
     :raises DatabaseError: PostgreSQL refuses a definition or its result.
     """
     waiting = list(definitions)
+    touched: set[TableName] = set()
+    if changed is not None:
+        # A trigger or an action of a foreign key may have changed tables that the run does not feed.
+        touched = {TableName(*row) for row in conn.execute(query("derived", "written")).fetchall()} | set(changed)
     dropped: dict[TableName, list[str]] = {}
     names = {d.name for d in definitions}
     fresh: set[TableName] = set()
     done: dict[TableName, DerivedResult] = {}
+    stamps: dict[str, Mapping[str, Any]] = {}
     while waiting:
         refused: dict[str, str] = {}
         later: list[Definition] = []
@@ -54,15 +66,18 @@ def derive(
             if reads is None or any(other in names and other not in done for other in reads):
                 later.append(definition)
                 continue
-            stale = changed is None or bool(reads & set(changed)) or bool(reads & fresh)
-            result = _Derivation(conn, definition, reads, made_by, dropped).bring_up_to_date(stale=stale)
+            stale = changed is None or bool(reads & touched) or bool(reads & fresh)
+            derivation = _Derivation(conn, definition, reads, made, dropped, followed)
+            result = derivation.bring_up_to_date(stale=stale)
             if result.action != DerivedAction.KEPT:
                 fresh.add(definition.name)
+            if derivation.stamp is not None:
+                stamps[result.name] = derivation.stamp
             done[definition.name] = result
         if len(later) == len(waiting):
             raise _stuck(later, refused)
         waiting = later
-    return tuple(done.values())
+    return Derived(tuple(done.values()), stamps)
 
 
 def _reads(conn: psycopg.Connection[Any], definition: Definition, refused: dict[str, str]) -> set[TableName] | None:
@@ -113,19 +128,26 @@ class _Derivation:
         conn: psycopg.Connection[Any],
         definition: Definition,
         reads: set[TableName],
-        made_by: Mapping[TableName, str],
+        made: Mapping[TableName, Made],
         dropped: dict[TableName, list[str]],
+        followed: Mapping[int, ChangedRows] | None,
     ) -> None:
         """:param dropped: derived tables that were dropped to be created again, with their privileges; gets more."""
         self._conn = conn
         self._definition = definition
         self._reads = reads
-        self._made_by = made_by
+        self._made = made
+        self._mine = made.get(definition.name)
         self._dropped = dropped
+        self._followed = followed
         self._stored = Stored(conn, definition)
+        self._rows = self._mine.rows if self._mine else 0
+        self._note = ""
+        self.stamp: Mapping[str, Any] | None = None
+        """The state of the tables that an incremental derived table reads, if it was written."""
 
     def bring_up_to_date(self, *, stale: bool) -> DerivedResult:
-        """Creates, rebuilds or refreshes the derived table.
+        """Creates, rebuilds, refreshes or updates the derived table.
 
         :param stale: a table that it reads has changed.
         :raises CallError: another relation has its name.
@@ -135,32 +157,70 @@ class _Derivation:
         try:
             with self._conn.transaction():
                 action, changed = self._act(stale)
-                rows = 0 if self._definition.materialization is Materialization.VIEW else self._stored.count()
         except psycopg.Error as error:
             raise _refused(self._definition, error) from error
         return DerivedResult(
             name=str(self._definition.name),
             materialization=str(self._definition.materialization),
             action=str(action),
-            rows=rows,
+            rows=0 if self._definition.materialization is Materialization.VIEW else self._rows,
             changed=changed,
             seconds=round(time.perf_counter() - started, 3),
             sha256=self._definition.sha256,
             reads=tuple(sorted(map(str, self._reads))),
+            note=self._note,
         )
 
     def _act(self, stale: bool) -> tuple[DerivedAction, int]:
         stored, definition = self._stored, self._definition
-        if stored.exists and definition.sha256 != self._made_by.get(definition.name):
-            self._dropped |= stored.drop(self._made_by)
+        if stored.exists and (self._mine is None or definition.sha256 != self._mine.sha256):
+            self._dropped |= stored.drop(self._made)
         if not stored.exists:
-            rows = stored.create()
+            self._rows = stored.create()
             for grant in self._dropped.get(definition.name, ()):
                 self._conn.execute(sql.SQL(grant))
-            return (DerivedAction.REBUILT if definition.name in self._dropped else DerivedAction.CREATED), rows
+            self._keep_stamp()
+            created = DerivedAction.REBUILT if definition.name in self._dropped else DerivedAction.CREATED
+            return created, self._rows
         if not stale or definition.materialization is Materialization.VIEW:
             return DerivedAction.KEPT, 0
         if definition.materialization is Materialization.MATVIEW:
             stored.refresh()
+            self._rows = stored.count()
             return DerivedAction.REFRESHED, 0
-        return DerivedAction.REFRESHED, stored.write_differences()
+        if definition.incremental_by and self._followed is not None:
+            return self._update(self._followed)
+        return self._refresh()
+
+    def _update(self, followed: Mapping[int, ChangedRows]) -> tuple[DerivedAction, int]:
+        """Computes the touched groups again, or the whole query if these groups are not known for certain."""
+        assert self._mine is not None
+        incremental = Incremental(self._conn, self._definition)
+        try:
+            touched = incremental.find_touched(self._mine.stamp, followed)
+        except ComputeAll as reason:
+            self._note = f"computed as a whole: {reason}"
+            return self._refresh(incremental)
+        self._note = pluralize(touched.count, "group")
+        changed = 0
+        if touched.count:
+            incremental.compute(touched)
+            written = self._stored.write_differences(touched.rows_of("t"))
+            self._rows += written.inserted - written.deleted
+            changed = sum(written)
+        self.stamp = incremental.stamp()
+        return DerivedAction.UPDATED, changed
+
+    def _refresh(self, incremental: Incremental | None = None) -> tuple[DerivedAction, int]:
+        self._rows = self._stored.compute()
+        changed = sum(self._stored.write_differences())
+        self._keep_stamp(incremental)
+        return DerivedAction.REFRESHED, changed
+
+    def _keep_stamp(self, incremental: Incremental | None = None) -> None:
+        """Makes the stamp of an incremental table, and notes if its groups can never be computed by themselves."""
+        if self._definition.incremental_by:
+            incremental = incremental or Incremental(self._conn, self._definition)
+            self.stamp = incremental.stamp()
+            if incremental.reason and not self._note:
+                self._note = f"computed as a whole: {incremental.reason}"

@@ -12,6 +12,7 @@ The name of the file is the name of the derived table.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from pgsluice.errors import CallError
 from pgsluice.model import Definition, DerivedIndex, Materialization, TableName
 from pgsluice.sql_headers import read_sql_file, sql_files
 
-_KEYS = ("materialized", "index", "unique index", "description")
+_KEYS = ("materialized", "index", "unique index", "incremental by", "description")
 
 
 def read_definitions(paths: Sequence[str | Path], schema: str) -> tuple[Definition, ...]:
@@ -60,6 +61,7 @@ def _read(path: Path, schema: str) -> Definition:
         ),
         description=" ".join(file.header.get("description", ())),
         source=str(path),
+        incremental_by=tuple(column for line in file.header.get("incremental by", ()) for column in _names(line)),
     )
     _check(definition)
     # The description and other comments do not make another table.
@@ -67,7 +69,18 @@ def _read(path: Path, schema: str) -> Definition:
     return replace(definition, sha256=hashlib.sha256(repr(made_of).encode()).hexdigest())
 
 
+def _names(line: str) -> list[str]:
+    """The names of columns in a line of the header: separated by commas, in double quotes where SQL needs them."""
+    found = re.findall(r'\s*(?:"((?:[^"]|"")+)"|([^",]+?))\s*(?:,|$)', line)
+    return [quoted.replace('""', '"') if quoted else plain.lower() for quoted, plain in found]
+
+
 def _check(definition: Definition) -> None:
+    if definition.incremental_by and definition.materialization is not Materialization.TABLE:
+        raise CallError(
+            f"{definition.source}: incremental by: a {definition.materialization} is not computed in parts",
+            "Write materialized: table, or remove the line",
+        )
     if definition.indexes and definition.materialization is Materialization.VIEW:
         raise CallError(
             f"{definition.source}: a view has no index", "Make it a table or a matview, or remove the index"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -21,6 +21,17 @@ _KINDS = {
     Materialization.MATVIEW: ("m", "MATERIALIZED VIEW"),
 }
 """``pg_class.relkind`` and the words of CREATE and DROP."""
+
+
+_EVERY_ROW = sql.SQL("true")
+
+
+class Written(NamedTuple):
+    """Rows of a derived table that were written."""
+
+    inserted: int
+    updated: int
+    deleted: int
 
 
 class Stored:
@@ -113,21 +124,28 @@ class Stored:
         with user_path(self._conn):
             self._conn.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}{}").format(how, self._relation))
 
-    def write_differences(self) -> int:
-        """Makes the table hold the result of the query; returns how many rows were inserted, updated and deleted."""
-        conn, definition = self._conn, self._definition
+    def compute(self) -> int:
+        """Computes the query into the scratch table ``pgsluice_result``; returns how many rows it has."""
+        conn = self._conn
         conn.execute("DROP TABLE IF EXISTS pg_temp.pgsluice_result")
         with user_path(conn):
-            conn.execute(compose("derived", "result", query=sql.SQL(definition.query)))
+            rows = conn.execute(compose("derived", "result", query=sql.SQL(self._definition.query))).rowcount
         conn.execute("ANALYZE pg_temp.pgsluice_result")
+        return rows
+
+    def write_differences(self, which: sql.Composable = _EVERY_ROW) -> Written:
+        """Makes rows of the table equal to those of the scratch table ``pgsluice_result``, which is dropped.
+
+        :param which: the condition on the rows ``t`` of the table that the result stands for. Other rows stay.
+        """
         columns = [name for name, _ in self._columns()]
-        key = definition.key if set(definition.key) <= set(columns) else ()
-        if key and not self._nulls(key) and len(key) < len(columns):
-            changed = self._merge(columns, key)
+        key = self._definition.key if set(self._definition.key) <= set(columns) else ()
+        if key and not self._nulls(key, which) and len(key) < len(columns):
+            written = self._merge(columns, key, which)
         else:
-            changed = self._replace(columns)
-        conn.execute("DROP TABLE pg_temp.pgsluice_result")
-        return changed
+            written = self._replace(columns, which)
+        self._conn.execute("DROP TABLE pg_temp.pgsluice_result")
+        return written
 
     def count(self) -> int:
         """How many rows the relation holds."""
@@ -139,21 +157,23 @@ class Stored:
         text = self._relation.as_string(self._conn)
         return self._conn.execute(query("derived", "columns"), {"relation": text}).fetchall()
 
-    def _nulls(self, key: tuple[str, ...]) -> bool:
+    def _nulls(self, key: tuple[str, ...], which: sql.Composable) -> bool:
         """Whether the result, or the table, has a NULL in a key. Such a row has no match."""
-        condition = sql.SQL(" OR ").join(sql.SQL("{} IS NULL").format(sql.Identifier(c)) for c in key)
+        condition = sql.SQL(" OR ").join(sql.SQL("t.{} IS NULL").format(sql.Identifier(c)) for c in key)
         statement = sql.SQL(
-            "SELECT EXISTS (SELECT FROM pg_temp.pgsluice_result WHERE {0}) OR EXISTS (SELECT FROM {1} WHERE {0})"
-        ).format(condition, self._relation)
+            "SELECT EXISTS (SELECT FROM pg_temp.pgsluice_result AS t WHERE {0})"
+            " OR EXISTS (SELECT FROM {1} AS t WHERE ({0}) AND {2})"
+        ).format(condition, self._relation, which)
         return self._conn.execute(statement).fetchone() == (True,)
 
-    def _merge(self, columns: list[str], key: tuple[str, ...]) -> int:
+    def _merge(self, columns: list[str], key: tuple[str, ...], which: sql.Composable) -> Written:
         """Deletes, updates and inserts the rows that differ."""
         same = sql.SQL(" AND ").join(
             sql.SQL("{} = {}").format(sql.Identifier("t", c), sql.Identifier("n", c)) for c in key
         )
         others = [c for c in columns if c not in key]
-        deleted = self._conn.execute(compose("derived", "delete_gone", name=self._relation, same=same)).rowcount
+        deletion = compose("derived", "delete_gone", name=self._relation, which=which, same=same)
+        deleted = self._conn.execute(deletion).rowcount
         updated = self._conn.execute(
             compose(
                 "derived",
@@ -175,17 +195,18 @@ class Stored:
                 same=same,
             )
         ).rowcount
-        return deleted + updated + inserted
+        return Written(inserted, updated, deleted)
 
-    def _replace(self, columns: list[str]) -> int:
-        """Deletes all rows and inserts the result."""
-        deleted = self._conn.execute(sql.SQL("DELETE FROM {}").format(self._relation)).rowcount
+    def _replace(self, columns: list[str], which: sql.Composable) -> Written:
+        """Deletes the rows that the result stands for, and inserts the result."""
+        deletion = sql.SQL("DELETE FROM {} AS t WHERE {}").format(self._relation, which)
+        deleted = self._conn.execute(deletion).rowcount
         inserted = self._conn.execute(
             sql.SQL("INSERT INTO {} ({}) SELECT {} FROM pg_temp.pgsluice_result").format(
                 self._relation, _list(columns), _list(columns)
             )
         ).rowcount
-        return deleted + inserted
+        return Written(inserted, 0, deleted)
 
 
 def _list(columns: list[str], alias: str | None = None) -> sql.Composed:

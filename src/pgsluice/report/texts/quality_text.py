@@ -27,7 +27,7 @@ def derived_parts(results: Sequence[DerivedResult]) -> list[Part]:
     """What was done with derived tables."""
     if not results:
         return []
-    rows = tuple(
+    rows: tuple[tuple[str, ...], ...] = tuple(
         (
             clean(r.name),
             r.materialization,
@@ -35,10 +35,14 @@ def derived_parts(results: Sequence[DerivedResult]) -> list[Part]:
             number(r.rows) if r.materialization != "view" else "",
             number(r.changed) if r.materialization == "table" else "",
             seconds(r.seconds),
+            clean(r.note, 120),
         )
         for r in results
     )
-    return [Grid(("derived", "as", "", "rows", "changed", "time"), rows, frozenset({3, 4, 5}))]
+    head: tuple[str, ...] = ("derived", "as", "", "rows", "changed", "time")
+    if any(r.note for r in results):
+        return [Grid((*head, ""), rows, frozenset({3, 4, 5}), wrap=True)]
+    return [Grid(head, tuple(row[:-1] for row in rows), frozenset({3, 4, 5}))]
 
 
 def rule_list(rules: Rules) -> list[Part]:

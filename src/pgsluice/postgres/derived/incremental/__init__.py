@@ -1,0 +1,1 @@
+"""Incremental derived tables: only the groups that a run has touched are computed again."""
