@@ -140,6 +140,11 @@ def kept_tables(conn: Connection) -> list[tuple[str, str]]:
     return [(schema, name) for schema, name in fetch_rows(conn, "kept_tables", sql_file="ledger_quality")]
 
 
+def made_by(conn: Connection) -> dict[TableName, str]:
+    """SHA-256 of the definition that made each derived table last. The ledger may have an older version."""
+    return {TableName(schema, name): sha256 for schema, name, sha256 in fetch_rows(conn, "made_by")}
+
+
 def made_last(conn: Connection) -> dict[TableName, Made]:
     """How each derived table was made last."""
     return {TableName(schema, name): Made(*rest) for schema, name, *rest in fetch_rows(conn, "made_last")}

@@ -508,6 +508,11 @@ SELECT coalesce(pg_catalog.sum(f.rows_rejected + f.rows_replayed), 0)::bigint
  WHERE f.run_id = %(run_id)s
    AND NOT EXISTS (SELECT FROM pgsluice.reject j WHERE j.run_id = %(run_id)s);
 
+-- name: made_by
+-- The definition that made each derived table last.
+SELECT DISTINCT ON (table_schema, table_name) table_schema, table_name, sha256
+  FROM pgsluice.derived ORDER BY table_schema, table_name, made DESC;
+
 -- name: made_last
 -- How each derived table was made last.
 SELECT DISTINCT ON (table_schema, table_name) table_schema, table_name, sha256, rows, stamp
