@@ -401,8 +401,9 @@ def test_ten_tables_are_read_quickly(conn: Conn) -> None:
     conn.execute("CREATE TABLE t0 (id int PRIMARY KEY, name text UNIQUE)")
     for number in range(1, 10):
         conn.execute(f"CREATE TABLE t{number} (id int PRIMARY KEY, up int REFERENCES t0, name text UNIQUE, x date)")
-    best = 1.0
-    for _ in range(5):
+    best, rounds = 1.0, 0
+    while best >= 0.1 and rounds < 20:  # other processes may hold the cores for a moment
+        rounds += 1
         begun = time.perf_counter()
         assert len(read_tables(conn, None)) == 10
         best = min(best, time.perf_counter() - begun)

@@ -5,6 +5,7 @@ Measured is processor time, of this process and of the server's session, so that
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -103,12 +104,17 @@ MODES: dict[str, dict[str, Any]] = {"append": {}, "upsert": {"mode": "upsert"}, 
 
 
 def seconds_of_server(conn: psycopg.Connection) -> float:
-    """Processor time of the session that loads."""
-    row = conn.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'pgsluice'").fetchone()
-    if row is None:
-        return 0.0
-    fields = Path(f"/proc/{row[0]}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """Processor time of the sessions that load into this database. A session may end while it is looked at."""
+    sessions = conn.execute(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgsluice' AND datname = current_database()"
+        " AND backend_type = 'client backend'"
+    ).fetchall()
+    seconds = 0.0
+    for (pid,) in sessions:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            seconds += (int(fields[11]) + int(fields[12])) / TICKS
+    return seconds
 
 
 def seconds_of_load(kind: Kind, mode: str, rows: int, db: str, conn: psycopg.Connection, folder: Path) -> float:
