@@ -260,6 +260,9 @@ def test_json_is_one_object_and_nothing_else(api: Any, call: Call) -> None:
                     "consequences": 0,
                     "consequence_tables": [],
                     "grandchildren": False,
+                    "first": None,
+                    "condition": "",
+                    "help": [],
                 }
             ],
             "replayed": 0,

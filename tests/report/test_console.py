@@ -16,6 +16,7 @@ from pgsluice.model import (
     Dialect,
     FilePlan,
     FileResult,
+    Mark,
     Plan,
     QueryResult,
     Reject,
@@ -67,7 +68,10 @@ def table(name: str, read: int = 1000, rejected: int = 0, skipped: bool = False)
 
 
 def group(count: int, example: str = "a.csv:7: no such customer") -> RejectGroup:
-    return RejectGroup("orders", "foreign_key", "customer_id", "orders_customer_fk", "23503", count, example)
+    verdict = "foreign_key", "customer_id", "orders_customer_fk", "23503"
+    message = example.removeprefix("a.csv:7: ")
+    first = Reject(12, "orders", "a.csv", 7, *verdict, message, "1,99,2020\n")
+    return RejectGroup("orders", *verdict, count, example, first=first)
 
 
 def run(tables: tuple[TableResult, ...], status: str = "published", groups: tuple[RejectGroup, ...] = ()) -> RunResult:
@@ -91,8 +95,10 @@ def test_published_run() -> None:
 def test_vetoed_run_shows_groups_largest_first_and_what_to_do() -> None:
     out = text(console.run_parts(run((table("orders", 9, 8),), "vetoed", (group(1, "b"), group(7)))))
     assert "nothing was published" in out
-    assert out.index("7  orders  foreign_key  orders_customer_fk") < out.index("1  orders  foreign_key")
-    assert "a.csv:7: no such customer" in out
+    assert out.index("orders: 7 rows have no parent row (orders_customer_fk)") < out.index(
+        "orders: 1 row has no parent"
+    )
+    assert " --> a.csv:7\n7 | 1,99,2020\\n\n  = no such customer\n" in out
     assert out.splitlines()[-3:] == [
         "All of them as CSV: r/12.csv",
         "Next: pgsluice rejects 12",
@@ -103,7 +109,73 @@ def test_vetoed_run_shows_groups_largest_first_and_what_to_do() -> None:
 def test_causes_stand_before_their_consequences() -> None:
     waits, cause = replace(group(7), kind="parent"), group(1, "b")
     out = text(console.run_parts(run((table("orders", 9, 8),), "vetoed", (waits, cause))))
-    assert out.index("1  orders  foreign_key") < out.index("7  orders  parent")
+    assert out.index("orders: 1 row has no parent row") < out.index("orders: 7 rows have rejected parent rows")
+
+
+def test_children_are_counted_with_their_cause_and_not_again() -> None:
+    waits = replace(group(7), kind="parent", table="flag")
+    cause = replace(group(1, "s.csv:8: bad"), consequences=7, consequence_tables=(("flag", 7),), grandchildren=True)
+    out = text(console.run_parts(run((table("orders", 9, 8),), "vetoed", (cause, waits))))
+    assert (
+        "orders: 1 row has no parent row (orders_customer_fk); 7 others are its children and grandchildren (flag 7)\n"
+        in out
+    )
+    assert "rejected parent rows" not in out
+
+
+def explained(kind: str, raw: str, marked: str, message: str = "", detail: str = "", condition: str = "") -> str:
+    """The block of a group of one reject, whose value ``marked`` is marked."""
+    start = raw.index(marked)
+    marks = (Mark("age", start, start + len(marked)),)
+    verdict = kind, "age", "people_age_check", "23514"
+    first = Reject(1, "people", "people.csv", 17, *verdict, message, raw, detail=detail, marks=marks)
+    found = RejectGroup("people", *verdict, 1, "", first=first, condition=condition, help=("Do this: --that x",))
+    return text(rejects_text.block_of(found))
+
+
+def test_a_reject_is_shown_as_compilers_show_errors() -> None:
+    assert explained("check", "1,José,12,x", "12", condition="((age >= 18) AND (note <> '('::text))") == (
+        "people: 1 row breaks CHECK people_age_check\n"
+        "  --> people.csv:17\n"
+        "17 | 1,José,12,x\n"
+        "   |        ^^\n"
+        "   = age is 12, but the CHECK requires (age >= 18) AND (note <> '('::text)\n"
+        "   = help: Do this: --that x\n"
+    )
+    assert "   = bad: Key (age)=(12). HINT: Perhaps.\n" in explained(
+        "value", "12", "12", "bad", "Key (age)=(12). HINT: Perhaps."
+    )
+
+
+def test_carets_stand_below_wide_and_escaped_characters() -> None:
+    lines = explained("value", "東京,\x1b,12\n", "12").splitlines()
+    assert lines[2] == "17 | 東京,\\x1b,12\\n"
+    assert lines[3] == "   |           ^^", "two wide characters take four columns, the escape four"
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+@pytest.mark.parametrize("place", [0, 100, 500, 990])
+def test_a_long_record_shows_the_marked_part(width: int, place: int) -> None:
+    raw = "a" * place + "!!" + "b" * (998 - place)
+    pieces = ((raw[:place], False), ("!!", True), (raw[place + 2 :], False))
+    (record, _), (carets, _) = parts.excerpt_lines(parts.Excerpt(5, pieces), width)
+    assert max(len(record), len(carets)) <= width
+    assert record[carets.index("^") :][:2] == "!!"
+    assert carets.count("^") == 2
+
+
+def test_a_caret_stands_where_something_is_missing() -> None:
+    first = Reject(1, "t", "t.csv", 2, "structure", "", "", "22P04", "missing data", "1,2", marks=(Mark("", 3, 3),))
+    found = RejectGroup("t", "structure", "", "", "22P04", 1, "", first=first)
+    assert "2 | 1,2\n  |    ^\n" in text(rejects_text.block_of(found))
+
+
+@pytest.mark.parametrize("width", [20, 80])
+def test_a_reason_is_wrapped_and_never_cut(width: int) -> None:
+    reason = "a word 東京 and another, " * 20 + "x" * 100 + " the end"
+    lines = parts.wrapped(Line(reason, lead="   = "), width)
+    assert max(parts.columns_of(line) for line in lines) <= width
+    assert "".join(line.removeprefix("   = ").strip() for line in lines).replace(" ", "") == reason.replace(" ", "")
 
 
 @pytest.mark.parametrize(
@@ -148,8 +220,8 @@ def test_summary_fits_the_screen(height: int, terminal: Terminal) -> None:
     assert max(len(line) for line in lines) <= 80
     assert "table_299" in terminal.getvalue()
     assert "more tables" in terminal.getvalue()
-    assert "more groups" in terminal.getvalue()
-    assert "1,000,399  orders  foreign_key  orders_customer_fk  xxx" in terminal.getvalue()
+    assert "more causes" in terminal.getvalue()
+    assert "orders: 1,000,399 rows have no parent row (orders_customer_fk)" in terminal.getvalue()
 
 
 def test_all_tables_are_in_a_log() -> None:
@@ -159,11 +231,14 @@ def test_all_tables_are_in_a_log() -> None:
 
 def test_control_characters_are_written_as_escapes(terminal: Terminal) -> None:
     evil = "a\x1b]0;owned\x07b\nc\x9b"
-    report = console.run_parts(run((table(evil, 9, 8),), "vetoed", (group(8, evil),)))
+    found = group(8, evil)
+    found = replace(found, table=evil, constraint=evil, condition=evil, help=(evil,))
+    found = replace(found, first=replace(found.first, file=evil, raw=evil, marks=(Mark(evil, 1, 2),)))  # type: ignore[type-var]
+    report = console.run_parts(run((table(evil, 9, 8),), "vetoed", (found,)))
     parts.write(report, terminal)
     assert "\x1b]0" not in terminal.getvalue()
     assert "\x9b" not in terminal.getvalue()
-    assert "a\\x1b]0;owned\\x07b\\nc\\x9b" in text(report)
+    assert text(report).count("]0;owned\\x07b\\nc\\x9b") >= 7
 
 
 def test_brackets_in_data_are_not_markup(terminal: Terminal) -> None:
@@ -217,7 +292,7 @@ def test_rejects_show_groups_then_the_first_rows() -> None:
     out = text(rejects_text.rejects_parts(12, found, rows, 2))
     assert out.startswith("Run 12: 3 rejects.\n")
     assert "The first 2:\n" in out
-    assert "o.csv:5    value  bad [n]  5,x\\n" in out
+    assert " --> o.csv:5\n5 | 5,x\\n\n  = bad [n]\n" in out
     assert "o.csv:9" not in out
     assert "All of them as CSV: r/12.csv\n" in out
     assert next(rows).line == 9, "no more rows are read than shown"

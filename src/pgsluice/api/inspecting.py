@@ -27,6 +27,7 @@ from pgsluice.model import (
 from pgsluice.options import build_options
 from pgsluice.pipeline.quality.standing import ask_standing
 from pgsluice.pipeline.rejects.purge import purge
+from pgsluice.pipeline.rejects.recall import recall, recalled_marker
 from pgsluice.postgres.connecting.connect import resolve
 
 
@@ -106,7 +107,7 @@ def rejects(
         row = queries.report_of(conn, run_id) if known else None
         if row is None:
             raise CallError(f"there is no run {run_id}", "pgsluice runs lists them")
-        groups = queries.reject_groups(conn, run_id, table)
+        groups = recall(conn, run_id, queries.reject_groups(conn, run_id, table))
         replayed = queries.replayed_rows(conn, run_id, table)
         if table is not None and not (groups or replayed or queries.had_file(conn, run_id, table)):
             raise CallError(f"run {run_id} had no file for a table {table}", "Leave --table out to see all of them")
@@ -118,7 +119,12 @@ def rejects(
 
 
 def reject_rows(
-    run_id: int, *, table: str | None = None, database_url: str | None = None, data_dir: str | None = None
+    run_id: int,
+    *,
+    table: str | None = None,
+    marks: bool = False,
+    database_url: str | None = None,
+    data_dir: str | None = None,
 ) -> Iterator[Reject]:
     """Yields the open rejects of a run in load order.
 
@@ -126,12 +132,13 @@ def reject_rows(
 
     :param run_id: the run.
     :param table: yield the rejects of this table only.
+    :param marks: find the parts of each record that the reason is about.
     :param database_url: the server, as for :func:`load`; an embedded server is not created.
     :param data_dir: the folder for the embedded server's data.
     :returns: an iterator; empty if the run does not exist.
     :raises DatabaseError: the database cannot be reached, or a newer pgsluice wrote the ledger.
     """
-    yield from _rows(resolve(database_url, data_dir, make=False), run_id, table)
+    yield from _rows(resolve(database_url, data_dir, make=False), run_id, table, marks=marks)
 
 
 def with_rows(found: RejectsResult, run_id: int, conninfo: str, table: str | None = None) -> None:
@@ -144,10 +151,12 @@ def with_rows(found: RejectsResult, run_id: int, conninfo: str, table: str | Non
     found.set_source(partial(_rows, conninfo, run_id, table))
 
 
-def _rows(conninfo: str, run_id: int, table: str | None) -> Iterator[Reject]:
+def _rows(conninfo: str, run_id: int, table: str | None, *, marks: bool = False) -> Iterator[Reject]:
     with connected(conninfo) as conn:
         if schema.exists(conn):
-            yield from queries.reject_rows(conn, run_id, table)
+            marker = recalled_marker(conn, run_id) if marks else None
+            rows = queries.reject_rows(conn, run_id, table)
+            yield from map(marker.marked, rows) if marker else rows
 
 
 def run_report(run_id: int | None = None, *, database_url: str | None = None, data_dir: str | None = None) -> RunReport:

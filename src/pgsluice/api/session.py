@@ -122,9 +122,11 @@ class Session:
         """Counts the open rejects of a run in groups: :func:`pgsluice.rejects`."""
         return inspecting.rejects(run_id, table=table, **self._address)
 
-    def reject_rows(self, run_id: int, *, table: str | None = None) -> Iterator[Reject]:
+    def reject_rows(self, run_id: int, *, table: str | None = None, marks: bool = False) -> Iterator[Reject]:
         """Yields the open rejects of a run: :func:`pgsluice.reject_rows`."""
-        return inspecting.reject_rows(run_id, table=table, **self._address)
+        return inspecting.reject_rows(
+            run_id, table=table, marks=marks, database_url=self._database_url, data_dir=self._data_dir
+        )
 
     def purge_rejects(self, older_than: str) -> PurgeResult:
         """Deletes old rejects: :func:`pgsluice.purge_rejects`."""

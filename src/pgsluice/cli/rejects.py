@@ -82,7 +82,8 @@ def _show(
     from pgsluice import api
 
     run_id, found = api.rejects(run, table=table, database_url=database_url, data_dir=data_dir)
-    rows = api.reject_rows(run_id, table=table, database_url=database_url, data_dir=data_dir)
+    marks = form is not RejectsFormat.CSV
+    rows = api.reject_rows(run_id, table=table, marks=marks, database_url=database_url, data_dir=data_dir)
     if form is RejectsFormat.CSV:
         from pgsluice.pipeline.rejects.report_file import GUARDED_HEADER, HEADER, csv_row, csv_writer, guarded_row
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from psycopg.rows import class_row, tuple_row
 
@@ -27,9 +28,35 @@ def reject_groups(conn: Connection, run_id: int, table: str | None = None) -> tu
     :param table: count the rejects of this table only.
     :returns: the groups in the order of :func:`pgsluice.ledger.groups.causes_first`.
     """
-    groups = [RejectGroup(*row) for row in fetch_rows(conn, "reject_groups", run_id=run_id, table=table)]
+    groups = [_group(run_id, *row) for row in fetch_rows(conn, "reject_groups", run_id=run_id, table=table)]
     consequences = [Consequences(*row) for row in fetch_rows(conn, "consequences", run_id=run_id, table=table)]
     return causes_first(groups, consequences)
+
+
+def _group(
+    run_id: int,
+    table: str,
+    kind: str,
+    column: str,
+    constraint: str,
+    sqlstate: str,
+    count: int,
+    example: str,
+    file: str,
+    line: int,
+    message: str,
+    raw: str,
+    *rest: Any,
+) -> RejectGroup:
+    """A row of the query ``reject_groups``; ``rest`` is the rest of the first reject."""
+    verdict = table, kind, column, constraint, sqlstate
+    first = Reject(run_id, table, file, line, kind, column, constraint, sqlstate, message, raw, *rest)
+    return RejectGroup(*verdict, count, example, first=first)
+
+
+def files_read(conn: Connection, run_id: int) -> list[tuple[str, str, list[str], dict[str, Any]]]:
+    """Returns how a run read its files: table, path, the columns of the fields, and the dialect as JSON."""
+    return fetch_rows(conn, "files_read", run_id=run_id)
 
 
 def replayed_rows(conn: Connection, run_id: int, table: str | None = None) -> int:

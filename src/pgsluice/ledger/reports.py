@@ -12,6 +12,7 @@ from pgsluice.ledger.statements import Connection, fetch_rows
 from pgsluice.model import (
     ColumnProfile,
     DerivedResult,
+    GroupNote,
     GuestNode,
     GuestResult,
     PhaseTime,
@@ -45,6 +46,11 @@ def record_notes(conn: Connection, run_id: int, notes: RunNotes) -> None:
     :param conn: for a published run the main connection, inside the transaction that loads.
     """
     conn.execute(query("ledger_report", "record_summary"), {"run_id": run_id, "summary": Json(asdict(notes))})
+
+
+def read_notes(conn: Connection, run_id: int) -> RunNotes:
+    """Reads the notes of a run; a ledger before version 3 has none."""
+    return _notes(conn, run_id) if _rows(conn, "has")[0][0] else RunNotes()
 
 
 def newest_run(conn: Connection) -> int | None:
@@ -106,7 +112,13 @@ def _notes(conn: Connection, run_id: int) -> RunNotes:
         tables=tuple(_table(table) for table in summary["tables"]),
         phases=tuple(PhaseTime(**phase) for phase in summary["phases"]),
         remedies=tuple(summary["remedies"]),
+        # Summaries of version 0.2 and before have no groups.
+        groups=tuple(_group_note(note) for note in summary.get("groups", ())),
     )
+
+
+def _group_note(note: dict[str, Any]) -> GroupNote:
+    return GroupNote(**note | {"columns": tuple(note["columns"]), "help": tuple(note["help"])})
 
 
 def _table(table: dict[str, Any]) -> ReportTable:

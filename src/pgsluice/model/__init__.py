@@ -50,6 +50,7 @@ from pgsluice.model.quality.guests import Guest as Guest
 from pgsluice.model.quality.guests import GuestNode as GuestNode
 from pgsluice.model.quality.guests import GuestResult as GuestResult
 from pgsluice.model.quality.profile import ColumnProfile as ColumnProfile
+from pgsluice.model.quality.report import GroupNote as GroupNote
 from pgsluice.model.quality.report import ReportFile as ReportFile
 from pgsluice.model.quality.report import ReportKey as ReportKey
 from pgsluice.model.quality.report import ReportTable as ReportTable
@@ -86,6 +87,7 @@ from pgsluice.model.reading.readings import Findings as Findings
 from pgsluice.model.reading.readings import PassedOver as PassedOver
 from pgsluice.model.results import Check as Check
 from pgsluice.model.results import FileResult as FileResult
+from pgsluice.model.results import Mark as Mark
 from pgsluice.model.results import PhaseTime as PhaseTime
 from pgsluice.model.results import PurgeResult as PurgeResult
 from pgsluice.model.results import QueryResult as QueryResult

@@ -48,7 +48,7 @@ class RejectSource:
         return source()
 
     def to_arrow(self) -> pyarrow.Table:
-        """Returns the open rejects as a table of Arrow, with a column for each field of :class:`Reject`.
+        """Returns the open rejects as a table of Arrow, with a column for each field of :class:`Reject` but ``marks``.
 
         :raises LookupError, DatabaseError: as for :meth:`rows`.
         """
@@ -56,7 +56,7 @@ class RejectSource:
 
         from pgsluice.model.results import Reject
 
-        fields = dataclasses.fields(Reject)
+        fields = [f for f in dataclasses.fields(Reject) if f.name != "marks"]
         schema = pa.schema([(f.name, pa.string() if f.type == "str" else pa.int64()) for f in fields])
         rows, batches = self.rows(), []
         while some := list(islice(rows, _AT_ONCE)):
@@ -65,7 +65,7 @@ class RejectSource:
         return pa.Table.from_batches(batches, schema)
 
     def to_pandas(self, **options: Any) -> pandas.DataFrame:
-        """Returns the open rejects as a data frame, with a column for each field of :class:`Reject`.
+        """Returns the open rejects as a data frame, with a column for each field of :class:`Reject` but ``marks``.
 
         :param options: keyword arguments for ``pyarrow.Table.to_pandas``.
         :raises ModuleNotFoundError: pandas is not installed.

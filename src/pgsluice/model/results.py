@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pgsluice.model.html import html_table, html_text
 from pgsluice.model.quality.derived import DerivedResult
@@ -30,6 +30,18 @@ class RunStatus(enum.StrEnum):
     """An earlier run has loaded every file."""
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A part of the raw record of a reject that the reason is about."""
+
+    column: str
+    """The column of the field; '' if the mark is about no field, or about more than one."""
+    start: int
+    """The first character of the part within ``raw``, from 0."""
+    stop: int
+    """The character behind the part; equal to ``start`` where something is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,8 @@ class Reject:
     cause: int | None = None
     """Of the kind ``parent``: the number of the reject that is the cause, the parent or the parent of the parent. None
     for other kinds and in replays."""
+    marks: tuple[Mark, ...] = ()
+    """The parts of ``raw`` that the reason is about, as far as they are known; () unless the marks were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +181,13 @@ class RejectGroup:
     """``consequences`` by table."""
     grandchildren: bool = False
     """Some of the consequences are children of children."""
+    first: Reject | None = field(default=None, compare=False)
+    """The first reject of the group, with its marks."""
+    condition: str = field(default="", compare=False)
+    """What a value must fulfil: the condition of a CHECK or a rule as PostgreSQL writes it, the labels of an enum; ''
+    where nothing more is known than the message says."""
+    help: tuple[str, ...] = field(default=(), compare=False)
+    """What cures the rejects of the group, the most likely remedy first. Options stand at the end, to be copied."""
 
 
 @dataclass(frozen=True, slots=True)

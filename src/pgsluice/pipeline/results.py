@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pgsluice.model import (
     FileResult,
+    Limit,
     Limits,
     PhaseTime,
     ReportKey,
@@ -127,11 +128,13 @@ def veto_reason(limits: Limits, tables: Mapping[TableName, TableResult]) -> str:
         if limit is None:
             others.append(table)
         elif not limit.allows(table.rejected, table.read):
-            return f"{table.rejected:,} of {pluralize(table.read, 'row')} of {name} were rejected, allowed are {limit}"
+            return _too_many(table.rejected, f"{pluralize(table.read, 'row')} of {name}", limit)
     rejected, read = sum(t.rejected for t in others), sum(t.read for t in others)
-    if not limits.run.allows(rejected, read):
-        return f"{rejected:,} of {pluralize(read, 'row')} were rejected, allowed are {limits.run}"
-    return ""
+    return "" if limits.run.allows(rejected, read) else _too_many(rejected, pluralize(read, "row"), limits.run)
+
+
+def _too_many(rejected: int, rows: str, limit: Limit) -> str:
+    return f"{rejected:,} of {rows} were rejected; the limit is {limit} (--max-rejects)"
 
 
 def run_notes(table_runs: Iterable[TableRun], result: RunResult, phases: tuple[PhaseTime, ...]) -> RunNotes:

@@ -32,6 +32,7 @@ from pgsluice.pipeline.publish.shadow_tables import ShadowTables
 from pgsluice.pipeline.publish.swap import Swap, write_out
 from pgsluice.pipeline.quality.outcome import veto_of
 from pgsluice.pipeline.quality.quality import Quality
+from pgsluice.pipeline.rejects.explain import group_notes
 from pgsluice.pipeline.rejects.narrow import narrow_columns
 from pgsluice.pipeline.rejects.replay import Replay
 from pgsluice.pipeline.rejects.report import write_report
@@ -135,9 +136,10 @@ class Settlement:
                 report = write_report(self.context.conn, todo, folder, name, run_id)
                 assert report.path is not None
                 copy_rejects(ledger_conn, self.entry.run_id, read_report(Path(report.path)))
+        groups = tuple(replace(g, first=g.first and replace(g.first, run_id=self.entry.run_id)) for g in report.groups)
         narrow = list(narrow_columns(report.groups, todo))
         remedies = (*report.remedies, *(remedy for _, remedy in narrow))
-        rejects = replace(result.rejects, path=report.path, groups=report.groups, remedies=remedies)
+        rejects = replace(result.rejects, path=report.path, groups=groups, remedies=remedies)
         return replace(result, rejects=rejects, drift=tuple(drift for drift, _ in narrow))
 
     def _collect_statistics(self, todo: Sequence[TableRun]) -> list[TableRun]:
@@ -177,7 +179,9 @@ class Settlement:
         for table_run, table in zip(self.context.tables.values(), result.tables, strict=True):
             records += _file_records(table_run, table, result.status == RunStatus.PUBLISHED)
         record_files(conn, self.entry.run_id, records)
-        notes = run_notes(self.context.tables.values(), result, self.context.clock.times())
+        table_runs = list(self.context.tables.values())
+        notes = run_notes(table_runs, result, self.context.clock.times())
+        notes = replace(notes, groups=group_notes(result.rejects.groups, table_runs))
         record_notes(conn, self.entry.run_id, notes)
         self.quality.record(conn, self.entry.run_id, published=result.status == RunStatus.PUBLISHED)
         report = result.rejects.path

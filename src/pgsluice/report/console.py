@@ -21,7 +21,7 @@ from pgsluice.report.texts.drift_text import drift_parts
 from pgsluice.report.texts.guest_text import guest_parts
 from pgsluice.report.texts.plan_text import ignored_parts, note_parts, reading_parts, settings_part
 from pgsluice.report.texts.quality_text import derived_parts, rule_parts
-from pgsluice.report.texts.rejects_text import CELL_LENGTH, group_parts
+from pgsluice.report.texts.rejects_text import CELL_LENGTH, HELP_SHOWN, summary_blocks
 from pgsluice.text import pluralize
 
 GROUPS_SHOWN = 6
@@ -47,11 +47,12 @@ HEADLINES = {
 }
 
 
-def run_parts(result: RunResult, height: int | None = None, address: str = "") -> list[Part]:
+def run_parts(result: RunResult, height: int | None = None, address: str = "", width: int = 80) -> list[Part]:
     """The summary of a run.
 
-    :param height: lines of the terminal, which the summary does not exceed; None shows all tables.
+    :param height: lines of the terminal, which the summary does not exceed if that is possible; None shows all tables.
     :param address: the options that name the database, for the commands that the summary proposes.
+    :param width: columns of the terminal.
     """
     parts: list[Part] = [_headline(result)]
     if result.replay_of is not None:
@@ -74,17 +75,23 @@ def run_parts(result: RunResult, height: int | None = None, address: str = "") -
         ((t.table, f.path, f.formats) for t in result.tables for f in t.files if not f.skipped), DATES_SHOWN
     )
     low = height is not None and height < LOW_TERMINAL
-    ending = _run_ending(result, GROUPS_SHOWN // 2 if low else GROUPS_SHOWN, address)
+    head = sum(lines_of(p, width) for p in parts)
+    quality = [*rule_parts(result.rules), *derived_parts(result.derived)]
+    guests = guest_parts(result)
+    space = None
+    if height is not None:
+        # What other parts leave: head (2), total (2), blank lines (3), the line that says how many more tables there
+        # are, the line of the database, and the prompt.
+        least = min(len(result.tables), TABLES_AT_LEAST) + sum(lines_of(p, width) for p in (*quality, *guests))
+        space = height - head - least - 10
+    ending = _run_ending(result, GROUPS_SHOWN // 2 if low else GROUPS_SHOWN, address, space, width)
     if owed := _left_to_vacuum(result):
         ending = [owed, *ending]
     room = None
     if height is not None:
-        # Lines for tables are what the other parts leave, less the head (2) and total (2) of the grid, blank lines (3),
-        # the line that says how many more tables there are, the line of the database, and the prompt.
-        room = max(TABLES_AT_LEAST, height - sum(lines_of(p) for p in (*parts, *ending)) - 10)
+        room = max(TABLES_AT_LEAST, height - head - sum(lines_of(p, width) for p in (*quality, *ending, *guests)) - 10)
     parts += [Line(), *_tables(result.tables, room)]
-    quality = [*rule_parts(result.rules), *derived_parts(result.derived)]
-    for more in (quality, ending, guest_parts(result), target_parts(result.target, result.run_id)):
+    for more in (quality, ending, guests, target_parts(result.target, result.run_id)):
         if more:
             parts += [Line(), *more]
     return parts
@@ -204,16 +211,28 @@ def _left_to_vacuum(result: RunResult) -> Line | None:
     return Line(f"Left to vacuum: {counts}.", "dim")
 
 
-def _run_ending(result: RunResult, groups: int, address: str) -> list[Part]:
-    """The groups of rejects, and what the user can do next."""
-    rejects = result.rejects
-    if not rejects.count:
+def _run_ending(result: RunResult, groups: int, address: str, space: int | None, width: int) -> list[Part]:
+    """The groups of rejects, and what the user can do next.
+
+    :param space: how many lines of the terminal are free for them; None if that does not matter.
+    """
+    if not result.rejects.count:
         return []
-    parts = group_parts(rejects, groups)
+    last = _what_next(result, address)
+    room = None if space is None else space - sum(lines_of(p, width) for p in last) - 1
+    blocks, shown = summary_blocks(result.rejects, groups, room, width)
+    told = tuple(text.lower() for group in shown for text in group.help[:HELP_SHOWN])
+    remedies = [r for r in result.rejects.remedies if not r.lower().endswith(told)]
+    return [*blocks, *(Line(clean(remedy)) for remedy in remedies[:REMEDIES_SHOWN]), *last]
+
+
+def _what_next(result: RunResult, address: str) -> list[Part]:
+    """Where all rejects are, and what the user can do next."""
+    rejects = result.rejects
+    parts: list[Part] = []
     if rejects.path:
         parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
     parts.append(Line(f"Next: pgsluice rejects {result.run_id}{address}"))
-    parts += [Line(clean(remedy)) for remedy in rejects.remedies[:REMEDIES_SHOWN]]
     if result.replay_of is not None:
         # After a veto the report is not enough: its records were rejected, but the other records of the file were not
         # loaded either.

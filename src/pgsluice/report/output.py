@@ -106,8 +106,8 @@ def show_run(result: RunResult, address: str) -> None:
     """
     from pgsluice.report.console import run_parts
 
-    height = shutil.get_terminal_size().lines if parts.is_terminal(sys.stdout) else None
-    show(run_parts(result, height, address))
+    size = shutil.get_terminal_size()
+    show(run_parts(result, size.lines if parts.is_terminal(sys.stdout) else None, address, size.columns))
 
 
 def show_json(value: Mapping[str, object]) -> None:

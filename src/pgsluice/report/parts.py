@@ -20,6 +20,23 @@ class Line:
 
     text: str = ""
     style: str = ""
+    lead: str = ""
+    """What stands before the text. On a terminal the further lines of a long text begin below its first character."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A record of a file with carets below some parts of it, as compilers show source code.
+
+    Of a long record a terminal shows the part around the first marks.
+    """
+
+    line: int
+    """The line of the file."""
+    pieces: tuple[tuple[str, bool], ...]
+    """The record in pieces, without control characters, and whether a piece is marked."""
+    width: int = 1
+    """Columns of the widest line number that is shown near it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +54,10 @@ class Grid:
     """Long cells are wrapped on a terminal. Without ``wrap`` a row is one line, cut at the edge of the terminal."""
 
 
-Part = Line | Grid
+Part = Line | Grid | Excerpt
+
+PLAIN_WIDTH = 160
+"""Columns of an excerpt where the output is no terminal."""
 
 PATHS_SHOWN = 5
 """Files that a line names, if the line is true of many files."""
@@ -141,17 +161,21 @@ def write(parts: Iterable[Part], stream: TextIO | None = None) -> None:
     stream.flush()
 
 
-def height(part: Part) -> int:
-    """The number of lines that the part takes on a terminal if no line is wrapped."""
+def height(part: Part, width: int) -> int:
+    """The number of lines that the part takes on a terminal of that width."""
     if isinstance(part, Line):
-        return 1
+        return len(wrapped(part, width))
+    if isinstance(part, Excerpt):
+        return len(excerpt_lines(part, width))
     return bool(part.title) + 2 + len(part.rows) + (2 if part.total else 0)
 
 
 def plain(part: Part) -> str:
     """The part as plain text that ends with a newline."""
     if isinstance(part, Line):
-        return part.text + "\n"
+        return f"{part.lead}{part.text}\n"
+    if isinstance(part, Excerpt):
+        return "".join(f"{text.rstrip()}\n" for text, _ in excerpt_lines(part, PLAIN_WIDTH))
     bodies: list[Sequence[str]] = [part.columns, *part.rows]
     if part.total:
         bodies.append(part.total)
@@ -184,6 +208,71 @@ def columns_of(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
+def wrapped(line: Line, width: int) -> list[str]:
+    """The lines that a line of text takes on a terminal: wrapped between words, long words wherever they must be."""
+    indent = min(columns_of(line.lead), width // 2)
+    room = width - indent
+    found, rest = [], line.text
+    while columns_of(rest) > room:
+        end = _prefix(rest, room)
+        blank = rest.rfind(" ", 1, end + 1)
+        cut = blank if blank > 0 and rest[:blank].strip() else end
+        found.append(rest[:cut])
+        rest = rest[cut:].lstrip(" ")
+    found.append(rest)
+    return [f"{line.lead if not i else ' ' * indent}{text}" for i, text in enumerate(found)]
+
+
+def _prefix(text: str, width: int) -> int:
+    """How many characters of the text fit into so many columns, at least 1."""
+    if text.isascii():
+        return max(1, width)
+    taken = 0
+    for i, c in enumerate(text):
+        taken += columns_of(c)
+        if taken > width:
+            return max(1, i)
+    return len(text)
+
+
+def excerpt_lines(excerpt: Excerpt, width: int) -> list[tuple[str, str]]:
+    """The lines of an excerpt, each with its style."""
+    gutter = max(excerpt.width, len(str(excerpt.line)))
+    room = max(20, width - gutter - 4)
+    text, carets = "", ""
+    for piece, marked in excerpt.pieces:
+        columns = columns_of(piece)
+        if marked and not piece:
+            # Something is missing here: the caret stands where it should begin.
+            carets = f"{carets}^"
+        else:
+            text += piece
+            carets = carets.ljust(columns_of(text) - columns) + ("^" if marked else " ") * columns
+    carets = carets.rstrip()
+    first = carets.find("^")
+    last = max(first, len(carets) - 1)
+    if columns_of(text) > room:
+        begin = 0 if last < room - 1 else max(0, min(first - room // 4, columns_of(text) - room + 2))
+        text, carets = _window(text, begin, room), carets[begin : begin + room].rstrip()
+        if begin:
+            carets = " " + carets[1:]
+    shown = [(f"{excerpt.line:>{gutter}} | {text}", "")]
+    if carets:
+        shown.append((f"{'':>{gutter}} | {carets}", "bold red"))
+    return shown
+
+
+def _window(text: str, begin: int, room: int) -> str:
+    """The part of a text from the column ``begin`` on; ``…`` stands where something is left out."""
+    start = _prefix(text, begin) if begin else 0
+    part = text[start:]
+    if begin:
+        part = "…" + part[1:]
+    if columns_of(part) > room:
+        part = part[: _prefix(part, room - 1)] + "…"
+    return part
+
+
 def _write_rich(parts: Iterable[Part], stream: TextIO) -> None:
     from rich import box
     from rich.console import Console
@@ -193,7 +282,12 @@ def _write_rich(parts: Iterable[Part], stream: TextIO) -> None:
     console = Console(file=stream, highlight=False)
     for part in parts:
         if isinstance(part, Line):
-            console.print(Text(part.text, style=part.style))
+            for text in wrapped(part, console.width):
+                console.print(Text(text, style=part.style), soft_wrap=True)
+            continue
+        if isinstance(part, Excerpt):
+            for text, style in excerpt_lines(part, console.width):
+                console.print(Text(text, style=style), soft_wrap=True)
             continue
         table = Table(
             title=Text(part.title, style="bold") if part.title else None,

@@ -358,7 +358,9 @@ SELECT rejects_path, CASE WHEN status = 'published' THEN coalesce(replay_of, run
 -- name: reject_groups
 -- Open rejects, counted by verdict, with the first example of each group, in the order of the first rejects.
 SELECT g.table_name, g.kind, g.column_name, g.constraint_name, g.sqlstate, g.count,
-       r.file || ':' || r.line || ': ' || r.message || coalesce(': ' || nullif(r.words, ''), '') AS example
+       r.file || ':' || r.line || ': ' || r.message || coalesce(': ' || nullif(r.words, ''), '') AS example,
+       r.file, r.line, r.message, r.raw, coalesce(u.replay_of, r.run_id), r.reject_no, r.ordinal,
+       coalesce(r.parent_file, ''), r.parent_line, r.words, r.cause
   FROM (SELECT table_name, kind, column_name, constraint_name, sqlstate, pg_catalog.count(*) AS count,
       pg_catalog.min(reject_no) AS first
           FROM pgsluice.reject
@@ -368,7 +370,14 @@ SELECT g.table_name, g.kind, g.column_name, g.constraint_name, g.sqlstate, g.cou
   JOIN (SELECT j.* FROM (SELECT ''::text AS detail, NULL::bigint AS cause_no) AS older
          CROSS JOIN LATERAL (SELECT i.*, detail AS words, cause_no AS cause FROM pgsluice.reject i) AS j) AS r
     ON r.run_id = %(run_id)s AND r.reject_no = g.first
+  LEFT JOIN pgsluice.run u ON u.run_id = %(run_id)s
  ORDER BY g.first;
+
+-- name: files_read
+-- How the files of a run were read: the columns of their fields, and their dialects.
+SELECT CASE WHEN table_schema = 'public' THEN table_name ELSE table_schema || '.' || table_name END, path, columns,
+       dialect
+  FROM pgsluice.file WHERE run_id = %(run_id)s;
 
 -- name: consequences
 -- The verdicts of open rejects, with the number of open rejects of each table that follow from them.

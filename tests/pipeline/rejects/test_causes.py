@@ -43,12 +43,16 @@ SITUATIONS: dict[str, tuple[str, list[str], list[str | None]]] = {
 }
 
 
-def load(folder: Path, db: str, options: list[str]) -> tuple[int, list[str]]:
-    """The exit code and the remedies of a load."""
+def load(folder: Path, db: str, options: list[str], *, helps: bool = False) -> tuple[int, list[str]]:
+    """The exit code and the remedies of a load.
+
+    :param helps: return the help of each group of rejects in place of the remedies of the run.
+    """
     command = [sys.executable, "-m", "pgsluice", "load", str(folder), "--database-url", db, "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout)["rejects"]["remedies"]
+    rejects = json.loads(done.stdout)["rejects"]
+    return done.returncode, [text for g in rejects["groups"] for text in g["help"]] if helps else rejects["remedies"]
 
 
 def options_of(remedies: list[str]) -> list[str]:
@@ -61,7 +65,8 @@ def options_of(remedies: list[str]) -> list[str]:
     return found
 
 
-def test_every_remedy_works_when_copied(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+@pytest.mark.parametrize("helps", [False, True])
+def test_every_remedy_works_when_copied(db: str, conn: psycopg.Connection, tmp_path: Path, helps: bool) -> None:
     for name, (kind, texts, _) in SITUATIONS.items():
         conn.execute(f"CREATE TABLE {name} (id int PRIMARY KEY, v {kind})")
         lines = "".join(f"{i};{text}\n" for i, text in enumerate(texts))
@@ -70,7 +75,7 @@ def test_every_remedy_works_when_copied(db: str, conn: psycopg.Connection, tmp_p
     (tmp_path / "tickets.csv").write_text("id,state,title\n,,a\n,closed,b\n")
     options: list[str] = []
     for _ in range(3):
-        code, remedies = load(tmp_path, db, options)
+        code, remedies = load(tmp_path, db, options, helps=helps)
         if not code:
             break
         more = options_of(remedies)

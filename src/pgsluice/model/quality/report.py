@@ -79,6 +79,28 @@ class ReportTable:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupNote:
+    """What the run knew of a group of rejects, and the rejects themselves do not hold."""
+
+    table: str
+    """The table, as all rejects of the group have it; the same holds for the next four fields."""
+    kind: str
+    """One of :class:`~pgsluice.model.verdict.RejectKind`."""
+    column: str
+    """The column; '' if the reason names none."""
+    constraint: str
+    """The constraint; '' if the reason names none."""
+    sqlstate: str
+    """PostgreSQL's error code."""
+    columns: tuple[str, ...]
+    """The columns that the reason is about."""
+    condition: str
+    """As in :class:`~pgsluice.model.results.RejectGroup`."""
+    help: tuple[str, ...]
+    """As in :class:`~pgsluice.model.results.RejectGroup`."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunNotes:
     """What the ledger keeps of a run for its report, beyond files, rejects, rules and profiles."""
 
@@ -88,6 +110,8 @@ class RunNotes:
     """Where the time went, up to the moment in which the run was recorded."""
     remedies: tuple[str, ...] = ()
     """What many rejects have in common, and the option that cures it."""
+    groups: tuple[GroupNote, ...] = ()
+    """The groups of rejects."""
 
 
 @dataclass(frozen=True, slots=True)

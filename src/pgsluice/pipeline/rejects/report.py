@@ -13,17 +13,18 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
 from io import BufferedWriter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from pgsluice.errors import CallError
 from pgsluice.ledger.groups import causes_first
 from pgsluice.ledger.rejects import copy_report
-from pgsluice.model import RejectGroup, RejectsResult
+from pgsluice.model import Reject, RejectGroup, RejectsResult
 from pgsluice.pipeline.prefetch import Prefetch
 from pgsluice.pipeline.rejects.causes import Causes
 from pgsluice.pipeline.rejects.consequences import find_causes
+from pgsluice.pipeline.rejects.explain import explained
 from pgsluice.pipeline.rejects.reasons import fetch_rejects, locate_related
 from pgsluice.pipeline.rejects.report_file import CUT, CUT_END, HEADER, PLACEHOLDERS, RAW_BYTES
 from pgsluice.pipeline.rejects.report_folder import make_report_folder
@@ -92,7 +93,7 @@ def write_report(
             f"the report of rejects cannot be written to {path}: {error.strerror}",
             "Nothing was published. Make the folder writable or run from another one",
         ) from error
-    found = causes_first(groups.in_order(), consequences)
+    found = explained(causes_first(groups.in_order(), consequences), table_runs, causes)
     return RejectsResult(sum(g.count for g in found), str(path), found, remedies=causes.remedies())
 
 
@@ -136,8 +137,8 @@ class _Groups:
     _KEYS = ("table", "kind", "column", "constraint", "sqlstate")
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str, str, str, str], tuple[int, int, str]] = {}
-        """The count of each group, the number of its first reject, and that reject as an example."""
+        self._found: dict[tuple[str, str, str, str, str], tuple[int, Reject]] = {}
+        """The count of each group, and its first reject."""
 
     def add(self, report: pa.Table) -> None:
         """Counts the rejects of one piece of the report."""
@@ -147,17 +148,43 @@ class _Groups:
         for group in groups.to_pylist():
             table, kind, column, constraint, sqlstate = (group[name] for name in self._KEYS)
             key = table, kind, column, constraint, sqlstate
-            count, first, example = self._found.get(key, (0, group["reject_min"] + 1, ""))
-            if group["reject_min"] < first:
-                first = group["reject_min"]
-                row = report.slice(pc.index(report["reject"], first).as_py(), 1).to_pylist()[0]
-                example = ": ".join(filter(None, (f"{row['file']}:{row['line']}", row["message"], row["detail"])))
-            self._found[key] = (count + group["reject_count"], first, example)
+            count, first = self._found.get(key, (0, None))
+            if first is None or group["reject_min"] < first.number:
+                place = pc.index(report["reject"], group["reject_min"]).as_py()
+                first = _as_reject(report.slice(place, 1).to_pylist()[0])
+            self._found[key] = (count + group["reject_count"], first)
 
     def in_order(self) -> list[RejectGroup]:
         """The groups in the order of their first rejects."""
-        found = sorted(self._found.items(), key=lambda item: item[1][1])
-        return [RejectGroup(*key, count, example) for key, (count, _, example) in found]
+        found = sorted(self._found.items(), key=lambda item: item[1][1].number)
+        return [RejectGroup(*key, count, _example(first), first=first) for key, (count, first) in found]
+
+
+def _as_reject(row: dict[str, Any]) -> Reject:
+    """A row of a report as a reject of the run that it names."""
+    return Reject(
+        run_id=row["run"],
+        table=row["table"],
+        file=row["file"],
+        line=row["line"],
+        kind=row["kind"],
+        column=row["column"],
+        constraint=row["constraint"],
+        sqlstate=row["sqlstate"],
+        message=row["message"],
+        raw=row["raw"],
+        original=row["run"],
+        number=row["reject"],
+        record=row["record"],
+        parent_file=row["parent_file"],
+        parent_line=int(row["parent_line"]) if row["parent_line"] else None,
+        detail=row["detail"],
+        cause=int(row["cause"]) if row["cause"] else None,
+    )
+
+
+def _example(first: Reject) -> str:
+    return ": ".join(filter(None, (f"{first.file}:{first.line}", first.message, first.detail)))
 
 
 def _located(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pgsluice.model import RejectKind
+from pgsluice.model import RejectGroup, RejectKind
 from pgsluice.pipeline.rejects.causes.records import RecordCauses
 from pgsluice.pipeline.rejects.causes.shapes import COMMA, DIGITS_LOST, NOTHING, POINT, Needs, needs_of
 from pgsluice.text import pluralize
@@ -43,8 +43,28 @@ _WORDS = (
 )
 """What the values are if an option cures them, the most telling first."""
 
+_DIGITS_LOST = "The program that wrote the file has cut digits of the numbers; write the file again with all digits"
+
 _RUN_WIDE = frozenset({"trim", "integer_decimals", "empty_as_null", "null"})
 """Options that name no column."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Remedy:
+    """What cures a number of rejects."""
+
+    count: int
+    about: str
+    """The rejects in words."""
+    advice: str
+    """What to do; options stand at the end."""
+
+    @property
+    def sentence(self) -> str:
+        """Both in words."""
+        if self.advice == _DIGITS_LOST:
+            return f"{self.about}: {self.advice[0].lower()}{self.advice[1:]}"
+        return f"{self.about}. {self.advice}"
 
 
 @dataclass(slots=True)
@@ -107,36 +127,62 @@ class Causes:
                 for kind, text in needs:
                     if kind in ("null", "empty_as_null"):
                         nulls[kind, text] += count
-            found += _remedies(name, column)
+            found += ((r.count, r.sentence) for r in _remedies(name, column))
         for (kind, text), count in nulls.items():
-            rejected = pluralize(count, "rejected value")
-            if kind == "null":
-                found.append((count, f"{rejected}: {text}. If it means NULL: --null {shlex.quote(text)}"))
-            else:
-                found.append((count, f'{rejected}: "", an empty field in quotes. If it means NULL: --empty-as-null'))
+            shown = text if kind == "null" else '"", an empty field in quotes'
+            found.append((count, f"{pluralize(count, 'rejected value')}: {shown}. {_null(kind, text)}"))
         for name, count in self._empty.items():
             rows = f"{pluralize(count, 'rejected row')} without a value for {name}, which has a default"
-            found.append(
-                (count, f"{rows}. If an empty field means the default: --default-on-empty {shlex.quote(name)}")
-            )
+            found.append((count, f"{rows}. {_default(name)}"))
         found.sort(key=lambda item: -item[0])
         return tuple(dict.fromkeys(sentence for _, sentence in found))
 
+    def help(self, group: RejectGroup) -> tuple[str, ...]:
+        """What cures the rejects of one group, the most frequent cause first. Options stand at the end."""
+        name = f"{group.table}.{group.column}"
+        if group.kind == RejectKind.STRUCTURE:
+            return self._records.help(group.table, group.sqlstate)
+        if group.kind == RejectKind.NOT_NULL and name in self._empty:
+            return (_default(name),)
+        column = self._columns.get(name) if group.kind == RejectKind.VALUE else None
+        if column is None:
+            return ()
+        found = [(r.count, r.advice) for r in _remedies(name, column)]
+        found += ((count, _null(*pair)) for pair, count in _null_texts(column))
+        return tuple(dict.fromkeys(advice for _, advice in sorted(found, key=lambda item: -item[0])))
 
-def _remedies(name: str, column: _Column) -> list[tuple[int, str]]:
-    """The sentences for one column, with their counts.
+
+def _null_texts(column: _Column) -> Iterator[tuple[tuple[str, str], int]]:
+    """The texts of a column that may mean NULL, each as the option and its value, with their counts."""
+    for needs, count in column.counts.items():
+        yield from (((kind, text), count) for kind, text in needs if kind in ("null", "empty_as_null"))
+
+
+def _null(kind: str, text: str) -> str:
+    if kind == "null":
+        return f"If it means NULL: --null {shlex.quote(text)}"
+    return "If it means NULL: --empty-as-null"
+
+
+def _default(name: str) -> str:
+    return f"If an empty field means the default: --default-on-empty {shlex.quote(name)}"
+
+
+def _remedies(name: str, column: _Column) -> list[_Remedy]:
+    """The remedies for one column.
 
     The values of a column are mostly written by one program. So what the values need is put together, as far as it
     goes together, beginning with the most frequent.
     """
     counts = column.counts
-    found: list[tuple[int, str]] = []
+    found: list[_Remedy] = []
     together: Needs = NOTHING
     members: list[Needs] = []
     # Values with two readings come last: other values may have decided.
     for needs in sorted(counts, key=lambda n: (bool(n & (COMMA | POINT)), -counts[n])):
         if needs == DIGITS_LOST:
-            found.append((counts[needs], _digits_lost(name, counts[needs], column.examples[needs])))
+            about = _begin(name, counts[needs], column.examples[needs])
+            found.append(_Remedy(counts[needs], about, _DIGITS_LOST))
             continue
         if any(kind in ("null", "empty_as_null") for kind, _ in needs):
             continue
@@ -148,7 +194,7 @@ def _remedies(name: str, column: _Column) -> list[tuple[int, str]]:
             members.append(needs)
     if members:
         count = sum(counts[needs] for needs in members)
-        found.append((count, _sentence(name, count, column.examples[members[0]], together)))
+        found.append(_Remedy(count, _begin(name, count, column.examples[members[0]]), _advice(name, together)))
     return found
 
 
@@ -169,17 +215,18 @@ def _merged(together: Needs, needs: Needs) -> Needs | None:
     return None if found.get("thousands", "") == found.get("decimal", ".") else merged
 
 
-def _both(name: str, count: int, example: str, needs: Needs) -> list[tuple[int, str]]:
-    """The sentences for values with two readings."""
+def _both(name: str, count: int, example: str, needs: Needs) -> list[_Remedy]:
+    """The remedies for values with two readings."""
     sign = "," if needs & COMMA else "."
     decimal = frozenset({("decimal", ",")}) if sign == "," else frozenset({("integer_decimals", "")})
     thousands = frozenset({("thousands", sign)}) | (frozenset() if sign == "," else {("decimal", ",")})
     rest = needs - COMMA - POINT
     whole = example.replace(sign, "")
     point = example.replace(sign, ".")
+    about = _begin(name, count, example)
     return [
-        (count, f"{_begin(name, count, example)}. If it is {point}: {_options(name, decimal | rest)}"),
-        (count, f"{_begin(name, count, example)}. If it is {whole}: {_options(name, thousands | rest)}"),
+        _Remedy(count, about, f"If it is {point}: {_options(name, decimal | rest)}"),
+        _Remedy(count, about, f"If it is {whole}: {_options(name, thousands | rest)}"),
     ]
 
 
@@ -187,18 +234,11 @@ def _begin(name: str, count: int, example: str) -> str:
     return f"{pluralize(count, 'rejected value')} of {name}, such as {example!r}"
 
 
-def _digits_lost(name: str, count: int, example: str) -> str:
-    return (
-        f"{_begin(name, count, example)}: the program that wrote the file has cut digits of the numbers; write the"
-        " file again with all digits"
-    )
-
-
-def _sentence(name: str, count: int, example: str, needs: Needs) -> str:
+def _advice(name: str, needs: Needs) -> str:
     kind, words = next((kind, words) for kind, words in _WORDS if any(k == kind for k, _ in needs))
     sign = next(value for k, value in sorted(needs) if k == kind)
     shown = "a blank" if sign == " " else sign
-    return f"{_begin(name, count, example)}. If they are {words.format(shown)}: {_options(name, needs)}"
+    return f"If they are {words.format(shown)}: {_options(name, needs)}"
 
 
 def _options(name: str, needs: Needs) -> str:

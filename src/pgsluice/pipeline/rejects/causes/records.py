@@ -37,7 +37,8 @@ class RecordCauses:
     """Counts the records that an option of the dialect would cure. Each option was tried on the records."""
 
     def __init__(self) -> None:
-        self._cured: Counter[str] = Counter()
+        self._cured: Counter[tuple[str, str, str]] = Counter()
+        """By table, SQLSTATE and sentence."""
 
     def add(self, report: pa.Table, file: FileRun) -> None:
         """Counts the rejects of one piece of the report.
@@ -50,25 +51,39 @@ class RecordCauses:
         if not rejects.num_rows or file.corrections is not None:
             return
         dialect, fields = file.plan.file.dialect, len(file.plan.names)
-        for row in rejects.select(["message", "raw"]).to_pylist():
-            raw = row["raw"].encode()
+        for row in rejects.select(["table", "sqlstate", "message", "raw"]).to_pylist():
+            raw, group = row["raw"].encode(), (row["table"], row["sqlstate"])
             if row["message"].startswith(_BAD_BYTES):
                 # The text of the record has escapes in place of the bytes, and would be parsed.
-                self._cured[_NUL if row["message"].endswith(" 0x00") else _OTHER_BYTES] += 1
+                self._cured[*group, _NUL if row["message"].endswith(" 0x00") else _OTHER_BYTES] += 1
                 continue
             if len(raw) > _LONGEST:
                 continue
             for sentence, fits, changed in _OPTIONS:
                 if fits(row["message"], raw, dialect) and _is_cured(raw, changed(dialect), fields):
-                    self._cured[sentence] += 1
+                    self._cured[*group, sentence] += 1
                     break
 
     def remedies(self) -> list[tuple[int, str]]:
         """A sentence for each option, with the number of records."""
+        counts: Counter[str] = Counter()
+        for (_, _, sentence), count in self._cured.items():
+            counts[sentence] += count
         return [
             (count, f"{pluralize(count, 'rejected record')}{'' if count < _TRIED else ' at least'}: {sentence}")
-            for sentence, count in self._cured.items()
+            for sentence, count in counts.items()
         ]
+
+    def help(self, table: str, sqlstate: str) -> tuple[str, ...]:
+        """The sentences for the records of one table and one SQLSTATE, the most frequent first."""
+        found = [
+            (sentence, n) for (name, code, sentence), n in self._cured.items() if (name, code) == (table, sqlstate)
+        ]
+        return tuple(_capital(sentence) for sentence, _ in sorted(found, key=lambda item: -item[1]))
+
+
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
 
 
 def _is_cured(raw: bytes, dialect: Dialect, fields: int) -> bool:
