@@ -57,6 +57,14 @@ SELECT {table_no}, f.row_id, f.priority
   FROM (SELECT {alias}.ctid, CASE {cases} END FROM {rows}) AS f (row_id, priority)
  WHERE f.priority IS NOT NULL;
 
+-- name: keep_broken
+-- Drop the violations of rows that break no rule.
+DELETE FROM pg_temp.pgsluice_violation AS v
+ WHERE v.table_no = {table_no}
+   AND NOT EXISTS (SELECT FROM pg_temp.pgsluice_violation AS r
+                    WHERE r.table_no = v.table_no AND r.row_id = v.row_id
+                      AND r.priority >= {first} AND r.priority < {end});
+
 -- name: staged_rows
 -- Staged rows with the columns that the files lack: from the row of the table that the staged row updates, or the default.
 (SELECT s.ctid, {columns} FROM {stage} AS s{matches})

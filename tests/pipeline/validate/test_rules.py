@@ -101,6 +101,30 @@ def test_a_rule_reads_columns_that_the_files_lack(db: str, conn: Connection, fol
     ]
 
 
+def test_constraints_come_before_rules_where_postgresql_decides_row_by_row(
+    db: str, conn: Connection, tmp_path: Path
+) -> None:
+    # The files lack d and s, so no query can ask the CHECKs of staged rows, and PostgreSQL decides row by row.
+    conn.execute(
+        "CREATE TABLE n (id int NOT NULL, v int NOT NULL CHECK (v < 90), w int, d int DEFAULT 3, s serial,"
+        " CONSTRAINT differs CHECK (d <> id), CONSTRAINT numbered CHECK (s > w), UNIQUE (id));"
+        "INSERT INTO n VALUES (99, 1, 0)"
+    )
+    (tmp_path / "n.csv").write_text("id,v,w\n1,1,0\n2,-1,0\n3,-1,0\n4,,0\n5,95,0\n6,1,0\n6,-1,0\n3,1,0\n7,1,99\n")
+    rule = RowRule("positive", "n", "v BETWEEN 0 AND 89")
+    result = pgsluice.load(tmp_path / "n.csv", database_url=db, data_dir=str(tmp_path), rules=[rule], max_rejects="all")
+    assert sorted(rejected(result.run_id, db)) == [
+        ("n.csv", 3, "rule", "positive"),
+        ("n.csv", 4, "check", "differs"),
+        ("n.csv", 5, "not_null", ""),
+        ("n.csv", 6, "check", "n_v_check"),
+        ("n.csv", 8, "rule", "positive"),
+        ("n.csv", 9, "check", "differs"),
+        ("n.csv", 10, "check", "numbered"),
+    ]
+    assert conn.execute("SELECT id FROM n ORDER BY 1").fetchall() == [(1,), (6,), (99,)]
+
+
 def test_a_replay_is_asked_the_rules_of_its_run(db: str, conn: Connection, folder: Path, tmp_path: Path) -> None:
     conn.execute(SCHEMA)
     result = pgsluice.load(folder, database_url=db, data_dir=str(tmp_path), rules=RULES, max_rejects="all")

@@ -26,7 +26,7 @@ from pgsluice.pipeline.state import RunContext, TableRun, savepoint
 from pgsluice.pipeline.validate.bans import RefusedRow, ban_orphans, create_bans
 from pgsluice.pipeline.validate.parent_check import can_check_parents
 from pgsluice.pipeline.validate.rules import breaks_rules, find_warnings
-from pgsluice.pipeline.validate.validator import Scope, validate
+from pgsluice.pipeline.validate.validator import Scope, reject_broken_rules, validate
 from pgsluice.pipeline.validate.values import convert_texts
 from pgsluice.postgres.planner_hints import analyze
 from pgsluice.postgres.sqlstate import primary_message
@@ -67,7 +67,7 @@ class Staged:
             check_statements(self._conn, table_run)
             find_warnings(self._conn, table_run, staged=True)
         only_insert = any(only_insert_decides(t.table) for t in group)
-        self._apply_rules(group, names, now=only_insert)
+        self._apply_rules(group, now=only_insert)
         if self._worth_trying(group, only_insert):
             if self._insert(group, names):
                 return
@@ -81,10 +81,10 @@ class Staged:
                     return
                 # A constraint that no query can validate for one row may change the verdict on other rows.
                 raise psycopg.Rollback
-            self._apply_rules(group, names, now=True)
+            self._apply_rules(group, now=True)
         self._insert_row_by_row(group, names)
 
-    def _apply_rules(self, group: Sequence[TableRun], names: set[TableName], *, now: bool) -> None:
+    def _apply_rules(self, group: Sequence[TableRun], *, now: bool) -> None:
         """Finds out whether staged rows break row rules.
 
         :param now: such rows become rejects at once, because PostgreSQL will decide about the others row by row and
@@ -99,8 +99,7 @@ class Staged:
                     continue
                 table_run.findings.suspect = True
                 if now:
-                    scope = Scope(rows=False, unique=False, outer_keys=False, inner_keys=False)
-                    validate(self._conn, [table_run], self._context.tables, scope, staged=True, names=names)
+                    reject_broken_rules(self._conn, table_run, self._context.tables)
 
     def _worth_trying(self, group: Sequence[TableRun], only_insert: bool) -> bool:
         """Whether inserting all rows may succeed and would show every violation.

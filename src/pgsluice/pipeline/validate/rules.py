@@ -10,6 +10,7 @@ staged row updates, otherwise the default. What a BEFORE trigger makes of the ro
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import psycopg
 from psycopg import sql
@@ -18,7 +19,15 @@ from pgsluice.errors import CallError, DatabaseError
 from pgsluice.model import Mode, PlannedRule, RejectKind, Severity, Verdict
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.rejecting.row_numbers import numbered, validated_relation
-from pgsluice.pipeline.validate.violations import RULE, Violations
+from pgsluice.pipeline.validate.violations import (
+    RULE,
+    UNIQUE,
+    Violations,
+    enforced_checks,
+    evaluate_checks,
+    lacks_columns,
+)
+from pgsluice.postgres.planner_hints import execute_examined
 from pgsluice.postgres.sql_fragments import equal, qualified_type
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.sql import compose, query
@@ -72,6 +81,29 @@ def find_broken_rules(violations: Violations) -> None:
     violations.found += 1
     for i, rule in enumerate(rules):
         violations.insert_verdict(RULE + i, verdict_of(rule))
+
+
+def find_completed_checks(violations: Violations) -> None:
+    """Finds staged rows for which a CHECK is false that reads columns which the files lack.
+
+    The columns are completed as for a rule. A CHECK that reads a number of a sequence is left out.
+    """
+    table_run = violations.table_run
+    for priority, check in enforced_checks(table_run):
+        if not lacks_columns(violations, check):
+            continue
+        lacking = [c for c in check.columns if c not in violations.brought]
+        with suppress(CallError):
+            rows = _completed(violations.conn, table_run, violations.relation, check.columns, lacking)
+            evaluate_checks(violations, [(priority, check)], rows, last=True)
+
+
+def keep_broken_rules(violations: Violations) -> None:
+    """Drops the violations of rows that break no rule."""
+    statement = compose(
+        "rules", "keep_broken", first=sql.Literal(RULE), end=sql.Literal(UNIQUE), table_no=violations.table_run.table_no
+    )
+    execute_examined(violations.conn, statement, violations.rows * violations.found)
 
 
 def find_warnings(conn: psycopg.Connection, table_run: TableRun, *, staged: bool) -> None:

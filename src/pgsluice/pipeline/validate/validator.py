@@ -17,10 +17,10 @@ from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.elimination import eliminate, exclude_violations, record_duplicates
 from pgsluice.pipeline.validate.foreign_keys import find_orphans
 from pgsluice.pipeline.validate.rejecting.reject_rows import reject_violations
-from pgsluice.pipeline.validate.rules import find_broken_rules
+from pgsluice.pipeline.validate.rules import find_broken_rules, find_completed_checks, keep_broken_rules
 from pgsluice.pipeline.validate.unique import find_duplicates
 from pgsluice.pipeline.validate.violations import Violations, find_failed_checks, find_nulls
-from pgsluice.postgres.table_properties import foreign_keys_to
+from pgsluice.postgres.table_properties import foreign_keys_to, only_insert_decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +83,22 @@ def validate(
     if has_rows(conn, VIOLATION):
         reject_violations(conn, relations, others)
     return not any(violations.incomplete for violations in relations)
+
+
+def reject_broken_rules(conn: psycopg.Connection, table_run: TableRun, others: Mapping[TableName, TableRun]) -> None:
+    """Makes rejects of the staged rows that break a row rule, before PostgreSQL decides about the others row by row.
+
+    A row that breaks a NOT NULL or a CHECK as well is rejected for that, because PostgreSQL checks them first. In a
+    table with triggers that is not known before the INSERT, and the row is rejected for the rule.
+    """
+    empty_violations(conn)
+    violations = Violations(conn, table_run, staged=True)
+    find_broken_rules(violations)
+    if not violations.found:
+        return
+    if not only_insert_decides(table_run.table):
+        find_nulls(violations)
+        find_failed_checks(violations)
+        find_completed_checks(violations)
+        keep_broken_rules(violations)
+    reject_violations(conn, [violations], others)

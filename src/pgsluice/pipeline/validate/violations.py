@@ -161,21 +161,35 @@ def find_failed_checks(violations: Violations) -> None:
 
     All CHECKs are evaluated in one scan or, if one of them raises an error, each in a scan of its own.
     """
-    table_run = violations.table_run
-    enforced = sorted((c for c in table_run.table.checks if c.enforced), key=lambda c: c.name.encode())
     asked = []
-    for i, check in enumerate(enforced):
-        if violations.staged and not set(check.columns) <= violations.brought:
+    for priority, check in enforced_checks(violations.table_run):
+        if lacks_columns(violations, check):
             violations.incomplete = True
         else:
-            asked.append((CHECK + i, check))
-    if len(asked) < 2 or not _evaluate_checks(violations, asked, last=False):
+            asked.append((priority, check))
+    if len(asked) < 2 or not evaluate_checks(violations, asked, violations.relation, last=False):
         for one in asked:
-            _evaluate_checks(violations, [one], last=True)
+            evaluate_checks(violations, [one], violations.relation, last=True)
 
 
-def _evaluate_checks(violations: Violations, asked: Sequence[tuple[int, Constraint]], *, last: bool) -> bool:
-    """Finds rows that break one of these CHECKs, by the first CHECK that is false; False if a CHECK raised an error."""
+def enforced_checks(table_run: TableRun) -> list[tuple[int, Constraint]]:
+    """The CHECKs of a table in the order in which PostgreSQL checks them, with their priorities."""
+    enforced = sorted((c for c in table_run.table.checks if c.enforced), key=lambda c: c.name.encode())
+    return [(CHECK + i, check) for i, check in enumerate(enforced)]
+
+
+def lacks_columns(violations: Violations, check: Constraint) -> bool:
+    """Whether a CHECK reads columns whose values the stage does not have."""
+    return violations.staged and not set(check.columns) <= violations.brought
+
+
+def evaluate_checks(
+    violations: Violations, asked: Sequence[tuple[int, Constraint]], relation: sql.Composable, *, last: bool
+) -> bool:
+    """Finds rows that break one of these CHECKs, by the first CHECK that is false; False if a CHECK raised an error.
+
+    :param relation: the rows, with their ctid and the columns that the CHECKs read.
+    """
     table_run = violations.table_run
     name = table_run.table.name.name
     cases = sql.SQL(" ").join(
@@ -189,7 +203,7 @@ def _evaluate_checks(violations: Violations, asked: Sequence[tuple[int, Constrai
             table_no=table_run.table_no,
             alias=sql.Identifier(name),
             cases=cases,
-            relation=violations.relation,
+            relation=relation,
         ),
         last=last,
     )
