@@ -12,7 +12,7 @@ from pgsluice.api.configured import Call, configured
 from pgsluice.api.connections import PathLike, planning_address
 from pgsluice.api.planning import plan_load
 from pgsluice.arguments import PlanArguments
-from pgsluice.checkup.load import disk_findings, estimate, extension_findings, plan_findings
+from pgsluice.checkup.load import disk_findings, extension_findings, plan_findings
 from pgsluice.checkup.server import server_findings
 from pgsluice.errors import PrivilegeError, SluiceError
 from pgsluice.model import DoctorResult, Finding, LoadOptions, State
@@ -79,7 +79,7 @@ def _load_findings(
     try:
         plan = plan_load(conn, options, paths)
         found += plan_findings(plan)
-        size = estimate(plan)
+        size = plan.estimate.disk if plan.estimate else None
         if plan.missing_rights:
             found.append(_problem("rights", privilege_error(conn, plan.missing_rights)))
         else:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import psycopg
 
-from pgsluice.errors import MappingError, PrivilegeError, SchemaFileError, SluiceError
+from pgsluice.checkup.estimates import estimate
+from pgsluice.checkup.slow import slow_findings
+from pgsluice.errors import FileError, MappingError, PrivilegeError, SchemaFileError, SluiceError
 from pgsluice.model import LoadOptions, Plan
 from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
 from pgsluice.pipeline.plan.rights.missing import (
@@ -25,7 +27,7 @@ from pgsluice.postgres.asking.target import read_target
 from pgsluice.postgres.connecting.connect import connect
 from pgsluice.postgres.schema_files.apply import SchemaApplied, apply_missing
 from pgsluice.postgres.search_path import choose_schema, current_schema
-from pgsluice.source.discover import Discovery, discover
+from pgsluice.source.discover import Discovery, all_problems, discover
 from pgsluice.source.places.addresses import is_remote
 from pgsluice.source.places.spool import STDIN, is_pipe
 
@@ -38,6 +40,7 @@ def plan_load(conn: psycopg.Connection, options: LoadOptions, paths: Sequence[st
 
     :raises PrivilegeError: the role may not create or see the tables; the remedy has all rights that it lacks.
     """
+    problems: list[FileError] = []
     found = discover(
         paths,
         options.dialect,
@@ -45,8 +48,11 @@ def plan_load(conn: psycopg.Connection, options: LoadOptions, paths: Sequence[st
         recursive=options.recursive,
         dialects=options.file_dialects,
         allow_empty=options.allow_empty,
+        problems=problems,
     )
-    with closing(found):
+    with closing(found), _told_together(problems):
+        if problems and not found.files:
+            raise all_problems(problems)
         if options.into:
             choose_schema(conn, options.into)
         applied = _apply_schema_file(conn, options, found)
@@ -65,12 +71,30 @@ def plan_load(conn: psycopg.Connection, options: LoadOptions, paths: Sequence[st
                 rules=options.quality.rows,
             )
         tables = tuple(replace(t, files=decided_plans(conn, t.table, t.files)) for t in plan.tables)
+        if problems:
+            raise all_problems(problems)
         return replace(
             plan,
             tables=tables,
             ignored=(*found.ignored, *plan.ignored),
+            findings=tuple(slow_findings(conn, plan)),
+            estimate=estimate(conn, plan),
             missing_rights=missing_rights(conn, plan, options),
         )
+
+
+@contextmanager
+def _told_together(problems: Sequence[FileError]) -> Iterator[None]:
+    """Adds the files that cannot be loaded as they are to a MappingError of the others."""
+    try:
+        yield
+    except MappingError as error:
+        if not problems:
+            raise
+        details = [*map(str, problems), *(error.details or [str(error)])]
+        raise MappingError(
+            f"{len(details)} files do not fit the tables or cannot be loaded", details=details
+        ) from error
 
 
 def _apply_schema_file(conn: psycopg.Connection, options: LoadOptions, found: Discovery) -> SchemaApplied | None:

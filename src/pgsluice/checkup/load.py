@@ -9,12 +9,10 @@ from pathlib import Path
 
 import psycopg
 
-from pgsluice.model import Finding, Plan, State, Strategy
+from pgsluice.checkup.estimates import free_disk
+from pgsluice.model import Finding, Plan, State
 from pgsluice.postgres.asking import facts
 from pgsluice.text import pluralize
-
-_TABLE_SHARE, _INDEX_SHARE, _UNPACKED = 1.5, 0.4, 5.0
-"""Estimates: bytes of a table and of each index for each byte of a file, and of a file for each compressed byte."""
 
 _EXTENSION = re.compile(r'^\s*CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?("(?:[^"]|"")+"|[\w$]+)', re.I | re.M)
 
@@ -42,17 +40,13 @@ def extension_findings(conn: psycopg.Connection, schema_file: str) -> Iterator[F
 
 
 def plan_findings(plan: Plan) -> Iterator[Finding]:
-    """Yields what the plan says: which files feed which tables, and what makes tables slow."""
+    """Yields what the plan says: which files feed which tables, what makes tables slow, and how long the load takes."""
     files = sum(len(t.files) for t in plan.tables)
     yield Finding("files", State.OK, f"{pluralize(files, 'file')} for {pluralize(len(plan.tables), 'table')}")
-    for t in plan.tables:
-        if t.strategy is Strategy.STAGE and t.table.obstacles:
-            yield Finding(
-                "strategy",
-                State.SLOW,
-                f"table {t.table.name} is loaded through a stage: {t.table.obstacles[0].text}",
-                "pgsluice plan says more; the load is correct all the same",
-            )
+    yield from plan.findings
+    if plan.estimate is not None:
+        text = f"the load takes about {plan.estimate.seconds:g} s ({plan.estimate.basis}; an estimate)"
+        yield Finding("time", State.OK, text)
 
 
 def disk_findings(conn: psycopg.Connection, reports: str, estimate: int) -> Iterator[Finding]:
@@ -65,13 +59,13 @@ def disk_findings(conn: psycopg.Connection, reports: str, estimate: int) -> Iter
     free = _amount(shutil.disk_usage(folder).free)
     yield Finding("disk", State.OK, f"{free} are free for reports of rejects in {folder}")
     needs = f"the load needs about {_amount(estimate)} on the server"
-    data = facts.data_directory(conn) if facts.on_this_machine(conn) else None
-    if data is None or not Path(data).exists():
+    left = free_disk(conn)
+    if left is None:
         yield Finding("disk", State.OK, f"{needs}; how much is free there cannot be asked")
         return
     # WAL comes in addition, up to max_wal_size or a little more.
     wal = facts.settings(conn)["max_wal_size"].number
-    left = shutil.disk_usage(data).free
+    data = facts.data_directory(conn)
     if left >= estimate + wal:
         yield Finding("disk", State.OK, f"{needs}; {_amount(left)} are free in {data}")
     else:
@@ -82,19 +76,6 @@ def disk_findings(conn: psycopg.Connection, reports: str, estimate: int) -> Iter
             f"{needs} and {_amount(wal)} for WAL; {_amount(left)} are free in {data}",
             "Make room, or have the database in a tablespace on another disk: CREATE TABLESPACE",
         )
-
-
-def estimate(plan: Plan) -> int:
-    """Returns about how many bytes tables and indexes will take."""
-    total = 0.0
-    for t in plan.tables:
-        share = _TABLE_SHARE + _INDEX_SHARE * len(t.table.indexes)
-        total += share * sum(f.file.bytes * _factor(f.file.path) for f in t.files)
-    return int(total)
-
-
-def _factor(path: str) -> float:
-    return _UNPACKED if path.endswith((".gz", ".zst", ".bz2", ".xz", ".zip", ".lz4", ".parquet")) else 1.0
 
 
 def _amount(size: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from psycopg.rows import class_row, tuple_row
@@ -14,6 +14,14 @@ from pgsluice.sql import query
 
 REJECTS_PER_FETCH = 2000
 """Rows that a cursor fetches at once where rejects are read as a stream."""
+
+
+def speeds(conn: Connection, table_oids: Sequence[int], limit: int = 5) -> list[tuple[int, float]]:
+    """Returns bytes of files and seconds of the newest published runs that loaded one of these tables.
+
+    Runs with less than a megabyte of files are left out: their time says nothing about large files.
+    """
+    return [(int(size), spent) for size, spent in fetch_rows(conn, "speeds", oids=list(table_oids), limit=limit)]
 
 
 def runs(conn: Connection, limit: int) -> tuple[RunSummary, ...]:

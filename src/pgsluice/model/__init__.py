@@ -24,6 +24,7 @@ from pgsluice.model.options import FieldOptions as FieldOptions
 from pgsluice.model.options import Limit as Limit
 from pgsluice.model.options import Limits as Limits
 from pgsluice.model.options import LoadOptions as LoadOptions
+from pgsluice.model.plan import Estimate as Estimate
 from pgsluice.model.plan import FilePlan as FilePlan
 from pgsluice.model.plan import Mode as Mode
 from pgsluice.model.plan import Modes as Modes

@@ -10,6 +10,7 @@ from pgsluice.model.html import html_table
 from pgsluice.model.quality.drift import ColumnDrift
 from pgsluice.model.quality.rules import PlannedRule
 from pgsluice.model.reading.files import IgnoredFile, SourceFile
+from pgsluice.model.reading.findings import Finding
 from pgsluice.model.settings import ColumnRule
 from pgsluice.model.target import Target
 
@@ -134,6 +135,20 @@ class TablePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """About how long a load takes and how much disk it needs."""
+
+    seconds: float
+    """Seconds of the whole load."""
+    disk: int
+    """Bytes of tables and indexes that the load adds on the server. The write-ahead log comes in addition."""
+    basis: str
+    """What the seconds were estimated from, in words: earlier runs, or the sizes of the files alone."""
+    free: int | None = None
+    """Free bytes where the server keeps its data; None if they cannot be asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a load does; the tables stand in load order, parents before children."""
 
@@ -149,6 +164,10 @@ class Plan:
     """What differs between the tables and the files."""
     config: str = ""
     """The path of the file of settings; '' if there is none."""
+    findings: tuple[Finding, ...] = ()
+    """What makes the load slow, and why."""
+    estimate: Estimate | None = None
+    """How long the load takes and how much disk it needs; None if it was not asked."""
     missing_rights: tuple[str, ...] = ()
     """The GRANTs that the role lacks for the load; without them it fails."""
 

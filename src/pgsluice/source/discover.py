@@ -55,6 +55,7 @@ def discover(
     recursive: bool = False,
     dialects: Sequence[tuple[str, DialectOptions]] = (),
     allow_empty: bool = True,
+    problems: list[FileError] | None = None,
 ) -> Discovery:
     """The files that the paths name, each once, in the order of the paths.
 
@@ -69,6 +70,8 @@ def discover(
     :param recursive: a folder names the files in its subfolders as well.
     :param dialects: (glob, parts of the dialect) pairs for single files, in place of ``options``.
     :param allow_empty: a file of 0 bytes is a file without rows, and not an error.
+    :param problems: gets the errors of files that cannot be loaded as they are. These files are left out. None raises
+        all errors at once.
     :returns: the files; the caller closes the discovery when it has read them.
     :raises FileError: a path is missing or unreadable, a folder has no file to load, a header is a fault, or a file is
         younger than ``settle`` or is being written.
@@ -86,10 +89,21 @@ def discover(
             raise CallError(
                 f"--skip {shlex.quote(min(unused))} matches no file", "Write it as the folder names the file"
             )
+        if problems is None and finder.problems:
+            raise all_problems(finder.problems)
     except BaseException:
         finder.discovery().close()
         raise
+    if problems is not None:
+        problems += finder.problems
     return finder.discovery()
+
+
+def all_problems(problems: Sequence[FileError]) -> FileError:
+    """Returns one error for all files that cannot be loaded as they are."""
+    if len(problems) == 1:
+        return problems[0]
+    return FileError(f"{len(problems)} files cannot be loaded as they are", details=[str(p) for p in problems])
 
 
 @dataclass(slots=True)
@@ -107,6 +121,8 @@ class _Finder:
     files: list[SourceFile] = field(default_factory=list)
     ignored: list[IgnoredFile] = field(default_factory=list)
     spools: list[Spool] = field(default_factory=list)
+    problems: list[FileError] = field(default_factory=list)
+    """The errors of files, one by one."""
 
     def discovery(self) -> Discovery:
         """What was found so far."""
@@ -180,7 +196,8 @@ class _Finder:
             )
         except FileError as error:
             if not optional:
-                raise
+                self.problems.append(error)
+                return
             file = SourceFile(place.shown, 0, (), Dialect(), (), fault=str(error))
         self.files.append(
             replace(
@@ -218,7 +235,7 @@ class _Finder:
             self._add_member(member, name, holds.kind, found, len(wanted) == 1)
             if size is not None:
                 self.files[at:] = [replace(file, bytes=size) for file in self.files[at:]]
-        if len(self.files) == before and not found.folder and not any(self.skip):
+        if len(self.files) == before and not found.folder and not any(self.skip) and not self.problems:
             raise FileError(
                 f"{shown}: no CSV file in this archive (it holds {', '.join(name for name, _ in wanted[:12])})",
                 f"Name a member to load it all the same: {shlex.quote(f'{shown}!{wanted[0][0]}')}",

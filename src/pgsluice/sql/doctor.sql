@@ -28,6 +28,21 @@ SELECT pg_catalog.quote_ident(current_user) AS role,
   FROM pg_catalog.pg_database AS d, pg_catalog.pg_roles AS r
  WHERE d.datname = pg_catalog.current_database() AND r.rolname = current_user;
 
+-- name: foreign_keys
+-- For each table with foreign keys: the role, whether it may suspend triggers, and the parents whose rows it may not lock.
+SELECT t.oid::bigint, pg_catalog.quote_ident(current_user),
+       pg_catalog.current_setting('is_superuser')::boolean
+           OR pg_catalog.has_parameter_privilege('session_replication_role', 'SET'),
+       ARRAY(SELECT DISTINCT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(p.relname)
+               FROM pg_catalog.pg_constraint AS k
+               JOIN pg_catalog.pg_class AS p ON p.oid = k.confrelid
+               JOIN pg_catalog.pg_namespace AS n ON n.oid = p.relnamespace
+              WHERE k.contype = 'f' AND k.conrelid = t.oid
+                AND NOT (pg_catalog.has_table_privilege(p.oid, 'SELECT') AND pg_catalog.has_table_privilege(p.oid,
+                    'UPDATE'))
+              ORDER BY 1)
+  FROM unnest(%(oids)s::oid[]) AS t (oid);
+
 -- name: data_directory
 -- The folder of the server's data; NULL if the role may not know it.
 SELECT pg_catalog.current_setting('data_directory')

@@ -267,6 +267,17 @@ INSERT INTO pgsluice.file (run_id, file_no, table_oid, table_schema, table_name,
 VALUES (%(run_id)s, %(file_no)s, %(table_oid)s, %(table_schema)s, %(table_name)s, %(path)s, %(sha256)s, %(bytes)s,
         %(status)s, %(rows_read)s, %(rows_loaded)s, %(rows_rejected)s, %(columns)s, %(dialect)s, %(mode)s);
 
+-- name: speeds
+-- The bytes of files and the seconds of the newest published runs that loaded one of these tables.
+SELECT pg_catalog.sum(f.bytes)::bigint, r.seconds
+  FROM pgsluice.run AS r
+  JOIN pgsluice.file AS f USING (run_id)
+ WHERE r.status = 'published' AND f.status = 'loaded' AND r.seconds > 0
+ GROUP BY r.run_id, r.seconds
+HAVING pg_catalog.bool_or(f.table_oid = ANY (%(oids)s::oid[])) AND pg_catalog.sum(f.bytes) >= 1000000
+ ORDER BY r.run_id DESC
+ LIMIT %(limit)s;
+
 -- name: loaded_before
 -- The newest published run that loaded this content into this table.
 SELECT pg_catalog.max(f.run_id)

@@ -17,7 +17,7 @@ from pgsluice.model import (
     Ragged,
     TablePlan,
 )
-from pgsluice.report.parts import Grid, Line, Part, clean, number, size, some
+from pgsluice.report.parts import Grid, Line, Part, clean, number, seconds, size, some
 from pgsluice.report.texts.date_orders import date_order_parts
 from pgsluice.report.texts.drift_text import drift_parts
 from pgsluice.text import pluralize
@@ -27,6 +27,9 @@ TEXT_SHOWN = 60
 
 DEFAULT_SHOWN = 60
 """Characters of a default that are shown."""
+
+FINDINGS_SHOWN = 6
+"""Reasons for slowness that are shown."""
 
 NOTES_SHOWN = 8
 """Notes on files that are shown."""
@@ -61,10 +64,35 @@ def plan_parts(plan: Plan) -> list[Part]:
         parts += [Line(), *ignored_parts(plan.ignored)]
     if plan.config:
         parts += [Line(), settings_part(plan.config)]
+    parts += _cost(plan)
     parts += _missing_rights(plan)
     parts += [Line(), Line(f"Nothing was written. {_next(plan)}")]
     parts.append(Line(f"Database: {clean(plan.target.words())}"))
     return parts
+
+
+def _cost(plan: Plan) -> list[Part]:
+    """What makes the load slow, and how long it takes."""
+    parts: list[Part] = [Line()] if plan.findings or plan.estimate else []
+    for finding in plan.findings[:FINDINGS_SHOWN]:
+        parts.append(Line(f"Slow: {clean(finding.text)}.", "yellow"))
+        if finding.remedy:
+            parts.append(Line(f"      {clean(finding.remedy)}"))
+    if rest := len(plan.findings) - FINDINGS_SHOWN:
+        parts += [Line(f"and {pluralize(rest, 'more reason')} for slowness; --json has them all")] if rest > 0 else []
+    if plan.estimate is not None:
+        free = "" if plan.estimate.free is None else f"; {size(plan.estimate.free)} are free"
+        spent = _about(plan.estimate.seconds)
+        text = f"Estimate: about {spent} ({clean(plan.estimate.basis)}), {size(plan.estimate.disk)} of disk{free}."
+        parts.append(Line(text))
+    return parts
+
+
+def _about(spent: float) -> str:
+    """Seconds with as many digits as an estimate has."""
+    if spent < 10:
+        return f"{spent:.0f} s" if spent >= 1.5 else "1 s"
+    return seconds(spent) if spent >= 60 else f"{spent:.0f} s"
 
 
 def _missing_rights(plan: Plan) -> list[Part]:
