@@ -173,9 +173,9 @@ RULES = Section(
         ),
         Key("runs", int, "With `drift`: how many earlier runs are compared (default 10)."),
         Key("deviations", float, "With `drift`: how many deviations from the median are right (default 5)."),
-        Key("minimum", float, "The least right value."),
-        Key("maximum", float, "The greatest right value."),
-        Key("equals", float, "The right value."),
+        Key("minimum", float | str, "The least right value; as a text with all of its digits."),
+        Key("maximum", float | str, "The greatest right value."),
+        Key("equals", float | str, "The right value."),
         Key("equals_file", str, "A file that holds the right value: a manifest, a control total."),
         Key("equals_pattern", str, "A regular expression whose group finds the value in `equals_file`."),
         Key(

@@ -10,7 +10,7 @@ from typing import Any
 
 from pgsluice.errors import CallError
 from pgsluice.model import Drift, Measure, RowRule, Rules, SetRule, Severity
-from pgsluice.options.rule_kinds import KINDS, made
+from pgsluice.options.rule_kinds import KINDS, is_number, made
 from pgsluice.sql_headers import read_sql_file, sql_files
 
 _QUERY = re.compile(r"\s*(?:select|with|values|table)\b", re.IGNORECASE)
@@ -33,6 +33,10 @@ def parse_quality_rules(
         if rule.name in seen:
             raise CallError(f"two rules are called {rule.name!r}", "Give each rule a name of its own")
         seen.add(rule.name)
+        if isinstance(rule, SetRule) and (text := _no_number(rule)) is not None:
+            raise CallError(
+                f"rule {rule.name!r}{_at(rule.source)}: {text!r} is not a number", "Write digits with a point"
+            )
         if rule.severity is (Severity.VETO if isinstance(rule, RowRule) else Severity.REJECT):
             raise CallError(
                 f"rule {rule.name!r}{_at(rule.source)} has the severity {rule.severity}",
@@ -42,6 +46,12 @@ def parse_quality_rules(
         tuple(rule for rule in rules if isinstance(rule, RowRule)),
         tuple(rule for rule in rules if isinstance(rule, SetRule)),
     )
+
+
+def _no_number(rule: SetRule) -> str | None:
+    """A bound that is no number."""
+    bounds = (rule.minimum, rule.maximum)
+    return next((bound for bound in bounds if isinstance(bound, str) and not is_number(bound)), None)
 
 
 def _rule(given: object) -> RowRule | SetRule:
@@ -69,18 +79,9 @@ def _of_files(path: Path) -> Iterator[RowRule | SetRule]:
         file = read_sql_file(found, _KEYS)
         keys: dict[str, Any] = {"name": file.stem, "source": f"{found}:{file.line}"}
         keys |= {key: file.last(key) for key in ("table", "severity", "description") if key in file.header}
-        for bound in ("minimum", "maximum"):
-            if bound in file.header:
-                keys[bound] = _number(file.last(bound), f"{found}: {bound}")
+        keys |= {bound: file.last(bound) for bound in ("minimum", "maximum") if bound in file.header}
         keys["query" if _QUERY.match(file.statement) else "check"] = file.statement
         yield _rule(keys)
-
-
-def _number(text: str, where: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise CallError(f"{where} {text!r} is not a number", "Correct the header") from None
 
 
 def _at(source: str) -> str:

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pgsluice.errors import CallError
 from pgsluice.model import Drift, Measure, RowRule, SetRule, Severity
+
+Bound = float | str | None
+"""A number; a text has all of its digits."""
 
 
 class _Given(NamedTuple):
@@ -41,10 +45,17 @@ class _Given(NamedTuple):
         return [column] if isinstance(column, str) else list(column)
 
     @property
-    def bounds(self) -> tuple[float | None, float | None]:
-        """``minimum`` and ``maximum``; ``equals`` and ``equals_file`` are both."""
+    def bounds(self) -> tuple[Bound, Bound]:
+        """``minimum`` and ``maximum``; ``equals`` and ``equals_file`` are both.
+
+        :raises CallError: a bound is no number.
+        """
+        for key in ("minimum", "maximum", "equals"):
+            if isinstance(text := self.keys.get(key), str) and not is_number(text):
+                raise CallError(f"{self.where}: {key} {text!r} is not a number", "Write digits with a point")
+        value: Bound
         if "equals_file" in self.keys:
-            value: float | None = _number_in(self, Path(self.keys["equals_file"]))
+            value = _number_in(self, Path(self.keys["equals_file"]))
         else:
             value = self.keys.get("equals")
         return (value, value) if value is not None else (self.keys.get("minimum"), self.keys.get("maximum"))
@@ -64,8 +75,8 @@ class _Given(NamedTuple):
         query: str = "",
         drift: Drift | None = None,
         *,
-        minimum: float | None = None,
-        maximum: float | None = None,
+        minimum: Bound = None,
+        maximum: Bound = None,
     ) -> SetRule:
         return SetRule(
             name=self.name,
@@ -204,8 +215,8 @@ _KEYS = {
 """The keys that go with each kind."""
 
 
-def _number_in(given: _Given, path: Path) -> float:
-    """The number that a file says: its whole text, or what the group of a regular expression matches.
+def _number_in(given: _Given, path: Path) -> str:
+    """The number that a file says, digit by digit: its whole text, or what the group of a regular expression matches.
 
     :raises CallError: the file cannot be read, or says no number.
     """
@@ -215,15 +226,22 @@ def _number_in(given: _Given, path: Path) -> float:
         found = re.search(pattern, text) if pattern else None
         if pattern and found is None:
             raise CallError(f"{given.where}: {pattern!r} is not in {path}", "Check the file and the pattern")
-        return float(found[1] if found else text)
+        number = (found[1] if found else text).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise CallError(f"{given.where}: {path} cannot be read ({error})", "Check the path") from error
     except (re.error, IndexError) as error:
         raise CallError(f"{given.where}: {pattern!r} is no pattern with a group ({error})", "Correct it") from error
-    except ValueError as error:
-        raise CallError(
-            f"{given.where}: {path} holds no number ({error})", "Check it, or add equals_pattern"
-        ) from error
+    if not is_number(number):
+        raise CallError(f"{given.where}: {path} holds no number ({number[:40]!r})", "Check it, or add equals_pattern")
+    return number
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a finite number."""
+    try:
+        return Decimal(text).is_finite()
+    except InvalidOperation:
+        return False
 
 
 def _table(given: _Given) -> str:

@@ -41,8 +41,8 @@ def _set_test(rule: SetRule) -> dict[str, Any]:
 def _described(rule: SetRule) -> str:
     if rule.drift is not None:
         return f"drift of {rule.drift.measure} {rule.drift.column}".rstrip()
-    bounds = [f"at least {rule.minimum:g}"] if rule.minimum is not None else []
-    bounds += [f"at most {rule.maximum:g}"] if rule.maximum is not None else []
+    bounds = [f"at least {rule.minimum}"] if rule.minimum is not None else []
+    bounds += [f"at most {rule.maximum}"] if rule.maximum is not None else []
     return f"{rule.query} must be {' and '.join(bounds)}" if bounds else f"must return no row: {rule.query}"
 
 

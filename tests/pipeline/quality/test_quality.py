@@ -68,6 +68,25 @@ def test_rows_that_a_rule_warns_of_are_published_and_recorded(
         ]
 
 
+@pytest.mark.parametrize(("said", "ok"), [("100000000000000.02", True), ("100000000000000.01", False), ("nan", None)])
+def test_a_control_total_is_compared_digit_by_digit(
+    db: str, conn: Connection, tmp_path: Path, said: str, ok: bool | None
+) -> None:
+    conn.execute("CREATE TABLE big (id int PRIMARY KEY, amount numeric)")
+    (tmp_path / "big.csv").write_text(f"id,amount\n1,100000000000000\n2,0.02\nTRAILER,{said}\n")
+    rule = {"name": "total", "table": "big", "query": "SELECT sum(amount) FROM big",
+            "equals_file": str(tmp_path / "big.csv"), "equals_pattern": "TRAILER,(.*)"}  # fmt: skip
+    if ok is None:
+        with pytest.raises(CallError, match="holds no number"):
+            pgsluice.load(tmp_path / "big.csv", database_url=db, data_dir=str(tmp_path), rules=[rule], skip_footer=1)
+        return
+    for own in ([rule], [SetRule("total", "SELECT sum(amount) FROM big", minimum=said, maximum=said)]):
+        result = pgsluice.load(
+            tmp_path / "big.csv", database_url=db, data_dir=str(tmp_path), rules=own, skip_footer=1, dry_run=True
+        )
+        assert result.rules[0].ok is ok
+
+
 @pytest.mark.parametrize(
     ("rule", "words"),
     [

@@ -78,10 +78,10 @@ class SetRule:
     """The query; '' for a drift rule."""
     severity: Severity = Severity.VETO
     """``veto`` or ``warn``."""
-    minimum: float | None = None
-    """The least value that is right; None sets no bound."""
-    maximum: float | None = None
-    """The greatest value that is right; None sets no bound."""
+    minimum: float | str | None = None
+    """The least value that is right, a number; None sets no bound. A text keeps digits that a float cannot hold."""
+    maximum: float | str | None = None
+    """The greatest value that is right, as ``minimum``."""
     drift: Drift | None = None
     """Compare with earlier runs, in place of a query."""
     table: str = ""

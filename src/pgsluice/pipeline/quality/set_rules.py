@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import psycopg
@@ -88,16 +89,17 @@ def _judge_value(rule: SetRule, columns: tuple[str, ...], rows: list[tuple[str, 
         )
     [[text]] = rows
     try:
-        value = float(text)
-    except ValueError:
+        value = Decimal(text)
+    except InvalidOperation:
         if text:
             raise _wrong(rule, f"its value {text!r} is not a number") from None
         return set_result(rule, False, count=1, detail="the value is NULL")
+    # A control total counts cents of any sum. A float has 15 digits.
     low, high = rule.minimum, rule.maximum
-    if low is not None and not value >= low:
-        return set_result(rule, False, count=1, value=text, detail=f"{text} is less than {low:g}")
-    if high is not None and not value <= high:
-        return set_result(rule, False, count=1, value=text, detail=f"{text} is more than {high:g}")
+    if low is not None and (value.is_nan() or value < Decimal(str(low))):
+        return set_result(rule, False, count=1, value=text, detail=f"{text} is less than {low}")
+    if high is not None and (value.is_nan() or value > Decimal(str(high))):
+        return set_result(rule, False, count=1, value=text, detail=f"{text} is more than {high}")
     return set_result(rule, True, value=text)
 
 
