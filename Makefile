@@ -9,7 +9,7 @@ CHECKED := src tests tools $(EXAMPLE)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo check coverage format lint types imports spelling links picture picture-check docs test test-slow \
-  test-dbt exactness verdicts faults storms fuzz bench bench-files files-table
+  test-dbt exactness verdicts faults storms fuzz bench bench-files files-table init-table
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -152,8 +152,13 @@ bench: venv $(BENCH_VENV)/.installed ## compare with other programs (BENCH)
 
 # Ten minutes on two cores. One seed and few pollutions: make bench-files FILES="--only preamble,footer --verbose"
 FILES ?= --page docs/benchmarks-files.md
+# Sets that are not on the machine are left out and named. One set: make init-table INIT="--only chinook"
+INIT ?= --page docs/benchmarks-init.md
 bench-files: venv $(BENCH_VENV)/.installed ## compare what programs recover from polluted files (FILES)
 	$(BIN)/python -m bench.files $(FILES)
+
+init-table: venv $(BENCH_VENV)/.installed ## measure how many keys init finds (INIT)
+	$(BIN)/python -m bench.init $(INIT)
 
 files-table: venv $(BENCH_VENV)/.installed ## write the tables of docs/explanation/files.md
 	$(BIN)/python -m bench.files.situations $(SITUATIONS)

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str | dict[str, str]]] = {
     "resume": ("pgsluice resume RUN --json", "RunResult"),
     "plan": ("pgsluice plan --json", "Plan"),
     "init": ("pgsluice init --json", "InferredSchema"),
+    "init_diff": ("pgsluice init --diff --json", "SchemaDiff"),
     "rejects": ("pgsluice rejects --format json", {"run_id": "integer", "*": "RejectsResult", "rows": "Reject[]"}),
     "purge": ("pgsluice rejects --purge --older-than AGE --format json", "PurgeResult"),
     "runs": ("pgsluice runs --json", {"runs": "RunSummary[]"}),

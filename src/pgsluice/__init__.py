@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         rules,
         run_report,
         runs,
+        schema_diff,
         verify,
     )
 
@@ -57,6 +58,7 @@ _API = (
     "rules",
     "run_report",
     "runs",
+    "schema_diff",
     "verify",
 )
 """The names that are imported when one of them is first used."""
@@ -89,6 +91,7 @@ __all__ = [
     "rules",
     "run_report",
     "runs",
+    "schema_diff",
     "verify",
 ]
 

@@ -88,6 +88,7 @@ def test_each_command_prints_what_the_schema_says(generator: ModuleType, db: str
     checked = Checked(generator, tmp_path, db)
     checked("plan", "plan", "--json")
     checked("init", "init", "data", "-o", "found/schema.sql", "--json", database=False)
+    checked("init_diff", "init", "data", "--diff", "--schema", "schema.sql", "--json")
     checked("doctor", "doctor", "data", "--json")
     vetoed = checked("load", "load", "--max-rejects", "0", "--json", code=1)
     assert vetoed["status"] == "vetoed"

@@ -6,6 +6,7 @@ everywhere; :func:`load` describes them most completely.
 
 from pgsluice.api.checking import doctor as doctor
 from pgsluice.api.inferring import infer_schema as infer_schema
+from pgsluice.api.inferring import schema_diff as schema_diff
 from pgsluice.api.inspecting import purge_rejects as purge_rejects
 from pgsluice.api.inspecting import reject_rows as reject_rows
 from pgsluice.api.inspecting import rejects as rejects

@@ -1,4 +1,4 @@
-"""The public function that finds a schema for files that have none."""
+"""The public functions that find a schema for files that have none, and compare files with a schema."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Unpack
 
-from pgsluice.api.connections import PathLike
+from pgsluice.api.connections import PathLike, planning_address
 from pgsluice.arguments import INFER_ARGUMENTS, PlanArguments
 from pgsluice.config.find import NAME
 from pgsluice.errors import CallError
+from pgsluice.inference.diff import diff
 from pgsluice.inference.infer import infer
-from pgsluice.model import InferredSchema, Listener, ignore_progress
+from pgsluice.model import InferredSchema, Listener, SchemaDiff, ignore_progress
 from pgsluice.options import build_options
+from pgsluice.postgres.catalog import read_tables, require_schema
+from pgsluice.postgres.connecting.connect import connect
+from pgsluice.postgres.schema_files.apply import apply_missing
+from pgsluice.postgres.search_path import choose_schema
 from pgsluice.source.discover import discover
 
 _ANSWERS = ("date_format", "decimal", "thousands")
@@ -70,6 +75,46 @@ def infer_schema(
             likely=likely,
             listen=listen,
         )
+
+
+def schema_diff(
+    *paths: PathLike,
+    database_url: str | None = None,
+    data_dir: str | None = None,
+    likely: bool = False,
+    listen: Listener = ignore_progress,
+    **options: Unpack[PlanArguments],
+) -> SchemaDiff:
+    """Compares files with the tables that exist, and proposes the changes that the files need. Writes nothing.
+
+    :param paths: files, or folders of them.
+    :param database_url: the server, as for :func:`pgsluice.plan`.
+    :param data_dir: the folder for the embedded server's data.
+    :param likely: take what is likely, as for :func:`infer_schema`.
+    :param listen: a function that receives the progress.
+    :param options: how the files are read, as for :func:`infer_schema`. ``schema`` is a schema file to compare with,
+        whose statements are rolled back (default: the tables of the database); ``into`` is the schema of the tables.
+    :raises CallError: an argument is wrong.
+    :raises FileError: a path is missing or unreadable, or none of the files holds a table.
+    :raises MappingError: a file can be read in several ways, and nothing decides between them.
+    :raises SchemaFileError: ``schema`` cannot be executed.
+    :raises DatabaseError: the database cannot be reached, or the schema ``into`` does not exist.
+    """
+    schema, into = options.pop("schema", None), options.pop("into", None)
+    found = infer_schema(*paths, likely=likely, listen=listen, **options)
+    with (
+        planning_address(database_url, data_dir, creates_tables=schema is not None) as (address, _),
+        connect(address) as conn,
+    ):
+        try:
+            if into:
+                choose_schema(conn, into)
+                require_schema(conn, into)
+            if schema is not None:
+                apply_missing(conn, os.fspath(schema), into)
+            return diff(found, read_tables(conn, into))
+        finally:
+            conn.rollback()
 
 
 def answered(options: dict[str, Any], answers: Iterable[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pgsluice.cli.options.common import (
     DatabaseUrl,
     DataDir,
     Embedded,
+    Into,
     Json,
     LogFile,
     LogLevelOption,
@@ -57,6 +58,14 @@ def init(
     yes: Annotated[
         bool, typer.Option("--yes", help="Take what is likely: answers, and foreign keys whose names say little.")
     ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Write nothing: show what the tables that exist need for the files.")
+    ] = False,
+    schema: Annotated[
+        str | None,
+        typer.Option("--schema", metavar="FILE", help="With --diff: compare with a schema file."),
+    ] = None,
+    into: Into = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
     embedded: Embedded = False,
@@ -71,14 +80,31 @@ def init(
     PATH is a file, a folder or an address, as for load. All rows are read. What is certain becomes a statement of
     schema.sql. What is likely becomes a comment with its evidence. If the values do not decide a type, the column
     stays text and a question is printed. Options for reading the files are written into pgsluice.toml, so that
-    pgsluice load needs none. A load
-    of the same files has no rejects, unless a record cannot be read at all.
+    pgsluice load needs none. A load of the same files has no rejects, unless a record cannot be read at all. With
+    --diff the command compares the files with the tables of a database or of a schema file, and proposes ALTER
+    TABLE statements.
 
     Example: pgsluice init data/ --load
     """
     from pgsluice.api.inferring import check_outputs, write_outputs
 
     data_dir = embedded_folder(database_url, data_dir, embedded=embedded)
+    if diff:
+        if load or asking:
+            raise CallError("--diff writes and loads nothing", "Leave out --load and --ask")
+        _show_diff(
+            *(paths or ()),
+            schema=schema,
+            into=into,
+            database_url=database_url,
+            data_dir=data_dir,
+            likely=yes,
+            as_json=as_json,
+            **arguments_of(ctx, OPTIONS, options),
+        )
+        return
+    if schema is not None or into is not None:
+        raise CallError("--schema and --into go with --diff", "Name the file to write with -o")
     files = check_outputs(output, force=force)
     if asking and not sys.stdin.isatty():
         raise CallError("--ask needs a terminal", "Leave it out, and answer with the options that the questions name")
@@ -141,3 +167,15 @@ def _show(found: InferredSchema, files: tuple[Path, Path], *, as_json: bool, qui
         from pgsluice.report.texts.init_text import init_parts
 
         show(init_parts(found, str(files[0]), str(files[1])))
+
+
+def _show_diff(*paths: str, as_json: bool, **arguments: Any) -> None:
+    """Shows what the existing tables need for the files."""
+    from pgsluice.api import schema_diff
+    from pgsluice.report.texts.init_text import diff_parts
+
+    found = schema_diff(*paths, **arguments)
+    if as_json:
+        show_json(dataclasses.asdict(found))
+    else:
+        show(diff_parts(found))

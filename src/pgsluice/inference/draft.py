@@ -38,6 +38,10 @@ class DraftColumn:
     least: int | None = None
     greatest: int | None = None
     """The bounds of integers."""
+    digits: int = 0
+    decimals: int = 0
+    characters: int = 0
+    """The length of the longest value in characters."""
     empty_as_null: bool = False
     """Quoted empty fields are NULL, because the type is not text."""
 

@@ -12,7 +12,7 @@ from pgsluice.inference.keys.choose import choose_keys
 from pgsluice.inference.reading.files import settled_files
 from pgsluice.inference.reading.grouping import draft_tables
 from pgsluice.inference.reading.store import Store
-from pgsluice.inference.writing.ddl import write_ddl
+from pgsluice.inference.writing.ddl import table_sql, write_ddl
 from pgsluice.inference.writing.order import load_order
 from pgsluice.inference.writing.settings import write_settings
 from pgsluice.model import (
@@ -63,7 +63,7 @@ def infer(
         warnings = tuple(store.warnings)
     order, later = load_order(tables)
     return InferredSchema(
-        tables=tuple(_table(t) for t in order),
+        tables=tuple(_table(t, table_sql(t)) for t in order),
         questions=tuple(questions),
         warnings=(*warnings, *(f"{i.path} is left out: {i.why}" for i in ignored)),
         sql=write_ddl(order, later, questions),
@@ -71,7 +71,7 @@ def infer(
     )
 
 
-def _table(table: DraftTable) -> InferredTable:
+def _table(table: DraftTable, sql: str) -> InferredTable:
     return InferredTable(
         table.name,
         tuple(f.path for f in table.files),
@@ -80,12 +80,25 @@ def _table(table: DraftTable) -> InferredTable:
         None if table.primary_key is None else _key(table.primary_key),
         tuple(_key(k) for k in table.unique_keys),
         tuple(_foreign_key(r) for r in table.references),
+        sql,
     )
 
 
 def _column(column: DraftColumn) -> InferredColumn:
     return InferredColumn(
-        column.name, column.field, column.type_sql, column.not_null, column.evidence, column.format, column.accepted
+        column.name,
+        column.field,
+        column.type_sql,
+        column.not_null,
+        column.evidence,
+        column.format,
+        column.accepted,
+        kind=column.kind if column.filled else "none",
+        least=column.least,
+        greatest=column.greatest,
+        digits=column.digits,
+        decimals=column.decimals,
+        longest=column.characters,
     )
 
 

@@ -18,8 +18,10 @@ from pgsluice.model.inference import InferredForeignKey as InferredForeignKey
 from pgsluice.model.inference import InferredKey as InferredKey
 from pgsluice.model.inference import InferredSchema as InferredSchema
 from pgsluice.model.inference import InferredTable as InferredTable
+from pgsluice.model.inference import Proposal as Proposal
 from pgsluice.model.inference import Question as Question
 from pgsluice.model.inference import RowPlace as RowPlace
+from pgsluice.model.inference import SchemaDiff as SchemaDiff
 from pgsluice.model.options import FieldOptions as FieldOptions
 from pgsluice.model.options import Limit as Limit
 from pgsluice.model.options import Limits as Limits

@@ -47,6 +47,19 @@ class InferredColumn:
     """How the values are written, where PostgreSQL would not read them as they are."""
     accepted: tuple[str, ...] = ()
     """The values of a column that has few; () if it has many."""
+    kind: str = "text"
+    """What the values are: integer, number, float, text, boolean, date, timestamp, time, uuid, json, inet, array; none
+    if there are no values."""
+    least: int | None = None
+    """The least value of an integer column."""
+    greatest: int | None = None
+    """The greatest value of an integer column."""
+    digits: int = 0
+    """How many digits the numbers have at most in front of the decimal sign."""
+    decimals: int = 0
+    """How many digits the numbers have at most behind the decimal sign."""
+    longest: int = 0
+    """How many characters the longest text has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +134,8 @@ class InferredTable:
     """The unique keys beside it."""
     foreign_keys: tuple[InferredForeignKey, ...]
     """The foreign keys, those of single columns first."""
+    sql: str = ""
+    """The statements that create the table and its indexes, without foreign keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +152,29 @@ class InferredSchema:
     """The text of ``schema.sql``."""
     settings: str
     """The text of ``pgsluice.toml``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A change that an existing table needs, so that files can be loaded into it, or that the files suggest."""
+
+    table: str
+    """The table."""
+    why: str
+    """What differs, for people."""
+    sql: str
+    """The statement that changes the table."""
+    needed: bool
+    """Whether a load would reject rows or refuse files without the change."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaDiff:
+    """What differs between files and the tables that exist."""
+
+    proposals: tuple[Proposal, ...]
+    """The changes, parent tables first."""
+    same: tuple[str, ...]
+    """The tables that need no change."""
+    questions: tuple[Question, ...]
+    """What the values of the files leave open."""

@@ -126,7 +126,7 @@ def _kind(
             return None
         if name == "whole" and not (column.nulls or says_key(column.field)):
             continue
-        if name == "integer" and _is_compact_date(store, column, words):
+        if name == "integer" and not says_key(column.field) and _is_compact_date(store, column, words):
             return Kind("compact", "date", "")
         return kind
     numbers = [kind for name, kind in by_name.items() if name.startswith("number")]
@@ -320,6 +320,7 @@ def _take_integer(store: Store, column: DraftColumn) -> None:
     found = store.row(f"SELECT min({text}) AS least, max({text}) AS greatest FROM {column.table.store}")
     column.least, column.greatest = found["least"], found["greatest"]
     furthest = max(abs(column.least or 0), abs(column.greatest or 0))
+    column.digits = len(str(furthest))
     # A key that has used half of the range will leave it.
     column.type_sql = "bigint" if furthest > (_INTEGER // 2 if says_key(column.field) else _INTEGER) else "integer"
     column.evidence = f"{column.least} to {column.greatest}" if column.least != column.greatest else f"{column.least}"
@@ -334,6 +335,7 @@ def _take_number(store: Store, column: DraftColumn, kind: Kind) -> None:
         f" FROM (SELECT {x} AS x FROM {column.table.store})"
     )
     decimals, digits = found["decimals"], found["digits"]
+    column.decimals, column.digits = decimals, digits
     if not decimals and digits <= 15:
         # Only the signs between groups of digits made them no integers.
         column.kind = "integer"
@@ -365,8 +367,10 @@ def value_sql(column: DraftColumn) -> str:
         "timestamp": "TIMESTAMP",
         "uuid": "UUID",
     }.get(column.kind)
-    if cast == "TIMESTAMP" and column.type_sql == "timestamptz":
+    if column.type_sql == "timestamptz":
         cast = None
+    if cast == "DATE" and column.longest == 8:
+        return f"try_strptime({text}, '%Y%m%d')::DATE"
     return f"try_cast({text} AS {cast})" if cast else text
 
 

@@ -27,12 +27,13 @@ def count_values(store: Store, table: DraftTable) -> None:
         found = store.row(
             f"SELECT count(*) FILTER ({c} IS NULL) AS nulls, count(*) FILTER ({c} = '') AS empties,"
             f" approx_count_distinct({c}) AS distinct_values, min(strlen({c})) AS shortest,"
-            f" max(strlen({c})) AS longest, avg(strlen({c})) AS mean,"
+            f" max(strlen({c})) AS longest, max(length({c})) AS characters, avg(strlen({c})) AS mean,"
             f" count(*) FILTER (contains({c}, ' ')) AS blanks FROM {table.store}"
         )
         column.nulls, column.empties = found["nulls"], found["empties"]
         column.distinct = found["distinct_values"]
         column.shortest, column.longest = found["shortest"] or 0, found["longest"] or 0
+        column.characters = found["characters"] or 0
         column.mean_length = found["mean"] or 0.0
         column.phrases = found["blanks"] * 10 > table.rows
 

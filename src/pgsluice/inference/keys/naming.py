@@ -28,6 +28,7 @@ Words = tuple[str, ...]
 
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "ł": "l"})
 _NEAR = 85.0
+_SAME = 0.95
 _ABBREVIATION = 0.85
 _CONTRACTION = 0.75
 _SYNONYM = 0.75
@@ -142,10 +143,12 @@ def table_fit(column: Words, table: Words) -> float:
     """How well the bare words of a column fit the words of a table, from 0 to 1."""
     if not column or not table:
         return 0.0
-    joined = word_fit("".join(column), "".join(table))
-    if joined >= _ABBREVIATION:
-        return joined
-    best = joined
+    best = word_fit("".join(column), "".join(table))
+    if best >= _SAME:
+        return best
+    if len(column) + len(table) > 2:
+        # Several words are no abbreviation of each other: pub is not pub_info.
+        best = 0.0
     if len(column) >= len(table):
         ends = [word_fit(a, b) for a, b in zip(column[-len(table) :], table, strict=True)]
         if all(ends):

@@ -25,7 +25,7 @@ from pgsluice.model import Certainty
 _SURE = 2.0
 """The score from which a unique column is the primary key without a look at several columns."""
 
-_POSSIBLE = 1.2
+_POSSIBLE = 0.95
 _MOST_COLUMNS = 4
 _MOST_CANDIDATES = 8
 _SHOWN = 3
@@ -83,13 +83,12 @@ def choose_primary_key(store: Store, table: DraftTable, naming: Naming, children
     if single is not None and single[1] >= _SURE and junction is None:
         table.primary_key = _single_key(single[0], naming, children)
         return
-    several = junction or _best_several(store, table, naming, parents, single)
+    broken = _broken_key(store, table, naming) if junction is None else None
+    several = junction or broken or _best_several(store, table, parents)
     if several is not None:
         table.primary_key = several
     elif single is not None and single[1] >= _POSSIBLE:
         table.primary_key = _single_key(single[0], naming, children)
-    else:
-        table.primary_key = _broken_key(store, table, naming)
 
 
 def _single_key(column: DraftColumn, naming: Naming, children: By) -> DraftKey:
@@ -133,7 +132,8 @@ def _best_single(table: DraftTable, naming: Naming, children: By, parents: By) -
         if len(table.columns) == 1:
             score += 1.0
         if any(r.parent is not table and r.name_score >= 0.7 for r in parents.get(column, ())) and own < 0.8:
-            score -= 0.8 if column.number else 0.2
+            # A table that extends another has its key in front.
+            score -= 0.8 if column.number else 0.0
         if table.rows == 1:
             # One row proves nothing; the name must say it.
             score -= 1.0
@@ -164,25 +164,27 @@ def _junction(store: Store, table: DraftTable, parents: By) -> DraftKey | None:
     )
 
 
-def _best_several(
-    store: Store, table: DraftTable, naming: Naming, parents: By, single: tuple[DraftColumn, float] | None
-) -> DraftKey | None:
+def _best_several(store: Store, table: DraftTable, parents: By) -> DraftKey | None:
     """The best two to four columns that are unique together."""
     if table.rows < 2:
         return None
-    weights = {c: _weight(c, naming, parents) for c in table.columns if may_be_key(c) and c.not_null}
+    weights = {c: _weight(c, parents) for c in table.columns if may_be_key(c) and c.not_null}
     able = sorted((c for c in weights if weights[c] > 0), key=lambda c: -weights[c])[:_MOST_CANDIDATES]
     for size in range(2, min(_MOST_COLUMNS, len(able)) + 1):
         fitting = []
         for columns in combinations(sorted(able, key=lambda c: c.number), size):
-            if single is not None and single[0] in columns and not _refers(single[0], parents):
+            if any(column.unique for column in columns):
                 continue
             product = 1
             for column in columns:
                 product *= max(1, column.distinct)
             if product * 1.1 < table.rows:
                 continue
-            fitting.append((sum(weights[c] for c in columns) / size, columns))
+            if table.columns[0] not in columns and _refers(table.columns[0], parents):
+                # A table that begins with a reference numbers its rows within it.
+                continue
+            in_front = 0.2 * (columns == tuple(table.columns[:size]))
+            fitting.append((sum(weights[c] for c in columns) / size + in_front, columns))
         for weight, columns in sorted(fitting, key=lambda f: -f[0]):
             if weight >= 0.75 and are_unique(store, columns):
                 return DraftKey(columns, Certainty.CERTAIN, f"{table.rows:,} rows, all different together")
@@ -193,7 +195,7 @@ def _refers(column: DraftColumn, parents: By) -> bool:
     return any(r.name_score >= 0.7 for r in parents.get(column, ()))
 
 
-def _weight(column: DraftColumn, naming: Naming, parents: By) -> float:
+def _weight(column: DraftColumn, parents: By) -> float:
     """How likely a column is a part of a key."""
     words = set(words_of(column.field))
     bare, key = bare_words(column.field)

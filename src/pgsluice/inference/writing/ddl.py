@@ -32,6 +32,11 @@ def write_ddl(tables: Sequence[DraftTable], later: Sequence[DraftReference], que
     return "\n".join(parts) + "\n"
 
 
+def table_sql(table: DraftTable) -> str:
+    """The statements that create one table and its indexes, without foreign keys."""
+    return "\n".join(_table(table, table.references, ConstraintNames((table.name,))))
+
+
 def _question(question: Question) -> Iterator[str]:
     yield f"-- question: {_clean(question.table)}.{_clean(question.column)}: {_clean(question.text)};"
     yield f"--   it is text until pgsluice init is called again with {' or '.join(question.answers)}"

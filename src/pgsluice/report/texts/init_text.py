@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Iterator
 
-from pgsluice.model import Certainty, InferredKey, InferredSchema, InferredTable, RowPlace
+from pgsluice.model import Certainty, InferredKey, InferredSchema, InferredTable, RowPlace, SchemaDiff
 from pgsluice.report.parts import Grid, Line, Part, clean, number
 from pgsluice.text import pluralize
 
@@ -65,6 +65,24 @@ def _likely(table: InferredTable) -> Iterator[str]:
 
 def _places(places: tuple[RowPlace, ...]) -> Iterator[str]:
     yield from (f"    {clean(place.file)}:{place.line} has {clean(place.value)}" for place in places)
+
+
+def diff_parts(found: SchemaDiff) -> list[Part]:
+    """What existing tables need for files: the statements can be copied, because the rest are comments of SQL."""
+    parts: list[Part] = []
+    for needed, heading in ((True, "-- The files need:"), (False, "-- The files suggest:")):
+        mine = [p for p in found.proposals if p.needed is needed]
+        if mine:
+            parts += [Line(heading, "bold")]
+        for proposal in mine:
+            parts.append(Line(f"-- {clean(proposal.table)}: {clean(proposal.why)}"))
+            parts += [Line(clean(line)) for line in proposal.sql.splitlines()]
+    if found.same:
+        parts.append(Line(f"-- No change: {clean(', '.join(found.same))}"))
+    for question in found.questions:
+        parts.append(Line(f"-- question: {clean(question.table)}.{clean(question.column)}: {clean(question.text)}"))
+        parts.append(Line(f"--   pgsluice init again with {clean(' or '.join(question.answers))}"))
+    return parts
 
 
 def _questions(found: InferredSchema) -> Iterator[str]:
