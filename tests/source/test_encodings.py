@@ -109,6 +109,36 @@ def test_certain(tmp_path: Path, language: str, codec: str, expected: str) -> No
     assert values(found(packed)) == text.removeprefix("id,name\n")
 
 
+FRENCH = (
+    "Café|Orléans|hôtel de ville|français|à la carte|élève|forêt|déjà|très près|où|Noël|reçu à Genève|bâtiment|maïs"
+    "|connaître|dîner|août|événement|première|problème|mère|fenêtre|créé|privée|société|général|été"
+)
+"""Enough letters to tell French from words of no language."""
+
+
+@pytest.mark.parametrize(
+    ("words", "codec", "expected"),
+    [
+        (FRENCH, "cp1252", "cp1252"),
+        (f"{WORDS['pl']}|Żółta łódź|ćma|Białystok|gęś|źródło|mąż", "cp1250", "cp1250"),
+        ("Москва, центр|большая книга|Анна Иванова|Казань|старый дом|Пётр|доставлено", "cp1251", "cp1251"),
+        (WORDS["ru"], "cp866", "cp866"),
+        # Words of two languages: no alphabet has their letters.
+        ("Łódź|Żółta|Příbram|Święty|Ústí|řeka|košile|Gdańsk|Škoda|žlutý kůň|żółw", "cp1250", None),
+        ("Łódź|Kraków|Wrocław", "cp1250", None),
+        # The letters of Hungarian without ő and ű are those of Portuguese.
+        ("árvíz|tükör|fúró|öröm|év|ír|óra|út|ünnep|méz|őr|tűz|kő|fű", "cp1250", None),
+        # Shift-JIS reads these words as half-width katakana.
+        ("Україна|Львів|її", "koi8-u", None),
+    ],
+)
+def test_letters_of_a_language_decide(words: str, codec: str, expected: str | None) -> None:
+    texts = [word.encode(codec) for word in words.split("|")]
+    bytes_found = {byte for text in texts for byte in text if byte > 127}
+    certain = certain_reading(plausible_readings(texts, bytes_found), bytes_found)
+    assert (certain and certain.encoding) == expected
+
+
 def test_a_later_byte_that_two_readings_read_differently_makes_it_uncertain(tmp_path: Path) -> None:
     # ñ of cp1252 is ń in cp1250, and no sample holds it.
     line = WORDS["de"].replace("|", ",") + "\n"

@@ -13,6 +13,8 @@ import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from pgsluice.source.encodings.languages import of_a_language, of_no_language
+
 _COMMON = (
     "cp1252", "cp1250", "iso8859-15", "iso8859-2", "cp1254", "cp1257", "cp1251", "koi8-r", "cp1253", "mac-roman",
     "cp850", "cp437", "cp852", "cp866", "iso8859-1",
@@ -38,6 +40,9 @@ by its score alone."""
 
 _CLEAR_DISTANCE = 0.1
 """How far apart the scores of ``charset-normalizer`` must be for that."""
+
+_HALF_WIDTH = range(0xFF61, 0xFFA0)
+"""Half-width katakana."""
 
 _WITHIN_WORDS = frozenset("'’-.·ªº°´`&/")
 """Characters beside letters and digits that words may contain."""
@@ -83,15 +88,35 @@ def certain_reading(readings: Sequence[Reading], bytes_found: Collection[int]) -
         return None
     wide = [r for r in readings if is_multibyte(r.encoding)]
     if not wide:
-        maps = {tuple(bytes((b,)).decode(r.encoding, "replace") for b in sorted(bytes_found)) for r in readings}
-        return readings[0] if len(maps) == 1 else None
+        if len({_map(r, bytes_found) for r in readings}) == 1:
+            return readings[0]
+        return _by_letters(readings, bytes_found)
     best = max(wide, key=lambda r: r.confidence)
     others = [r for r in readings if r.text != best.text]
+    letters = [character for character in best.text if not character.isascii()]
+    if sum(map(_HALF_WIDTH.__contains__, map(ord, letters))) > len(letters) / 2:
+        # Letters of one byte: so Shift-JIS reads Cyrillic words of code pages that nobody has named.
+        return None
     if not others:
         return best
     many = len(set(best.text) - set(map(chr, range(128)))) >= _MANY_CHARACTERS
     clear = all(is_multibyte(r.encoding) and r.confidence <= best.confidence - _CLEAR_DISTANCE + 1e-9 for r in others)
     return best if many and clear and best.confidence > 1 - 1e-9 else None
+
+
+def _map(reading: Reading, bytes_found: Collection[int]) -> tuple[str, ...]:
+    """What a reading makes of each byte."""
+    return tuple(bytes((b,)).decode(reading.encoding, "replace") for b in sorted(bytes_found))
+
+
+def _by_letters(readings: Sequence[Reading], bytes_found: Collection[int]) -> Reading | None:
+    """The reading whose letters are those of one language, if the letters of all others are of none."""
+    found = [r for r in readings if of_a_language(r.text)]
+    maps = {_map(r, bytes_found) for r in found}
+    if len(maps) != 1:
+        return None
+    others = [r for r in readings if _map(r, bytes_found) not in maps]
+    return found[0] if all(of_no_language(r.text) for r in others) else None
 
 
 def is_multibyte(encoding: str) -> bool:
