@@ -35,7 +35,7 @@ from pgsluice.model import (
 )
 from pgsluice.report import console, parts
 from pgsluice.report.parts import Grid, Line, Part
-from pgsluice.report.texts import rejects_text
+from pgsluice.report.texts import rejects_text, runs_text
 from pgsluice.report.texts.plan_text import plan_parts
 
 
@@ -314,20 +314,36 @@ def test_rejects_that_were_replayed_are_only_counted() -> None:
 
 
 def test_runs() -> None:
-    assert "No runs yet" in text(console.runs_parts(()))
+    assert "No runs yet" in text(runs_text.runs_parts(()))
     row = RunSummary(7, "published", "2026-01-01 10:00", None, 3, 60_495, 60_495, 0, "")
-    assert "7  published  2026-01-01 10:00" in text(console.runs_parts((row,)))
-    assert "60,495" in text(console.runs_parts((row,)))
-    assert "replayed" not in text(console.runs_parts((row,)))
+    assert "7  published  2026-01-01 10:00" in text(runs_text.runs_parts((row,)))
+    assert "60,495" in text(runs_text.runs_parts((row,)))
+    assert "replayed" not in text(runs_text.runs_parts((row,)))
 
 
 def test_runs_and_their_replays() -> None:
     first = RunSummary(7, "published", "2026-01-01 10:00", None, 3, 9, 4, 3, "", replayed=2)
     second = RunSummary(8, "vetoed", "2026-01-01 11:00", None, 1, 2, 0, 2, "too many", replay_of=7)
-    lines = text(console.runs_parts((second, first))).splitlines()
+    lines = text(runs_text.runs_parts((second, first))).splitlines()
     assert lines[0].split()[5:] == ["read", "loaded", "rejected", "replayed", "detail"]
     assert lines[2].endswith("replay of run 7; too many")
     assert lines[3].split()[-4:] == ["9", "4", "3", "2"]
+
+
+def test_runs_are_readable_on_a_narrow_terminal(terminal: Terminal) -> None:
+    ended = RunSummary(
+        26, "interrupted", "2026-11-27T12:43:07+00", 4000.0, 12, 1_700_000, 1_700_000, 1_700_000, "too many " * 20
+    )
+    parts.write(runs_text.runs_parts((ended, replace(ended, run_id=25, detail="")), 80), terminal)
+    lines = terminal.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[2].split() == ["26", "interrupted", "11-27", "12:43", "1:06:40", "h", *["1,700,000"] * 3]
+    assert lines[5].startswith("Run 26: too many too many")
+    assert "".join(lines[5:]).count("too many") == 20, "nothing is cut"
+    other = replace(ended, run_id=2, started="2025-01-02T03:04:05+00")
+    shown = text(runs_text.runs_parts((ended, other), 80))
+    assert "2025-01-02 03:04" in shown
+    assert "2026-11-27 12:43" in shown
 
 
 def test_verify_puts_failures_first() -> None:

@@ -65,17 +65,26 @@ def verify(
     return replace(found, ok=found.ok and not broken, rules=asked)
 
 
-def runs(*, database_url: str | None = None, data_dir: str | None = None, limit: int = 20) -> tuple[RunSummary, ...]:
+def runs(
+    *,
+    database_url: str | None = None,
+    data_dir: str | None = None,
+    limit: int = 20,
+    file: str | None = None,
+    table: str | None = None,
+) -> tuple[RunSummary, ...]:
     """Returns the newest runs of the ledger, newest first.
 
     :param database_url: the server, as for :func:`load`; an embedded server is not created.
     :param data_dir: the folder for the embedded server's data.
     :param limit: how many runs to return.
+    :param file: the path of a file, its name or the end of its path: only runs that had such a file.
+    :param table: only runs that had a file for this table.
     :returns: an empty tuple if the database has no ledger.
     :raises DatabaseError: the database cannot be reached, or a newer pgsluice wrote the ledger.
     """
     with existing(database_url, data_dir) as conn:
-        return queries.runs(conn, limit) if schema.exists(conn) else ()
+        return queries.runs(conn, limit, file, table) if schema.exists(conn) else ()
 
 
 def rejects(

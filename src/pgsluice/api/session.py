@@ -114,9 +114,11 @@ class Session:
         """Verifies the loaded tables: :func:`pgsluice.verify`."""
         return inspecting.verify(into=into, sql=sql, rules=rules, rule_files=rule_files, config=config, **self._address)
 
-    def runs(self, *, limit: int = 20) -> tuple[RunSummary, ...]:
+    def runs(self, *, limit: int = 20, file: str | None = None, table: str | None = None) -> tuple[RunSummary, ...]:
         """Returns the newest runs, newest first: :func:`pgsluice.runs`."""
-        return inspecting.runs(limit=limit, **self._address)
+        return inspecting.runs(
+            limit=limit, file=file, table=table, database_url=self._database_url, data_dir=self._data_dir
+        )
 
     def rejects(self, run_id: int | None = None, *, table: str | None = None) -> tuple[int, RejectsResult]:
         """Counts the open rejects of a run in groups: :func:`pgsluice.rejects`."""

@@ -22,7 +22,8 @@ from pgsluice.cli.options.common import (
     address,
     file_of_settings,
 )
-from pgsluice.report.output import OutputError, complain, show, show_json, show_line
+from pgsluice.errors import CallError
+from pgsluice.report.output import OutputError, complain, show, show_json, show_line, terminal_width
 
 
 def verify(
@@ -71,25 +72,50 @@ def verify(
 
 
 def runs(
+    run: Run = None,
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, max=1_000_000, help="Number of runs, the newest first.")
     ] = 20,
+    file: Annotated[
+        str | None,
+        typer.Option("--file", metavar="NAME", help="Only runs that had this file: a path, or the end of a path."),
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option("--table", metavar="TABLE", help="Only runs that had a file for TABLE.")
+    ] = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """List the runs: start, status and number of rows.
+    """List the runs, or show one run.
 
-    Example: pgsluice runs --limit 5
+    Without RUN: start, status and number of rows of each run. With RUN, the run's id: its files, tables, options,
+    role, rules, rejects, and where its time went.
+
+    Example: pgsluice runs --file orders.csv
     """
-    from pgsluice.api import runs as list_runs
-    from pgsluice.report.console import runs_parts
+    from pgsluice.report.texts.runs_text import run_report_parts, runs_parts
 
-    result = list_runs(database_url=database_url, data_dir=data_dir, limit=limit)
+    if run is not None:
+        if file is not None or table is not None:
+            raise CallError("--file and --table choose among all runs", "Leave RUN out, or leave them out")
+        from pgsluice.api import run_report
+
+        found = run_report(run, database_url=database_url, data_dir=data_dir)
+        if as_json:
+            show_json(dataclasses.asdict(found))
+        else:
+            show(run_report_parts(found, address(database_url, data_dir)))
+        return
+    from pgsluice.api import runs as list_runs
+
+    result = list_runs(database_url=database_url, data_dir=data_dir, limit=limit, file=file, table=table)
     if as_json:
         show_json({"runs": [dataclasses.asdict(run) for run in result]})
+    elif not result and (file or table):
+        show_line(f"No run had {f'a file {file}' if file else f'a file for table {table}'}.")
     else:
-        show(runs_parts(result))
+        show(runs_parts(result, terminal_width()))
 
 
 def report(

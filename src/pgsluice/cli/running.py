@@ -87,6 +87,7 @@ def _show(result: RunResult, address: str, *, as_json: bool, quiet: bool, profil
     elif not quiet or result.rejects.count or not all(guest.ok for guest in result.guests):
         show_run(result, address)
     if profile and not as_json:
-        from pgsluice.report.console import profile_parts
+        from pgsluice.report.parts import Line
+        from pgsluice.report.texts.runs_text import profile_parts
 
-        show(profile_parts(result))
+        show([Line(), *profile_parts(result.profile)])

@@ -24,10 +24,15 @@ def speeds(conn: Connection, table_oids: Sequence[int], limit: int = 5) -> list[
     return [(int(size), spent) for size, spent in fetch_rows(conn, "speeds", oids=list(table_oids), limit=limit)]
 
 
-def runs(conn: Connection, limit: int) -> tuple[RunSummary, ...]:
-    """Returns the ``limit`` newest runs, newest first."""
+def runs(conn: Connection, limit: int, file: str | None = None, table: str | None = None) -> tuple[RunSummary, ...]:
+    """Returns the ``limit`` newest runs, newest first.
+
+    :param file: the path of a file, or the end of it: only runs that had such a file.
+    :param table: only runs that had a file for this table.
+    """
     with conn.cursor(row_factory=class_row(RunSummary)) as cursor:
-        return tuple(cursor.execute(query("ledger", "runs"), {"limit": limit}).fetchall())
+        wanted = {"limit": limit, "file": file, "table": table}
+        return tuple(cursor.execute(query("ledger", "runs"), wanted).fetchall())
 
 
 def reject_groups(conn: Connection, run_id: int, table: str | None = None) -> tuple[RejectGroup, ...]:

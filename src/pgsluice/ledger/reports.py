@@ -67,7 +67,7 @@ def read_report(conn: Connection, run_id: int) -> RunReport | None:
     found = _rows(conn, "run", run_id=run_id)
     if not found:
         return None
-    (_, status, started, ended, seconds, detail, replay_of, path, database, version) = found[0]
+    (_, status, started, ended, seconds, detail, replay_of, path, database, version, client, options) = found[0]
     groups = reject_groups(conn, run_id)
     new = bool(_rows(conn, "has")[0][0])
     notes = _notes(conn, run_id) if new else RunNotes()
@@ -90,6 +90,10 @@ def read_report(conn: Connection, run_id: int) -> RunReport | None:
         replay_of=replay_of,
         database=database,
         server_version=version,
+        role=options.get("role", ""),
+        pgsluice=options.get("pgsluice", ""),
+        client=client,
+        options=options,
         files=tuple(ReportFile(*row) for row in _rows(conn, "files", run_id=run_id)),
         notes=notes,
         rejects=rejects,

@@ -21,6 +21,7 @@ from pgsluice.ledger.advisory_locks import RUN_LOCK_CLASS, hold_run
 from pgsluice.ledger.statements import Connection, fetch_rows, fetch_value
 from pgsluice.model import Dialect
 from pgsluice.sql import query
+from pgsluice.version import __version__
 
 
 class FileRecord(NamedTuple):
@@ -52,7 +53,11 @@ def start_run(conn: Connection, options: dict[str, Any], replay_of: int | None =
     """
     client = f"{socket.gethostname()}:{os.getpid()}"
     with conn.transaction():
-        run_id = int(fetch_value(conn, "start_run", options=Jsonb(options), client=client, replay_of=replay_of))
+        run_id = int(
+            fetch_value(
+                conn, "start_run", options=Jsonb(options), version=__version__, client=client, replay_of=replay_of
+            )
+        )
         hold_run(conn, run_id)
     return run_id
 

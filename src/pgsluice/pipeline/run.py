@@ -19,9 +19,10 @@ import psycopg
 
 from pgsluice.errors import CallError, ConnectError, DatabaseError, LockedError
 from pgsluice.ledger.advisory_locks import hold_run, lock_tables
+from pgsluice.ledger.reports import record_notes
 from pgsluice.ledger.runs import mark_interrupted
 from pgsluice.ledger.schema import ensure
-from pgsluice.model import Listener, LoadOptions, Phase, Progress, RunResult, RunStatus, SourceFile
+from pgsluice.model import Listener, LoadOptions, Phase, Progress, RunNotes, RunResult, RunStatus, SourceFile
 from pgsluice.pipeline.attempt import Attempt
 from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.ingest.checkpoint import drop_left_behind
@@ -264,9 +265,10 @@ class Run:
         with suppress(psycopg.Error):
             # This waits for a commit that is under way, and does not overwrite the status of a commit that succeeded.
             self._entry.finish(self._ledger_conn, status, detail)
+            if committing is not None and self._entry.is_published(self._ledger_conn):
+                return committing
+            record_notes(self._ledger_conn, self._entry.run_id, RunNotes(phases=self._clock.times()))
             if committing is not None:
-                if self._entry.is_published(self._ledger_conn):
-                    return committing
                 self._listen(Progress(Phase.ROLLBACK))
         return None
 

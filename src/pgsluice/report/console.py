@@ -8,7 +8,6 @@ from pgsluice.model import (
     Check,
     QueryResult,
     RunResult,
-    RunSummary,
     Strategy,
     TableResult,
     Target,
@@ -182,26 +181,6 @@ def _files(table: TableResult) -> str:
     return f"{text} ({number(skipped)} already loaded)" if skipped else text
 
 
-def profile_parts(result: RunResult) -> list[Part]:
-    """Where the time went: seconds by table and phase, phases in the order in which they began.
-
-    The reader thread reads while the sender sends. The column of the phase ``read`` is the time that the sender
-    waited for the reader.
-    """
-    phases = tuple(dict.fromkeys(p.phase for p in result.profile))
-    spent: dict[tuple[str, str], float] = {(p.table, p.phase): p.seconds for p in result.profile}
-    names = tuple(dict.fromkeys(p.table for p in result.profile))
-
-    def row(name: str) -> tuple[str, ...]:
-        values = [spent.get((name, phase), 0.0) for phase in phases]
-        return (clean(name) or "(run)", *(f"{v:.2f}" if v >= 0.005 else "" for v in values), f"{sum(values):.2f}")
-
-    sums = [sum(spent.get((name, phase), 0.0) for name in names) for phase in phases]
-    total = ("total", *(f"{v:.2f}" for v in sums), f"{sum(sums):.2f}")
-    numbers = frozenset(range(1, len(phases) + 2))
-    return [Line(), Grid(("seconds", *phases, "total"), tuple(row(n) for n in names), numbers, total)]
-
-
 def _left_to_vacuum(result: RunResult) -> Line | None:
     """The old row versions that a published run left in the tables. A shadow table has no old row versions."""
     old = [(t.table, t.updated + t.deleted) for t in result.tables if t.way == Strategy.STAGE and t.updated + t.deleted]
@@ -247,37 +226,6 @@ def _what_next(result: RunResult, address: str) -> list[Part]:
     elif result.status == "vetoed":
         parts.append(Line("Correct the files and load again, or allow rejects: --max-rejects N, N% or all."))
     return parts
-
-
-def runs_parts(runs: Sequence[RunSummary]) -> list[Part]:
-    """The list of runs, in the given order."""
-    if not runs:
-        return [Line("No runs yet. Start one: pgsluice load FOLDER")]
-    replays = any(r.replayed for r in runs)
-    counts = ("read", "loaded", "rejected", *(("replayed",) if replays else ()))
-    return [
-        Grid(
-            ("run", "status", "started", "time", "tables", *counts, "detail"),
-            tuple(
-                (
-                    str(r.run_id),
-                    r.status,
-                    clean(r.started),
-                    "" if r.seconds is None else seconds(r.seconds),
-                    number(r.tables),
-                    *(number(getattr(r, field)) for field in counts),
-                    clean(_run_detail(r), CELL_LENGTH),
-                )
-                for r in runs
-            ),
-            frozenset({0, *range(3, 5 + len(counts))}),
-        )
-    ]
-
-
-def _run_detail(run: RunSummary) -> str:
-    replay = f"replay of run {run.replay_of}" if run.replay_of is not None else ""
-    return "; ".join(text for text in (replay, run.detail) if text)
 
 
 def verify_parts(result: VerifyResult) -> list[Part]:

@@ -98,6 +98,11 @@ def show_line(text: str) -> None:
         print(text)
 
 
+def terminal_width() -> int | None:
+    """Returns the columns of standard output if it is a terminal that can move its cursor, else None."""
+    return shutil.get_terminal_size().columns if parts.is_terminal(sys.stdout) else None
+
+
 def show_run(result: RunResult, address: str) -> None:
     """Writes the summary of a run. On a terminal the summary fits the height of the terminal.
 

@@ -64,7 +64,7 @@ CREATE TABLE IF NOT EXISTS pgsluice.run (
 COMMENT ON TABLE pgsluice.run IS 'One row for each call of pgsluice load or replay. pgsluice resume continues a row.';
 COMMENT ON COLUMN pgsluice.run.status IS 'running, published (the rows are in the tables), vetoed (more rejects than allowed), dry_run, skipped (all files were loaded before), failed, interrupted (the process ended early).';
 COMMENT ON COLUMN pgsluice.run.seconds IS 'Duration of the run, in seconds of wall time.';
-COMMENT ON COLUMN pgsluice.run.options IS 'Options and paths of the call.';
+COMMENT ON COLUMN pgsluice.run.options IS 'Options and paths of the call, the role that loaded, and the release of pgsluice.';
 COMMENT ON COLUMN pgsluice.run.detail IS 'Why the run did not publish.';
 COMMENT ON COLUMN pgsluice.run.rejects_path IS 'Path of the report, on the machine of the client.';
 COMMENT ON COLUMN pgsluice.run.pid IS 'Server process of the ledger connection.';
@@ -242,7 +242,9 @@ COMMENT ON COLUMN pgsluice.guest_result.failures IS 'Rows that fail a test.';
 -- name: start_run
 -- Insert a run.
 INSERT INTO pgsluice.run (status, options, pid, client, replay_of)
-VALUES ('running', %(options)s, pg_catalog.pg_backend_pid(), %(client)s, %(replay_of)s)
+VALUES ('running', %(options)s::pg_catalog.jsonb OPERATOR(pg_catalog.||)
+        pg_catalog.jsonb_build_object('role', current_user::pg_catalog.text, 'pgsluice', %(version)s::pg_catalog.text),
+        pg_catalog.pg_backend_pid(), %(client)s, %(replay_of)s)
 RETURNING run_id;
 
 -- name: hold_run
@@ -492,7 +494,7 @@ SELECT pg_catalog.count(*) FROM pgsluice.file WHERE run_id = %(run_id)s AND rows
 SELECT pg_catalog.max(run_id) FROM pgsluice.reject WHERE replayed_by IS NULL;
 
 -- name: runs
--- The newest runs with the sums of their files.
+-- The newest runs with the sums of their files; of a file or a table those that had it.
 SELECT r.run_id,
        r.status,
        pg_catalog.to_char(r.started, 'YYYY-MM-DD"T"HH24:MI:SSOF') AS started,
@@ -504,7 +506,15 @@ SELECT r.run_id,
        r.detail,
        coalesce(pg_catalog.sum(f.rows_replayed), 0)::bigint AS replayed,
        r.replay_of
-  FROM (SELECT * FROM pgsluice.run ORDER BY run_id DESC LIMIT %(limit)s) AS r
+  FROM (SELECT u.* FROM pgsluice.run u
+         WHERE %(file)s::text IS NULL AND %(table)s::text IS NULL
+            OR EXISTS (SELECT FROM pgsluice.file h
+                        WHERE h.run_id = u.run_id
+                          AND (%(file)s::text IS NULL OR h.path = %(file)s
+                               OR pg_catalog.right(h.path, pg_catalog.length(%(file)s) + 1) = '/' || %(file)s)
+                          AND (%(table)s::text IS NULL OR %(table)s IN (h.table_name,
+                               h.table_schema || '.' || h.table_name)))
+         ORDER BY u.run_id DESC LIMIT %(limit)s) AS r
   LEFT JOIN pgsluice.file f USING (run_id)
  GROUP BY r.run_id, r.status, r.started, r.seconds, r.detail, r.replay_of
  ORDER BY r.run_id DESC;

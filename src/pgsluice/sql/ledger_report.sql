@@ -19,7 +19,7 @@ SELECT pg_catalog.max(run_id) FROM pgsluice.run;
 -- name: run
 SELECT run_id, status, pg_catalog.to_char(started, 'YYYY-MM-DD"T"HH24:MI:SSOF'),
        coalesce(pg_catalog.to_char(ended, 'YYYY-MM-DD"T"HH24:MI:SSOF'), ''), seconds, detail, replay_of, rejects_path,
-       pg_catalog.current_database(), pg_catalog.current_setting('server_version')
+       pg_catalog.current_database(), pg_catalog.current_setting('server_version'), client, options
   FROM pgsluice.run WHERE run_id = %(run_id)s;
 
 -- name: files

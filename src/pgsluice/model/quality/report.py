@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from pgsluice.model.quality.derived import DerivedResult
 from pgsluice.model.quality.guests import GuestResult
@@ -172,6 +173,14 @@ class RunReport:
     """What ran after the publish, the newest result of each project."""
     history: tuple[RunSummary, ...]
     """The newest runs up to this run, oldest first."""
+    role: str = ""
+    """The role of PostgreSQL that loaded; '' for runs of version 0.2 and before."""
+    pgsluice: str = ""
+    """The release of pgsluice; '' for runs of version 0.2 and before."""
+    client: str = ""
+    """Host name and process id of the client, as ``host:pid``."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """The options and the paths of the call, as ``pgsluice.run.options`` has them."""
 
     @property
     def read(self) -> int:
