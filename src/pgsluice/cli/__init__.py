@@ -22,7 +22,8 @@ from pgsluice.cli.load import load, plan, replay, resume
 from pgsluice.cli.panels import PanelCommand
 from pgsluice.cli.quality import derive, rules
 from pgsluice.cli.rejects import rejects
-from pgsluice.cli.server import server
+from pgsluice.cli.upkeep.reset import reset
+from pgsluice.cli.upkeep.server import server
 from pgsluice.report.output import OutputError, complain, open_closed_streams, show_line
 
 __all__ = ["DEFECT", "GUEST_FAILED", "INTERRUPTED", "REFUSED", "UNWRITTEN", "VETOED", "WRONG", "app", "main", "run"]
@@ -36,7 +37,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for _command in (load, plan, init, verify, rejects, resume, replay, runs, report, derive, doctor):
+for _command in (load, plan, init, verify, rejects, resume, replay, runs, report, derive, reset, doctor):
     app.command(cls=PanelCommand)(_command)
 app.add_typer(config, name="config")
 app.add_typer(rules, name="rules")

@@ -38,6 +38,11 @@ def hold_run(conn: Connection, run_id: int) -> None:
     fetch_value(conn, "hold_run", lock_class=RUN_LOCK_CLASS, key=run_id & 0x7FFFFFFF)
 
 
+def live_runs(conn: Connection) -> list[tuple[int, int, str]]:
+    """Returns the runs that are under way in any database of the server: run, a process of it, and its database."""
+    return fetch_rows(conn, "live_runs", sql_file="reset", lock_class=RUN_LOCK_CLASS)
+
+
 def _signed(oid: int) -> int:
     """Returns an oid, 32 bits without a sign, as the signed integer that advisory locks take."""
     return oid - (1 << 32) if oid >= 1 << 31 else oid

@@ -26,7 +26,7 @@ from pgsluice.private_files import FILE_MODE, close_folder, make_folder
 DEFAULT_DATA_DIR = ".pgsluice"
 
 
-_ENTRIES = frozenset({"server", "server.new", "server.lock", "rejects", "reports"})
+ENTRIES = frozenset({"server", "server.new", "server.lock", "rejects", "reports"})
 """What pgsluice puts into the folder of the embedded server."""
 
 
@@ -60,7 +60,7 @@ def make_private(base: Path) -> None:
     has_server = (base / "server.lock").exists()
     if has_server or base.name == DEFAULT_DATA_DIR:
         passable = has_server and hasattr(os, "geteuid") and os.geteuid() == 0
-        close_folder(base, _ENTRIES.__contains__, passable=passable)
+        close_folder(base, ENTRIES.__contains__, passable=passable)
 
 
 def version_on_disk(base: Path) -> int | None:

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgsluice.errors import ServerError
+from pgsluice.postgres.embedded.found import FoundServer, running_servers, servers_of, stop_process
 from pgsluice.postgres.embedded.installs import (
     DEFAULT_VERSION,
     OTHER_SERVER,
@@ -42,6 +43,7 @@ from pgsluice.postgres.embedded.processes import (
     DEFAULT_DATA_DIR as DEFAULT_DATA_DIR,  # callers find this name here, too
 )
 from pgsluice.postgres.embedded.processes import (
+    ENTRIES,
     binary,
     data_folder,
     folder_error,
@@ -76,6 +78,8 @@ class ServerStatus:
     version: int | None
     uri: str | None
     data_dir: str
+    flaw: str = ""
+    """Why a server whose process runs does not answer; '' if there is none."""
 
 
 def status(data_dir: str | Path = DEFAULT_DATA_DIR) -> ServerStatus:
@@ -90,6 +94,8 @@ def status(data_dir: str | Path = DEFAULT_DATA_DIR) -> ServerStatus:
     except OSError as error:
         raise folder_error(base, error) from error
     pid, socket_dir = find_server(lines)
+    if pid is None and (strays := servers_of(base)):
+        return ServerStatus(False, strays[0].pid, version, None, str(base), strays[0].flaw or "it is starting")
     uri = socket_uri(socket_dir) if socket_dir else None
     return ServerStatus(pid is not None, pid, version, uri, str(base))
 
@@ -124,13 +130,18 @@ def stop(data_dir: str | Path = DEFAULT_DATA_DIR) -> bool:
     :raises ServerError: the server does not stop, or belongs to another user.
     """
     base = _absolute(data_dir)
+    # First those that do not answer. One that has no folder would take the socket of the other with it when it ends.
+    strays = 0
+    while flawed := [found for found in servers_of(base) if found.flaw]:
+        stop_process(flawed[0])
+        strays += 1
     if not status(base).running:
-        return False
+        return bool(strays)
     try:
         with server_lock(base):
             found = status(base)
             if not found.running:
-                return False
+                return bool(strays)
             pgdata = data_folder(base)
             socket_dir = Path(_postmaster_lines(base)[4])
             args = ["-D", str(pgdata), "-m", "fast", "-w", "-t", str(_STOP_SECONDS), "stop"]
@@ -143,6 +154,43 @@ def stop(data_dir: str | Path = DEFAULT_DATA_DIR) -> bool:
         with contextlib.suppress(OSError):
             socket_dir.rmdir()
     return True
+
+
+def stop_all() -> list[FoundServer]:
+    """Stops all embedded servers of this machine that this user can see, also those whose folder or socket is gone.
+
+    :returns: the servers that were stopped.
+    :raises ServerError: a server does not stop, or belongs to another user.
+    """
+    found = running_servers()
+    for server in sorted(found, key=lambda server: not server.flaw):
+        if server.flaw:
+            stop_process(server)
+        else:
+            stop(server.base)
+    return found
+
+
+def remove(data_dir: str | Path = DEFAULT_DATA_DIR) -> bool:
+    """Stops the server in ``data_dir`` and deletes it with its data, reports and rejects. Other files stay.
+
+    :returns: False if there was nothing to remove.
+    :raises ServerError: the server does not stop, or its files cannot be deleted.
+    """
+    base = _absolute(data_dir)
+    stopped = stop(base)
+    present = [base / name for name in ENTRIES if (base / name).exists()]
+    try:
+        for path in present:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        if base.is_dir() and not any(base.iterdir()):
+            base.rmdir()
+    except OSError as error:
+        raise folder_error(base, error) from error
+    return stopped or bool(present)
 
 
 def psql_command(data_dir: str | Path = DEFAULT_DATA_DIR, version: int | None = None) -> list[str]:
@@ -216,6 +264,11 @@ def temporary() -> Iterator[str]:
 def _start(base: Path, version: int | None, *, lasting: bool) -> str:
     """Makes and starts the server while the caller holds the lock of the folder."""
     pgdata = data_folder(base)
+    if lost := [found for found in servers_of(base) if found.flaw]:
+        raise ServerError(
+            f"process {lost[0].pid} is an embedded server of {base} that cannot be used: {lost[0].flaw}",
+            f"Stop it with: pgsluice server stop{data_dir_option(base)}",
+        )
     uid = make_accessible(base, version)
     on_disk = version_on_disk(base)
     if on_disk is None:

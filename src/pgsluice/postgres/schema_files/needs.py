@@ -50,6 +50,23 @@ def read_needs(path: str) -> FileNeeds:
     return FileNeeds(frozenset(schemas), of_the_database, frozenset(references - made))
 
 
+def read_tables_made(path: str) -> list[tuple[str, str]]:
+    """Returns schema ('' for the current one) and name of each table that a schema file creates, in its order.
+
+    :raises FileError: the file cannot be read.
+    :raises SchemaFileError: a quote or a comment has no end.
+    """
+    made: list[tuple[str, str]] = []
+    for statement in split(read_sql(path), path):
+        reader = Reader(statement.tokens)
+        if reader.word() == "create":
+            reader.skip()
+            if reader.word() == "table":
+                reader.skip()
+                made.append(_parts(reader.name()))
+    return list(dict.fromkeys(made))
+
+
 def _parts(name: tuple[str, ...]) -> tuple[str, str]:
     """The schema and the name, without quotes; '' for what is missing."""
     parts = [plain_name((part,)) for part in name]

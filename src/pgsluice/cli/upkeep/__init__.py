@@ -1,0 +1,1 @@
+"""Commands that start over and look after servers: ``server`` and ``reset``."""
