@@ -53,7 +53,7 @@ def environment(**variables: str) -> dict[str, str]:
     return kept | {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"} | variables
 
 
-def _command(arguments: Sequence[str | Path], url: str | None) -> list[str]:
+def _command(arguments: Sequence[str | Path | int], url: str | None) -> list[str]:
     named = ["--database-url", url] if url is not None else []
     return [sys.executable, "-m", "pgsluice", *map(str, arguments), *named]
 
@@ -86,7 +86,7 @@ def run(*arguments: str | Path, cwd: Path, url: str | None = None) -> Ended:
     return end(start(*arguments, cwd=cwd, url=url))
 
 
-def call(*arguments: str | Path, cwd: Path, url: str | None = None) -> Ended:
+def call(*arguments: str | Path | int, cwd: Path, url: str | None = None) -> Ended:
     """Runs a command in this process, which takes half a second less than :func:`run`."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
     code = 0

@@ -99,7 +99,7 @@ def test_session_names_the_database_once(db: str, numbers: Path) -> None:
     assert session.rejects()[0] == result.run_id
     assert [r.line for r in session.reject_rows(result.run_id)] == [3, 5]
     assert session.run_report().run_id == result.run_id
-    (corrected := numbers.parent / "r.csv").write_text(f'run,reject,raw\n{result.run_id},1,"2,2"\n')
+    (corrected := numbers.parent / "r.csv").write_text(f'run,reject_no,raw\n{result.run_id},1,"2,2"\n')
     assert session.replay(result.run_id, corrected).status == "published"
     assert session.verify().ok
     assert session.doctor().findings
@@ -133,7 +133,7 @@ def test_rejects_as_a_table(db: str, numbers: Path) -> None:
     assert pgsluice.run_report(database_url=db).rejects.to_arrow().num_rows == 2
     assert pgsluice.rejects(database_url=db, table="n")[1].to_arrow().equals(table)
     # What was replayed since is open no longer.
-    (corrected := numbers.parent / "r.csv").write_text(f'run,reject,raw\n{result.run_id},1,"2,2"\n')
+    (corrected := numbers.parent / "r.csv").write_text(f'run,reject_no,raw\n{result.run_id},1,"2,2"\n')
     replayed = pgsluice.replay(result.run_id, corrected, database_url=db)
     assert replayed.rejects.to_arrow().num_rows == 0
     assert result.rejects.to_arrow().to_pylist() == expected[1:]
@@ -172,9 +172,9 @@ def test_source_of_rejects_is_in_no_copy_and_in_no_json(db: str, numbers: Path) 
 def test_a_table_of_many_rejects_is_made_in_portions() -> None:
     one = Reject(1, "t", "f", 2, "value", "a", "", "22P02", "m", "x", 1, 1, 1)
     found = RejectsResult(25_001, None)
-    found.set_source(lambda: (dataclasses.replace(one, number=n) for n in range(25_001)))
+    found.set_source(lambda: (dataclasses.replace(one, reject_no=n) for n in range(25_001)))
     table = found.to_arrow()
-    assert table.column("number").to_pylist() == list(range(25_001))
+    assert table.column("reject_no").to_pylist() == list(range(25_001))
     assert table.column("parent_line").null_count == 25_001
 
 

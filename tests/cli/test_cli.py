@@ -500,7 +500,7 @@ def test_rejects_csv(call: Call, three_rejects: dict[str, Any]) -> None:
     rows = list(csv.DictReader(io.StringIO(call("rejects", "--format", "csv").out)))
     assert len(rows) == 3
     assert rows[0]["raw"] == REJECT.raw
-    assert list(rows[0])[:5] == ["run", "reject", "table", "file", "line"]
+    assert list(rows[0])[:5] == ["run", "reject_no", "table", "file", "line"]
     assert list(rows[0].values())[-2:] == ["", REJECT.raw]
 
 

@@ -258,7 +258,7 @@ def test_rejects(books: Conn) -> None:
     assert rejects.copy_rejects(books, run_id, iter(more)) == 2
     assert queries.last_run_with_rejects(books) == run_id
     rows = list(queries.reject_rows(books, run_id))
-    assert [(row.number, row.file, row.line) for row in rows] == [
+    assert [(row.reject_no, row.file, row.line) for row in rows] == [
         (1, "t.csv", 4), (2, "t.csv", 2), (3, "t.csv", 3), (4, "a.csv", 2),
     ]  # fmt: skip
     assert rows[2] == Reject(
@@ -284,7 +284,7 @@ def test_what_was_replayed(books: Conn, db: str) -> None:
         with pytest.raises(CallError, match=f"another replay of run {first}"):
             replays.mark_replayed(main, first, second, [1, 2])
         main.rollback()
-    assert [row.number for row in queries.reject_rows(books, first)] == [1]
+    assert [row.reject_no for row in queries.reject_rows(books, first)] == [1]
     assert (queries.replayed_rows(books, first), queries.replayed_rows(books, first, "u")) == (1, 0)
     [run] = [run for run in queries.runs(books, 10) if run.run_id == first]
     assert (run.read, run.loaded, run.rejected, run.replayed) == (5, 3, 1, 1)
@@ -296,7 +296,7 @@ def test_rejects_of_one_table(books: Conn) -> None:
     run_id = runs.start_run(books, {})
     rejects.copy_rejects(books, run_id, [reject(1), reject(2)._replace(table_name="s.t")])
     for name, number in (("t", 1), ("public.t", 1), ("s.t", 2)):
-        assert [row.number for row in queries.reject_rows(books, run_id, name)] == [number]
+        assert [row.reject_no for row in queries.reject_rows(books, run_id, name)] == [number]
         assert [group.count for group in queries.reject_groups(books, run_id, name)] == [1]
     assert list(queries.reject_rows(books, run_id, "u")) == []
 

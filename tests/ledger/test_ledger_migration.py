@@ -224,7 +224,7 @@ def test_reading_does_not_migrate(old: Conn, db: str, tmp_path: Path) -> None:
             "not_null", "check", "unique", "structure", "parent", "foreign_key",
         }  # fmt: skip
         rows = list(pgsluice.reject_rows(1, database_url=db))
-        assert [row.number for row in rows] == [2, 3, 4, 5, 6, 7, 8]
+        assert [row.reject_no for row in rows] == [2, 3, 4, 5, 6, 7, 8]
         assert (rows[2].parent_file, rows[2].parent_line) == (str(tmp_path / "customers.csv"), 2)
         checked = pgsluice.verify(database_url=db)
         assert checked.ok

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pgsluice.source.formulas import guard, undo_guard
+from pgsluice.source.spreadsheets.formulas import guard, undo_guard
 
 RISKY = st.text("=+-@\t\r\n'＝a1, \"", max_size=6)
 

@@ -9,6 +9,7 @@ from pgsluice.api.inferring import infer_schema as infer_schema
 from pgsluice.api.inferring import schema_diff as schema_diff
 from pgsluice.api.inspecting import purge_rejects as purge_rejects
 from pgsluice.api.inspecting import reject_rows as reject_rows
+from pgsluice.api.inspecting import reject_sheets as reject_sheets
 from pgsluice.api.inspecting import rejects as rejects
 from pgsluice.api.inspecting import run_report as run_report
 from pgsluice.api.inspecting import runs as runs

@@ -13,9 +13,11 @@ from pgsluice.api.connections import PathLike, connected, existing
 from pgsluice.api.quality import quality_options
 from pgsluice.errors import CallError
 from pgsluice.ledger import queries, reports, schema
+from pgsluice.ledger.replays import files_to_replay, run_to_replay
 from pgsluice.model import (
     PurgeResult,
     Reject,
+    RejectSheet,
     RejectsResult,
     RowRule,
     RunReport,
@@ -28,6 +30,7 @@ from pgsluice.options import build_options
 from pgsluice.pipeline.quality.standing import ask_standing
 from pgsluice.pipeline.rejects.purge import purge
 from pgsluice.pipeline.rejects.recall import recall, recalled_marker
+from pgsluice.pipeline.rejects.sheet_records import fields_of, guarded_sheet, sheets
 from pgsluice.postgres.connecting.connect import resolve
 
 
@@ -148,6 +151,37 @@ def reject_rows(
     :raises DatabaseError: the database cannot be reached, or a newer pgsluice wrote the ledger.
     """
     yield from _rows(resolve(database_url, data_dir, make=False), run_id, table, marks=marks)
+
+
+def reject_sheets(
+    run_id: int,
+    *,
+    table: str | None = None,
+    guard_formulas: bool = False,
+    database_url: str | None = None,
+    data_dir: str | None = None,
+) -> Iterator[RejectSheet]:
+    """Yields the open rejects of a run as a sheet for each table, with a column for each field of the records.
+
+    :func:`replay` takes the sheets back, from a workbook or from CSV.
+
+    :param run_id: the run.
+    :param table: the rejects of this table only.
+    :param guard_formulas: an apostrophe stands before texts that a spreadsheet program would run as formulas, which it
+        does with CSV and does not with text cells of a workbook.
+    :param database_url: the server, as for :func:`load`; an embedded server is not created.
+    :param data_dir: the folder for the embedded server's data.
+    :returns: an iterator; empty if the run does not exist.
+    :raises DatabaseError: the database cannot be reached, or a newer pgsluice wrote the ledger.
+    """
+    conninfo = resolve(database_url, data_dir, make=False)
+    with connected(conninfo) as conn:
+        run = run_to_replay(conn, run_id) if schema.exists(conn) else None
+        if run is None:
+            return
+        files = {file.path: fields_of(file, run.options.get("fields", {})) for file in files_to_replay(conn, run_id)}
+    for sheet in sheets(_rows(conninfo, run_id, table), files):
+        yield guarded_sheet(sheet) if guard_formulas else sheet
 
 
 def with_rows(found: RejectsResult, run_id: int, conninfo: str, table: str | None = None) -> None:

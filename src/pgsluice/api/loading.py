@@ -88,6 +88,7 @@ def replay(
     *,
     database_url: str | None = None,
     data_dir: str | None = None,
+    encoding: str | None = None,
     max_rejects: str | int | Sequence[str] = 0,
     dry_run: bool = False,
     no_wait: bool = False,
@@ -102,10 +103,12 @@ def replay(
     original file.
 
     :param run_id: the run that is replayed.
-    :param file: a CSV file with the columns ``run``, ``reject`` and ``raw``: the report of the run with ``raw``
-        corrected. Rejects that are not in the file stay open.
+    :param file: the report of the run with ``raw`` corrected, a CSV file with the columns ``run``, ``reject_no`` and
+        ``raw``; or a workbook or CSV file with a column for each field, as :func:`reject_sheets` gives them. Rejects
+        that are not in the file stay open.
     :param database_url: the server, as for :func:`load`; an embedded server is not created.
     :param data_dir: the folder for the embedded server's data and for reports, as for :func:`load`.
+    :param encoding: the encoding of ``file``, if it is CSV; None: UTF-8, or what is certain by its characters.
     :param max_rejects: how many of the records may be rejected again, as for :func:`load`.
     :param dry_run: do everything except publish.
     :param no_wait: raise LockedError if another run or session has locked a table, instead of waiting.
@@ -125,7 +128,7 @@ def replay(
     path = os.fspath(file)
     conninfo = resolve(database_url, data_dir, make=False)
     with connected(conninfo) as conn:
-        corrected = open_replay(conn, run_id, path)
+        corrected = open_replay(conn, run_id, path, encoding)
     connect_to = partial(open_connection, conninfo)
     with closing(corrected), following(listen, shown=progress) as heard:
         check_guests(corrected.then)

@@ -15,6 +15,7 @@ from pgsluice.model import (
     Plan,
     PurgeResult,
     Reject,
+    RejectSheet,
     RejectsResult,
     RowRule,
     RuleResult,
@@ -78,6 +79,7 @@ class Session:
         run_id: int,
         file: PathLike,
         *,
+        encoding: str | None = None,
         max_rejects: str | int | Sequence[str] = 0,
         dry_run: bool = False,
         no_wait: bool = False,
@@ -89,6 +91,7 @@ class Session:
         return loading.replay(
             run_id,
             file,
+            encoding=encoding,
             max_rejects=max_rejects,
             dry_run=dry_run,
             no_wait=no_wait,
@@ -129,6 +132,12 @@ class Session:
         return inspecting.reject_rows(
             run_id, table=table, marks=marks, database_url=self._database_url, data_dir=self._data_dir
         )
+
+    def reject_sheets(
+        self, run_id: int, *, table: str | None = None, guard_formulas: bool = False
+    ) -> Iterator[RejectSheet]:
+        """Yields the open rejects as sheets with a column for each field: :func:`pgsluice.reject_sheets`."""
+        return inspecting.reject_sheets(run_id, table=table, guard_formulas=guard_formulas, **self._address)
 
     def purge_rejects(self, older_than: str) -> PurgeResult:
         """Deletes old rejects: :func:`pgsluice.purge_rejects`."""

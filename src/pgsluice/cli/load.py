@@ -168,6 +168,14 @@ def replay(
     ctx: typer.Context,
     run: Annotated[int, typer.Argument(metavar="RUN", hidden=True)],
     file: Annotated[str, typer.Argument(metavar="FILE", hidden=True)],
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            "--encoding",
+            metavar="NAME",
+            help="Encoding of FILE, cp1252 for example.  [default: UTF-8, or what is certain by its characters]",
+        ),
+    ] = None,
     max_rejects: MaxRejects = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDir = None,
@@ -181,10 +189,10 @@ def replay(
 ) -> None:
     """Load the corrected rejects of a run: all of them, or none.
 
-    FILE is the output of pgsluice rejects RUN --format csv, or the report of the run, with the column raw
-    corrected. The records are loaded like the records of their files, under the same rules. Rejects that are
-    not in FILE stay open. If more rows are rejected again than --max-rejects allows, nothing is published
-    and the exit code is 1.
+    FILE is the output of pgsluice rejects RUN --format xlsx or csv, or the report of the run, corrected: the
+    cells of the fields, or the column raw. The records are loaded like the records of their files, under the
+    same rules. Rejects that are not in FILE stay open. If more rows are rejected again than --max-rejects
+    allows, nothing is published and the exit code is 1.
 
     Example: pgsluice replay 12 rejects.csv
     """
@@ -194,6 +202,7 @@ def replay(
         result = replay_file(
             run,
             file,
+            encoding=encoding,
             max_rejects=max_rejects or 0,
             database_url=database_url,
             data_dir=data_dir,

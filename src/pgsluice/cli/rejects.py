@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Annotated
+import shlex
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pgsluice.cli.options.common import DatabaseUrl, DataDir, RejectsFormat, Run, address
 from pgsluice.errors import CallError
-from pgsluice.report.output import show, show_csv, show_json, show_json_rows
+from pgsluice.report.output import show, show_csv, show_json, show_json_rows, show_workbook
+
+if TYPE_CHECKING:
+    from pgsluice.model import RejectSheet, RejectsResult
 
 
 def rejects(
     run: Run = None,
     form: Annotated[
         RejectsFormat,
-        typer.Option("--format", help="Tables to read, or all rejects as CSV or as one JSON object."),
+        typer.Option(
+            "--format",
+            help="Tables to read, or all rejects as CSV, as one JSON object, or as a workbook with a column for each"
+            " field.",
+        ),
     ] = RejectsFormat.TABLE,
     limit: Annotated[
         int | None,
@@ -35,6 +44,14 @@ def rejects(
             "--guard-formulas",
             help="With --format csv, for a spreadsheet program: an apostrophe stands before texts that the program"
             " would run as formulas. pgsluice replay removes the apostrophe.",
+        ),
+    ] = False,
+    fields: Annotated[
+        bool,
+        typer.Option(
+            "--fields",
+            help="With --format csv, for a spreadsheet program: a column for each field in place of raw, and guarded"
+            " formulas.",
         ),
     ] = False,
     purge: Annotated[
@@ -62,11 +79,14 @@ def rejects(
     """
     if guard_formulas and form is not RejectsFormat.CSV:
         raise CallError("--guard-formulas is for --format csv", "Add --format csv, or leave --guard-formulas out")
+    if fields and form is not RejectsFormat.CSV:
+        raise CallError("--fields is for --format csv", "Add --format csv; --format xlsx has the fields anyway")
     if purge or older_than is not None:
-        narrowed = run is not None or table is not None or limit is not None or form is RejectsFormat.CSV
+        written = form in (RejectsFormat.CSV, RejectsFormat.XLSX)
+        narrowed = run is not None or table is not None or limit is not None or written
         _purge(purge, older_than, narrowed, form, database_url, data_dir)
     else:
-        _show(run, form, limit, table, guard_formulas, database_url, data_dir)
+        _show(run, form, limit, table, guard_formulas, fields, database_url, data_dir)
 
 
 def _show(
@@ -75,6 +95,7 @@ def _show(
     limit: int | None,
     table: str | None,
     guard_formulas: bool,
+    fields: bool,
     database_url: str | None,
     data_dir: str | None,
 ) -> None:
@@ -82,9 +103,14 @@ def _show(
     from pgsluice import api
 
     run_id, found = api.rejects(run, table=table, database_url=database_url, data_dir=data_dir)
-    marks = form is not RejectsFormat.CSV
+    marks = form is RejectsFormat.TABLE or form is RejectsFormat.JSON
     rows = api.reject_rows(run_id, table=table, marks=marks, database_url=database_url, data_dir=data_dir)
-    if form is RejectsFormat.CSV:
+    if form is RejectsFormat.XLSX or fields:
+        sheets = api.reject_sheets(
+            run_id, table=table, guard_formulas=fields, database_url=database_url, data_dir=data_dir
+        )
+        _show_sheets(run_id, sheets, found, form, limit)
+    elif form is RejectsFormat.CSV:
         from pgsluice.pipeline.rejects.report_file import GUARDED_HEADER, HEADER, csv_row, csv_writer, guarded_row
 
         header, row = (GUARDED_HEADER, guarded_row) if guard_formulas else (HEADER, csv_row)
@@ -96,6 +122,29 @@ def _show(
         from pgsluice.report.texts.rejects_text import rejects_parts
 
         show(rejects_parts(run_id, found, rows, 10 if limit is None else limit, address(database_url, data_dir)))
+
+
+def _show_sheets(
+    run_id: int, sheets: Iterator[RejectSheet], found: RejectsResult, form: RejectsFormat, limit: int | None
+) -> None:
+    """Writes rejects with a column for each field.
+
+    :raises CallError: one CSV file cannot hold them, or a workbook would be written to a terminal.
+    """
+    if form is RejectsFormat.XLSX:
+        show_workbook(sheets, limit, f"pgsluice rejects {run_id} --format xlsx > rejects.xlsx")
+        return
+    tables = list(dict.fromkeys(group.table for group in found.groups))
+    if len(tables) > 1:
+        raise CallError(
+            f"a CSV file has the fields of one table, and the rejects are of {', '.join(tables)}",
+            f"Name one: --table {shlex.quote(tables[0])}; or write a workbook: --format xlsx",
+        )
+    from pgsluice.pipeline.rejects.report_file import csv_writer
+
+    sheet = next(sheets, None)
+    if sheet is not None:
+        show_csv(csv_writer, sheet.header, itertools.islice(sheet.rows, limit))
 
 
 def _purge(

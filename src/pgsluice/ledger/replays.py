@@ -41,7 +41,7 @@ def run_to_replay(conn: Connection, run_id: int) -> RunToReplay | None:
 
 
 def files_to_replay(conn: Connection, run_id: int) -> tuple[FileToReplay, ...]:
-    """Returns the loaded files of a run that had rejects."""
+    """Returns the files of a run that had rejects."""
     return tuple(FileToReplay(*row) for row in fetch_rows(conn, "files_to_replay", run_id=run_id))
 
 

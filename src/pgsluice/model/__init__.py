@@ -96,6 +96,7 @@ from pgsluice.model.results import PurgeResult as PurgeResult
 from pgsluice.model.results import QueryResult as QueryResult
 from pgsluice.model.results import Reject as Reject
 from pgsluice.model.results import RejectGroup as RejectGroup
+from pgsluice.model.results import RejectSheet as RejectSheet
 from pgsluice.model.results import RejectsResult as RejectsResult
 from pgsluice.model.results import RunResult as RunResult
 from pgsluice.model.results import RunStatus as RunStatus

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pgsluice.model.html import html_table, html_text
@@ -70,9 +71,9 @@ class Reject:
     """The record as it stands in the file; bytes that cannot be decoded are written as ``\\xNN``."""
     original: int = 0
     """The run that rejected the record first: ``run_id`` itself or, for a replay, the run that is replayed."""
-    number: int = 0
+    reject_no: int = 0
     """The number of the reject within the run ``original``, from 1."""
-    record: int = 0
+    record_no: int = 0
     """The number of the record in the file, from 1, without the header."""
     parent_file: str = ""
     """The file of the parent row that was rejected, or of the earlier row with the same key; '' if there is none or
@@ -83,8 +84,8 @@ class Reject:
     detail: str = ""
     """What PostgreSQL says in addition to ``message``, for example which key; '' for other rejects."""
     cause: int | None = None
-    """Of the kind ``parent``: the number of the reject that is the cause, the parent or the parent of the parent. None
-    for other kinds and in replays."""
+    """Of the kind ``parent``: ``reject_no`` of the reject that is the cause, the parent or the parent of the parent.
+    None for other kinds and in replays."""
     marks: tuple[Mark, ...] = ()
     """The parts of ``raw`` that the reason is about, as far as they are known; () unless the marks were asked for."""
 
@@ -214,6 +215,19 @@ class RejectsResult(RejectSource):
     def _repr_html_(self) -> str:
         rows = ((g.count, g.table, g.kind, g.column or g.constraint, g.example) for g in self.groups)
         return html_table(f"{self.count:,} rejects", ("rejects", "table", "kind", "of", "example"), rows)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectSheet:
+    """The rejects of one table with a column for each field of their records, for a spreadsheet."""
+
+    table: str
+    """The table."""
+    header: tuple[str, ...]
+    """The names of the columns: first what is wrong, then ``record``, then the fields."""
+    rows: Iterator[tuple[int | str, ...]]
+    """A row for each reject, to be read before the next sheet. ``record`` is the whole record if it cannot be divided
+    into fields, and '' otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from pgsluice.errors import CallError
 from pgsluice.report import parts
 from pgsluice.version import __version__
 
 if TYPE_CHECKING:
-    from pgsluice.model import RunResult
+    from pgsluice.model import RejectSheet, RunResult
 
 
 class OutputInterrupted(Exception):
@@ -154,6 +155,28 @@ def show_csv(make_writer: Callable[[TextIO], Any], header: Sequence[str], rows: 
         writer = make_writer(sys.stdout)
         writer.writerow(header)
         writer.writerows(map(_clean_row, rows) if sys.stdout.isatty() else rows)
+
+
+def show_workbook(sheets: Iterable[RejectSheet], limit: int | None, example: str) -> None:
+    """Writes sheets as a workbook to standard output.
+
+    :param limit: how many rows to write; None for all.
+    :param example: a command that writes a file, for the message.
+    :raises CallError: standard output is a terminal, or the package for workbooks is missing.
+    :raises OutputInterrupted: on Ctrl-C.
+    """
+    if sys.stdout.isatty():
+        raise CallError("a workbook is no text for a terminal", f"Write a file: {example}")
+    import tempfile
+
+    from pgsluice.report.files.workbook import write_workbook
+
+    with tempfile.TemporaryFile() as made:
+        write_workbook(made, sheets, limit)
+        made.seek(0)
+        with _output_guard():
+            sys.stdout.flush()
+            shutil.copyfileobj(made, sys.stdout.buffer)
 
 
 def _clean_row(row: Sequence[object]) -> list[object]:

@@ -1,31 +1,24 @@
-"""Corrected rejects: the CSV file in which a user corrected records, and its records as blocks to load.
+"""Corrected records as blocks to load, in the places of the records that were rejected.
 
 Each record is parsed by itself, so that a record that is still a fault cannot consume its neighbours.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import os
 import re
-import sys
-import tempfile
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
-from typing import IO, TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING
 
-from pgsluice.errors import CallError, FileError
 from pgsluice.model import Dialect, RejectKind, Verdict
 from pgsluice.source.blocks import Block, Fault, Remarks, block_of
-from pgsluice.source.formulas import GUARDED_RAW, undo_guard
 from pgsluice.source.locate import Places
-from pgsluice.source.places.addresses import translated
 from pgsluice.source.records.fast_scan import clean_prefix
 from pgsluice.source.records.rules import BAD_ENCODING, BAD_FORMAT, LineTooLong
+from pgsluice.source.spreadsheets.spool import Spool
 from pgsluice.source.streams import BOM
 
 if TYPE_CHECKING:
@@ -40,151 +33,6 @@ _BLOCK_RECORDS, _BLOCK_BYTES = 5000, 4 << 20
 
 _PLACES_AT_ONCE = 200
 """How many records :meth:`Corrections.locate` holds in memory at a time."""
-
-_FIELD_CHARACTERS = 1 << 28
-
-
-def raise_field_limit() -> None:
-    """Lets Python's csv module read fields as long as the longest record.
-
-    The limit belongs to the process; its default is 128 kB.
-    """
-    csv.field_size_limit(max(csv.field_size_limit(), _FIELD_CHARACTERS))
-
-
-class Spool:
-    """The ``raw`` column of a corrected file, in a temporary file on disk, ordered by the numbers of the rejects.
-
-    Records are added in the order of the corrected file; after :meth:`sort` a record is known by its *place*, its
-    position in the order of the numbers, from 0.
-    """
-
-    def __init__(self) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the spool)
-        self._end = 0
-        self.numbers = array("q")
-        """The numbers of the rejects, ascending; empty before :meth:`sort`."""
-        self._offsets = array("q")
-        self._lengths = array("q")
-        self._order = array("q")
-        self.sha256 = ""
-        """SHA-256 of the corrected file, in hexadecimal."""
-
-    def add(self, raw: bytes) -> None:
-        """Appends a record."""
-        self._offsets.append(self._end)
-        self._lengths.append(len(raw))
-        self._file.write(raw)
-        self._end += len(raw)
-
-    def sort(self, numbers: array[int]) -> None:
-        """Orders the records by the numbers of their rejects. No record can be added afterwards.
-
-        :param numbers: the number of each record, in the order in which the records were added.
-        """
-        self._file.flush()
-        self._order = array("q", sorted(range(len(numbers)), key=numbers.__getitem__))
-        self.numbers = array("q", (numbers[which] for which in self._order))
-
-    def added(self, place: int) -> int:
-        """The position of a record in the order in which the records were added, from 0."""
-        return self._order[place]
-
-    def raw(self, place: int) -> bytes:
-        """The bytes of a record."""
-        which = self._order[place]
-        # pread() moves no file position: the reader thread and the thread that writes the report both call this.
-        return os.pread(self._file.fileno(), self._lengths[which], self._offsets[which])
-
-    def length(self, place: int) -> int:
-        """The length of a record in bytes."""
-        return self._lengths[self._order[place]]
-
-    def replace(self, place: int, raw: bytes) -> None:
-        """Gives a record other bytes."""
-        self._file.seek(0, os.SEEK_END)
-        which = self._order[place]
-        self._offsets[which], self._lengths[which] = self._end, len(raw)
-        self._file.write(raw)
-        self._file.flush()
-        self._end += len(raw)
-
-    def close(self) -> None:
-        """Deletes the temporary file."""
-        self._file.close()
-
-
-def read_corrected(path: str, run_id: int) -> Spool:
-    """Reads a corrected file: CSV in UTF-8 with a header, as a spreadsheet or an editor may write it.
-
-    :param run_id: the run whose rejects the file corrects.
-    :returns: the records; the caller closes the spool.
-    :raises FileError: the file cannot be read, or lacks a column of a report.
-    :raises CallError: a record belongs to another run, or two records correct the same reject.
-    """
-    raise_field_limit()
-    spool = Spool()
-    numbers, lines = array("q"), array("q")
-    try:
-        with translated(path), open(path, "rb") as whole:
-            spool.sha256 = hashlib.file_digest(whole, "sha256").hexdigest()
-        with translated(path), open(path, newline="", encoding="utf-8-sig") as text:
-            for line, number, raw in _rows(path, text, run_id):
-                numbers.append(number)
-                lines.append(line)
-                spool.add(raw.encode())
-        spool.sort(numbers)
-        for place, (number, after) in enumerate(pairwise(spool.numbers)):
-            if number == after:
-                here, there = lines[spool.added(place)], lines[spool.added(place + 1)]
-                raise CallError(
-                    f"{path}: lines {here} and {there} both correct reject {number}", "Take one of them out"
-                )
-    except UnicodeDecodeError as error:
-        spool.close()
-        raise FileError(f"{path}: not UTF-8 ({error.reason})", "Save it as CSV in UTF-8") from error
-    except csv.Error as error:
-        spool.close()
-        raise FileError(f"{path}: no CSV file ({error})", "Save it as CSV in UTF-8") from error
-    except BaseException:
-        spool.close()
-        raise
-    return spool
-
-
-def _rows(path: str, text: Iterable[str], run_id: int) -> Iterator[tuple[int, int, str]]:
-    """Yields the line, the number of the reject and the record of every row of a corrected file."""
-    lines = iter(text)
-    head = next(lines, "")
-    # Spreadsheets write the list separator of the user's locale.
-    delimiter = max(",;\t", key=head.count)
-    names = next(csv.reader([head], delimiter=delimiter), [])
-    guarded = GUARDED_RAW in names
-    if guarded and "raw" in names:
-        raise FileError(f"{path}: the columns raw and {GUARDED_RAW}", "Keep the column that you have corrected")
-    places = []
-    for name in ("run", "reject", GUARDED_RAW if guarded else "raw"):
-        if name not in names:
-            raise FileError(
-                f"{path}: no column {name!r} in its first line",
-                f"Take a file that pgsluice rejects {run_id} --format csv wrote, and keep the columns run, reject, raw",
-            )
-        places.append(names.index(name))
-    reader = csv.reader(lines, delimiter=delimiter)
-    line = 2
-    for cells in reader:
-        if any(cells):
-            if len(cells) <= max(places):
-                raise FileError(f"{path}:{line}: {len(cells)} cells instead of {len(names)}", "Mend the line")
-            run, reject, raw = (cells[place] for place in places)
-            if not (run.strip().isdecimal() and reject.strip().isdecimal()):
-                raise CallError(f"{path}:{line}: no numbers in the columns run and reject", "Mend or remove the line")
-            if int(run) != run_id:
-                raise CallError(f"{path}:{line}: this is a reject of run {int(run)}, not of run {run_id}", "Remove it")
-            if int(reject) > sys.maxsize:
-                raise CallError(f"{path}:{line}: run {run_id} has no reject {int(reject)}", "Remove the line")
-            yield line, int(reject), undo_guard(raw) if guarded else raw
-        line = reader.line_num + 2
 
 
 @dataclass(slots=True)

@@ -436,10 +436,10 @@ SELECT EXISTS (
 SELECT status, options, replay_of FROM pgsluice.run WHERE run_id = %(run_id)s;
 
 -- name: files_to_replay
--- The loaded files of a run that had rejects.
+-- The files of a run that had rejects.
 SELECT path, table_oid::bigint, table_schema, table_name, columns, dialect
   FROM pgsluice.file
- WHERE run_id = %(run_id)s AND status = 'loaded' AND rows_rejected + rows_replayed > 0;
+ WHERE run_id = %(run_id)s AND status <> 'skipped' AND rows_rejected + rows_replayed > 0;
 
 -- name: rejects_to_replay
 -- All rejects of a run by their numbers.

@@ -232,9 +232,9 @@ def test_a_named_character_is_not_loaded_as_its_name(encoded: tuple[str, str], t
         run_id = ended.json["run_id"]
         report = io.StringIO()
         writer = csv.writer(report)
-        writer.writerow(("run", "reject", "raw"))
+        writer.writerow(("run", "reject_no", "raw"))
         for r in api.reject_rows(run_id, database_url=uri):
-            writer.writerow((run_id, r.number, f"{r.number}{r.raw[1:]}"))
+            writer.writerow((run_id, r.reject_no, f"{r.reject_no}{r.raw[1:]}"))
         (tmp_path / "corrected.csv").write_text(report.getvalue(), encoding="utf-8")
         result = api.replay(run_id, tmp_path / "corrected.csv", database_url=uri, max_rejects="all")
         kept = dict(conn.execute("SELECT id, word FROM words ORDER BY id").fetchall())

@@ -101,10 +101,10 @@ def test_rejects_are_as_in_the_file_and_can_be_replayed(load: Load, db: str, con
     assert load("notes.csv", *options).json["rejects"]["count"] == 2
     run_id, _ = api.rejects(database_url=db)
     rows = list(api.reject_rows(run_id, database_url=db))
-    assert [(r.line, r.record, r.raw) for r in rows] == [(5, 2, 'x||c||"d\ne"'), (8, 3, "3||f")]
+    assert [(r.line, r.record_no, r.raw) for r in rows] == [(5, 2, 'x||c||"d\ne"'), (8, 3, "3||f")]
     report = tmp_path / "corrected.csv"
     report.write_text(
-        f'run,reject,raw\n{run_id},{rows[0].number},"2||c||""d\ne"""\n{run_id},{rows[1].number},3||f||"||"\n'
+        f'run,reject_no,raw\n{run_id},{rows[0].reject_no},"2||c||""d\ne"""\n{run_id},{rows[1].reject_no},3||f||"||"\n'
     )
     api.replay(run_id, str(report), database_url=db, data_dir=str(tmp_path))
     assert notes(conn) == [(1, "a", "b"), (2, "c", "d\ne"), (3, "f", "||")]

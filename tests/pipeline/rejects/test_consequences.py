@@ -61,7 +61,7 @@ def test_children_of_a_broken_record(
     assert pgsluice.rejects(result.run_id, database_url=db)[1].groups == result.rejects.groups
     rows = list(pgsluice.reject_rows(result.run_id, database_url=db))
     broken = next(r for r in rows if r.kind == "structure")
-    mine = [r for r in rows if r.cause == broken.number]
+    mine = [r for r in rows if r.cause == broken.reject_no]
     assert len(mine) == 21
     assert {(r.parent_file, r.parent_line) for r in mine if r.table == "reading"} == {(broken.file, broken.line)}
     assert all(r.kind == "parent" and r.cause is not None for r in rows if r.table == "flag")

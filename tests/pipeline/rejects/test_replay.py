@@ -121,7 +121,7 @@ MENDED = {
 
 def test_every_kind_is_corrected_and_replayed(db: str, shop: Conn, dirty: RunResult, tmp_path: Path) -> None:
     rows = written(db, dirty.run_id, tmp_path)
-    assert [(r["table"], r["line"], r["record"], r["kind"], r["raw"]) for r in rows] == [
+    assert [(r["table"], r["line"], r["record_no"], r["kind"], r["raw"]) for r in rows] == [
         ("customers", "4", "2", "value", "2,b@x,many,"),
         ("customers", "5", "3", "not_null", "3,,30,"),
         ("customers", "6", "4", "check", "4,d@x,17,"),
@@ -211,7 +211,7 @@ def test_still_bad_vetoes_or_stays_open(db: str, shop: Conn, dirty: RunResult, t
     result = replay(db, dirty.run_id, file, max_rejects="all")
     assert result.status == "published"
     again = list(pgsluice.reject_rows(result.run_id, database_url=db))
-    assert [(r.original, r.number, Path(r.file).name, r.line, r.record, r.kind, r.raw) for r in again] == [
+    assert [(r.original, r.reject_no, Path(r.file).name, r.line, r.record_no, r.kind, r.raw) for r in again] == [
         (dirty.run_id, 1, "customers.csv", 4, 2, "value", "2,b@x,few,"),
         (dirty.run_id, 6, "customers.csv", 9, 7, "structure", "6,g@x,60"),
         (dirty.run_id, 7, "orders.csv", 3, 2, "parent", "11,2,2.5"),
@@ -485,11 +485,11 @@ def test_many_records_in_several_batches(db: str, conn: Conn, tmp_path: Path) ->
     run = load(db, tmp_path).run_id
     rows = written(db, run, tmp_path)
     # One record that is none, in the middle of the second batch; and the order of the file does not matter.
-    file = corrected(rows[::-1], tmp_path, lambda r: r["raw"].replace("x", "" if r["reject"] != "7001" else "1,"))
+    file = corrected(rows[::-1], tmp_path, lambda r: r["raw"].replace("x", "" if r["reject_no"] != "7001" else "1,"))
     result = replay(db, run, file, max_rejects=1)
     assert conn.execute("SELECT count(*), count(DISTINCT id), bool_and(id = v) FROM t").fetchone() == (
         11_999, 11_999, True,
     )  # fmt: skip
     [refused] = pgsluice.reject_rows(result.run_id, database_url=db)
-    assert (refused.number, refused.line, refused.raw) == (7001, 7002, "7000,1,7000")
+    assert (refused.reject_no, refused.line, refused.raw) == (7001, 7002, "7000,1,7000")
     assert books(conn, run) == {"t": (12_000, 0, 1, 11_999)}

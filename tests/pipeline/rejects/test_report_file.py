@@ -37,7 +37,7 @@ def test_a_long_record_is_kept_cut(db: str, conn: psycopg.Connection, tmp_path: 
         pgsluice.replay(result.run_id, result.rejects.path, database_url=db, data_dir=str(tmp_path))
     report = tmp_path / "corrected.csv"
     with report.open("w", newline="", encoding="utf-8") as out:
-        csv.writer(out).writerows([("run", "reject", "raw"), (result.run_id, cut.number, f"2,{note}")])
+        csv.writer(out).writerows([("run", "reject", "raw"), (result.run_id, cut.reject_no, f"2,{note}")])
     replayed = pgsluice.replay(result.run_id, report, database_url=db, data_dir=str(tmp_path))
     assert replayed.status == "published"
     assert conn.execute("SELECT length(note) FROM t WHERE id = 2").fetchone() == (50_000,)

@@ -160,6 +160,7 @@ class RejectsFormat(enum.StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+    XLSX = "xlsx"
 
 
 def address(database_url: str | None, data_dir: str | None) -> str:

@@ -6,7 +6,7 @@ file and line, same dialect and columns, same modes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -24,13 +24,16 @@ from pgsluice.ledger.replays import (
 )
 from pgsluice.ledger.schema import exists
 from pgsluice.model import ColumnRule, Guest, LoadOptions, Modes, RejectKind, Rules, SourceFile, TableName
-from pgsluice.options import restore_dialect, restore_modes
+from pgsluice.options import restore_modes
 from pgsluice.options.guests import restore_guests
 from pgsluice.options.quality import restore_quality_rules
 from pgsluice.options.rules import restore_rules
 from pgsluice.pipeline.rejects.report_file import PLACEHOLDERS, cut_from
-from pgsluice.source.corrections import Corrections, Spool, read_corrected
+from pgsluice.pipeline.rejects.sheet_records import FileFields, SheetReader, fields_of
+from pgsluice.source.corrections import Corrections
 from pgsluice.source.records.rules import BAD_ENCODING
+from pgsluice.source.spreadsheets.read import read_corrected
+from pgsluice.source.spreadsheets.spool import Spool
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +89,13 @@ class Replay:
         self.spool.close()
 
 
-def open_replay(conn: psycopg.Connection, run_id: int, path: str) -> Replay:
+def open_replay(conn: psycopg.Connection, run_id: int, path: str, encoding: str | None = None) -> Replay:
     """Reads a corrected report and find its records in the ledger.
 
     :param conn: in autocommit mode.
     :param run_id: the run that is replayed.
     :param path: the corrected report.
+    :param encoding: its encoding, if it is a CSV file; None: it is found.
     :returns: the replay; the caller closes it.
     :raises CallError: the run cannot be replayed; a record of the report is no reject of the run, or was replayed.
     :raises FileError: the report cannot be read.
@@ -99,17 +103,20 @@ def open_replay(conn: psycopg.Connection, run_id: int, path: str) -> Replay:
     :raises PrivilegeError: the role may not write which rejects were replayed.
     """
     run = _run(conn, run_id)
-    spool = read_corrected(path, run_id)
+    spool = read_corrected(path, run_id, encoding)
     try:
         if not spool.numbers:
             raise CallError(f"{path}: no records to replay", "Correct the column raw, and leave the lines in")
         known = {f.path: f for f in files_to_replay(conn, run_id)}
         modes = restore_modes(run.options.get("modes") or {}, replay=True)
-        found = _match(conn, run_id, path, spool, known)
+        labels: dict[str, list[str]] = run.options.get("fields", {})
+        fields = {name: fields_of(file, labels) for name, file in known.items()}
+        sheet = SheetReader(path, spool.encoding)
+        found = _match(conn, run_id, path, spool, fields, sheet)
         for file in {known[name].table_oid: known[name] for name in found}.values():
             _same_table(conn, run_id, file)
-        labels: dict[str, list[str]] = run.options.get("fields", {})
         files = tuple(_source(known[name], c, labels.get(name, ())) for name, c in found.items())
+        files = (replace(files[0], notes=sheet.notes), *files[1:])
         return Replay(
             run_id,
             files,
@@ -180,13 +187,19 @@ def _source(file: FileToReplay, corrections: Corrections, labels: Sequence[str])
 
 
 def _match(
-    conn: psycopg.Connection, run_id: int, path: str, spool: Spool, known: dict[str, FileToReplay]
+    conn: psycopg.Connection,
+    run_id: int,
+    path: str,
+    spool: Spool,
+    known: Mapping[str, FileFields],
+    sheet: SheetReader,
 ) -> dict[str, Corrections]:
     """Matches the corrected records with the rejects of the run.
 
     Both are read in ascending order of their numbers, which is the load order.
 
-    :param known: the files of the run by path.
+    :param known: the fields of the files of the run by path.
+    :param sheet: makes records of rows that have a cell for each field.
     :returns: the corrected records by the path of their file, in load order.
     """
     found: dict[str, Corrections] = {}
@@ -204,9 +217,12 @@ def _match(
                 f"Take it out; pgsluice rejects {run_id} --format csv writes those that are still open",
             )
         if reject.file not in found:
-            file = known[reject.file]
-            found[reject.file] = Corrections(spool, restore_dialect(file.dialect), place)
+            found[reject.file] = Corrections(spool, known[reject.file].dialect, place)
         given = spool.raw(place)
+        row = spool.row(place)
+        text = sheet.whole(reject, given.decode()) if row is None else sheet.raw(reject, row, known[reject.file])
+        if text.encode() != given:
+            spool.replace(place, given := text.encode())
         if (size := cut_from(given)) is not None:
             raise CallError(
                 f"{path}: reject {number} ({reject.file}:{reject.line}) is kept cut, its record has {size:,} bytes;"

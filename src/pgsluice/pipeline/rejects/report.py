@@ -144,19 +144,19 @@ class _Groups:
         """Counts the rejects of one piece of the report."""
         from pyarrow import compute as pc
 
-        groups = report.group_by(list(self._KEYS)).aggregate([("reject", "count"), ("reject", "min")])
+        groups = report.group_by(list(self._KEYS)).aggregate([("reject_no", "count"), ("reject_no", "min")])
         for group in groups.to_pylist():
             table, kind, column, constraint, sqlstate = (group[name] for name in self._KEYS)
             key = table, kind, column, constraint, sqlstate
             count, first = self._found.get(key, (0, None))
-            if first is None or group["reject_min"] < first.number:
-                place = pc.index(report["reject"], group["reject_min"]).as_py()
+            if first is None or group["reject_no_min"] < first.reject_no:
+                place = pc.index(report["reject_no"], group["reject_no_min"]).as_py()
                 first = _as_reject(report.slice(place, 1).to_pylist()[0])
-            self._found[key] = (count + group["reject_count"], first)
+            self._found[key] = (count + group["reject_no_count"], first)
 
     def in_order(self) -> list[RejectGroup]:
         """The groups in the order of their first rejects."""
-        found = sorted(self._found.items(), key=lambda item: item[1][1].number)
+        found = sorted(self._found.items(), key=lambda item: item[1][1].reject_no)
         return [RejectGroup(*key, count, _example(first), first=first) for key, (count, first) in found]
 
 
@@ -174,8 +174,8 @@ def _as_reject(row: dict[str, Any]) -> Reject:
         message=row["message"],
         raw=row["raw"],
         original=row["run"],
-        number=row["reject"],
-        record=row["record"],
+        reject_no=row["reject_no"],
+        record_no=row["record_no"],
         parent_file=row["parent_file"],
         parent_line=int(row["parent_line"]) if row["parent_line"] else None,
         detail=row["detail"],

@@ -10,14 +10,14 @@ from typing import Any, TextIO
 
 from pgsluice.ledger.rejects import RejectRow
 from pgsluice.model import Reject, Verdict
-from pgsluice.source.corrections import raise_field_limit
-from pgsluice.source.formulas import GUARDED_RAW, guard
+from pgsluice.source.spreadsheets.formulas import GUARDED_RAW, guard
+from pgsluice.source.spreadsheets.read import raise_field_limit
 
 HEADER = (
-    "run", "reject", "table", "file", "line", "record", "kind", "column", "constraint", "sqlstate", "message",
+    "run", "reject_no", "table", "file", "line", "record_no", "kind", "column", "constraint", "sqlstate", "message",
     "detail", "parent_file", "parent_line", "cause", "raw",
 )  # fmt: skip
-"""The columns of a report. A replay reads ``run``, ``reject`` and ``raw`` of a corrected report."""
+"""The columns of a report. A replay reads ``run``, ``reject_no`` and ``raw`` of a corrected report."""
 
 GUARDED_HEADER = (*HEADER[:-1], GUARDED_RAW)
 """The columns of a report whose texts are guarded against spreadsheet programs."""
@@ -54,8 +54,8 @@ def csv_writer(out: TextIO) -> Any:
 def csv_row(r: Reject) -> tuple[object, ...]:
     """Returns a reject of the ledger as a row of a report, in the order of :data:`HEADER`."""
     return (
-        r.original, r.number, r.table, r.file, r.line, r.record, r.kind, r.column, r.constraint, r.sqlstate, r.message,
-        r.detail, r.parent_file, _number(r.parent_line), _number(r.cause), r.raw,
+        r.original, r.reject_no, r.table, r.file, r.line, r.record_no, r.kind, r.column, r.constraint, r.sqlstate,
+        r.message, r.detail, r.parent_file, _number(r.parent_line), _number(r.cause), r.raw,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from pgsluice.errors import FileError
+from pgsluice.source.spreadsheets.spool import Cell
 from pgsluice.source.unpack.tables import csv_line
 
 if TYPE_CHECKING:
@@ -75,6 +76,24 @@ def sheet_pieces(path: str, file: BinaryIO, name: str) -> Iterator[bytes]:
             yield "".join(parts).encode()
             parts, size = [], 0
     yield "".join(parts).encode()
+
+
+def sheet_cells(path: str, file: BinaryIO, name: str) -> Iterator[tuple[int, list[Cell]]]:
+    """Yields the rows of a sheet that are not empty: their numbers from 1, and their cells from the first column on.
+
+    :raises FileError: the workbook cannot be read.
+    """
+    sheet = _open(path, file).get_sheet_by_name(name)
+    if sheet.start is None:
+        return
+    errors = _errors(file, name)
+    top, left = sheet.start
+    for number, row in enumerate(sheet.iter_rows(), start=top):
+        cells = [Cell("", kept=True)] * left + [Cell(_text(v) or "", kept=isinstance(v, str)) for v in row]
+        for column, error in errors.get(number, {}).items():
+            cells[column] = Cell(error, kept=False)
+        if any(cell.text for cell in cells):
+            yield number + 1, cells
 
 
 def _open(path: str, file: BinaryIO) -> Any:
