@@ -17,6 +17,7 @@ from psycopg.rows import tuple_row
 
 from pgsluice.errors import SchemaFileError
 from pgsluice.ledger.queries import loaded_rows
+from pgsluice.ledger.reports import rows_left
 from pgsluice.ledger.schema import exists
 from pgsluice.model import Check, Constraint, QueryResult, Table, TableName, VerifyResult
 from pgsluice.postgres.asking.target import read_target
@@ -46,14 +47,16 @@ def verify(conn: Connection, schema: str | None, sql_file: str | None = None) ->
     with _read_only(conn):
         if schema:
             require_schema(conn, schema)
-        loaded = loaded_rows(conn) if exists(conn) else {}
+        known_ledger = exists(conn)
+        loaded = loaded_rows(conn) if known_ledger else {}
+        left = rows_left(conn) if known_ledger else {}
         chosen = schema or current_schema(conn)
         target = read_target(conn, chosen)
         tables = read_tables(conn, chosen) if chosen else ()
         known = tuple(table for table in tables if table.oid in loaded)
         checks: list[Check] = []
         for table in known or tables:
-            checks += _table_checks(conn, table, loaded.get(table.oid))
+            checks += _table_checks(conn, table, loaded.get(table.oid), left.get(table.oid))
             checks += (_foreign_key_check(conn, table, key) for key in table.foreign_keys)
         with user_path(conn, bool(statements)):
             queries = tuple(_run(conn, statement, sql_file or "") for statement in statements)
@@ -89,10 +92,13 @@ def _from_item(table: TableName, kind: str) -> sql.Composable:
     return name if kind == "p" else sql.SQL("ONLY {}").format(name)
 
 
-def _table_checks(conn: Connection, table: Table, loaded: tuple[int, int, bool] | None) -> Iterator[Check]:
+def _table_checks(
+    conn: Connection, table: Table, loaded: tuple[int, int, bool] | None, left: int | None
+) -> Iterator[Check]:
     """Checks number of rows, NOT NULL columns and unvalidated CHECKs of a table, all in one scan.
 
     :param loaded: what the ledger says about the table; None if it does not know the table.
+    :param left: how many rows the runs left in the table; None if it is not known.
     """
     required = [column.name for column in table.columns if column.not_null]
     unproved = [check for check in table.checks if not check.validated]
@@ -106,29 +112,35 @@ def _table_checks(conn: Connection, table: Table, loaded: tuple[int, int, bool] 
         table=identifier(table.name),
     )
     rows, *others = _counts(conn, statement)
-    yield _rows_check(table, rows, loaded)
+    yield _rows_check(table, rows, loaded, left)
     for name, nulls in zip(required, others, strict=False):
-        yield Check("not_null", f"{table.name}.{name}", nulls == 0, pluralize(nulls, "NULL"))
+        yield Check("not_null", f"{table.name}.{name}", nulls == 0, pluralize(nulls, "NULL"), guaranteed=nulls == 0)
     for check, broken in zip(unproved, others[len(required) :], strict=True):
         what = "not enforced" if not check.enforced else "not validated"
         ok = broken == 0 or not check.enforced
         yield Check("check", f"{table.name}.{check.name}", ok, f"{what}; broken by {pluralize(broken, 'row')}")
 
 
-def _rows_check(table: Table, rows: int, ledger: tuple[int, int, bool] | None) -> Check:
+def _rows_check(table: Table, rows: int, ledger: tuple[int, int, bool] | None, left: int | None) -> Check:
     """Compares the number of rows with what the ledger says.
 
     :param ledger: rows loaded, rows of them replayed, and whether a run used a mode that changes rows.
+    :param left: how many rows the runs left in the table; None if it is not known.
     """
     held = pluralize(rows, "row")
     if ledger is None:
         return Check("rows", str(table.name), True, f"{held}; the ledger knows of no load", asked=False)
     loaded, replayed, changed = ledger
-    if changed:
+    if changed and left is None:
         # The rows loaded are then not the rows of the table, because some rows were updated, unchanged or deleted.
-        return Check("rows", str(table.name), True, f"{held}; loaded in modes that change rows", asked=False)
-    detail = f"{held}; the ledger loaded {loaded:,}"
-    if replayed:
+        detail = f"{held}; loaded in modes that change rows, by a release that did not count the inserted rows"
+        return Check("rows", str(table.name), True, detail, asked=False)
+    if changed and left is not None:
+        loaded = left
+        detail = f"{held}; the runs left {loaded:,}"
+    else:
+        detail = f"{held}; the ledger loaded {loaded:,}"
+    if replayed and not changed:
         detail += f", {replayed:,} of them corrected and replayed"
     if rows > loaded:
         detail += f"; {rows - loaded:,} came another way"
@@ -154,7 +166,8 @@ def _foreign_key_check(conn: Connection, table: Table, key: Constraint) -> Check
         detail += "; not enforced"
     elif not key.validated:
         detail += "; not validated"
-    return Check("foreign_key", subject, broken == 0 or not key.enforced, detail)
+    guaranteed = broken == 0 and key.enforced and key.validated
+    return Check("foreign_key", subject, broken == 0 or not key.enforced, detail, guaranteed=guaranteed)
 
 
 def _count_orphans(conn: Connection, table: Table, key: Constraint, parent: TableName) -> tuple[int, ...]:

@@ -356,6 +356,23 @@ def test_verify_puts_failures_first() -> None:
     assert out.endswith("1 of 2 checks failed.\n")
 
 
+def test_verify_folds_what_postgresql_guarantees() -> None:
+    checks = (
+        Check("not_null", "t.id", True, "0 NULLs", guaranteed=True),
+        Check("foreign_key", "t(id) -> p(id)", True, "0 orphans", guaranteed=True),
+        Check("foreign_key", "t(x) -> p(id)", True, "0 orphans; not validated"),
+        Check("rows", "t", True, "50,000 rows"),
+    )
+    out = text(console.verify_parts(VerifyResult(True, checks)))
+    assert out.index("50,000 rows") < out.index("not validated")
+    assert "t.id" not in out
+    assert "No orphans in 1 foreign key and no NULLs in 1 column that PostgreSQL guards (2 checks; --verbose" in out
+    assert out.endswith("Verified: 4 checks, all hold.\n")
+    out = text(console.verify_parts(VerifyResult(True, checks), verbose=True))
+    assert "t.id" in out
+    assert "--verbose" not in out
+
+
 def test_verify_prints_queries_with_numbers_to_the_right() -> None:
     query = QueryResult("Top customers", ("name", "revenue"), (("Ann", "10.50"), ("Bo", "9.00")))
     out = text(console.verify_parts(VerifyResult(True, (Check("rows", "t", True, ""),), (query,))))

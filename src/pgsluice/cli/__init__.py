@@ -34,7 +34,7 @@ app = typer.Typer(
     # Rich doubles the start-up time, and only developers can use its tracebacks.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
 )
 for _command in (load, plan, init, verify, rejects, resume, replay, runs, report, derive, reset, doctor):
@@ -42,6 +42,18 @@ for _command in (load, plan, init, verify, rejects, resume, replay, runs, report
 app.add_typer(config, name="config")
 app.add_typer(rules, name="rules")
 app.add_typer(server, name="server")
+
+
+@app.command("help", cls=PanelCommand)
+def help_command(
+    ctx: typer.Context, words: Annotated[list[str] | None, typer.Argument(metavar="[COMMAND...]", hidden=True)] = None
+) -> None:
+    """Show the help of a command.
+
+    Example: pgsluice help server start
+    """
+    assert ctx.parent is not None
+    ctx.parent.command.main([*(words or ()), "--help"], prog_name="pgsluice", standalone_mode=False)
 
 
 def _print_version(wanted: bool) -> None:

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from pgsluice.cli.logs import show_notices
+from pgsluice.cli.options.completion import MODES
 from pgsluice.errors import SluiceError
 from pgsluice.report.output import OutputError, OutputInterrupted, complain, show_error, show_traceback
 from pgsluice.text import without_addresses
@@ -106,6 +107,8 @@ class CommandGroup(TyperGroup):
                 failure.end(REFUSED, error, f"the database refuses: {error}")
             if type(error).__module__.startswith(("typer", "click")):
                 if isinstance(usage := getattr(error, "message", None), str):
+                    if hasattr(error, "possibilities"):
+                        usage = propose(error)
                     error.message = without_addresses(usage)  # type: ignore[attr-defined]
                     failure.show(WRONG, error, usage)
                 raise  # an error of usage: Typer prints it with the usage line
@@ -142,6 +145,25 @@ def _wants_json(arguments: Sequence[str]) -> bool:
     own = list(arguments)[: list(arguments).index("--")] if "--" in arguments else list(arguments)
     pairs = zip(own, [*own[1:], ""], strict=True)
     return "--json" in own or "--format=json" in own or ("--format", "json") in pairs
+
+
+def propose(error: Any) -> str:
+    """Returns the message for an option that does not exist, with the option that may be meant.
+
+    :param error: Typer's error of usage, with the context of its command.
+    """
+    from difflib import get_close_matches
+
+    unknown = str(error.option_name)
+    params = error.ctx.command.get_params(error.ctx) if error.ctx is not None else ()
+    names = [name for param in params for name in param.opts if name.startswith("--")]
+    value = unknown.lstrip("-").partition("=")[0]
+    if value in MODES and "--mode" in names:
+        meant = f"--mode {value}"
+    else:
+        meant = " or ".join(get_close_matches(unknown.partition("=")[0], names, n=2, cutoff=0.6))
+    error.possibilities = None
+    return f"{error.message}. Did you mean {meant}?" if meant else str(error.message)
 
 
 def _is_database_error(error: Exception) -> bool:

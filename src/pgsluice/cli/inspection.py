@@ -38,12 +38,15 @@ def verify(
     config: ConfigFile = None,
     no_config: NoConfig = False,
     as_json: Json = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="List the checks of what PostgreSQL guarantees, too.")
+    ] = False,
 ) -> None:
     """Check the tables that were loaded.
 
-    The checks compare the row counts with those of the runs (unless a run updated or deleted rows), and search
-    every foreign key for orphans and every required column for NULLs. The rules of pgsluice.toml and of --rules
-    are checked as well. The exit code is 1 if a check fails, or a rule whose severity is not warn.
+    The checks compare the row counts with those of the runs, and search every foreign key for orphans and every
+    required column for NULLs. The rules of pgsluice.toml and of --rules are checked as well. The exit code is 1
+    if a check fails, or a rule whose severity is not warn.
 
     Example: pgsluice verify --sql questions.sql
     """
@@ -62,7 +65,7 @@ def verify(
         if as_json:
             show_json(dataclasses.asdict(result))
         else:
-            show(between_targets("Verifying", verify_parts(result), result.target))
+            show(between_targets("Verifying", verify_parts(result, verbose=verbose), result.target))
     except OutputError as error:
         if result.ok:
             raise

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pgsluice.cli.options.common import DatabaseUrl, DataDir, RejectsFormat, Run, address
+from pgsluice.cli.options.completion import complete_table
 from pgsluice.errors import CallError
 from pgsluice.report.output import show, show_csv, show_json, show_json_rows, show_workbook
 
@@ -37,7 +38,10 @@ def rejects(
             help="Number of rejects shown one by one, 0 for none.  [default: 10 in a table, all in CSV and JSON]",
         ),
     ] = None,
-    table: Annotated[str | None, typer.Option("--table", metavar="TABLE", help="Only the rejects of TABLE.")] = None,
+    table: Annotated[
+        str | None,
+        typer.Option("--table", metavar="TABLE", autocompletion=complete_table, help="Only the rejects of TABLE."),
+    ] = None,
     guard_formulas: Annotated[
         bool,
         typer.Option(

@@ -53,6 +53,14 @@ def read_notes(conn: Connection, run_id: int) -> RunNotes:
     return _notes(conn, run_id) if _rows(conn, "has")[0][0] else RunNotes()
 
 
+def rows_left(conn: Connection) -> dict[int, int | None]:
+    """Counts the rows that published runs left in each table, by the oid of the table.
+
+    :returns: None for a table of which the ledger does not know what each run inserted and deleted.
+    """
+    return dict(_rows(conn, "rows_left")) if _rows(conn, "has")[0][0] else {}
+
+
 def newest_run(conn: Connection) -> int | None:
     """Returns the id of the newest run, None if there is none."""
     run_id: int | None = _rows(conn, "newest")[0][0]

@@ -350,6 +350,8 @@ class Check:
     """What was found, in words."""
     asked: bool = True
     """False if there was nothing to compare with; ``detail`` says why."""
+    guaranteed: bool = False
+    """PostgreSQL guarantees it, and the check found it so: NOT NULL, a validated foreign key."""
 
 
 @dataclass(frozen=True, slots=True)

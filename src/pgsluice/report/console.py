@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from pgsluice.model import (
@@ -228,35 +229,49 @@ def _what_next(result: RunResult, address: str) -> list[Part]:
     return parts
 
 
-def verify_parts(result: VerifyResult) -> list[Part]:
-    """The report of a verification: the checks, failed checks first, then the results of the user's queries."""
+def verify_parts(result: VerifyResult, *, verbose: bool = False) -> list[Part]:
+    """The report of a verification: failed checks, counts, rules and queries.
+
+    :param verbose: list the checks of what PostgreSQL guarantees; otherwise one line counts them.
+    """
     failed = sum(not c.ok for c in result.checks)
     asked = sum(c.asked for c in result.checks)
-    rest = f"; {number(len(result.checks) - asked)} could not be asked" if asked < len(result.checks) else ""
+    shown = tuple(c for c in result.checks if verbose or not c.guaranteed)
     parts: list[Part] = []
-    if result.checks:
-        parts += [_checks(result.checks), Line()]
+    if shown:
+        parts += [_checks(shown), Line()]
     for query in result.queries:
         parts += [_query(query), Line()]
     if result.rules:
         parts += [*rule_parts(result.rules), Line()]
+    if folded := len(result.checks) - len(shown):
+        parts += [Line(f"{_folded(result.checks)} ({pluralize(folded, 'check')}; --verbose lists them)."), Line()]
     if not result.checks:
         parts.append(Line("Nothing to verify: no run has published yet.", "yellow"))
     elif not failed:
+        rest = f"; {pluralize(len(result.checks) - asked, 'table')} not compared" if asked < len(result.checks) else ""
         parts.append(Line(f"Verified: {pluralize(asked, 'check')}, all hold{rest}.", "green"))
     else:
-        parts.append(
-            Line(f"{number(failed)} of {pluralize(asked, 'check')} failed{rest}.", "bold red"),
-        )
+        parts.append(Line(f"{number(failed)} of {pluralize(asked, 'check')} failed.", "bold red"))
     return parts
 
 
+def _folded(checks: Sequence[Check]) -> str:
+    """What PostgreSQL guarantees and the checks have found so, in words."""
+    kinds = Counter(c.kind for c in checks if c.guaranteed)
+    texts = {"foreign_key": ("foreign key", "no orphans in"), "not_null": ("column", "no NULLs in")}
+    words = [f"{said} {pluralize(kinds[kind], what)}" for kind, (what, said) in texts.items() if kinds[kind]]
+    found = " and ".join(words)
+    return found[0].upper() + found[1:] + " that PostgreSQL guards"
+
+
 def _checks(checks: Sequence[Check]) -> Grid:
+    order = {"rows": 0, "check": 1, "foreign_key": 2, "not_null": 3}
     return Grid(
         ("check", "of", "result", "detail"),
         tuple(
             (c.kind.replace("_", " "), clean(c.subject), _said(c), clean(c.detail))
-            for c in sorted(checks, key=lambda c: c.ok)
+            for c in sorted(checks, key=lambda c: (c.ok, order.get(c.kind, 0)))
         ),
         wrap=True,
     )
@@ -264,7 +279,7 @@ def _checks(checks: Sequence[Check]) -> Grid:
 
 def _said(check: Check) -> str:
     if not check.asked:
-        return "not asked"
+        return "not compared"
     return "ok" if check.ok else "FAILED"
 
 

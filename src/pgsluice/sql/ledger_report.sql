@@ -30,6 +30,34 @@ SELECT CASE WHEN table_schema = 'public' THEN table_name ELSE table_schema || '.
 -- name: summary
 SELECT summary FROM pgsluice.run_summary WHERE run_id = %(run_id)s;
 
+-- name: rows_left
+-- How many rows published runs left in each table: those of the last replace, and what later runs inserted less what
+-- they deleted. NULL for a table of which a run has no summary.
+WITH loaded AS (
+    SELECT f.table_oid, f.run_id, r.ended, pg_catalog.sum(f.rows_loaded) AS rows,
+           pg_catalog.bool_or(f.mode = 'replace' AND r.replay_of IS NULL) AS replaced,
+           pg_catalog.min(CASE WHEN f.table_schema = 'public' THEN f.table_name
+                               ELSE f.table_schema || '.' || f.table_name END) AS name
+      FROM pgsluice.file f
+      JOIN pgsluice.run r USING (run_id)
+     WHERE f.status = 'loaded' AND r.status = 'published'
+     GROUP BY f.table_oid, f.run_id, r.ended
+), first AS (
+    SELECT table_oid, pg_catalog.max(ended) FILTER (WHERE replaced) AS ended FROM loaded GROUP BY table_oid
+)
+SELECT l.table_oid::bigint,
+       CASE WHEN pg_catalog.bool_and(l.ended = first.ended OR t.inserted IS NOT NULL)
+            THEN pg_catalog.sum(CASE WHEN l.ended = first.ended THEN l.rows
+                                     ELSE t.inserted - t.deleted END)::bigint END
+  FROM loaded l
+  JOIN first USING (table_oid)
+  LEFT JOIN pgsluice.run_summary s USING (run_id)
+  LEFT JOIN LATERAL (SELECT (e.value ->> 'inserted')::bigint AS inserted, (e.value ->> 'deleted')::bigint AS deleted
+                       FROM pg_catalog.json_array_elements(s.summary -> 'tables') AS e(value)
+                      WHERE e.value ->> 'table' = l.name) AS t ON true
+ WHERE first.ended IS NULL OR l.ended >= first.ended
+ GROUP BY l.table_oid;
+
 -- name: samples
 -- The first open rejects of each group of a run.
 -- Before version 4 the table has no column detail: the name then means that of the outer query.

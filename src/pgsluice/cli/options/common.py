@@ -109,7 +109,9 @@ Profile = Annotated[
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Fail at once if another run holds the tables.")]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", help="Show no progress, and no summary unless rows were rejected.", rich_help_panel=OUTPUT),
+    typer.Option(
+        "--quiet", "-q", help="Show no progress, and no summary unless rows were rejected.", rich_help_panel=OUTPUT
+    ),
 ]
 
 

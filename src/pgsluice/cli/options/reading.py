@@ -6,6 +6,7 @@ from functools import partial
 
 import typer
 
+from pgsluice.cli.options.completion import complete_mode, complete_table_value
 from pgsluice.cli.options.dialect import DIALECT_OPTIONS
 from pgsluice.cli.options.load_option import FLAG, LIST, TEXT, LoadOption, option
 from pgsluice.cli.options.parsing import field_names, fields, pairs
@@ -28,6 +29,7 @@ FIRST_OPTIONS = (
         typer.Option(
             "--table",
             metavar="TABLE=GLOB",
+            autocompletion=complete_table_value,
             help="Files that match GLOB go into TABLE, regardless of their names. Repeatable; the first match"
             " wins.  [default: the table with the name of the file]",
         ),
@@ -50,6 +52,7 @@ FIRST_OPTIONS = (
         typer.Option(
             "--mode",
             metavar="MODE",
+            autocompletion=complete_mode,
             help="What happens to rows that a table already holds: append (they stay, rows are added), upsert (rows"
             " with the same key are updated where they differ), insert-missing (they stay, rows with new keys are"
             " added), replace (the table holds only the rows of the files); TABLE=MODE for one table."
