@@ -120,7 +120,10 @@ def test_any_raw_survives(db: str, table: Conn, tmp_path: Path, texts: list[str]
     ],
 )
 def test_wrong_options(tmp_path: Path, options: list[str], words: str) -> None:
-    call("rejects", *options, cwd=tmp_path).complaint(2, words)
+    ended = call("rejects", *options, cwd=tmp_path)
+    assert ended.code == 2
+    assert words in ended.err
+    assert ("json" in options) == bool(ended.out), "with JSON the error is an object on standard output, too"
 
 
 def test_a_report_with_both_columns(db: str, table: Conn, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ SELECT l.table_oid::bigint,
   JOIN first USING (table_oid)
   LEFT JOIN pgsluice.run_summary s USING (run_id)
   LEFT JOIN LATERAL (SELECT (e.value ->> 'inserted')::bigint AS inserted, (e.value ->> 'deleted')::bigint AS deleted
-                       FROM pg_catalog.json_array_elements(s.summary -> 'tables') AS e(value)
+                       FROM pg_catalog.json_array_elements(s.summary -> 'tables') AS e
                       WHERE e.value ->> 'table' = l.name) AS t ON true
  WHERE first.ended IS NULL OR l.ended >= first.ended
  GROUP BY l.table_oid;

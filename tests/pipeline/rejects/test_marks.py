@@ -95,8 +95,8 @@ def test_each_kind_of_reject_says_why_and_what_to_do(any_db: str, tmp_path: Path
     assert loaded.out[loaded.out.index("parent: 1 row") : loaded.out.index("\n\nAll of")] in recalled
     result, found = pgsluice.rejects(database_url=any_db)
     rejects = list(pgsluice.reject_rows(result, marks=True, database_url=any_db))
-    firsts = {g.first.number: g.first for g in found.groups if g.first}
-    assert [r for r in rejects if r.number in firsts] == [firsts[n] for n in sorted(firsts)]
+    firsts = {g.first.reject_no: g.first for g in found.groups if g.first}
+    assert [r for r in rejects if r.reject_no in firsts] == [firsts[n] for n in sorted(firsts)]
     assert all(r.marks for r in rejects)
 
 
