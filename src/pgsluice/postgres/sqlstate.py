@@ -23,6 +23,19 @@ def is_row_error(error: psycopg.Error) -> bool:
     return code is not None and (code[:2] not in _SERVER_CLASSES or code == _UNNAMED)
 
 
+_PASSING = frozenset({"53300", "55P03", "57014", "57P01", "57P02", "57P03"})
+"""No free connection, a lock that is not free, a query that was cancelled, and the ends of a server."""
+
+
+def may_pass(error: psycopg.Error) -> bool:
+    """Whether the error says nothing about the statement: the connection, a lock, or another transaction is at fault.
+
+    libpq gives no SQLSTATE for a connection that broke.
+    """
+    code = error.sqlstate
+    return code is None or code[:2] in ("08", "40") or code in _PASSING
+
+
 def not_row_error_sql(variable: str) -> str:
     """Returns the opposite of :func:`is_row_error` as an SQL condition, for functions that catch errors on the server.
 

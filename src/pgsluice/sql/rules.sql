@@ -74,8 +74,10 @@ DELETE FROM pg_temp.pgsluice_violation AS v
 (SELECT {alias}.ctid, {columns} FROM {rows})
 
 -- name: read_only
--- The query of a set rule may not write. The rollback to the savepoint takes the setting back.
+-- The query of a set rule may not write, and is planned to be read to its end. The rollback to the savepoint takes the
+-- settings back.
 SET LOCAL transaction_read_only = on;
+SET LOCAL cursor_tuple_fraction = 1;
 
 -- name: declare_rows
 -- The rows of a set rule's query.

@@ -20,7 +20,7 @@ from pgsluice.postgres.derived.incremental.tree import ComputeAll
 from pgsluice.postgres.derived.incremental.update import Incremental
 from pgsluice.postgres.derived.stored import Stored
 from pgsluice.postgres.search_path import user_path
-from pgsluice.postgres.sqlstate import primary_message
+from pgsluice.postgres.sqlstate import may_pass, primary_message
 from pgsluice.sql import compose, query
 from pgsluice.text import pluralize
 
@@ -95,6 +95,8 @@ def _reads(conn: psycopg.Connection[Any], definition: Definition, refused: dict[
         refused[definition.source or str(definition.name)] = primary_message(error)
         return None
     except psycopg.Error as error:
+        if may_pass(error):
+            raise
         raise _refused(definition, error) from error
     return {TableName(schema, name) for schema, name in found}
 
@@ -158,6 +160,8 @@ class _Derivation:
             with self._conn.transaction():
                 action, changed = self._act(stale)
         except psycopg.Error as error:
+            if may_pass(error):
+                raise
             raise _refused(self._definition, error) from error
         return DerivedResult(
             name=str(self._definition.name),
