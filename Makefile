@@ -8,7 +8,7 @@ DATA_DIR := .pgsluice
 CHECKED := src tests tools $(EXAMPLE)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check coverage format lint types imports spelling links picture picture-check docs test test-slow \
+.PHONY: help venv demo check coverage format lint types imports spelling links picture picture-check docs pictures test test-slow \
   test-dbt exactness verdicts faults storms fuzz bench bench-files files-table init-table
 
 help: ## list the targets
@@ -82,6 +82,10 @@ $(DOCS_STAMP): $(STAMP)
 	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_BUILD_CONSTRAINT=constraints.txt PIP_CONSTRAINT=constraints.txt \
 	  $(BIN)/python -m pip install -q -e '.[docs]' -c constraints.txt
 	touch $@
+
+# Some minutes: each picture is a command that runs in a terminal of 80 or 160 columns.
+pictures: $(DOCS_STAMP) ## draw the pictures of the terminal in docs/pictures (PICTURES)
+	$(BIN)/python tools/pictures.py $(PICTURES)
 
 # --------------------------------------------------------------------------- tests
 
