@@ -232,6 +232,28 @@ def all_is_there(
     assert load(uri, data).status == "skipped"
 
 
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_ends_a_load_as_ctrl_c_does(name: str, code: int, db: str, conn: Connection, tmp_path: Path) -> None:
+    """With a message that says how far the load was, in the ledger, and without a message of psycopg."""
+    prepare(db, conn, filled=False, key="integer")
+    data = write(tmp_path / "data", key="{}", clean=True)
+    before = state(conn)
+    with closed_gate(db, conn, "index") as at_gate:
+        loading = start("load", data, "--max-rejects", "all", cwd=tmp_path, url=db)
+        at_gate()
+        loading.send_signal(getattr(signal, name))
+        time.sleep(0.2)
+        loading.send_signal(signal.SIGINT)  # impatience, which must not cost the entry of the ledger
+        ended = end(loading)
+        gone(conn)
+    ended.complaint(code, f"interrupted by {name}; nothing was published. It had read ", "of the files", " of 2: ")
+    assert "psycopg" not in ended.err
+    assert state(conn) == before
+    assert conn.execute("SELECT status, detail FROM pgsluice.run").fetchall() == [
+        ("interrupted", f"interrupted by {name}")
+    ]
+
+
 @pytest.mark.parametrize(("filled", "phase"), CASES)
 def test_killed_in_each_phase(filled: bool, phase: str, db: str, conn: Connection, tmp_path: Path) -> None:
     """Client killed, backend terminated, Ctrl-C, one after the other, each followed by a look."""

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from pgsluice.cli.logs import show_notices
 from pgsluice.cli.options.completion import MODES
+from pgsluice.cli.signals import Stopped, ending_signals
 from pgsluice.errors import SluiceError
 from pgsluice.report.output import OutputError, OutputInterrupted, complain, show_error, show_traceback
 from pgsluice.text import without_addresses
@@ -34,7 +35,7 @@ GUEST_FAILED = 5
 DEFECT = 70
 """A defect of pgsluice (EX_SOFTWARE of sysexits.h)."""
 INTERRUPTED = 130
-"""Ctrl-C (128 + SIGINT, as shells count)."""
+"""Ctrl-C (128 + SIGINT, as shells count). SIGTERM is 143 and SIGHUP 129."""
 
 
 class CommitTracker:
@@ -49,6 +50,12 @@ class CommitTracker:
         """The run has announced its commit, and no rollback."""
         self.published = False
         """The run has published, and a guest runs."""
+        self.resumable = False
+        """The run was started with ``--resumable``."""
+        self._begin: Progress | None = None
+        self._latest: Progress | None = None
+        self._read: dict[str, Progress] = {}
+        """By table the latest event of its reading."""
 
     def track(self, listen: Listener) -> Listener:
         """Returns a listener that notes the commit of a run.
@@ -62,9 +69,35 @@ class CommitTracker:
                 return
             self.published = self.published or event.phase == "then"
             self.committing = self.committing or (event.phase, event.step) == ("publish", "commit")
+            self._note(event)
             listen(event)
 
         return receive
+
+    def _note(self, event: Progress) -> None:
+        if event.phase == "begin":
+            self._begin = event
+        elif event.phase == "plan":
+            self._read.clear()
+        elif event.phase == "stage" and not event.step:
+            self._read[event.table] = event
+        self._latest = event
+
+    def how_far(self) -> str:
+        """How far an interrupted run was, and how it can go on, in words; '' if it had not begun to load."""
+        from pgsluice.report.progress import step_of
+
+        begin, latest = self._begin, self._latest
+        if begin is None or latest is None or not self._read:
+            return ""
+        done, total = sum(e.done for e in self._read.values()), begin.total
+        share = f"{100 * done // total}% of the files" if total else "the files"
+        words = f"It had read {share}, and was in table {len(self._read)} of {begin.tables}: {step_of(latest)}"
+        if self.resumable:
+            return f"{words}. To continue: pgsluice resume {begin.run_id}"
+        if len(self._read) > 1:
+            return f"{words}. With --resumable, files that were read completely need not be read again"
+        return words
 
 
 class CommandGroup(TyperGroup):
@@ -81,12 +114,12 @@ class CommandGroup(TyperGroup):
         tracker = ctx.obj = CommitTracker()
         failure = Failure(as_json=_wants_json([*ctx._protected_args, *ctx.args]))
         try:
-            with show_notices():
+            with ending_signals(), show_notices():
                 return super().invoke(ctx)
         except SluiceError as error:
             failure.end(error.exit_code, error, error.message, error.remedy, error.details)
         except OutputInterrupted as error:
-            raise typer.Exit(INTERRUPTED) from error
+            raise typer.Exit(getattr(error.__cause__, "exit_code", INTERRUPTED)) from error
         except OutputError as error:
             complain(str(error))
             raise typer.Exit(UNWRITTEN) from error
@@ -97,7 +130,11 @@ class CommandGroup(TyperGroup):
                 words = "interrupted while it was publishing; pgsluice runs says whether it was"
             else:
                 words = "interrupted; nothing was published"
-            failure.end(INTERRUPTED, error, words)
+            if isinstance(error, Stopped):
+                words = words.replace("interrupted", str(error) or "interrupted", 1)
+            failure.end(
+                getattr(error, "exit_code", INTERRUPTED), error, words, "" if tracker.committing else tracker.how_far()
+            )
         except OSError as error:
             failure.end(WRONG, error, f"the system refuses: {error}")
         except (typer.Exit, typer.Abort):

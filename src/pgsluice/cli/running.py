@@ -34,6 +34,7 @@ def follow_run(
     from pgsluice.report.progress import Follower
 
     tracker: CommitTracker = ctx.obj
+    tracker.resumable = bool(ctx.params.get("resumable")) or ctx.info_name == "resume"
     with log_to(log_level, log_file), Follower(quiet=quiet) as follower:
         yield log_steps(tracker.track(follower))
 

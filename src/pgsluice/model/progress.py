@@ -47,9 +47,13 @@ class Progress:
     done: int = 0
     """In the phase ``stage``: bytes of the table's files that were read."""
     total: int = 0
-    """In the phase ``stage``: bytes of the table's files."""
+    """In the phase ``stage``: bytes of the table's files. In the phase ``begin``: bytes of all files."""
     rows: int = 0
     """In the phase ``stage``: rows that were read."""
+    tables: int = 0
+    """In the phase ``begin``: how many tables are loaded."""
+    run_id: int = 0
+    """In the phase ``begin``: the run."""
 
 
 Listener = Callable[[Progress], None]

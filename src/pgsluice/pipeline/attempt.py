@@ -112,7 +112,9 @@ class Attempt:
         began = self._entry.began
         self._entry.open(self._ledger_conn, main, {f.file.path: f.file.field_names for f in computed})
         if not began:
-            self._listen(Progress(Phase.BEGIN, step=self._beginning(plan, todo)))
+            size = sum(f.plan.file.bytes for t in todo for f in t.files if not f.skipped)
+            words = self._beginning(plan, todo)
+            self._listen(Progress(Phase.BEGIN, "", words, 0, size, 0, len(todo), self._entry.run_id))
         _log.info("run %d: %d tables, %d files", self._entry.run_id, len(todo), len(files))
         create_rejects(main)
         follow_changes(main, todo, self._preparation.definitions)

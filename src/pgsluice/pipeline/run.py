@@ -258,7 +258,7 @@ class Run:
         if not self._entry.run_id:
             return None
         interrupted = isinstance(error, KeyboardInterrupt)
-        detail = "interrupted" if interrupted else str(error).strip().split("\n")[0]
+        detail = str(error).strip().split("\n")[0] or ("interrupted" if interrupted else "")
         status = RunStatus.INTERRUPTED if interrupted else RunStatus.FAILED
         _log.warning("run %d: %s: %s", self._entry.run_id, status, detail)
         # If even this cannot be recorded, the next run finds no living session and marks the run as interrupted.

@@ -172,6 +172,11 @@ def _is_over(latest: Progress, event: Progress) -> bool:
     return latest.phase != READING or (event.phase != READING and event.table in ("", latest.table))
 
 
+def step_of(event: Progress) -> str:
+    """The step that an event tells of, in words."""
+    return _name(event) if event.phase != READING else f"reading {clean(event.table)}"
+
+
 def _name(event: Progress) -> str:
     """The step in words."""
     phase = "" if event.phase == PLANNING and event.step else PHASE_NAMES.get(event.phase, "")

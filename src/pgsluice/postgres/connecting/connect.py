@@ -6,6 +6,7 @@ address that may be a password.
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from pgsluice.postgres.connecting.pooler import refuse_transaction_pooler
 from pgsluice.postgres.connecting.refused_connection import FORMS, LIBPQ_VARIABLES, explain, unreadable
 from pgsluice.postgres.search_path import set_safe_path
 from pgsluice.sql import query
+
+# Of an interrupted transaction psycopg logs that its ROLLBACK failed. Without a handler Python would print that.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 OLDEST_SERVER = 15
 """The oldest major version of PostgreSQL that pgsluice works with."""
