@@ -10,6 +10,7 @@ import json
 import shlex
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
@@ -30,7 +31,7 @@ SITUATIONS: dict[str, tuple[str, list[str], list[str | None]]] = {
     "percent": ("numeric", ["12%", "12.5 %"], ["12", "12.5"]),
     "code": ("numeric", ["12.50 EUR", "CHF 12.50"], ["12.50", "12.50"]),
     "floats": ("integer", ["1362.0", "-7.00"], ["1362", "-7"]),
-    "truth": ("boolean", ["ja", "Nein", "ja"], ["true", "false", "true"]),
+    "truth": ("boolean", ["ja", "Nein", "X"], ["true", "false", "true"]),
     "truth_french": ("boolean", ["oui", "non"], ["true", "false"]),
     "days": ("date", ["43831", "43832"], ["2020-01-01", "2020-01-02"]),
     "moments": ("timestamp", ["43831.5"], ["2020-01-01 12:00:00"]),
@@ -39,6 +40,7 @@ SITUATIONS: dict[str, tuple[str, list[str], list[str | None]]] = {
     "null_words": ("integer", ["NA", "\\N", "N/A", "5"], [None, None, None, "5"]),
     "null_dates": ("date", ["0000-00-00", "2020-01-02"], [None, "2020-01-02"]),
     "quoted": ("integer", ['""', "5"], [None, "5"]),
+    "money": ("money", ["£12.50", "£1,200.00"], ["$12.50", "$1,200.00"]),
     "nul": ("text", ["a\0b", "c"], ["ab", "c"]),
 }
 
@@ -104,6 +106,29 @@ def test_a_value_with_two_readings_has_two_remedies(db: str, conn: psycopg.Conne
     ]
 
 
+@pytest.mark.parametrize("sign", [",", " "], ids=["comma", "blank"])
+def test_a_header_without_the_name_of_the_first_field(
+    db: str, conn: psycopg.Connection, tmp_path: Path, sign: str
+) -> None:
+    """R's write.table writes the names of rows in front of the fields, and no name for them."""
+    conn.execute("CREATE TABLE cars (model text, mpg numeric, cyl int)")
+    lines = ['"mpg","cyl"', '"Mazda RX4",21,6', '"Datsun 710",22.8,4']
+    (tmp_path / "cars.csv").write_text("".join(line.replace(",", sign) + "\n" for line in lines))
+    _, remedies = load(tmp_path, db, [])
+    (told,) = remedies
+    assert told.startswith("2 rejected records: one field more than the header has names.")
+    options = options_of(remedies)
+    assert options == ["--skip-lines", "1", "--no-header", "--columns", "cars=,mpg,cyl"]
+    assert load(tmp_path, db, options)[0] == 0
+    assert load(tmp_path, db, [*options[:-1], "cars=model,mpg,cyl", "--again"])[0] == 0
+    assert conn.execute("SELECT model, mpg, cyl FROM cars ORDER BY mpg, model NULLS LAST").fetchall() == [
+        ("Mazda RX4", 21, 6),
+        (None, 21, 6),
+        ("Datsun 710", Decimal("22.8"), 4),
+        (None, Decimal("22.8"), 4),
+    ]
+
+
 def test_digits_that_are_lost_have_no_option(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
     conn.execute("CREATE TABLE t (v bigint)")
     (tmp_path / "t.csv").write_text("v\n1.05076E+11\n")
@@ -133,6 +158,8 @@ def needs(**options: str) -> Needs:
         ("integer", " 12.0 ", needs(integer_decimals="")),
         ("boolean", "Ja", needs(true="ja")),
         ("boolean", "maybe", NOTHING),
+        ("boolean", "X", needs(true="x")),
+        ("money", "£12.50", needs(strip="£")),
         ("", "31/12/2020", needs(date_format="DMY")),
         ("", "12/31/2020", needs(date_format="MDY")),
         ("", "13/13/2020", NOTHING),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,9 @@ class RecordCauses:
         """
         from pyarrow import compute as pc
 
-        rejects = report.filter(pc.equal(report["kind"], str(RejectKind.STRUCTURE))).slice(0, _TRIED)
+        rejects = report.filter(pc.equal(report["kind"], str(RejectKind.STRUCTURE)))
+        all_of_them = rejects.num_rows == file.read
+        rejects = rejects.slice(0, _TRIED)
         if not rejects.num_rows or file.corrections is not None:
             return
         dialect, fields = file.plan.file.dialect, len(file.plan.names)
@@ -63,6 +66,11 @@ class RecordCauses:
                 if fits(row["message"], raw, dialect) and _is_cured(raw, changed(dialect), fields):
                     self._cured[*group, sentence] += 1
                     break
+            else:
+                if all_of_them and dialect.header and _is_cured(raw, dialect, fields + 1):
+                    self._cured[
+                        *group, _unnamed_field(row["table"], file.plan.file.header, dialect.skip_lines + 1)
+                    ] += 1
 
     def remedies(self) -> list[tuple[int, str]]:
         """A sentence for each option, with the number of records."""
@@ -84,6 +92,18 @@ class RecordCauses:
 
 def _capital(sentence: str) -> str:
     return sentence[0].upper() + sentence[1:]
+
+
+def _unnamed_field(table: str, header: Sequence[str], lines: int) -> str:
+    """The sentence for a file whose header lacks the name of the first field, as R writes the names of rows.
+
+    :param lines: how many lines stand above the rows.
+    """
+    names = shlex.quote(f"{table}={','.join(('', *header))}")
+    return (
+        "one field more than the header has names. To leave the first field out (the name of a column in front of the"
+        f" first comma loads it): --skip-lines {lines} --no-header --columns {names}"
+    )
 
 
 def _is_cured(raw: bytes, dialect: Dialect, fields: int) -> bool:

@@ -51,11 +51,11 @@ _TRUTH = (
     ("sant", "falskt"),
     ("prawda", "fałsz"),
 )
-_TRUE = frozenset(true for true, _ in _TRUTH)
+_TRUE = frozenset(true for true, _ in _TRUTH) | {"x"}
 _FALSE = frozenset(false for _, false in _TRUTH) - {"n", "no"}
 
 _INTEGERS = frozenset({"integer", "bigint", "smallint"})
-_NUMBERS = _INTEGERS | {"numeric", "double precision", "real"}
+_NUMBERS = _INTEGERS | {"numeric", "double precision", "real", "money"}
 _DATES = frozenset({"date", "timestamp", "timestamp with time zone", "timestamp without time zone"})
 
 _BLANK = "[ \u00a0\u2007\u2009\u202f]"
