@@ -49,6 +49,7 @@ def test_all_files_that_do_not_fit_are_told_at_once(db: str, data: Path) -> None
 def test_what_is_slow_and_why(db: str, conn: Conn, data: Path) -> None:
     assert pgsluice.plan(data, database_url=db).findings == ()
     role = f"loader_{conn.info.dbname}"
+    conn.execute("TRUNCATE orders")
     conn.execute(f"CREATE ROLE {role} LOGIN; GRANT CREATE ON DATABASE {conn.info.dbname} TO {role}")
     conn.execute(f"GRANT SELECT, INSERT ON customers, orders TO {role}")
     conn.execute(

@@ -43,7 +43,7 @@ def estimate(conn: psycopg.Connection[Any], plan: Plan) -> Estimate:
         disk += size * (_TABLE_SHARE + _INDEX_SHARE * len(t.table.indexes))
         once = _COPY + _INDEX * len(t.table.indexes) + _FOREIGN_KEY * len(t.table.foreign_keys)
         seconds += size / 1e6 * once * (_STAGE if t.strategy is Strategy.STAGE else 1)
-    measured = speeds(conn, [t.table.oid for t in plan.tables]) if exists(conn) else []
+    measured = _measured(conn, plan)
     basis = "no earlier run of these tables"
     if measured:
         rate = sum(size for size, _ in measured) / max(sum(spent for _, spent in measured), 0.001)
@@ -51,6 +51,15 @@ def estimate(conn: psycopg.Connection[Any], plan: Plan) -> Estimate:
         seconds = _START + packed / rate
         basis = f"{pluralize(len(measured), 'earlier run')}, {rate / 1e6:.1f} MB/s"
     return Estimate(round(seconds, 1), int(disk), basis, free_disk(conn))
+
+
+def _measured(conn: psycopg.Connection[Any], plan: Plan) -> list[tuple[int, float]]:
+    """The speeds of earlier runs; none if the role may not read the ledger."""
+    try:
+        with conn.transaction():
+            return speeds(conn, [t.table.oid for t in plan.tables]) if exists(conn) else []
+    except psycopg.errors.InsufficientPrivilege:
+        return []
 
 
 def free_disk(conn: psycopg.Connection[Any]) -> int | None:

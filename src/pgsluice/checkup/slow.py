@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from pgsluice.model import Finding, ObstacleKind, Plan, State, Strategy, TablePlan
+from pgsluice.postgres.catalog import is_empty
 from pgsluice.postgres.table_properties import only_insert_decides
 from pgsluice.sql import query
 
@@ -18,7 +19,7 @@ def slow_findings(conn: Connection, plan: Plan) -> Iterator[Finding]:
     """Yields why tables take longer than they would otherwise. The load is correct all the same."""
     staged = [t for t in plan.tables if t.strategy is Strategy.STAGE]
     for t in staged:
-        yield from _stage(t)
+        yield from _stage(conn, t)
         if only_insert_decides(t.table):
             yield Finding(
                 "rows one by one",
@@ -39,9 +40,9 @@ def slow_findings(conn: Connection, plan: Plan) -> Iterator[Finding]:
             )
 
 
-def _stage(t: TablePlan) -> Iterator[Finding]:
-    """Why a table goes through a stage, unless it is because it holds rows."""
-    if t.table.obstacles:
+def _stage(conn: Connection, t: TablePlan) -> Iterator[Finding]:
+    """Why an empty table goes through a stage. A table that holds rows does so in any case."""
+    if t.table.obstacles and _is_empty(conn, t):
         reasons = "; ".join(obstacle.text for obstacle in t.table.obstacles)
         owner = t.table.has_obstacle(ObstacleKind.OWNER)
         yield Finding(
@@ -50,6 +51,15 @@ def _stage(t: TablePlan) -> Iterator[Finding]:
             f"table {t.table.name} is loaded through a stage, and its keys and indexes stay: {reasons}",
             "The owner of the table can load it in place" if owner else "The load is correct all the same",
         )
+
+
+def _is_empty(conn: Connection, t: TablePlan) -> bool:
+    """Whether the table is empty, as far as the role may see."""
+    try:
+        with conn.transaction():
+            return is_empty(conn, t.table.name)
+    except psycopg.errors.InsufficientPrivilege:
+        return False
 
 
 def _because(t: TablePlan) -> str:

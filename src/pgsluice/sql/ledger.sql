@@ -7,8 +7,9 @@ SELECT pg_catalog.pg_advisory_xact_lock(%(lock_class)s, 0);
 SELECT pg_catalog.jsonb_build_object(
     'database', pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),
     'schema', coalesce(pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('pgsluice'), 'CREATE'), false),
+    -- Without to_regclass(), which needs the right to use the schema.
     'owner', coalesce((SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE') FROM pg_catalog.pg_class c
-                        WHERE c.oid = pg_catalog.to_regclass('pgsluice.run')), false));
+                        WHERE c.relnamespace = pg_catalog.to_regnamespace('pgsluice') AND c.relname = 'run'), false));
 
 -- name: create_schema
 -- The ledger's schema. Without IF NOT EXISTS: a schema that another role creates meanwhile is an error.

@@ -141,3 +141,19 @@ def test_plan_names_the_rights_in_json(role: str, any_db: str, any_conn: Connect
     assert planned.code == 3
     assert f'GRANT INSERT, SELECT ON TABLE shop.customers TO "{role}";' in planned.json["missing_rights"]
     assert call("plan", "customers.csv", "--into", "shop", "--json", cwd=data, url=any_db).json["missing_rights"] == []
+
+
+def test_a_ledger_that_the_role_may_not_read(role: str, any_db: str, any_conn: Connection, data: Path) -> None:
+    any_conn.execute(SCHEMA)
+    arguments = ["customers.csv", "orders.csv", "--into", "shop", "--mode", "upsert", "--derive", "by_customer.sql"]
+    any_conn.execute(f'GRANT USAGE, CREATE ON SCHEMA shop TO "{role}"; GRANT TEMPORARY ON DATABASE'
+                     f' {any_conn.info.dbname} TO "{role}"')  # fmt: skip
+    assert call("load", *arguments, "--dry-run", cwd=data, url=any_db).code == 0
+    url = make_conninfo(any_db, user=role)
+    planned = call("plan", *arguments, cwd=data, url=url)
+    assert planned.code == 3, planned
+    assert grants(call("load", *arguments, cwd=data, url=url)) == grants(planned)
+    for statement in grants(planned):
+        any_conn.execute(statement.encode())
+    assert call("plan", *arguments, cwd=data, url=url).code == 0
+    assert call("load", *arguments, cwd=data, url=url).code == 0

@@ -100,9 +100,8 @@ def _missing_rights(plan: Plan) -> list[Part]:
     if not plan.missing_rights:
         return []
     count = pluralize(len(plan.missing_rights), "GRANT")
-    head = (
-        f"Role {clean(plan.target.role)} may not load this yet. As the owner of the database and its tables, {count}:"
-    )
+    role = clean(plan.target.role)
+    head = f"Role {role} lacks rights for this load. As the owner of the database and its tables, {count}:"
     return [Line(), Line(head, "bold red"), *(Line(statement) for statement in plan.missing_rights)]
 
 

@@ -59,7 +59,7 @@ class Needs:
 
     def add_derived(self, conn: Connection, definitions: Sequence[Definition]) -> None:
         """Adds what derived tables need: the rights to create or change them, and to read what they read."""
-        last = made_by(conn) if definitions and exists(conn) else {}
+        last = _made_by(conn)
         own = {d.name for d in definitions}
         reads: set[TableName] = set()
         for definition in definitions:
@@ -76,6 +76,15 @@ class Needs:
         schemas, tables = [n.schema for n in names], [n.name for n in names]
         oids = conn.execute(query("rights", "oids"), {"schemas": schemas, "names": tables}).fetchall()
         self.tables += [(oid, "SELECT") for (oid,) in oids]
+
+
+def _made_by(conn: Connection) -> dict[TableName, str]:
+    """Which definition made each derived table last; nothing if the role may not read the ledger."""
+    try:
+        with conn.transaction():
+            return made_by(conn) if exists(conn) else {}
+    except psycopg.errors.InsufficientPrivilege:
+        return {}
 
 
 def needs_of_plan(conn: Connection, plan: Plan, options: LoadOptions) -> Needs:
