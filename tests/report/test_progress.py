@@ -53,6 +53,44 @@ def test_one_line_for_each_table_and_step() -> None:
     ]
 
 
+def test_brief_steps_leave_no_line() -> None:
+    stream = io.StringIO()
+    now = 0.0
+    with Follower(stream=stream, clock=lambda: now) as follower:
+        follower(Progress("build", "a", "index brief"))
+        now = 0.1
+        follower(Progress("build", "a", "index long"))
+        now = 0.4
+        follower(Progress("stage", "b", done=1, total=1, rows=1))
+    assert stream.getvalue().splitlines() == [
+        "building a: index long, 0.30 s",
+        "b: 1 row, 1 B read in 0.00 s",
+    ], "a table leaves its line however brief its reading was"
+
+
+@pytest.mark.parametrize("width", [30, 80, 160])
+def test_the_last_line_tells_of_the_whole_run(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pgsluice.report.bars import Bars
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(width))
+    now = 0.0
+    with Follower(stream=Terminal(), clock=lambda: now) as follower:
+        bars = follower._bars
+        assert isinstance(bars, Bars)
+        follower(Progress("begin", step="Loading", total=400_000_000, tables=4, run_id=1))
+        follower(Progress("stage", "a", done=60_000_000, total=60_000_000, rows=5))
+        now = 10.0
+        follower(Progress("stage", "b", done=40_000_000, total=100_000_000, rows=5))
+        with bars.console.capture() as live:
+            bars.console.print(*bars.get_renderables())
+    lines = re.sub(r"\x1b\[[\d;]*m", "", live.get()).splitlines()
+    assert max(map(len, lines)) < width
+    if width > 30:
+        assert "  table 2 of 4, 25% of 400.0 MB, 0:00:10, about 0:00:30 left" in lines
+        assert any(" 40%   40.0/100.0 MB  5 rows" in line for line in lines)
+
+
 def test_many_blocks_are_no_lines() -> None:
     blocks = [Progress("stage", "orders", done=i, total=1000, rows=i) for i in range(1001)]
     assert follow(blocks).count("\n") == 1

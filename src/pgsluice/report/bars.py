@@ -6,7 +6,8 @@ middle, so that the numbers stay whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TextIO
 
@@ -17,10 +18,11 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from pgsluice.report.parts import columns_of, cut_middle, size_of
+from pgsluice.report.parts import columns_of, cut_middle, size, size_of
 from pgsluice.text import pluralize
 
-LONGEST_BAR = 24
+SHARE_OF_BAR = 3
+"""A bar takes at most one column of so many."""
 SHORTEST_BAR = 6
 SHORTEST_NAME = 12
 
@@ -30,8 +32,9 @@ class Bars(Progress):
 
     def __init__(self, stream: TextIO) -> None:
         """:param stream: the terminal."""
+        self._overall: Overall | None = None
         super().__init__(console=Console(file=stream, highlight=False), transient=True)
-        self._spinner = Spinner("dots", style="progress.spinner")
+        self._spinner = Spinner("dots")
 
     def add(self, name: str, *, reading: bool) -> TaskID:
         """Adds a line.
@@ -48,6 +51,10 @@ class Bars(Progress):
         """
         self.update(task, completed=done, total=total or None, rows=rows)
 
+    def show_overall(self, overall: Overall) -> None:
+        """Changes the last line, which says how far the whole run is."""
+        self._overall = overall
+
     def remove(self, task: TaskID) -> None:
         """Removes a line."""
         self.remove_task(task)
@@ -60,9 +67,11 @@ class Bars(Progress):
         """The live lines, for rich."""
         for task in self.tasks:
             yield self._line(task, self.console.width)
+        if self._overall is not None:
+            yield Text(self._overall.words(self.console.width - 1), no_wrap=True, overflow="crop")
 
     def _line(self, task: Task, width: int) -> Table:
-        elapsed = str(timedelta(seconds=int(task.elapsed or 0)))
+        elapsed = _clock_time(task.elapsed or 0)
         # The last column stays free: some terminals wrap when it is written.
         room = width - 1 - len("S ") - len(f" {elapsed}")
         numbers = next((n for n in _numbers(task) if room - len(f" {n}") >= SHORTEST_NAME), "")
@@ -70,12 +79,12 @@ class Bars(Progress):
         cells: list[tuple[int, RenderableType]] = []
         if numbers:
             room -= len(f" {numbers}")
-            bar = min(LONGEST_BAR, room - 1 - min(columns_of(name), 2 * SHORTEST_NAME))
+            bar = min(width // SHARE_OF_BAR, room - 1 - min(columns_of(name), 2 * SHORTEST_NAME))
             if bar >= SHORTEST_BAR:
                 room -= bar + 1
-                cells.append((bar, ProgressBar(total=task.total, completed=task.completed, width=bar)))
-            cells.append((len(numbers), Text(numbers, style="progress.download")))
-        cells.append((len(elapsed), Text(elapsed, style="progress.elapsed")))
+                cells.append((bar, _bar(task, bar)))
+            cells.append((len(numbers), Text(numbers)))
+        cells.append((len(elapsed), Text(elapsed)))
         name = cut_middle(name, max(room, 1))
         cells.insert(0, (columns_of(name), Text(name)))
         grid = Table.grid(padding=(0, 1, 0, 0))
@@ -86,9 +95,51 @@ class Bars(Progress):
         return grid
 
 
+def _bar(task: Task, width: int) -> ProgressBar:
+    # One colour, which is readable on a dark and on a light background.
+    return ProgressBar(
+        total=task.total, completed=task.completed, width=width, complete_style="green", finished_style="green"
+    )
+
+
 def _numbers(task: Task) -> tuple[str, ...]:
-    """Bytes and rows of a step that reads, the longest text first."""
+    """Share, bytes, rows and speed of a step that reads, the longest text first."""
     if not task.fields["reading"]:
         return ()
-    read = size_of(int(task.completed), int(task.total or 0))
-    return f"{read}  {pluralize(task.fields['rows'], 'row')}", read
+    done, total = int(task.completed), int(task.total or 0)
+    read = size_of(done, total)
+    share = f"{100 * done // total:>3}%  " if total else ""
+    whole = f"{share}{read}  {pluralize(task.fields['rows'], 'row')}"
+    elapsed = task.elapsed or 0.0
+    speed = f"  {size(int(done / elapsed))}/s" if elapsed >= 1 else ""
+    return f"{whole}{speed}", whole, f"{share}{read}", read
+
+
+@dataclass(slots=True)
+class Overall:
+    """How far a run is that loads several tables."""
+
+    tables: int
+    total: int
+    """Bytes of all files."""
+    began: float
+    """When the run began, by the clock of the caller."""
+    clock: Callable[[], float]
+    place: int = 0
+    """The number of the table, from 1."""
+    done: int = 0
+    """Bytes that were read."""
+
+    def words(self, width: int) -> str:
+        """The line in words: the table, the share of all bytes, the time, and the time that is left by that share."""
+        elapsed = self.clock() - self.began
+        share = 100 * self.done // self.total if self.total else 0
+        words = f"  table {self.place} of {self.tables}, {share}% of {size(self.total)}, {_clock_time(elapsed)}"
+        if 0 < self.done < self.total and elapsed >= 2:
+            left = f", about {_clock_time(elapsed * (self.total - self.done) / self.done)} left"
+            words += left if len(words) + len(left) <= width else ""
+        return cut_middle(words, width)
+
+
+def _clock_time(seconds: float) -> str:
+    return str(timedelta(seconds=int(seconds)))

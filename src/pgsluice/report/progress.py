@@ -1,6 +1,7 @@
 """Shows the progress of a run on standard error: a bar and lines on a terminal, plain lines elsewhere.
 
-Each step leaves one line when it is over. On a terminal the step that goes on stands below these lines.
+A table that was read leaves one line, and so does each other step that took a moment. On a terminal the step that goes
+on stands below these lines, and a line about the whole run.
 A progress event says what begins or how far a step is, not that a step is over. The run sends its events in order from
 one thread, so :class:`Follower` takes a step as over when the event of another step comes.
 """
@@ -21,7 +22,7 @@ from pgsluice.text import pluralize
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from pgsluice.report.bars import Bars
+    from pgsluice.report.bars import Bars, Overall
 
 Key = tuple[str, str, str]
 """Phase, table and step."""
@@ -30,6 +31,9 @@ BEGINNING = "begin"
 PLANNING = "plan"
 WAITING = "wait"
 READING = "stage"
+
+BRIEF = 0.2
+"""Steps that took fewer seconds leave no line, but for the reading of a table."""
 
 WITHOUT_END = frozenset({BEGINNING, PLANNING, WAITING})
 """Phases that leave no line when they are over."""
@@ -68,6 +72,9 @@ class Follower:
         """Tables whose line is written. Later events of their reading say nothing new."""
         self._bars: Bars | None = None
         self._tasks: dict[Key, TaskID] = {}
+        self._overall: Overall | None = None
+        self._done: dict[str, int] = {}
+        """Bytes read of each table."""
 
     def __enter__(self) -> Self:
         if not self._quiet and is_terminal(self._stream):
@@ -110,6 +117,18 @@ class Follower:
         self._open[key] = (event, began)
         if self._bars is not None:
             self._bars.show(self._tasks[key], event.done, event.total, event.rows)
+            self._show_overall(self._bars, event)
+
+    def _show_overall(self, bars: Bars, event: Progress) -> None:
+        """Changes the line about the whole run, which a run with several tables has."""
+        from pgsluice.report.bars import Overall
+
+        if event.phase == BEGINNING and event.tables > 1:
+            self._overall = Overall(event.tables, event.total, self._clock(), self._clock)
+        elif self._overall is not None and event.phase == READING:
+            self._done[event.table] = event.done
+            self._overall.place, self._overall.done = len(self._done), sum(self._done.values())
+            bars.show_overall(self._overall)
 
     def _forget_attempt(self, key: Key) -> None:
         """Drops the steps that a failed attempt left open, without a line. The next attempt reads every table again.
@@ -117,6 +136,7 @@ class Follower:
         :param key: the planning that begins the next attempt.
         """
         self._read.clear()
+        self._done.clear()
         for other in [k for k in self._open if k != key]:
             del self._open[other]
             self._remove_bar(other)
@@ -137,8 +157,8 @@ class Follower:
             self._read.add(key)
             read = f"{pluralize(event.rows, 'row')}, {size(event.done)}"
             self._say(f"{clean(event.table)}: {read} read in {seconds(self._clock() - began)}")
-        elif event.phase not in WITHOUT_END:
-            self._say(f"{_name(event)}, {seconds(self._clock() - began)}")
+        elif event.phase not in WITHOUT_END and (spent := self._clock() - began) >= BRIEF:
+            self._say(f"{_name(event)}, {seconds(spent)}")
 
     def _remove_bar(self, key: Key) -> None:
         """Removes a bar, so that only what goes on takes lines of the screen."""
