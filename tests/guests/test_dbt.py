@@ -56,6 +56,7 @@ def folder(conn: Connection, tmp_path: Path) -> Path:
 @pytest.fixture
 def load(folder: Path, db: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
     """Loads the folder as a process and builds the project. The server trusts everybody, whatever the password is."""
+    monkeypatch.setattr("command.SECONDS", 600)  # dbt takes half a minute on a busy machine
     monkeypatch.setenv("HOME", str(folder))  # where dbt looks for a profile, too
     monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
     uri = db.replace("postgres@", f"postgres:{SECRET}@")
@@ -146,6 +147,30 @@ def test_no_model_takes_the_place_of_a_table_that_was_loaded(
     assert conn.execute("SELECT count(*) FROM orders").fetchone() == (3,)
     (folder / "project" / "models" / "orders.sql").write_text("select from {{ nothing }")
     assert "Compilation Error" in load().out
+
+
+def test_dbt_reads_exported_rules(folder: Path, load: Callable[..., Ended]) -> None:
+    (folder / "in" / "orders.csv").write_text("id,customer,amount\n1,1,2\n2,1,3\n")
+    rules = {
+        "known": "column = 'customer'\naccepted_values = ['1', '2']",
+        "parent": "column = 'customer'\nrelationships = 'orders.id'",
+        "one": "column = 'id'\nunique = true",
+        "small": "check = \"amount < 3 AND '{{ x }}' <> ''\"\nseverity = 'warn'",
+        "many": "row_count = true\nminimum = 5\nseverity = 'warn'",
+    }
+    text = "".join(f"[rules.{name}]\ntable = 'orders'\n{body}\n" for name, body in rules.items())
+    (folder / "pgsluice.toml").write_text(text)
+    exported = run("rules", "export", "--dbt", "--output", "project", cwd=folder)
+    assert exported.code == 0, exported
+    [guest] = load("--no-config", "--json").json["guests"]
+    status = {node["name"]: node["status"] for node in guest["nodes"]}
+    assert {name: status.get(name, status.get(f"pgsluice_{name}")) for name in rules} == {
+        "known": "pass",
+        "parent": "pass",
+        "one": "pass",
+        "small": "warn",
+        "many": "warn",
+    }
 
 
 def test_ctrl_c_ends_dbt_and_leaves_the_rows(

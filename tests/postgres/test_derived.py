@@ -236,7 +236,8 @@ def test_the_command_line(db: str, conn: Connection, shop: Path) -> None:
     assert tested.code == 1
     assert "Rule cities of customers is broken (reject): 1 row breaks the rule." in tested.out
     assert call("verify", cwd=shop, url=db).code == 1
-    assert '"dbt_utils.expression_is_true"' in call("rules", "export", "--dbt", cwd=shop).out
+    assert call("rules", "export", "--dbt", "--output", "project", cwd=shop).code == 0
+    assert (shop / "project/models/pgsluice_rules.yml").is_file()
     derived = call("derive", "--json", cwd=shop, url=db).json
     assert {r["name"]: r["action"] for r in derived["derived"]}["cities"] == "refreshed"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,7 +20,8 @@ from pgsluice.cli.options.common import (
     file_of_settings,
 )
 from pgsluice.errors import CallError
-from pgsluice.report.output import show, show_json, show_line
+from pgsluice.report.output import complain, show, show_json, show_line
+from pgsluice.text import pluralize
 
 rules = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -90,26 +92,48 @@ def ask_rules(
 
 @rules.command("export")
 def export_rules(
-    dbt: Annotated[
-        bool, typer.Option("--dbt", help="As the properties file of a dbt project, with its tests.")
-    ] = False,
+    dbt: Annotated[bool, typer.Option("--dbt", help="As tests of a dbt project.")] = False,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="The folder of the dbt project: write models/pgsluice_rules.yml and tests/pgsluice_*.sql.  [default:"
+            " print the properties file]",
+        ),
+    ] = None,
     rule_files: RuleFiles = None,
     config: ConfigFile = None,
     no_config: NoConfig = False,
 ) -> None:
     """Write the rules for another program.
 
-    The generic rules become tests of the same names. JSON is YAML, so the output is a schema.yml.
+    The tables are a source of the project. The rules not_null, accepted_values, relationships and unique become
+    the tests of these names, all other rules SQL files. dbt has nothing for drift.
 
-    Example: pgsluice rules export --dbt > models/schema.yml
+    Example: pgsluice rules export --dbt --output transform/
     """
     from pgsluice.api import rules as read_rules
-    from pgsluice.report.dbt_export import as_dbt
+    from pgsluice.report.dbt_export import PROPERTIES, as_dbt, not_exported, singular_tests
 
     if not dbt:
         raise CallError("rules export needs to know for which program", "Add --dbt")
     found = read_rules(rule_files=rule_files or (), config=file_of_settings(None, config, no_config=no_config))
-    show_line(as_dbt(found))
+    tests = singular_tests(found)
+    if output is None:
+        show_line(as_dbt(found))
+        if tests:
+            complain(f"{pluralize(len(tests), 'rule')} cannot stand in a properties file. Add --output FOLDER")
+    else:
+        files = {PROPERTIES: as_dbt(found) + "\n"} | tests
+        for name, text in files.items():
+            path = Path(output, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        show_line(f"Wrote {pluralize(len(files), 'file')} into {output}.")
+    for name in not_exported(found):
+        complain(f"rule {name!r} is left out: dbt has nothing for drift")
 
 
 def derive(

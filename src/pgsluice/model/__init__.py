@@ -61,6 +61,7 @@ from pgsluice.model.quality.report import ReportWarning as ReportWarning
 from pgsluice.model.quality.report import RunNotes as RunNotes
 from pgsluice.model.quality.report import RunReport as RunReport
 from pgsluice.model.quality.rules import Drift as Drift
+from pgsluice.model.quality.rules import GenericTest as GenericTest
 from pgsluice.model.quality.rules import Measure as Measure
 from pgsluice.model.quality.rules import PlannedRule as PlannedRule
 from pgsluice.model.quality.rules import RowRule as RowRule

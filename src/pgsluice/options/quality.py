@@ -94,12 +94,16 @@ def restore_quality_rules(stored: Mapping[str, Any]) -> Rules:
     :param stored: the part ``quality`` of ``pgsluice.run.options``.
     """
     return Rules(
-        tuple(RowRule(**{**rule, "severity": Severity(rule["severity"])}) for rule in stored.get("rows", ())),
+        tuple(
+            RowRule(**{**rule, "severity": Severity(rule["severity"]), "generic": None})
+            for rule in stored.get("rows", ())
+        ),
         tuple(
             SetRule(
                 **{
                     **rule,
                     "severity": Severity(rule["severity"]),
+                    "generic": None,
                     "drift": _restore_drift(rule.get("drift")),
                 }
             )

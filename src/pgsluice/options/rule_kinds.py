@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pgsluice.errors import CallError
-from pgsluice.model import Drift, Measure, RowRule, SetRule, Severity
+from pgsluice.model import Drift, GenericTest, Measure, RowRule, SetRule, Severity
 
 Bound = float | str | None
 """A number; a text has all of its digits."""
@@ -106,7 +107,16 @@ def made(kind: str, name: str, source: str, severity: Severity | None, keys: Map
         )
     if keys[kind] is False:
         raise CallError(f"{given.where}: {kind} is false", f"Write {kind} = true, or remove the rule")
-    return KINDS[kind](given)
+    return replace(KINDS[kind](given), generic=_generic(given, kind))
+
+
+def _generic(given: _Given, kind: str) -> GenericTest | None:
+    """The rule in the words of dbt's generic tests, if its kind is one of them."""
+    if kind not in ("not_null", "accepted_values", "relationships", "unique"):
+        return None
+    values = tuple(str(value) for value in given.keys[kind]) if kind == "accepted_values" else ()
+    parent, _, field = given.keys[kind].rpartition(".") if kind == "relationships" else ("", "", "")
+    return GenericTest(kind, tuple(given.columns), values, parent, field)
 
 
 def _check(given: _Given) -> RowRule:

@@ -20,6 +20,22 @@ class Severity(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class GenericTest:
+    """What a rule asks in the words of dbt's generic tests."""
+
+    name: str
+    """``not_null``, ``accepted_values``, ``relationships`` or ``unique``."""
+    columns: tuple[str, ...]
+    """The columns that the rule is about."""
+    values: tuple[str, ...] = ()
+    """Of ``accepted_values``: the values."""
+    parent: str = ""
+    """Of ``relationships``: the table that holds the values, as the user writes it."""
+    field: str = ""
+    """Of ``relationships``: the column of that table."""
+
+
+@dataclass(frozen=True, slots=True)
 class RowRule:
     """A condition on each row of a table. A row breaks the rule if the condition is false; NULL passes, as in a
     CHECK.
@@ -37,6 +53,8 @@ class RowRule:
     """What the rule is for, in the user's words."""
     source: str = ""
     """Where the rule is written, for messages; '' if it came from Python."""
+    generic: GenericTest | None = None
+    """What the rule asks in the words of dbt; None for an expression of the user."""
 
 
 class Measure(enum.StrEnum):
@@ -90,6 +108,8 @@ class SetRule:
     """What the rule is for, in the user's words."""
     source: str = ""
     """Where the rule is written, for messages; '' if it came from Python."""
+    generic: GenericTest | None = None
+    """What the rule asks in the words of dbt; None for a query of the user."""
 
     @property
     def bounded(self) -> bool:
