@@ -9,7 +9,7 @@ CHECKED := src tests tools $(EXAMPLE)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo check coverage format lint types imports spelling links picture picture-check docs pictures test test-slow \
-  test-dbt exactness verdicts faults storms fuzz bench bench-files files-table init-table
+  test-dbt exactness verdicts faults storms fuzz bench bench-files files-table init-table bench-quality
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -166,6 +166,17 @@ init-table: venv $(BENCH_VENV)/.installed ## measure how many keys init finds (I
 
 files-table: venv $(BENCH_VENV)/.installed ## write the tables of docs/explanation/files.md
 	$(BIN)/python -m bench.files.situations $(SITUATIONS)
+
+# How long bad rows are visible with programs that check tables, and with rules.
+QUALITY ?=
+QUALITY_VENV := bench/work/quality-venv
+bench-quality: venv $(QUALITY_VENV)/.installed ## how long bad rows are visible with dbt and others (QUALITY)
+	$(BIN)/python -m bench.quality $(QUALITY)
+
+$(QUALITY_VENV)/.installed: bench/quality-requirements.txt
+	test -x $(QUALITY_VENV)/bin/python || $(PYTHON) -m venv $(QUALITY_VENV)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 $(QUALITY_VENV)/bin/python -m pip install -q -r bench/quality-requirements.txt
+	touch $@
 
 $(BENCH_VENV)/.installed: bench/requirements.txt
 	test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
