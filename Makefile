@@ -157,7 +157,7 @@ bench: venv $(BENCH_VENV)/.installed ## compare with other programs (BENCH)
 # Ten minutes on two cores. One seed and few pollutions: make bench-files FILES="--only preamble,footer --verbose"
 FILES ?= --page docs/benchmarks-files.md
 # Sets that are not on the machine are left out and named. One set: make init-table INIT="--only chinook"
-INIT ?= --page docs/benchmarks-init.md
+INIT ?= --page docs/benchmarks-init.md --cost 0.1
 bench-files: venv $(BENCH_VENV)/.installed ## compare what programs recover from polluted files (FILES)
 	$(BIN)/python -m bench.files $(FILES)
 

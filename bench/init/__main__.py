@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pgsluice
+from bench.init.cost import cost_on_tpch
 from bench.init.page import Measured, write_page
 from bench.init.score import score
 from bench.init.sets import ROOT, SHARED, Group, Set, all_sets
@@ -21,6 +22,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "bench" / "work" / "init")
     parser.add_argument("--python", type=Path, default=ROOT / "bench" / "work" / "venv" / "bin" / "python")
     parser.add_argument("--shared", type=Path, default=SHARED, help="folder with chinook, northwind and olist")
+    parser.add_argument("--cost", type=float, metavar="SCALE", help="also measure the cost on TPC-H of this scale")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     measured: list[Measured] = []
@@ -31,10 +33,12 @@ def main() -> None:
             print(f"{found[0]}: left out, {found[1]}")
         elif options.only.lower() in found.name.lower() and (found.group is Group.TUNED or not options.tuned):
             measured.append(_measure(found))
+    cost = cost_on_tpch(options.work, options.python, options.cost) if options.cost else None
+    page = write_page(measured, missing, options.seed, cost)
     if options.page is not None:
-        options.page.write_text(write_page(measured, missing, options.seed), encoding="utf-8")
+        options.page.write_text(page, encoding="utf-8")
     else:
-        print(write_page(measured, missing, options.seed))
+        print(page)
 
 
 def _measure(known: Set) -> Measured:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.init.cost import Cost
 from bench.init.score import Counts, Score
 from bench.init.sets import Group, Set
 
@@ -33,6 +34,22 @@ languages, and foreign keys whose names say nothing of their tables.
 """
 
 
+_COST = """## Cost
+
+TPC-H in {bytes:.0f} MB of CSV, on {cores} cores at a load average of {others:.0f}: `pgsluice init`, and `pgsluice load`
+of the same files with the schema that it wrote. The best of three rounds in turns, the most memory of all rounds. The
+seconds of the processor include those of the server.
+
+| command | seconds | seconds of the processor | memory |
+| --- | ---: | ---: | ---: |
+| `init` | {init_seconds:.1f} | {init_cpu:.1f} | {init_memory:.0f} MB |
+| `load` | {load_seconds:.1f} | {load_cpu:.1f} | |
+
+`init` takes {ratio:.2f} times as long as the load, and {cpu_ratio:.2f} times the processor's time. Rows that do not fit
+into memory are written to the folder for temporary files, and removed.
+
+"""
+
 _DIFFERS = """## What differs
 
 A known key may have more columns than the rows need: a year and a team, where each team is in one year only. `init`
@@ -51,9 +68,10 @@ class Measured:
     tables: int
 
 
-def write_page(measured: Sequence[Measured], missing: Sequence[str], seed: int) -> str:
+def write_page(measured: Sequence[Measured], missing: Sequence[str], seed: int, cost: Cost | None) -> str:
     """The whole page.
 
+    :param cost: what `init` costs; None if that was not measured.
     :param missing: the sets that are not on this machine.
     """
     parts = [_TOP.format(seed=seed)]
@@ -61,6 +79,9 @@ def write_page(measured: Sequence[Measured], missing: Sequence[str], seed: int) 
         mine = [m for m in measured if m.known.group is group]
         if mine:
             parts.append(f"## {group.value}\n\n" + "\n".join(_table(mine)) + "\n")
+    if cost is not None:
+        ratio, cpu_ratio = cost.init_seconds / cost.load_seconds, cost.init_cpu / cost.load_cpu
+        parts.append(_COST.format(**vars(cost), ratio=ratio, cpu_ratio=cpu_ratio))
     if missing:
         parts.append("Not measured: " + "; ".join(missing) + ".\n")
     wrong = [(m.known.name, line) for m in measured for line in m.score.wrong]

@@ -137,13 +137,22 @@ def _shop(folder: Path) -> Set:
     return Set("example shop", "examples/ecommerce", Group.TUNED, folder, keys, references)
 
 
+def program_for_tpch(python: Path) -> str:
+    """The path of ``tpchgen-cli``.
+
+    :raises Missing: it is not installed.
+    """
+    program = shutil.which("tpchgen-cli", path=str(python.parent)) or shutil.which("tpchgen-cli")
+    if program is None:
+        raise Missing("tpchgen-cli is not installed (bench/requirements.txt)")
+    return program
+
+
 def _tpch(folder: Path, python: Path) -> Set:
     """The keys are those of the specification, clause 1.4.1."""
-    program = shutil.which("tpchgen-cli", path=str(python.parent)) or shutil.which("tpchgen-cli")
     if not folder.exists():
-        if program is None:
-            raise Missing("tpchgen-cli is not installed (bench/requirements.txt)")
-        subprocess.run([program, "csv", "-s", "0.01", "-o", str(folder)], check=True, stdout=subprocess.DEVNULL)
+        command = [program_for_tpch(python), "csv", "-s", "0.01", "-o", str(folder)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     keys = {
         "region": ("r_regionkey",),
         "nation": ("n_nationkey",),

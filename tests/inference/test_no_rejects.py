@@ -49,3 +49,25 @@ def test_public_sets(name: str, tmp_path: Path, db: str) -> None:
     assert result.rejects.count == 0
     assert sum(t.inserted for t in result.tables) == sum(t.rows for t in found.tables) > 0
     assert not found.questions
+
+
+def test_what_a_load_could_take_for_a_table(tmp_path: Path, db: str) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "orders.csv").write_text("ctid,order date,Order-Date,(x)\n1,a,b,c\n2,a,b,c\n")
+    # No table, but a load takes a file of that name for one.
+    (data / "orders.txt").write_text("Notes on the orders.\n")
+    (data / "blank.csv").write_text("\n\n")
+    (data / "one.csv").write_text("order date\n1997-07-05\n")
+    (data / "no header.csv").write_text("1,2020-01-01,x\n2,2020-01-02,y\n")
+    (data / "trailing.csv").write_text('a;j\n1;[1,]\n2;[]\n3;{"a": NaN}\n')
+    (data / "rows.jsonl").write_text('{"id": 1, "tags": ["a"], "ok": true}\n{"id": 2, "tags": [], "ok": null}\n')
+    found, result = init_and_load(data, tmp_path, db)
+    assert result.rejects.count == 0
+    assert {t.table: t.inserted for t in result.tables} == {t.name: t.rows for t in found.tables}
+    tables = {t.name: t for t in found.tables}
+    assert sorted(tables) == ["no_header", "one", "orders", "rows", "trailing"]
+    assert [c.name for c in tables["orders"].columns] == ["ctid_", "order_date", "order_date_2", "x"]
+    assert [c.type_sql for c in tables["no_header"].columns] == ["integer", "date", "text"]
+    assert [c.type_sql for c in tables["trailing"].columns] == ["integer", "text"]
+    assert [c.type_sql for c in tables["rows"].columns] == ["integer", "jsonb", "boolean"]

@@ -72,6 +72,20 @@ def test_texts(why: str, tmp_path: Path) -> None:
     assert column.type_sql == "text"
 
 
+@pytest.mark.parametrize(
+    ("usual", "odd", "expected"),
+    [
+        ("1", "1.5", "numeric(10, 2)"),
+        ("1.5", "1e5", "double precision"),
+        ("2024-01-01", "2024-01-01 10:00:00", "timestamp"),
+        ("2024-01-01", "2024-01-01T10:00:00Z", "text"),
+    ],
+)
+def test_a_value_far_from_both_ends_decides(usual: str, odd: str, expected: str, tmp_path: Path) -> None:
+    column, _ = _column(tmp_path, "a", [usual] * 1500 + [odd] + [usual] * 1500)
+    assert column.type_sql == expected
+
+
 def test_missing_values_and_empty_texts(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()

@@ -16,6 +16,7 @@ from pgsluice.inference.writing.ddl import table_sql, write_ddl
 from pgsluice.inference.writing.order import load_order
 from pgsluice.inference.writing.settings import write_settings
 from pgsluice.model import (
+    IgnoredFile,
     InferredColumn,
     InferredForeignKey,
     InferredKey,
@@ -26,6 +27,7 @@ from pgsluice.model import (
     Question,
     SourceFile,
 )
+from pgsluice.source.places.names import literal_glob
 
 
 def infer(
@@ -67,8 +69,14 @@ def infer(
         questions=tuple(questions),
         warnings=(*warnings, *(f"{i.path} is left out: {i.why}" for i in ignored)),
         sql=write_ddl(order, later, questions),
-        settings=write_settings(order, paths, schema, given),
+        settings=write_settings(order, paths, schema, _with_skipped(given, ignored)),
     )
+
+
+def _with_skipped(given: Mapping[str, Any], ignored: Sequence[IgnoredFile]) -> dict[str, Any]:
+    """The arguments, with the files that a load must not take: their names may be those of tables."""
+    skip = [*given.get("skip", ()), *(literal_glob(file.path) for file in ignored)]
+    return {**given, "skip": skip} if skip else dict(given)
 
 
 def _table(table: DraftTable, sql: str) -> InferredTable:

@@ -17,6 +17,14 @@ _AT_ONCE = 60
 _LOOKED_AT = 100
 """How many values of each column are looked at before any query."""
 
+_BETTER = {
+    "integer": ("whole", "number", "float"),
+    "number": ("float",),
+    "date": ("timestamp", "zoned"),
+    "timestamp": ("zoned",),
+}
+"""Kinds beside which others are never taken."""
+
 Kinds = Mapping[DraftColumn, Sequence[Kind]]
 
 
@@ -44,8 +52,29 @@ def common_kinds(store: Store, table: DraftTable, wanted: Kinds) -> dict[DraftCo
     rows = f"(SELECT * FROM {table.store} WHERE rowid < {_SAMPLED} OR rowid >= {table.rows - _SAMPLED})"
     found = _holding(store, rows, able)
     if table.rows > 2 * _SAMPLED:
-        found = _holding(store, table.store, found)
+        found = _holding_all(store, table, found)
     return {column: found.get(column, []) for column in table.columns}
+
+
+def _holding_all(store: Store, table: DraftTable, wanted: Kinds) -> dict[DraftColumn, list[Kind]]:
+    """The kinds that all values have, of those that a sample has, without kinds that another one makes needless."""
+    first = {column: _without_needless(several) for column, several in wanted.items()}
+    found = _holding(store, table.store, first)
+    # What made other kinds needless in the sample may not hold in all rows.
+    again = {
+        column: [kind for kind in several if kind not in first[column]]
+        for column, several in wanted.items()
+        if len(found[column]) < len(first[column])
+    }
+    for column, several in _holding(store, table.store, again).items():
+        found[column] += several
+    return found
+
+
+def _without_needless(several: Sequence[Kind]) -> list[Kind]:
+    names = {kind.name for kind in several}
+    needless = {name for better, worse in _BETTER.items() if better in names for name in worse}
+    return [kind for kind in several if kind.name not in needless]
 
 
 def _able(store: Store, column: DraftColumn, several: Sequence[Kind]) -> list[Kind]:

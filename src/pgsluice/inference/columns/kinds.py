@@ -94,8 +94,9 @@ _WRITTEN = (
 
 _JSON = (
     # No escape of a character that jsonb refuses, no exponent that numeric refuses, no depth that ends the stack.
+    # DuckDB takes NaN, infinities and a comma behind the last element for JSON.
     "({x}[1] IN ('{', '[') AND strlen({x}) < 100000 AND NOT contains({x}, '\\u') AND json_valid({x})"
-    " AND NOT regexp_matches({x}, '[0-9][eE]|NaN|Infinity|[\\[{]{30}'))"
+    " AND NOT regexp_matches({x}, '[0-9][eE]|(?i:nan|inf)|,\\s*[\\]}]|[\\[{]{30}'))"
 )
 
 _PLAIN: tuple[Kind, ...] = (

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from pgsluice.errors import MappingError
-from pgsluice.model import DialectOptions, IgnoredFile, SourceFile
+from pgsluice.model import BLANKS, DialectOptions, IgnoredFile, SourceFile
+from pgsluice.source.blocks import BlockReader, recheck
 from pgsluice.source.table_dialect import resolve
 
 _NOT_A_TABLE = "its suffix does not say that it is a CSV file, and it does not look like a table; name it to take it"
@@ -31,7 +33,7 @@ def settled_files(
     """
     taken, ignored = [], []
     for file in files:
-        if file.optional and (file.fault or not file.findings.sure or len(file.header) < 2):
+        if file.optional and not _looks_like_table(file):
             ignored.append(IgnoredFile(file.path, file.fault or _NOT_A_TABLE))
             continue
         settled = _settled(file, options)
@@ -40,6 +42,12 @@ def settled_files(
         else:
             ignored.append(IgnoredFile(file.path, "it is empty"))
     return tuple(taken), tuple(ignored)
+
+
+def _looks_like_table(file: SourceFile) -> bool:
+    """Whether a file whose suffix says nothing is a table, and no text with words between blanks."""
+    divided = len(file.header) > 1 and file.dialect.delimiter not in (" ", BLANKS)
+    return not file.fault and file.findings.sure and divided
 
 
 def _settled(file: SourceFile, options: DialectOptions) -> SourceFile:
@@ -52,9 +60,19 @@ def _settled(file: SourceFile, options: DialectOptions) -> SourceFile:
                 " between them",
                 f"Choose with {ways}",
             )
+    if file.dialect.delimiter in (" ", BLANKS) and options.delimiter is None and _has_no_record(file):
+        # The names of columns hold blanks, and nothing else does: the file has one column.
+        file = resolve(file, replace(options, delimiter=","), None)
     if file.form in ("parquet", "json") or options.header is not None or not file.dialect.header:
         return file
     return replace(file, dialect=replace(file.dialect, header=False)) if _is_record(file.header) else file
+
+
+def _has_no_record(file: SourceFile) -> bool:
+    """Whether the first records of a file are all faults."""
+    with closing(BlockReader(file, file.field_names)) as blocks:
+        first = next(iter(blocks), None)
+    return first is not None and not recheck(first, file.dialect, file.field_names).rows
 
 
 def _is_record(first: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,11 +12,14 @@ from pgsluice.errors import CallError
 from pgsluice.inference.draft import DraftColumn, DraftTable
 from pgsluice.model import SourceFile
 from pgsluice.names import Names
-from pgsluice.source.places.names import matches
+from pgsluice.source.places.names import literal_glob, matches
 
 _LEAST_FILES = 3
 _LEAST_SHARE = 0.75
 """How many files must have a word in front or behind, so that the names of the tables leave it out."""
+
+_SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+"""Names that PostgreSQL keeps for itself (manual, "System Columns")."""
 
 _MOST_BYTES = 55
 """Bytes of a name. PostgreSQL keeps 63, and the names of constraints are longer."""
@@ -111,6 +115,8 @@ def _table(number: int, name: str, files: list[SourceFile], given: bool) -> Draf
         mine: list[str] = []
         for place, field in enumerate(_fields(file)):
             key = snake(field) or f"column_{place + 1}"
+            if key in _SYSTEM_COLUMNS:
+                key += "_"
             known = fields.get(key)
             if known is not None and known.name not in mine:
                 mine.append(known.name)
@@ -123,6 +129,12 @@ def _table(number: int, name: str, files: list[SourceFile], given: bool) -> Draf
             mine.append(unused)
         named.append(tuple(mine))
     table.names = tuple(named)
+    if len(set(named)) > 1 and not all(finds_columns(table, place) for place in range(len(files))):
+        other = next(file for file, mine in zip(files, named, strict=True) if mine != named[0])
+        raise CallError(
+            f"{files[0].path} and {other.path} make one table, and not all of their fields have names of their own",
+            f"Name another table for one of them: --table {shlex.quote(f'{name}_2={literal_glob(other.path)}')}",
+        )
     if len(table.columns) > 1600:
         raise CallError(f"{files[0].path} would make a table of {len(table.columns):,} columns", "A table has 1,600")
     return table

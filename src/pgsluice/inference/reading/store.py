@@ -15,7 +15,7 @@ from pgsluice.source.blocks import BlockReader, Extent, extent
 from pgsluice.source.locate import locate
 from pgsluice.source.typed.duckdb_reader import DuckDBReader
 
-_MEMORY = "160MB"
+_MEMORY = "128MB"
 """How much DuckDB holds in memory. The process with its libraries takes as much again."""
 
 _FAULTS_SHOWN = 3
