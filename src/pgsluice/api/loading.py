@@ -31,6 +31,7 @@ from pgsluice.pipeline.rejects.replay import open_replay
 from pgsluice.pipeline.resume import reopen
 from pgsluice.pipeline.run import Run
 from pgsluice.postgres.connecting.connect import connect, resolve
+from pgsluice.source.spreadsheets.read import run_of
 
 
 def load(
@@ -83,7 +84,7 @@ def load(
 
 
 def replay(
-    run_id: int,
+    run_id: int | None,
     file: PathLike,
     *,
     database_url: str | None = None,
@@ -102,7 +103,7 @@ def replay(
     their files, and are validated like other rows. A record that is rejected again is reported with its place in the
     original file.
 
-    :param run_id: the run that is replayed.
+    :param run_id: the run that is replayed; None: the first row of ``file`` names it.
     :param file: the report of the run with ``raw`` corrected, a CSV file with the columns ``run``, ``reject_no`` and
         ``raw``; or a workbook or CSV file with a column for each field, as :func:`reject_sheets` gives them. Rejects
         that are not in the file stay open.
@@ -126,6 +127,8 @@ def replay(
         data_dir, max_rejects=max_rejects, dry_run=dry_run, no_wait=no_wait, lock_timeout=lock_timeout
     )
     path = os.fspath(file)
+    if run_id is None:
+        run_id = run_of(path, encoding)
     conninfo = resolve(database_url, data_dir, make=False)
     with connected(conninfo) as conn:
         corrected = open_replay(conn, run_id, path, encoding)

@@ -76,7 +76,7 @@ class Session:
 
     def replay(
         self,
-        run_id: int,
+        run_id: int | None,
         file: PathLike,
         *,
         encoding: str | None = None,

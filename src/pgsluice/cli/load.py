@@ -33,6 +33,7 @@ from pgsluice.cli.options.load_option import arguments_of, with_options
 from pgsluice.cli.options.reading import PLAN_OPTIONS
 from pgsluice.cli.options.writing import RUN_OPTIONS
 from pgsluice.cli.running import conclude, follow_run, with_server
+from pgsluice.errors import CallError
 from pgsluice.report.output import show, show_json
 
 if TYPE_CHECKING:
@@ -166,8 +167,8 @@ def resume(
 
 def replay(
     ctx: typer.Context,
-    run: Annotated[int, typer.Argument(metavar="RUN", hidden=True)],
-    file: Annotated[str, typer.Argument(metavar="FILE", hidden=True)],
+    run: Annotated[str, typer.Argument(metavar="[RUN]", hidden=True)],
+    file: Annotated[str | None, typer.Argument(metavar="FILE", hidden=True)] = None,
     encoding: Annotated[
         str | None,
         typer.Option(
@@ -192,15 +193,21 @@ def replay(
     FILE is the output of pgsluice rejects RUN --format xlsx or csv, or the report of the run, corrected: the
     cells of the fields, or the column raw. The records are loaded like the records of their files, under the
     same rules. Rejects that are not in FILE stay open. If more rows are rejected again than --max-rejects
-    allows, nothing is published and the exit code is 1.
+    allows, nothing is published and the exit code is 1. Without RUN the first row of FILE names the run.
 
     Example: pgsluice replay 12 rejects.csv
     """
     from pgsluice.api import replay as replay_file
 
+    if file is None:
+        run_id, file = None, run
+    elif run.isdecimal():
+        run_id = int(run)
+    else:
+        raise CallError(f"{run} is no number of a run", "Write pgsluice replay FILE, or pgsluice replay RUN FILE")
     with follow_run(ctx, quiet=as_json or quiet, log_level=log_level, log_file=log_file) as listen:
         result = replay_file(
-            run,
+            run_id,
             file,
             encoding=encoding,
             max_rejects=max_rejects or 0,

@@ -268,3 +268,32 @@ def test_other_files(db: str, shop: Path, tmp_path: Path) -> None:
     rows = [{"run": result.run_id, "reject_no": 1, "raw": "1,5,007,2025-01-05,1.50,x"}]
     whole = as_workbook([("things", rows)], path)
     assert pgsluice.replay(result.run_id, whole, database_url=db).status == "published"
+
+
+@pytest.mark.parametrize("form", ["workbook", "csv", "raw"])
+def test_the_file_names_the_run(db: str, conn: psycopg.Connection, shop: Path, tmp_path: Path, form: str) -> None:
+    result = load(db, shop, "id,bad,code,day,price,note\n1,x,a,b,c,d\n")
+    [(table, rows)] = sheets(db, result.run_id)
+    rows[0]["bad"] = "5"
+    path = tmp_path / "back"
+    if form == "raw":
+        as_csv([{"run": result.run_id, "reject_no": 1, "raw": "1,5,a,b,c,d"}], path)
+    elif form == "csv":
+        as_csv(rows, path, delimiter=";")
+    else:
+        as_workbook([(table, rows)], path)
+    ended = call("replay", path, cwd=tmp_path, url=db)
+    assert ended.code == 0, ended
+    assert f"corrected rejects of run {result.run_id}" in ended.out
+    assert stored(conn) == {1: (5, "a", "b", "c", "d")}
+
+
+def test_a_file_that_names_no_run(db: str, tmp_path: Path) -> None:
+    path = tmp_path / "back.csv"
+    path.write_text("run,reject_no,raw\nx,1,a\n")
+    call("replay", path, cwd=tmp_path, url=db).complaint(2, "the first row names no run", "pgsluice replay RUN")
+    path.write_text("run,reject_no,raw\n")
+    call("replay", path, cwd=tmp_path, url=db).complaint(2, "no records to replay")
+    path.write_text("a,b\n1,2\n")
+    call("replay", path, cwd=tmp_path, url=db).complaint(2, "no column 'run'")
+    call("replay", "twelve", path, cwd=tmp_path, url=db).complaint(2, "twelve is no number of a run")

@@ -75,18 +75,62 @@ def read_corrected(path: str, run_id: int, encoding: str | None = None) -> Spool
     return spool
 
 
-def _given(path: str, run_id: int, encoding: str | None, spool: Spool) -> Iterator[tuple[int, int, str | SheetRow]]:
-    """Yields the line, the number of the reject, and what the file says of it."""
+def run_of(path: str, encoding: str | None = None) -> int:
+    """The run that the first row of a corrected file names.
+
+    :param encoding: the encoding of a CSV file; None: it is found.
+    :raises FileError: the file cannot be read, or has no column with a run.
+    :raises CallError: the file has no row, or its first row names no run.
+    """
+    raise_field_limit()
+    try:
+        for table in _tables(path, encoding, None):
+            _, head = next(table.rows, (1, []))
+            first = next((cells for _, cells in table.rows if any(cell.text for cell in cells)), None)
+            place = _layout(table.path, [cell.text for cell in head], None).run
+            if first is None:
+                continue
+            if place < len(first) and first[place].text.strip().isdecimal():
+                return int(first[place].text)
+            raise CallError(f"{table.path}: the first row names no run", f"Name it: pgsluice replay RUN {path}")
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FileError(f"{path}: no CSV file ({error})", "Save it as CSV in UTF-8") from error
+    raise CallError(f"{path}: no records to replay", "Correct the column raw, and leave the lines in")
+
+
+class _Table(NamedTuple):
+    """A CSV file, or a sheet of a workbook."""
+
+    path: str
+    """What messages call it."""
+    rows: Iterator[tuple[int, list[Cell]]]
+    """The lines and their cells, the header first."""
+
+
+def _tables(path: str, encoding: str | None, spool: Spool | None) -> Iterator[_Table]:
+    """Yields the tables of a corrected file.
+
+    :param spool: gets the hash and the encoding of the file.
+    """
     with translated(path), open(path, "rb") as whole:
-        spool.sha256 = hashlib.file_digest(whole, "sha256").hexdigest()
-        whole.seek(0)
+        if spool is not None:
+            spool.sha256 = hashlib.file_digest(whole, "sha256").hexdigest()
+            whole.seek(0)
         if whole.read(8).startswith(_WORKBOOKS):
             for sheet in sheets_of(path, whole):
-                yield from _rows(f"{path}, sheet {sheet.name}", sheet_cells(path, whole, sheet.name), run_id)
+                yield _Table(f"{path}, sheet {sheet.name}", sheet_cells(path, whole, sheet.name))
             return
-    spool.encoding = _checked(encoding) if encoding else _found(path)
-    with translated(path), open(path, newline="", encoding=spool.encoding) as text:
-        yield from _rows(path, _lines(text), run_id)
+    found = _checked(encoding) if encoding else _found(path)
+    if spool is not None:
+        spool.encoding = found
+    with translated(path), open(path, newline="", encoding=found) as text:
+        yield _Table(path, _lines(text))
+
+
+def _given(path: str, run_id: int, encoding: str | None, spool: Spool) -> Iterator[tuple[int, int, str | SheetRow]]:
+    """Yields the line, the number of the reject, and what the file says of it."""
+    for table in _tables(path, encoding, spool):
+        yield from _rows(table.path, table.rows, run_id)
 
 
 def _checked(encoding: str) -> str:
@@ -189,7 +233,7 @@ def _rows(path: str, rows: Iterator[tuple[int, list[Cell]]], run_id: int) -> Ite
             yield line, int(reject), undo_guard(whole) if layout.guarded else whole
 
 
-def _layout(path: str, names: Sequence[str], run_id: int) -> _Layout:
+def _layout(path: str, names: Sequence[str], run_id: int | None) -> _Layout:
     """Finds the columns of a file.
 
     :raises FileError: a column is missing, or two columns say the same.
@@ -204,7 +248,7 @@ def _layout(path: str, names: Sequence[str], run_id: int) -> _Layout:
         if name not in names:
             raise FileError(
                 f"{path}: no column {NUMBER if name == number else name!r} in its first line",
-                f"Take a file of pgsluice rejects {run_id} --format csv or --format xlsx, and keep its columns {RUN},"
+                f"Take a file of pgsluice rejects {run_id or 'RUN'} --format csv or --format xlsx, and keep its columns {RUN},"
                 f" {NUMBER} and {whole}",
             )
     twice = next((name for name in names if name and names.count(name) > 1), "")
