@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Unpack
 
-from pgsluice.api import checking, inspecting, loading, quality
+from pgsluice.api import checking, inferring, inspecting, loading, quality
 from pgsluice.api.connections import PathLike
 from pgsluice.arguments import LoadArguments, PlanArguments
 from pgsluice.model import (
@@ -22,6 +22,7 @@ from pgsluice.model import (
     RunReport,
     RunResult,
     RunSummary,
+    SchemaDiff,
     SetRule,
     VerifyResult,
     ignore_progress,
@@ -67,6 +68,16 @@ class Session:
     def plan(self, *paths: PathLike, config: PathLike | None = None, **options: Unpack[PlanArguments]) -> Plan:
         """Returns what :meth:`load` would do with the same arguments: :func:`pgsluice.plan`."""
         return loading.plan(*paths, config=config, **self._address, **options)
+
+    def schema_diff(
+        self,
+        *paths: PathLike,
+        likely: bool = False,
+        listen: Listener = ignore_progress,
+        **options: Unpack[PlanArguments],
+    ) -> SchemaDiff:
+        """Compares files with the tables that exist, and proposes changes: :func:`pgsluice.schema_diff`."""
+        return inferring.schema_diff(*paths, likely=likely, listen=listen, **self._address, **options)
 
     def doctor(
         self, *paths: PathLike, config: PathLike | None = None, **options: Unpack[PlanArguments]

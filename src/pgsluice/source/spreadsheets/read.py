@@ -248,8 +248,8 @@ def _layout(path: str, names: Sequence[str], run_id: int | None) -> _Layout:
         if name not in names:
             raise FileError(
                 f"{path}: no column {NUMBER if name == number else name!r} in its first line",
-                f"Take a file of pgsluice rejects {run_id or 'RUN'} --format csv or --format xlsx, and keep its columns {RUN},"
-                f" {NUMBER} and {whole}",
+                f"Take a file of pgsluice rejects {run_id or 'RUN'} --format csv or --format xlsx, and keep"
+                f" its columns {RUN}, {NUMBER} and {whole}",
             )
     twice = next((name for name in names if name and names.count(name) > 1), "")
     if by_field and twice:
