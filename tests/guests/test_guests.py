@@ -151,7 +151,15 @@ def test_results_in_ledger_report_and_junit(folder: Path, db: str, conn: Connect
     page = folder / "page.html"
     assert call("report", "-o", page, cwd=folder, url=db).code == 0
     text = page.read_text()
-    for part in ("After the publish", "✗ failed", "unique_id", "Got 3 results &lt;b&gt;", "✗ fail<", 'href="#guests"'):
+    for part in (
+        "dbt shop\\x1b failed after the publish.",
+        "After the publish",
+        "✗ failed",
+        "unique_id",
+        "Got 3 results &lt;b&gt;",
+        "✗ fail<",
+        'href="#guests"',
+    ):
         assert part in text
 
 

@@ -119,7 +119,10 @@ def view_of(report: RunReport, bounds: Bounds) -> View:
         warnings=_some(report.warnings, bounds.warnings),
         profiles=_profiles(report, bounds),
         derived=_some(report.derived, bounds.derived),
-        guests=tuple((g, _some(sorted(g.nodes, key=lambda n: n.ok), bounds.nodes)) for g in report.guests),
+        guests=tuple(
+            (g, _some(sorted(g.nodes, key=lambda n: (n.ok, n.status == "skipped")), bounds.nodes))
+            for g in report.guests
+        ),
         phases=_some(phases, bounds.phases),
         slowest=phases[0].seconds if phases else 0.0,
     )
@@ -130,7 +133,8 @@ def verdict(report: RunReport) -> str:
     rejected = f" {pluralize(report.rejects.count, 'row')} were rejected." if report.rejects.count else ""
     if report.status == "published":
         rows = f"{pluralize(report.loaded, 'row')} of {report.read:,} were loaded and published."
-        return f"{rows}{rejected if report.rejects.count != 1 else ' 1 row was rejected.'}"
+        failed = [f" {g.program} {g.name or g.project} failed after the publish." for g in report.guests if not g.ok]
+        return f"{rows}{rejected if report.rejects.count != 1 else ' 1 row was rejected.'}{''.join(failed)}"
     if report.status == "running":
         return "The run has not ended. Nothing is published yet."
     if report.status == "dry_run":
