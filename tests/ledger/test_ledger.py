@@ -82,7 +82,7 @@ def test_everything_has_a_comment(books: Conn) -> None:
         SELECT count(*), count(obj_description(oid, 'pg_class')) FROM pg_class
          WHERE relnamespace = 'pgsluice'::regnamespace AND relkind = 'r'
     """).fetchone()
-    assert row == (9, 9)
+    assert row == (10, 10)
 
 
 def test_rights(conn: Conn) -> None:
