@@ -9,6 +9,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ import psycopg
 import pytest
 
 from pgsluice import cli
+from pgsluice.cli import logs
 from pgsluice.errors import AccountingError, CallError, ConnectError, MappingError, SluiceError
 from pgsluice.model import (
     Check,
@@ -650,6 +652,31 @@ def test_log_of_a_command_that_fails(api: Any, call: Call, tmp_path: Path, argum
         f"pgsluice: the log file {missing} cannot be opened: No such file or directory."
         " Give --log-file a path that can be written\n",
     )
+
+
+def test_lines_of_a_log_have_the_run_and_a_heartbeat(
+    api: Any, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: object, listen: Any, **__: object) -> RunResult:
+        listen(Progress("begin", step="Loading", total=9, tables=1, run_id=26))
+        listen(Progress("stage", "a", done=3, total=9, rows=2))
+        time.sleep(0.3)
+        return result("published")
+
+    monkeypatch.setattr(logs.Heartbeat.__init__, "__defaults__", (0.05,))
+    api.load = load
+    assert call("load", "d", "--log-file", str(tmp_path / "a.log")).code == 0
+    lines = logged((tmp_path / "a.log").read_text())
+    assert lines[:2] == [
+        "INFO pgsluice.cli.logs: run 26: begin: Loading",
+        "INFO pgsluice.cli.logs: run 26: stage a",
+    ]
+    assert "INFO pgsluice.cli.logs: run 26: still stage a, 0 s, 2 rows, 3 of 9 bytes read" in lines
+    assert call("load", "d", "--log-file", str(tmp_path / "b.log"), "--log-format", "json").code == 0
+    found = [json.loads(line) for line in (tmp_path / "b.log").read_text().splitlines()]
+    assert {line["run"] for line in found} == {26}
+    assert found[0]["message"] == "begin: Loading"
+    assert set(found[0]) == {"time", "level", "logger", "run", "message"}
 
 
 def test_log_level_has_to_be_a_level(api: Any, call: Call) -> None:

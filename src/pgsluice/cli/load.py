@@ -18,6 +18,8 @@ from pgsluice.cli.options.common import (
     Json,
     LockTimeout,
     LogFile,
+    LogForm,
+    LogFormat,
     LogLevelOption,
     MaxRejects,
     NoConfig,
@@ -56,6 +58,7 @@ def load(
     quiet: Quiet = False,
     log_level: LogLevelOption = None,
     log_file: LogFile = None,
+    log_format: LogFormat = LogForm.TEXT,
     **options: Any,
 ) -> None:
     """Load files into their tables: all of them, or none.
@@ -75,7 +78,9 @@ def load(
     given = arguments_of(ctx, (*PLAN_OPTIONS, *RUN_OPTIONS), options)
     if max_rejects:
         given["max_rejects"] = max_rejects
-    with follow_run(ctx, quiet=as_json or quiet, log_level=log_level, log_file=log_file) as listen:
+    with follow_run(
+        ctx, quiet=as_json or quiet, log_level=log_level, log_file=log_file, log_format=log_format
+    ) as listen:
 
         def attempt(data_dir: str | None) -> RunResult:
             return load_files(
@@ -105,6 +110,7 @@ def plan(
     as_json: Json = False,
     log_level: LogLevelOption = None,
     log_file: LogFile = None,
+    log_format: LogFormat = LogForm.TEXT,
     **options: Any,
 ) -> None:
     """Show what a load would do, and write nothing.
@@ -119,7 +125,7 @@ def plan(
     from pgsluice.report.texts.plan_text import plan_parts
 
     data_dir = embedded_folder(database_url, data_dir, embedded=embedded)
-    with log_to(log_level, log_file):
+    with log_to(log_level, log_file, log_format):
         result = plan_files(
             *(paths or ()),
             config=file_of_settings(paths, config, no_config=no_config),
@@ -149,6 +155,7 @@ def resume(
     quiet: Quiet = False,
     log_level: LogLevelOption = None,
     log_file: LogFile = None,
+    log_format: LogFormat = LogForm.TEXT,
 ) -> None:
     """Continue an interrupted run that was started with --resumable.
 
@@ -159,7 +166,9 @@ def resume(
     """
     from pgsluice.api import resume as resume_run
 
-    with follow_run(ctx, quiet=as_json or quiet, log_level=log_level, log_file=log_file) as listen:
+    with follow_run(
+        ctx, quiet=as_json or quiet, log_level=log_level, log_file=log_file, log_format=log_format
+    ) as listen:
         result = resume_run(run, database_url=database_url, data_dir=data_dir, listen=listen)
         log_result(result)
     conclude(result, address(database_url, data_dir), as_json=as_json, quiet=quiet)
@@ -187,6 +196,7 @@ def replay(
     quiet: Quiet = False,
     log_level: LogLevelOption = None,
     log_file: LogFile = None,
+    log_format: LogFormat = LogForm.TEXT,
 ) -> None:
     """Load the corrected rejects of a run: all of them, or none.
 
@@ -205,7 +215,9 @@ def replay(
         run_id = int(run)
     else:
         raise CallError(f"{run} is no number of a run", "Write pgsluice replay FILE, or pgsluice replay RUN FILE")
-    with follow_run(ctx, quiet=as_json or quiet, log_level=log_level, log_file=log_file) as listen:
+    with follow_run(
+        ctx, quiet=as_json or quiet, log_level=log_level, log_file=log_file, log_format=log_format
+    ) as listen:
         result = replay_file(
             run_id,
             file,

@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
+import threading
+import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import typer
 
-from pgsluice.cli.options.common import LogLevel
+from pgsluice.cli.options.common import LogForm, LogLevel
 from pgsluice.errors import CallError
 
 if TYPE_CHECKING:
@@ -26,6 +28,19 @@ if TYPE_CHECKING:
 _NOTICES = "pgsluice.embedded"
 """The logger of :mod:`pgsluice.postgres.embedded.notices`, whose import would take a tenth of a second."""
 
+HEARTBEAT = 60.0
+"""Seconds between two lines about a step that goes on."""
+
+
+class _Told:
+    """What the lines of a log have in common."""
+
+    run_id = 0
+    """The run that goes on; 0 before it has a number."""
+
+
+_told = _Told()
+
 _SECRET = (
     r"(?P<before>://[^/@\s:]*:).+(?=@)"  # postgresql://user:secret@host
     r"|(?P<name>password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s'&]+)"  # password=secret, sslpassword='a secret'
@@ -34,18 +49,19 @@ _SECRET = (
 
 
 @contextlib.contextmanager
-def log_to(level: LogLevel | None, file: str | None) -> Iterator[None]:
+def log_to(level: LogLevel | None, file: str | None, form: LogForm = LogForm.TEXT) -> Iterator[None]:
     """Writes the log of pgsluice while the context lasts, with the exception that ends the context, if there is one.
 
     :param level: the lowest level that is written. None means info if there is a file, else no log at all.
     :param file: the path of the log; lines are appended. None means standard error.
+    :param form: lines of text, or of JSON.
     :raises CallError: the file cannot be opened.
     """
     # Imported here, because ``pgsluice --help`` does without.
     import logging
 
     logger = logging.getLogger("pgsluice")
-    handler = _handler(level, file)
+    handler = _handler(level, file, form)
     before = logger.level
     if handler.level:
         logger.setLevel(handler.level)
@@ -61,6 +77,7 @@ def log_to(level: LogLevel | None, file: str | None) -> Iterator[None]:
         logging.getLogger(__name__).error("%s: %s", type(error).__name__, " ".join(str(error).split()))
         raise
     finally:
+        _told.run_id = 0
         logger.removeHandler(handler)
         logger.setLevel(before)
         handler.close()
@@ -88,6 +105,54 @@ def show_notices() -> Iterator[None]:
         logger.setLevel(before)
 
 
+class Heartbeat:
+    """Logs at info, once in a while, the step that goes on, so that a log tells a long step from one that hangs."""
+
+    def __init__(self, interval: float = HEARTBEAT) -> None:
+        """:param interval: seconds between two lines."""
+        self._interval = interval
+        self._ended = threading.Event()
+        self._latest: tuple[Progress, float] | None = None
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> Self:
+        import logging
+
+        if logging.getLogger(__name__).isEnabledFor(logging.INFO):
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+
+    def track(self, listen: Listener) -> Listener:
+        """Returns a listener that notes the step.
+
+        :param listen: receives all events.
+        """
+
+        def receive(event: Progress) -> None:
+            before = self._latest
+            same = before is not None and (event.phase, event.table) == (before[0].phase, before[0].table)
+            began = before[1] if same and before is not None and event.step == before[0].step else time.monotonic()
+            self._latest = event, began
+            listen(event)
+
+        return receive
+
+    def _beat(self) -> None:
+        import logging
+
+        logger = logging.getLogger(__name__)
+        while not self._ended.wait(self._interval):
+            if self._latest is None:
+                continue
+            event, began = self._latest
+            step = ": ".join(word for word in (f"{event.phase} {event.table}".rstrip(), event.step) if word)
+            read = f", {event.rows} rows, {event.done} of {event.total} bytes read" if event.total else ""
+            logger.info("still %s, %.0f s%s", step, time.monotonic() - began, read)
+
+
 def log_steps(listen: Listener) -> Listener:
     """Returns a listener that logs each new step of a run at info, and for a table that was read its rows and bytes.
 
@@ -101,6 +166,7 @@ def log_steps(listen: Listener) -> Listener:
     def receive(event: Progress) -> None:
         nonlocal latest
         before, latest = latest, event
+        _told.run_id = event.run_id or _told.run_id
         # First, so that the line of the step before stands above the log line of this step.
         listen(event)
         if before is None or (event.phase, event.table, event.step) != (before.phase, before.table, before.step):
@@ -127,7 +193,8 @@ def log_result(result: RunResult) -> None:
     )
 
 
-def _handler(level: LogLevel | None, file: str | None) -> logging.Handler:
+def _handler(level: LogLevel | None, file: str | None, form: LogForm) -> logging.Handler:
+    import json
     import logging
     from datetime import datetime
 
@@ -137,8 +204,18 @@ def _handler(level: LogLevel | None, file: str | None) -> logging.Handler:
         """One line for each record, with ISO 8601 time and zone, without passwords and control characters."""
 
         def format(self, record: logging.LogRecord) -> str:
-            time = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
-            first = f"{time} {record.levelname} {record.name}: {clean(_without_secrets(record.getMessage()))}"
+            run = _told.run_id
+            moment = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
+            said = _without_secrets(record.getMessage())
+            if form is LogForm.JSON:
+                line = {"time": moment, "level": record.levelname, "logger": record.name, "run": run or None}
+                line["message"] = said
+                if record.exc_info:
+                    line["traceback"] = _without_secrets(self.formatException(record.exc_info))
+                return json.dumps(line)
+            if run and not said.startswith(f"run {run} "):
+                said = f"run {run}: {said}"
+            first = f"{moment} {record.levelname} {record.name}: {clean(said)}"
             if not record.exc_info:
                 return first
             # The lines of a traceback follow.

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from pgsluice.cli.exit_codes import GUEST_FAILED, VETOED, CommitTracker
-from pgsluice.cli.logs import log_steps, log_to
+from pgsluice.cli.logs import Heartbeat, log_steps, log_to
+from pgsluice.cli.options.common import LogForm
 from pgsluice.errors import NoServerError
 from pgsluice.report.output import OutputError, at_terminal, complain, show, show_json, show_run
 
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def follow_run(
-    ctx: typer.Context, *, quiet: bool, log_level: LogLevel | None, log_file: str | None
+    ctx: typer.Context,
+    *,
+    quiet: bool,
+    log_level: LogLevel | None,
+    log_file: str | None,
+    log_format: LogForm = LogForm.TEXT,
 ) -> Iterator[Listener]:
     """Shows and logs the progress of a run while the context lasts.
 
     :param ctx: holds the :class:`CommitTracker` of the call.
     :param quiet: show no progress; the log is written all the same.
-    :param log_level, log_file: see :func:`pgsluice.cli.logs.log_to`.
+    :param log_level, log_file, log_format: see :func:`pgsluice.cli.logs.log_to`.
     :returns: the listener of the run.
     :raises CallError: the log file cannot be opened.
     """
@@ -35,8 +41,8 @@ def follow_run(
 
     tracker: CommitTracker = ctx.obj
     tracker.resumable = bool(ctx.params.get("resumable")) or ctx.info_name == "resume"
-    with log_to(log_level, log_file), Follower(quiet=quiet) as follower:
-        yield log_steps(tracker.track(follower))
+    with log_to(log_level, log_file, log_format), Follower(quiet=quiet) as follower, Heartbeat() as heartbeat:
+        yield log_steps(heartbeat.track(tracker.track(follower)))
 
 
 def with_server(load: Callable[[str | None], RunResult], data_dir: str | None) -> RunResult:

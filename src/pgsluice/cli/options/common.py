@@ -115,6 +115,13 @@ Quiet = Annotated[
 ]
 
 
+class LogForm(enum.StrEnum):
+    """How the lines of a log are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class LogLevel(enum.StrEnum):
     """The lowest level that a log holds."""
 
@@ -132,6 +139,10 @@ LogLevelOption = Annotated[
         help="Write a log from LEVEL on: debug, info, warning or error.  [default: no log; info with --log-file]",
         rich_help_panel=OUTPUT,
     ),
+]
+LogFormat = Annotated[
+    LogForm,
+    typer.Option("--log-format", help="Lines of text, or one JSON object for each line.", rich_help_panel=OUTPUT),
 ]
 LogFile = Annotated[
     str | None,
