@@ -47,8 +47,9 @@ SELECT a.attname, pg_catalog.pg_get_expr(d.adbin, d.adrelid), a.attgenerated::te
  WHERE a.attrelid = %(table)s AND a.attname = ANY (%(columns)s::text[]);
 
 -- name: any_broken
--- Whether any row breaks a rule.
-SELECT EXISTS (SELECT FROM {rows} WHERE {broken});
+-- Whether any row breaks a rule. Not EXISTS, for which the planner expects a row soon and takes one process: where every
+-- row is good, all of them are read.
+SELECT pg_catalog.count(*) > 0 FROM {rows} WHERE {broken};
 
 -- name: broken
 -- Rows that break a rule, by the first rule that is false.
@@ -78,6 +79,12 @@ DELETE FROM pg_temp.pgsluice_violation AS v
 -- settings back.
 SET LOCAL transaction_read_only = on;
 SET LOCAL cursor_tuple_fraction = 1;
+
+-- name: count_rows
+-- How many rows a set rule's query has. Other than for a cursor, the planner may use several processes.
+SELECT pg_catalog.count(*) FROM (
+{query}
+) AS q
 
 -- name: declare_rows
 -- The rows of a set rule's query.

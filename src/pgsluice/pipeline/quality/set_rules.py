@@ -45,12 +45,16 @@ def ask_set_rules(
 
 def _ask(conn: psycopg.Connection[Any], rule: SetRule) -> RuleResult:
     started = time.perf_counter()
+    count, columns, rows = 0, (), []  # type: tuple[int, tuple[str, ...], list[tuple[str, ...]]]
     try:
         with conn.transaction(force_rollback=True):
             conn.execute(query("rules", "read_only"))
             with user_path(conn):
-                conn.execute(compose("rules", "declare_rows", query=sql.SQL(rule.query.strip().rstrip(";"))))
-                count, columns, rows = _fetch(conn)
+                text = sql.SQL(rule.query.strip().rstrip(";"))
+                holds = not rule.bounded and conn.execute(compose("rules", "count_rows", query=text)).fetchone() == (0,)
+                if not holds:
+                    conn.execute(compose("rules", "declare_rows", query=text))
+                    count, columns, rows = _fetch(conn)
     except psycopg.Error as error:
         if may_pass(error):
             raise
