@@ -147,3 +147,35 @@ def test_python(db: str, tmp_path: Path, runs: list[Path]) -> None:
     assert (result.rejects, result.runs, result.reports) == (3, 2, 2)
     with pytest.raises(CallError, match="is no age"):
         pgsluice.purge_rejects("soon", database_url=db)
+
+
+def test_a_purge_deletes_what_rules_and_profiles_have_kept(db: str, conn: Conn, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE t (a int PRIMARY KEY, kind int)")
+    (tmp_path / "t.csv").write_text("a,kind\n" + "".join(f"{n},{n % 40}\n" for n in range(1, 401)))
+    rules = [
+        {"name": "small", "table": "t", "check": "a < 399", "severity": "warn"},
+        {"name": "few", "query": "SELECT a FROM t WHERE a > 397", "severity": "warn"},
+    ]
+    pgsluice.load(tmp_path / "t.csv", database_url=db, data_dir=str(tmp_path / "d"), rules=rules)
+    # All values of a column that has few of them are kept, so that there is a histogram.
+    row = conn.execute("SELECT jsonb_array_length(frequent) FROM pgsluice.column_profile WHERE column_name = 'kind'")
+    assert row.fetchone() == (40,)
+    page = tmp_path / "d" / "reports" / "run-1.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("page")
+    other = page.with_name("mine.html")
+    other.write_text("mine")
+    conn.execute("UPDATE pgsluice.run SET ended = ended - interval '40 days'")
+    ended = purge(tmp_path, db, "30d")
+    assert ended.code == 0, ended
+    assert "Also: 2 warnings, 1 rule result, 2 profiles, 1 page." in ended.out
+    assert (page.exists(), other.exists()) == (False, True)
+    assert conn.execute("SELECT count(*) FROM pgsluice.warning").fetchone() == (0,)
+    assert conn.execute("SELECT count FROM pgsluice.rule_result WHERE evidence = '[]' ORDER BY 1").fetchall() == [
+        (2,),
+        (3,),
+    ]
+    assert conn.execute(
+        "SELECT DISTINCT rows, minimum, frequent, bounds, distinct_values IS NULL FROM pgsluice.column_profile"
+    ).fetchall() == [(400, None, [], [], False)]
+    assert "has rejects" in purge(tmp_path, db, "30d").out

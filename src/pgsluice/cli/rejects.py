@@ -60,7 +60,9 @@ def rejects(
     ] = False,
     purge: Annotated[
         bool,
-        typer.Option("--purge", help="Delete old rejects and their reports; needs --older-than."),
+        typer.Option(
+            "--purge", help="Delete old rejects, reports, warnings, pages and values of profiles; needs --older-than."
+        ),
     ] = False,
     older_than: Annotated[
         str | None,

@@ -1,4 +1,4 @@
-"""Deletes rejects from the ledger. The counts of the runs and of their files stay."""
+"""Deletes rejects, warnings and values of profiles from the ledger. The counts of the runs and of their files stay."""
 
 from __future__ import annotations
 
@@ -34,6 +34,31 @@ def delete_rejects(conn: Connection, before: datetime) -> tuple[int, int]:
             f"As the owner of schema pgsluice: GRANT DELETE ON pgsluice.reject TO {conn.info.user};",
         ) from error
     return rejects, runs
+
+
+def delete_evidence(conn: Connection, before: datetime) -> tuple[int, int, int]:
+    """Deletes the records and values that rules and profiles have kept of runs that ended before a moment.
+
+    :param conn: in autocommit mode.
+    :returns: how many warnings were deleted, of how many set rules the evidence, and of how many columns the values.
+    :raises PrivilegeError: the role may not do that; nothing was deleted.
+    """
+    if not _rows(conn, "has_evidence")[0][0]:
+        return 0, 0, 0
+    try:
+        warnings, broken, columns = _rows(conn, "delete_evidence", before=before)[0]
+    except errors.InsufficientPrivilege as error:
+        raise PrivilegeError(
+            "this role may not delete the warnings and values of profiles from the ledger; nothing was deleted",
+            f"As the owner of schema pgsluice: GRANT DELETE ON pgsluice.warning TO {conn.info.user};"
+            f" GRANT UPDATE ON pgsluice.rule_result, pgsluice.column_profile TO {conn.info.user};",
+        ) from error
+    return warnings, broken, columns
+
+
+def runs_before(conn: Connection, before: datetime) -> list[int]:
+    """Returns the runs that ended before a moment."""
+    return [run_id for (run_id,) in _rows(conn, "runs_before", before=before)]
 
 
 def reports_before(conn: Connection, before: datetime) -> list[tuple[int, str]]:

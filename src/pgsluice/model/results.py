@@ -232,7 +232,7 @@ class RejectSheet:
 
 @dataclass(frozen=True, slots=True)
 class PurgeResult:
-    """What a purge deleted: the rejects of runs that ended before a moment, and their reports."""
+    """What a purge deleted of runs that ended before a moment: rejects, warnings, values, reports."""
 
     before: str
     """The moment as an ISO timestamp."""
@@ -246,6 +246,14 @@ class PurgeResult:
     """The folder whose reports were deleted."""
     elsewhere: tuple[str, ...] = ()
     """Paths of reports that are not in the folder, and were not deleted."""
+    warnings: int = 0
+    """How many rows were deleted of which rules warned."""
+    evidence: int = 0
+    """Of how many set rules the rows that broke them were deleted."""
+    profiles: int = 0
+    """Of how many profiles of columns the values were deleted. Their counts stay."""
+    pages: int = 0
+    """How many pages of ``pgsluice report`` were deleted."""
 
 
 @dataclass(frozen=True, slots=True)

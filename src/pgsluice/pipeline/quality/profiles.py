@@ -22,7 +22,10 @@ _ORDERED = _NUMBERS | {"date", "timestamp", "timestamptz", "time"}
 """Types whose bounds cost little to find. Texts are compared by collations, which is slow."""
 
 _FREQUENT = 10
-"""How many of the most frequent values are kept."""
+"""How many of the most frequent values are kept where bounds of the other values give a histogram."""
+
+_VALUES = 100
+"""How many are kept where there are no bounds, because the frequent values are all values of the column."""
 
 _PARTS = 20
 """How many parts of a histogram are kept."""
@@ -70,7 +73,9 @@ def _profile(conn: psycopg.Connection[Any], table_run: TableRun) -> list[ColumnP
                 minimum=low,
                 maximum=high,
                 mean=mean,
-                frequent=tuple(zip(found[2] or (), found[3] or (), strict=False))[:_FREQUENT] if found else (),
+                frequent=tuple(zip(found[2] or (), found[3] or (), strict=False))[: _FREQUENT if bounds else _VALUES]
+                if found
+                else (),
                 bounds=_thinned(bounds),
             )
         )

@@ -1,4 +1,4 @@
-"""Deletes old rejects: their rows in the ledger, and their reports."""
+"""Deletes old rejects, warnings and values of profiles: their rows in the ledger, reports and pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from pathlib import Path
 import psycopg
 
 from pgsluice.errors import CallError
-from pgsluice.ledger.purge import delete_rejects, forget_report, limit_of, reports_before
+from pgsluice.ledger.purge import (
+    delete_evidence,
+    delete_rejects,
+    forget_report,
+    limit_of,
+    reports_before,
+    runs_before,
+)
 from pgsluice.ledger.schema import exists
 from pgsluice.model import PurgeResult
 from pgsluice.pipeline.rejects.report_folder import is_report
@@ -33,6 +40,9 @@ def parse_age(age: str) -> timedelta:
 def purge(conn: psycopg.Connection, older_than: str, folder: str) -> PurgeResult:
     """Deletes the rejects of runs that ended longer ago than ``older_than``, and the reports of these runs.
 
+    Also deletes the rows of which rules warned, the rows that broke set rules, the values of the profiles, and the
+    pages ``run-N.html`` in the folder ``reports`` beside ``folder``.
+
     Only reports in ``folder`` are deleted. The ledger holds the paths of reports, but whoever may write the ledger must
     not choose which files are deleted.
 
@@ -48,7 +58,10 @@ def purge(conn: psycopg.Connection, older_than: str, folder: str) -> PurgeResult
     if not exists(conn):
         return PurgeResult("", 0, 0, 0, folder)
     before = limit_of(conn, age)
-    rejects, runs = delete_rejects(conn, before)
+    with conn.transaction():
+        rejects, runs = delete_rejects(conn, before)
+        warnings, broken, columns = delete_evidence(conn, before)
+    pages = sum(_delete_page(Path(folder).parent / "reports" / f"run-{n}.html") for n in runs_before(conn, before))
     deleted, elsewhere = 0, []
     for run_id, path in reports_before(conn, before):
         report = Path(folder, Path(path).name)
@@ -65,7 +78,37 @@ def purge(conn: psycopg.Connection, older_than: str, folder: str) -> PurgeResult
             ) from error
         forget_report(conn, run_id)
         deleted += 1
-    return PurgeResult(before.isoformat(timespec="seconds"), rejects, runs, deleted, folder, tuple(elsewhere))
+    return PurgeResult(
+        before=before.isoformat(timespec="seconds"),
+        rejects=rejects,
+        runs=runs,
+        reports=deleted,
+        folder=folder,
+        elsewhere=tuple(elsewhere),
+        warnings=warnings,
+        evidence=broken,
+        profiles=columns,
+        pages=pages,
+    )
+
+
+def _delete_page(page: Path) -> bool:
+    """Deletes the page of a run that ``pgsluice report`` has written; returns whether there was a page.
+
+    :raises CallError: the page cannot be deleted.
+    """
+    try:
+        if not stat.S_ISREG(page.lstat().st_mode):
+            return False
+        page.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise CallError(
+            f"the page {page} cannot be deleted: {error.strerror}",
+            "Make the folder writable, or run as the user who owns it, and purge again",
+        ) from error
+    return True
 
 
 def _may_delete(report: Path, path: str) -> bool:

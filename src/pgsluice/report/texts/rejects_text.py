@@ -210,11 +210,23 @@ def purge_parts(result: PurgeResult, age: str) -> list[Part]:
 
     :param age: the age as the user wrote it.
     """
-    if not (result.rejects or result.reports or result.elsewhere):
+    further = [
+        pluralize(count, noun)
+        for count, noun in (
+            (result.warnings, "warning"),
+            (result.evidence, "rule result"),
+            (result.profiles, "profile"),
+            (result.pages, "page"),
+        )
+        if count
+    ]
+    if not (result.rejects or result.reports or result.elsewhere or further):
         return [Line(f"No run that ended more than {clean(age)} ago has rejects.")]
     reports = f"{pluralize(result.reports, 'report')} in {clean(result.folder)}"
     deleted = f"{pluralize(result.rejects, 'reject')} of {pluralize(result.runs, 'run')}, and {reports}"
     parts: list[Part] = [Line(f"Purged, from before {result.before}: {deleted}.")]
+    if further:
+        parts.append(Line(f"Also: {', '.join(further)}."))
     if result.elsewhere:
         parts.append(Line("These reports are not there, and were not deleted:"))
         parts += [Line(clean(path)) for path in result.elsewhere]
