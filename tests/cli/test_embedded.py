@@ -55,6 +55,7 @@ def test_a_server_is_made_where_somebody_says_or_sees_it(data: Path, db: str) ->
         3, "no server in new", "has no tables", "--schema"
     )
     call("plan", "items.csv", cwd=data).complaint(3, "has no tables", "--schema")
+    call("load", "typo.csv", "--schema", "schema.sql", "--embedded", cwd=data).complaint(2, "typo.csv")
     assert not (data / ".pgsluice").exists()
     assert not (data / "new").exists()
 

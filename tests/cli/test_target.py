@@ -93,6 +93,7 @@ def test_json_has_the_database_and_nothing_else_of_the_address(
         "server_version": str(conn.info.parameter_status("server_version")).split(" ")[0],
         "schema": "shop",
         "data_dir": str(Path(conn.info.host).parent),
+        "new": False,
     }
     assert SECRET not in ended.out + ended.err
 

@@ -15,7 +15,7 @@ from pgsluice.api.configured import configured, without_settings
 from pgsluice.api.connections import PathLike, connected, loading_address, open_connection, planning_address
 from pgsluice.api.following import following
 from pgsluice.api.inspecting import with_rows
-from pgsluice.api.planning import plan_load, with_all_rights
+from pgsluice.api.planning import check_files, plan_load, with_all_rights
 from pgsluice.arguments import LoadArguments, PlanArguments
 from pgsluice.errors import MappingError, PrivilegeError, SchemaFileError
 from pgsluice.guests.after import check_guests, run_guests
@@ -30,7 +30,7 @@ from pgsluice.options import build_options
 from pgsluice.pipeline.rejects.replay import open_replay
 from pgsluice.pipeline.resume import reopen
 from pgsluice.pipeline.run import Run
-from pgsluice.postgres.connecting.connect import connect, resolve
+from pgsluice.postgres.connecting.connect import connect, missing_server, resolve
 from pgsluice.source.spreadsheets.read import run_of
 
 
@@ -68,6 +68,8 @@ def load(
     call = configured(config, paths, database_url, data_dir, options)
     checked = build_options(data_dir, **call.arguments)
     check_guests(checked.then)
+    if missing_server(call.database_url, data_dir):
+        check_files(checked, call.paths)
     conninfo = loading_address(call.database_url, data_dir, creates_tables=checked.schema_file is not None)
     connect_to = partial(open_connection, conninfo)
     with following(listen, shown=progress) as heard:

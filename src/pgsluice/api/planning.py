@@ -35,6 +35,31 @@ _NO_RIGHT = (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaN
 """What PostgreSQL says if a role lacks a right. Without USAGE there is no schema for it."""
 
 
+def check_files(options: LoadOptions, paths: Sequence[str]) -> None:
+    """Looks at the files of a load that would make a server: none is made for files that cannot be loaded.
+
+    :raises FileError: a path is missing, or a file cannot be loaded as it is.
+    :raises CallError: an option of the dialect is not allowed.
+    """
+    if _has_pipe(paths):
+        return
+    discover(
+        paths,
+        options.dialect,
+        options.settle,
+        options.max_bytes,
+        skip=options.skip,
+        recursive=options.recursive,
+        dialects=options.file_dialects,
+        allow_empty=options.allow_empty,
+    ).close()
+
+
+def _has_pipe(paths: Sequence[str]) -> bool:
+    """Whether a path can be read once only, or has to be fetched."""
+    return any(is_remote(path) or path == STDIN or (os.path.exists(path) and is_pipe(path)) for path in paths)
+
+
 def plan_load(conn: psycopg.Connection, options: LoadOptions, paths: Sequence[str]) -> Plan:
     """Plans a load in the transaction of ``conn``, which the caller rolls back.
 
@@ -121,8 +146,7 @@ def _apply_schema_file(conn: psycopg.Connection, options: LoadOptions, found: Di
 def with_all_rights(error: Exception, conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Exception:
     """Returns the error of a load that lacks a right: with all rights that it lacks, if they can be found out."""
     refused = isinstance(error, (PrivilegeError, *_NO_RIGHT)) or isinstance(error.__cause__, _NO_RIGHT)
-    # A pipe is read once.
-    if any(is_remote(path) or path == STDIN or (os.path.exists(path) and is_pipe(path)) for path in paths):
+    if _has_pipe(paths):
         return error
     try:
         with connect(conninfo) as conn:

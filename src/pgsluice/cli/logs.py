@@ -189,7 +189,7 @@ def log_result(result: RunResult) -> None:
         level,
         "run %d %s after %.3f s: %d rows read, %d loaded, %d rejected%s%s",
         *(result.run_id, result.status, result.seconds, read, loaded, rejected, reason),
-        f" in {result.target.words(result.run_id)}" if result.target else "",
+        f"; {result.target.words(result.run_id)}" if result.target else "",
     )
 
 
