@@ -45,7 +45,7 @@ EXAMPLE = PROJECT / "examples" / "ecommerce"
 WIDTHS = (80, 160)
 NAMES = ("plan", "load", "vetoed", "rejects", "runs")
 LINES = 100
-SECONDS = 120
+SECONDS = 300
 """After these seconds a command is ended, and no picture is made."""
 
 LIGHT = TerminalTheme(
