@@ -123,6 +123,7 @@ class Bench:
                 max_rejects="all",
                 delimiter=",",
                 quote='"',
+                skip_footer=0,  # a last line of delimiters alone is a record, as for INSERT
                 again=True,
                 rules=[RowRule(r.name, r.table, r.expression) for r in case.rules],
             )

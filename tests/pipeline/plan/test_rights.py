@@ -157,3 +157,19 @@ def test_a_ledger_that_the_role_may_not_read(role: str, any_db: str, any_conn: C
         any_conn.execute(statement.encode())
     assert call("plan", *arguments, cwd=data, url=url).code == 0
     assert call("load", *arguments, cwd=data, url=url).code == 0
+
+
+def test_a_derived_table_that_the_owner_has_made(role: str, any_db: str, any_conn: Connection, data: Path) -> None:
+    """Rows of the derived table are updated, inserted and deleted by the role."""
+    any_conn.execute(SCHEMA)
+    (data / "by_customer.sql").write_text(DERIVED.replace("table\n", "table\n-- unique index: customer\n"))
+    arguments = ["customers.csv", "orders.csv", "--into", "shop", "--mode", "upsert", "--derive", "by_customer.sql"]
+    assert call("load", *arguments, cwd=data, url=any_db).code == 0
+    (data / "orders.csv").write_text("id,customer,total\n1,1,7\n2,1,9\n")
+    url = make_conninfo(any_db, user=role)
+    for _ in range(2):  # the query is read with the help of a temporary view, which needs a right
+        for statement in grants(call("plan", *arguments, cwd=data, url=url)):
+            any_conn.execute(statement.encode())
+    loaded = call("load", *arguments, cwd=data, url=url)
+    assert loaded.code == 0, loaded
+    assert any_conn.execute("SELECT customer, total FROM shop.by_customer").fetchall() == [(1, 16)]

@@ -68,7 +68,7 @@ class Needs:
             if row is None:
                 self.schemas += [(definition.name.schema, "CREATE"), (definition.name.schema, "USAGE")]
             elif last.get(definition.name) == definition.sha256 and definition.materialization is Materialization.TABLE:
-                self.tables += [(row[0], right) for right in ("DELETE", "INSERT", "SELECT")]
+                self.tables += [(row[0], right) for right in ("DELETE", "INSERT", "SELECT", "UPDATE")]
             elif definition.materialization is not Materialization.VIEW or last.get(definition.name):
                 self.owned.append(row[0])
             reads |= read_tables_of(conn, definition) - own
