@@ -37,9 +37,12 @@ class Ended:
         return value
 
     def complaint(self, code: int, *words: str) -> None:
-        """Asserts the exit code and a complaint of one line that contains the words."""
+        """Asserts the exit code and a complaint of one line that contains the words.
+
+        Standard output is empty, or the error object of ``--json``.
+        """
         assert self.code == code, self
-        assert self.out == ""
+        assert self.out == "" or "error" in self.json
         lines = [line for line in self.err.splitlines() if line.startswith("pgsluice: ")]
         assert len(lines) == 1, self.err
         assert "Traceback" not in self.err

@@ -72,7 +72,7 @@ def complete(line: str, cwd: Path, **variables: str) -> list[str]:
 
 def test_completion(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
     conn.execute("CREATE TABLE customers (id int); CREATE TABLE orders (id int); CREATE VIEW other AS SELECT 1")
-    assert complete("pgsluice re", tmp_path) == ["rejects", "resume", "replay", "report"]
+    assert complete("pgsluice re", tmp_path) == ["rejects", "resume", "replay", "report", "reset"]
     assert complete("pgsluice load --delim", tmp_path) == ["--delimiter"]
     assert complete("pgsluice load --mode up", tmp_path) == ["upsert"]
     assert complete("pgsluice rejects --table o", tmp_path, DATABASE_URL=db) == ["orders"]

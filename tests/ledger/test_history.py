@@ -39,7 +39,7 @@ def test_one_run(loaded: str, conn: psycopg.Connection, tmp_path: Path) -> None:
         rf"paths: +{tmp_path}/two\n",
         rf"a +18 B +3 +2 +1 +{tmp_path}/two/a.csv\n",
         r"a +upsert +stage +1 +1 +0 +0 ",
-        r"copy +\d+\.\d\d +\d+%",
+        r"plan +\d+\.\d\d +\d+%",
         r"1 open reject in 1 group: pgsluice rejects 2 ",
     ):
         assert re.search(told, out), (told, out)

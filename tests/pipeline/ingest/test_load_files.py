@@ -143,9 +143,9 @@ def test_the_summary_names_the_option_that_cures_the_rejects(db: str, conn: Conn
     put(tmp_path, "items.csv", "id,name,price\n" + rows)
     ended = call("load", "items.csv", cwd=tmp_path, url=db)
     assert ended.code == 1
-    assert r"3 rejected values: \N. If it means NULL: --null '\N'" in ended.out
-    assert '1 rejected value: "", an empty field in quotes. If it means NULL: --empty-as-null' in ended.out
-    remedies = [remedy.rpartition("NULL: ")[2] for remedy in ended.out.splitlines() if "If it means NULL" in remedy]
+    assert r"= help: If \N means NULL: --null '\N'" in ended.out
+    assert '= or:   If "" means NULL: --empty-as-null' in ended.out
+    remedies = [remedy.rpartition("NULL: ")[2] for remedy in ended.out.splitlines() if "means NULL" in remedy]
     options = [word for remedy in remedies for word in shlex.split(remedy)]
     assert books(call("load", "items.csv", "--max-rejects", "1", "--json", *options, cwd=tmp_path, url=db)) == [
         (5, 4, 1)

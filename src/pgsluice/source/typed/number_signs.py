@@ -48,7 +48,7 @@ COMMA_NUMBER = rf"^{_AROUND_NUMBER}(?:{_COMMA}){_BEHIND_NUMBER}$"
 """A number with a decimal comma, with a currency, a percent sign or blanks around it (RE2)."""
 _POINT_NUMBER = rf"^{_AROUND_NUMBER}(?:{_POINT}){_BEHIND_NUMBER}$"
 
-_QUOTED_COMMA = re.compile(rb'"[^"0-9\r\n]{0,12}[0-9][0-9. ]{0,20},[0-9]')
+_QUOTED_COMMA = re.compile(rb'(?<![^, \t\r\n])"[^"0-9\r\n]{0,12}[0-9][0-9. ]{0,20},[0-9]')
 
 
 @dataclass(slots=True)

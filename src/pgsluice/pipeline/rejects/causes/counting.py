@@ -148,7 +148,7 @@ class Causes:
         if column is None:
             return ()
         found = [(r.count, r.advice) for r in _remedies(name, column)]
-        found += ((count, _null(*pair)) for pair, count in _null_texts(column))
+        found += ((count, _null(kind, text, text or '""')) for (kind, text), count in _null_texts(column))
         return tuple(dict.fromkeys(advice for _, advice in sorted(found, key=lambda item: -item[0])))
 
 
@@ -158,10 +158,14 @@ def _null_texts(column: _Column) -> Iterator[tuple[tuple[str, str], int]]:
         yield from (((kind, text), count) for kind, text in needs if kind in ("null", "empty_as_null"))
 
 
-def _null(kind: str, text: str) -> str:
+def _null(kind: str, text: str, named: str = "it") -> str:
+    """The remedy for a text that may mean NULL.
+
+    :param named: how the sentence names the text.
+    """
     if kind == "null":
-        return f"If it means NULL: --null {shlex.quote(text)}"
-    return "If it means NULL: --empty-as-null"
+        return f"If {named} means NULL: --null {shlex.quote(text)}"
+    return f"If {named} means NULL: --empty-as-null"
 
 
 def _default(name: str) -> str:
