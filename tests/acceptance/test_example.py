@@ -125,6 +125,7 @@ def aggregates(orders: list[dict[str, str]], products: list[dict[str, str]]) -> 
     return found
 
 
+@pytest.mark.slow
 def test_demo_route_at_full_size_with_the_embedded_server(tmp_path: Path) -> None:
     """What ``make demo`` does, in a folder without anything: no address, no server, no tables."""
     data = generate(tmp_path / "data")

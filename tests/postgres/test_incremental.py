@@ -240,7 +240,7 @@ def test_tables_that_nothing_has_changed_are_not_counted_by_a_scan(db: str, conn
     assert (daily.action, daily.rows) == ("kept", 30)
 
 
-@pytest.mark.parametrize("seed", [4, 9])
+@pytest.mark.parametrize("seed", [4, pytest.param(9, marks=pytest.mark.slow)])
 def test_random_queries_and_loads(any_server: str, tmp_path: Path, seed: int) -> None:
     with fresh_database(any_server) as uri:
         case = Case(seed, uri, tmp_path / "case")
