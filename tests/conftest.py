@@ -56,13 +56,16 @@ def _memory_for_servers() -> str | None:
 
 
 def interruptible_children() -> None:
-    """Children of this process get Ctrl-C again, though a shell started the process with SIGINT ignored.
+    """Children of this process get Ctrl-C and SIGHUP again, though the process was started with the signals ignored.
 
-    A shell without job control does so with commands in the background (``make test &``). A child inherits an ignored
-    signal, but no handler: with a handler of Python's in this process, the child begins with the default one.
+    A shell without job control ignores SIGINT for commands in the background (``make test &``), and ``nohup`` ignores
+    SIGHUP. A child inherits an ignored signal, but no handler: with a handler of Python's in this process, the child
+    begins with the default one.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

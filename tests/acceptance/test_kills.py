@@ -298,11 +298,15 @@ def test_killed_in_each_phase(filled: bool, phase: str, db: str, conn: Connectio
     all_is_there(db, conn, before, data, filled=filled, clean=clean)
 
 
-def test_children_get_ctrl_c_though_the_tests_ignore_it() -> None:
-    """A shell starts ``make test &`` with SIGINT ignored, and children inherit that."""
-    child = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+def test_children_get_signals_though_the_tests_ignore_them() -> None:
+    """A shell ignores SIGINT for ``make test &``, ``nohup`` ignores SIGHUP, and children inherit that."""
+    child = (
+        "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+        " and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL)"
+    )
     parent = (
         "import signal, subprocess, sys, conftest; signal.signal(signal.SIGINT, signal.SIG_IGN);"
+        " signal.signal(signal.SIGHUP, signal.SIG_IGN);"
         f" conftest.interruptible_children(); subprocess.run([sys.executable, '-c', {child!r}], check=True)"
     )
     tests = str(Path(__file__).parents[1])
