@@ -43,28 +43,6 @@ if TYPE_CHECKING:
         verify,
     )
 
-_API = (
-    "Session",
-    "check_rules",
-    "derive",
-    "doctor",
-    "infer_schema",
-    "load",
-    "plan",
-    "purge_rejects",
-    "reject_rows",
-    "reject_sheets",
-    "rejects",
-    "replay",
-    "resume",
-    "rules",
-    "run_report",
-    "runs",
-    "schema_diff",
-    "verify",
-)
-"""The names that are imported when one of them is first used."""
-
 __all__ = [
     "AccountingError",
     "CallError",
@@ -97,6 +75,9 @@ __all__ = [
     "schema_diff",
     "verify",
 ]
+
+_API = frozenset(__all__).difference(globals())
+"""The names that are imported when one of them is first used."""
 
 
 def __getattr__(name: str) -> Any:

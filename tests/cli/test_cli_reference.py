@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import re
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from generators import DOCS, generator_of
 from pgsluice import cli, errors
-
-DOCS = Path(__file__).parents[2] / "docs"
-
-
-def generator_of(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    generator = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generator)
-    return generator
 
 
 @pytest.mark.parametrize(("page", "generator"), [("cli.md", "generate_cli"), ("python-classes.md", "generate_python")])

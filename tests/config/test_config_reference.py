@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import tomllib
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from generators import DOCS, generator_of
 from pgsluice.arguments import FILE_ARGUMENTS, LoadArguments
 from pgsluice.cli.options.reading import DIALECT_OPTIONS, VALUE_OPTIONS
 from pgsluice.config.description import FORMATS, LOAD
 
-DOCS = Path(__file__).parents[2] / "docs"
-
 
 @pytest.fixture(scope="module")
 def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_config", DOCS / "generate_config.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return generator_of("generate_config")
 
 
 def test_page_and_schema_are_what_the_generator_makes(generator: ModuleType) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -12,8 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from command import Ended, call
+from generators import generator_of
 
-DOCS = Path(__file__).parents[2] / "docs"
 TABLES = """\
 CREATE TABLE customers (id integer PRIMARY KEY, born date, mail text UNIQUE);
 CREATE TABLE orders (id integer PRIMARY KEY, customer integer NOT NULL REFERENCES customers, total numeric(8, 2));
@@ -33,12 +32,7 @@ DERIVED = "-- materialized: table\nSELECT customer, sum(total) AS total FROM ord
 
 @pytest.fixture(scope="module")
 def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_json", DOCS / "generate_json.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return generator_of("generate_json")
 
 
 def test_schema_and_page_are_what_the_generator_makes(generator: ModuleType) -> None:

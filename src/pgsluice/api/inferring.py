@@ -17,11 +17,11 @@ from pgsluice.inference.diff import diff
 from pgsluice.inference.infer import infer
 from pgsluice.model import InferredSchema, Listener, SchemaDiff, ignore_progress
 from pgsluice.options import build_options
+from pgsluice.pipeline.plan.discovery import discover_files
 from pgsluice.postgres.catalog import read_tables, require_schema
 from pgsluice.postgres.connecting.connect import connect
 from pgsluice.postgres.schema_files.apply import apply_missing
 from pgsluice.postgres.search_path import choose_schema
-from pgsluice.source.discover import discover
 
 _ANSWERS = ("date_format", "decimal", "thousands")
 """Arguments that answer questions. The settings say them of single columns."""
@@ -58,14 +58,7 @@ def infer_schema(
     checked = build_options(**options)
     given = {name: value for name, value in options.items() if name not in (*_ANSWERS, "tables") and value is not None}
     folder = os.path.dirname(os.fspath(output)) or "."
-    found = discover(
-        named,
-        checked.dialect,
-        skip=checked.skip,
-        recursive=checked.recursive,
-        allow_empty=checked.allow_empty,
-    )
-    with closing(found):
+    with closing(discover_files(named, checked)) as found:
         return infer(
             found.files,
             checked,

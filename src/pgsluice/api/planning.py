@@ -13,6 +13,7 @@ from pgsluice.checkup.estimates import estimate
 from pgsluice.checkup.slow import slow_findings
 from pgsluice.errors import FileError, MappingError, PrivilegeError, SchemaFileError, SluiceError
 from pgsluice.model import LoadOptions, Plan
+from pgsluice.pipeline.plan.discovery import discover_files
 from pgsluice.pipeline.plan.planner import make_plan, mention_schema_file
 from pgsluice.pipeline.plan.rights.missing import (
     first_schema,
@@ -27,7 +28,7 @@ from pgsluice.postgres.asking.target import read_target
 from pgsluice.postgres.connecting.connect import connect
 from pgsluice.postgres.schema_files.apply import SchemaApplied, apply_missing
 from pgsluice.postgres.search_path import choose_schema, current_schema
-from pgsluice.source.discover import Discovery, all_problems, discover
+from pgsluice.source.discover import Discovery, all_problems
 from pgsluice.source.places.addresses import is_remote
 from pgsluice.source.places.spool import STDIN, is_pipe
 
@@ -43,16 +44,7 @@ def check_files(options: LoadOptions, paths: Sequence[str]) -> None:
     """
     if _has_pipe(paths):
         return
-    discover(
-        paths,
-        options.dialect,
-        options.settle,
-        options.max_bytes,
-        skip=options.skip,
-        recursive=options.recursive,
-        dialects=options.file_dialects,
-        allow_empty=options.allow_empty,
-    ).close()
+    discover_files(paths, options).close()
 
 
 def _has_pipe(paths: Sequence[str]) -> bool:
@@ -66,15 +58,7 @@ def plan_load(conn: psycopg.Connection, options: LoadOptions, paths: Sequence[st
     :raises PrivilegeError: the role may not create or see the tables; the remedy has all rights that it lacks.
     """
     problems: list[FileError] = []
-    found = discover(
-        paths,
-        options.dialect,
-        skip=options.skip,
-        recursive=options.recursive,
-        dialects=options.file_dialects,
-        allow_empty=options.allow_empty,
-        problems=problems,
-    )
+    found = discover_files(paths, options, problems=problems)
     with closing(found), _told_together(problems):
         if problems and not found.files:
             raise all_problems(problems)

@@ -26,6 +26,7 @@ from pgsluice.model import Listener, LoadOptions, Phase, Progress, RunNotes, Run
 from pgsluice.pipeline.attempt import Attempt
 from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.ingest.checkpoint import drop_left_behind
+from pgsluice.pipeline.plan.discovery import discover_files
 from pgsluice.pipeline.plan.prepare import Lessons, Preparation, ReplayFiles
 from pgsluice.pipeline.rejects.replay import Replay
 from pgsluice.pipeline.retry import LOCKED, PAUSES, transient_reason
@@ -33,7 +34,7 @@ from pgsluice.pipeline.run_entry import RunEntry
 from pgsluice.pipeline.timing import Clock
 from pgsluice.postgres.connecting.session import configure_session
 from pgsluice.postgres.sqlstate import primary_message
-from pgsluice.source.discover import Discovery, discover
+from pgsluice.source.discover import Discovery
 from pgsluice.source.places.addresses import has_secret, is_remote, shown_address
 from pgsluice.source.places.spool import STDIN, is_pipe
 from pgsluice.source.records.fast_scan import warm_up
@@ -82,16 +83,7 @@ class Run:
         options = self._options
         if options.resumable:
             _check_lasting(self._paths)
-        return discover(
-            self._paths,
-            options.dialect,
-            options.settle,
-            options.max_bytes,
-            skip=options.skip,
-            recursive=options.recursive,
-            dialects=options.file_dialects,
-            allow_empty=options.allow_empty,
-        )
+        return discover_files(self._paths, options)
 
     def execute(self) -> RunResult:
         """Runs the load; errors that pass are tried again (:mod:`pgsluice.pipeline.retry`).

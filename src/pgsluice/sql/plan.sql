@@ -6,15 +6,6 @@ SELECT DISTINCT l.pid, coalesce(nullif(a.application_name, ''), a.backend_type),
  WHERE l.granted AND l.relation = ANY (%(oids)s::oid[]) AND l.pid <> %(main_pid)s
  ORDER BY 1;
 
--- name: temporary_tables
--- Whether the role may create temporary tables.
-SELECT current_user, pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMP'),
-    pg_catalog.current_database();
-
--- name: table_privileges
--- Whether the role may insert into and select from a table.
-SELECT pg_catalog.has_table_privilege(%(oid)s::oid, 'INSERT'), pg_catalog.has_table_privilege(%(oid)s::oid, 'SELECT');
-
 -- name: ordinary_tables
 -- The oids of all ordinary tables.
 SELECT oid::bigint FROM pg_catalog.pg_class WHERE relkind = 'r';

@@ -1,4 +1,4 @@
--- Which rights a role lacks for a load; see pipeline/plan/privileges.py.
+-- Which rights a role lacks for a load; see pipeline/plan/rights/.
 
 -- name: missing
 -- What of the wanted rights the role lacks: the object as GRANT names it, and the rights. Tables come with the right that

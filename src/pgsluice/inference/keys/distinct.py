@@ -66,9 +66,7 @@ def orphans(
     values = [_pair(child, parent) for child, parent in zip(children, parents, strict=True)]
     mine = ", ".join(f"{v} AS v{i}" for i, (v, _) in enumerate(values))
     theirs = ", ".join(f"{v} AS v{i}" for i, (_, v) in enumerate(values))
-    every = ", ".join(f"v{i}" for i in range(len(values)))
-    filled = " AND ".join(f"v{i} IS NOT NULL" for i in range(len(values)))
-    shown = " || ', ' || ".join(f"v{i}::VARCHAR" for i in range(len(values)))
+    every, filled, shown = _of_values(len(values))
     return [
         (int(row), str(text))
         for row, text in store.rows(
@@ -82,9 +80,7 @@ def orphans(
 def duplicates(store: Store, columns: Sequence[DraftColumn], most: int) -> list[tuple[int, str]]:
     """The first rows whose values an earlier row has: (row, values as text)."""
     values = ", ".join(f"{value_sql(c)} AS v{i}" for i, c in enumerate(columns))
-    every = ", ".join(f"v{i}" for i in range(len(columns)))
-    filled = " AND ".join(f"v{i} IS NOT NULL" for i in range(len(columns)))
-    shown = " || ', ' || ".join(f"v{i}::VARCHAR" for i in range(len(columns)))
+    every, filled, shown = _of_values(len(columns))
     return [
         (int(row), str(text))
         for row, text in store.rows(
@@ -106,3 +102,13 @@ def _pair(child: DraftColumn, parent: DraftColumn) -> tuple[str, str]:
     """SQL of the values of two columns, as one type."""
     one, other = value_sql(child), value_sql(parent)
     return (one, other) if child.kind == parent.kind else (child.text, parent.text)
+
+
+def _of_values(count: int) -> tuple[str, str, str]:
+    """SQL over the columns ``v0``, ``v1`` and so on: their list, whether none is NULL, and their values as a text."""
+    names = [f"v{i}" for i in range(count)]
+    return (
+        ", ".join(names),
+        " AND ".join(f"{name} IS NOT NULL" for name in names),
+        " || ', ' || ".join(f"{name}::VARCHAR" for name in names),
+    )

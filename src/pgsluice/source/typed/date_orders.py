@@ -16,7 +16,7 @@ from pgsluice.source.blocks import Block
 from pgsluice.source.typed.bits import as_bits, at, is_digit, windows
 from pgsluice.source.typed.duckdb_reader import DuckDBReader
 from pgsluice.source.typed.rewriting import NUMERIC_DATE
-from pgsluice.source.typed.witness import Witness, witness_of
+from pgsluice.source.typed.witness import Witness, first_where, witness_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -159,8 +159,7 @@ class DateScan:
             wanted["MDY_YMD"] = f"{c}_mdy AND {c}_ymd AND NOT ({c}_a = {c}_b AND {c}_b = {c}_y)"
             parts += [f"count(*) FILTER ({valid}) AS {c}_n", f"bool_and({c}_dots) FILTER ({valid}) AS {c}_dots"]
             for what, condition in wanted.items():
-                parts.append(f"min(place) FILTER ({condition}) AS {c}_{what}")
-                parts.append(f"arg_min({c}_t, place) FILTER ({condition}) AS {c}_{what}_t")
+                parts += first_where(c, what, condition)
         return ", ".join(parts)
 
 

@@ -17,7 +17,7 @@ from pgsluice.source.typed.bits import as_bits, at, is_digit, windows
 from pgsluice.source.typed.duckdb_reader import DuckDBReader
 from pgsluice.source.typed.rewriting import NUMBERS
 from pgsluice.source.typed.type_rules import sql_quote
-from pgsluice.source.typed.witness import Witness, witness_of
+from pgsluice.source.typed.witness import Witness, first_where, witness_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -163,6 +163,5 @@ class SignScan:
         parts = []
         for c in self._fields.values():
             for what in ("ambiguous", "point", "comma"):
-                parts.append(f"min(place) FILTER ({c}_{what[0]}) AS {c}_{what}")
-                parts.append(f"arg_min({c}_t, place) FILTER ({c}_{what[0]}) AS {c}_{what}_t")
+                parts += first_where(c, what, f"{c}_{what[0]}")
         return ", ".join(parts)

@@ -25,6 +25,16 @@ def witness_of(block: Block, place: int, text: str) -> Witness:
     return Witness(text, _ordinal(block, place), extent(block))
 
 
+def first_where(field: str, what: str, condition: str) -> list[str]:
+    """SQL of the first row of a block that fulfils a condition: its place as ``<field>_<what>``, and the text of the
+    field, ``<field>_t``, in that row as ``<field>_<what>_t``.
+    """
+    return [
+        f"min(place) FILTER ({condition}) AS {field}_{what}",
+        f"arg_min({field}_t, place) FILTER ({condition}) AS {field}_{what}_t",
+    ]
+
+
 def _ordinal(block: Block, place: int) -> int:
     """The ordinal of the faultless record at a place of the block, from 0."""
     for first, count in block.ordinals:
