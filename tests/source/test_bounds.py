@@ -5,6 +5,7 @@ Each file is read in a process of its own, which reports its CPU time and its pe
 
 from __future__ import annotations
 
+import csv
 import gzip
 import random
 import subprocess
@@ -109,6 +110,20 @@ def test_header_with_too_many_fields(tmp_path: Path, quote: str) -> None:
         else:
             with pytest.raises(FileError, match=r"header .line 1. cannot be read: more than 1,600 fields"):
                 discover([str(path)], DialectOptions())
+
+
+def test_no_earlier_file_changes_how_a_long_header_is_read(tmp_path: Path) -> None:
+    """The limit of Python's csv module belongs to the process, and other readers raise it."""
+    path = tmp_path / "x.csv"
+    path.write_text(";".join(f"c{i}" for i in range(100_000)) + "\n" + ";".join("1" * 100_000) + "\n")
+    before = csv.field_size_limit()
+    try:
+        for limit in (1 << 17, 1 << 30):
+            csv.field_size_limit(limit)
+            with pytest.raises(FileError, match="more than 1,600 fields"):
+                discover([str(path)], DialectOptions())
+    finally:
+        csv.field_size_limit(before)
 
 
 def test_record_with_too_many_fields_is_a_fault(tmp_path: Path) -> None:

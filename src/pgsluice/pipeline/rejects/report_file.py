@@ -10,8 +10,8 @@ from typing import Any, TextIO
 
 from pgsluice.ledger.rejects import RejectRow
 from pgsluice.model import Reject, Verdict
+from pgsluice.source.records.lines import raise_field_limit
 from pgsluice.source.spreadsheets.formulas import GUARDED_RAW, guard
-from pgsluice.source.spreadsheets.read import raise_field_limit
 
 HEADER = (
     "run", "reject_no", "table", "file", "line", "record_no", "kind", "column", "constraint", "sqlstate", "message",

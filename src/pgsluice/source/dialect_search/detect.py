@@ -12,6 +12,7 @@ from pgsluice.source.dialect_search.readings import RUNS
 from pgsluice.source.dialect_search.result import Result
 from pgsluice.source.dialect_search.sample import Sample, sample_of
 from pgsluice.source.dialect_search.search import search
+from pgsluice.source.records.lines import raise_field_limit
 
 _EXOTIC = ("escape", "format", "skip_lines", "skip_footer", "comment", "trailing_delimiter", "skip_initial_blanks")
 """Options that the quick look knows nothing of."""
@@ -27,6 +28,7 @@ def detect(
     :param fixed: the parts that the user fixed, with defaults for the others.
     :param tab: the name of the file says that the tab is the delimiter.
     """
+    raise_field_limit()
     if quick_options(options) and (found := plain_to_see(sample, whole, options.delimiter)) is not None:
         delimiter, _ = found
         if not (tab and delimiter != "\t" and b"\t" in sample):
@@ -42,6 +44,7 @@ def detect_with_table(
 
     :returns: the dialect, what was found out about it, and the names of the fields where a header is passed over.
     """
+    raise_field_limit()
     result = search(sample, options, expected, tab=tab)
     return dialect_of(result, fixed, options), findings_of(result), result.names
 

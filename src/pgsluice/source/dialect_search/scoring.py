@@ -70,6 +70,11 @@ class Scored:
     """The records of the head and of the parts that have the width."""
 
 
+_TOO_WIDE = 0.25
+"""The score of a reading that divides all records alike into too many fields: more than a reading as a single column
+can have, less than a reading with several columns has as a rule."""
+
+
 def scored(sample: Sample, reading: Reading) -> Scored:
     """The reading with its score for the sample."""
     head = reading.divide(sample.head)
@@ -79,8 +84,9 @@ def scored(sample: Sample, reading: Reading) -> Scored:
         head = head[:-1] or head
     width = _width(head)
     if width > MAX_FIELDS:
-        # No table has so many columns.
-        return Scored(reading, head, width, 0, len(head), 0.0)
+        # No table has so many columns. If nothing divides the records better, the header is refused with this reason.
+        even_width = all(len(r.fields) == width for r in head)
+        return Scored(reading, head, width, 0, len(head), _TOO_WIDE if even_width else 0.0)
     first = next((i for i, r in enumerate(head) if len(r.fields) == width), 0)
     last = next((i for i in range(len(head) - 1, -1, -1) if len(head[i].fields) == width), len(head) - 1) + 1
     first = first if first <= _LEADING else 0

@@ -1,9 +1,24 @@
-"""Physical lines of a buffer: how many there are, and which of them are passed over before the first record."""
+"""Physical lines of a buffer: how many there are, how long fields may be, and which lines are passed over before the
+first record."""
 
 from __future__ import annotations
 
+import csv
+
 from pgsluice.model import Dialect, LineEnds
 from pgsluice.source.records.rules import CR
+
+_FIELD_CHARACTERS = 1 << 28
+"""More characters than the longest record has."""
+
+
+def raise_field_limit() -> None:
+    """Lets Python's csv module read fields as long as the longest record.
+
+    The limit belongs to the process; its default is 128 kB. Every use of the module needs the same limit, or what was
+    read before would decide how a file is read.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), _FIELD_CHARACTERS))
 
 
 def count_lines(data: bytes, dialect: Dialect, start: int = 0, stop: int | None = None) -> int:

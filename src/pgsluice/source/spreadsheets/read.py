@@ -15,26 +15,18 @@ from typing import BinaryIO, NamedTuple
 from pgsluice.errors import CallError, FileError
 from pgsluice.source.encodings.detect import find_encoding
 from pgsluice.source.places.addresses import translated
+from pgsluice.source.records.lines import raise_field_limit
 from pgsluice.source.spreadsheets.cells import ABOUT, GUARDED_WHOLE, NUMBER, RUN, WHOLE
 from pgsluice.source.spreadsheets.formulas import GUARDED_RAW, undo_guard
 from pgsluice.source.spreadsheets.spool import Cell, SheetRow, Spool
 from pgsluice.source.unpack.workbooks import sheet_cells, sheets_of
 
-_FIELD_CHARACTERS = 1 << 28
 _PIECE_BYTES = 1 << 20
 _OLD_NUMBER = "reject"
 """The column ``reject_no`` in reports of pgsluice 0.1 and 0.2."""
 
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 """How workbooks begin: .xlsx and .ods, .xls."""
-
-
-def raise_field_limit() -> None:
-    """Lets Python's csv module read fields as long as the longest record.
-
-    The limit belongs to the process; its default is 128 kB.
-    """
-    csv.field_size_limit(max(csv.field_size_limit(), _FIELD_CHARACTERS))
 
 
 def read_corrected(path: str, run_id: int, encoding: str | None = None) -> Spool:
