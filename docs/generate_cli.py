@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-from pgsluice.cli import app
+from pgsluice.cli.app import app
 
 PAGE = Path(__file__).parent / "reference" / "cli.md"
 

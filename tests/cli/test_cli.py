@@ -22,6 +22,7 @@ import pytest
 
 from pgsluice import cli
 from pgsluice.cli import logs
+from pgsluice.cli.commands import PLACES
 from pgsluice.errors import AccountingError, CallError, ConnectError, MappingError, SluiceError
 from pgsluice.model import (
     Check,
@@ -546,18 +547,36 @@ def test_server_error_is_one_line(call: Call, monkeypatch: pytest.MonkeyPatch) -
     assert call("server", "psql") == Ended(2, "", "pgsluice: not running. Start it\n")
 
 
-def test_help_and_progress_start_without_heavy_imports() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "unwanted"),
+    [
+        ("--version", "typer inspect pgsluice.cli.app pgsluice.report.parts"),
+        ("--help", "pgsluice.cli.load pgsluice.cli.logs pgsluice.cli.options pgsluice.report.parts"),
+        ("load --help", "pgsluice.model pgsluice.options pgsluice.cli.init pgsluice.cli.upkeep"),
+    ],
+)
+def test_help_and_version_import_no_more_than_they_need(arguments: str, unwanted: str) -> None:
     code = (
         "import sys\n"
         "from pgsluice import cli\n"
-        "sys.argv = ['pgsluice', '--help']\n"
+        f"sys.argv = ['pgsluice', *{arguments.split()}]\n"
         "try: cli.main()\n"
-        "except SystemExit: pass\n"
-        "heavy = {'rich', 'psycopg', 'duckdb', 'pyarrow', 'numpy', 'click.testing'} & set(sys.modules)\n"
-        "heavy |= {'pgsluice.model', 'pgsluice.options'} & set(sys.modules)\n"
-        "assert not heavy, heavy"
+        "except SystemExit as ended: assert not ended.code\n"
+        f"needless = {{'rich', 'psycopg', 'duckdb', 'pyarrow', 'numpy', *{unwanted.split()}}} & set(sys.modules)\n"
+        "assert not needless, needless"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_list_of_commands_says_what_each_command_says_first() -> None:
+    built = {name: place.build(name) for name, place in PLACES.items()}
+    assert {name: command.help.partition("\n\n")[0] for name, command in built.items()} == {
+        name: place.summary for name, place in PLACES.items()
+    }
+
+
+def test_version_beside_other_words(call: Call) -> None:
+    assert call("--version") == call("--version", "load") == Ended(0, f"pgsluice {__version__}\n", "")
 
 
 # --------------------------------------------------------------------------- the log

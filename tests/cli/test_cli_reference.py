@@ -8,7 +8,8 @@ import re
 import pytest
 
 from generators import DOCS, generator_of
-from pgsluice import cli, errors
+from pgsluice import errors
+from pgsluice.cli import exit_codes as ends
 
 
 @pytest.mark.parametrize(("page", "generator"), [("cli.md", "generate_cli"), ("python-classes.md", "generate_python")])
@@ -39,7 +40,7 @@ def test_cli_page_fits_80_columns() -> None:
 
 
 def test_every_exit_code_is_documented() -> None:
-    codes = {cli.VETOED, cli.WRONG, cli.REFUSED, cli.UNWRITTEN, cli.GUEST_FAILED, cli.DEFECT, cli.INTERRUPTED, 0}
+    codes = {ends.VETOED, ends.WRONG, ends.REFUSED, ends.UNWRITTEN, ends.GUEST_FAILED, ends.DEFECT, ends.INTERRUPTED, 0}
     codes |= {
         error.exit_code
         for error in vars(errors).values()

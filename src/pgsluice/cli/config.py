@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from pgsluice.cli.commands import PanelCommand
 from pgsluice.cli.options.common import (
     ConfigFile,
     DatabaseUrl,
@@ -21,7 +22,6 @@ from pgsluice.cli.options.common import (
 from pgsluice.cli.options.load_option import arguments_of, with_options
 from pgsluice.cli.options.reading import PLAN_OPTIONS
 from pgsluice.cli.options.writing import RUN_OPTIONS
-from pgsluice.cli.panels import PanelCommand
 from pgsluice.report.output import show, show_json
 
 config = typer.Typer(rich_markup_mode=None, no_args_is_help=True)

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from pgsluice.cli.logs import show_notices
-from pgsluice.cli.options.completion import MODES
-from pgsluice.cli.signals import Stopped, ending_signals
+from pgsluice.cli.commands import Commands, write_summaries
 from pgsluice.errors import SluiceError
 from pgsluice.report.output import OutputError, OutputInterrupted, complain, show_error, show_traceback
 from pgsluice.text import without_addresses
@@ -106,11 +104,22 @@ class CommandGroup(TyperGroup):
     Each call has its own :class:`CommitTracker`, in ``ctx.obj``.
     """
 
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = Commands()  # type: ignore[assignment]  # Typer reads the commands, and adds none
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Writes the list of the commands into the help text."""
+        write_summaries(formatter)
+
     def invoke(self, ctx: Any) -> Any:
         """Runs the command.
 
         :raises typer.Exit: with the exit code, for each exception that is not an error of usage.
         """
+        from pgsluice.cli.logs import show_notices
+        from pgsluice.cli.signals import Stopped, ending_signals
+
         tracker = ctx.obj = CommitTracker()
         failure = Failure(as_json=_wants_json([*ctx._protected_args, *ctx.args]))
         try:
@@ -190,6 +199,8 @@ def propose(error: Any) -> str:
     :param error: Typer's error of usage, with the context of its command.
     """
     from difflib import get_close_matches
+
+    from pgsluice.cli.options.completion import MODES
 
     unknown = str(error.option_name)
     params = error.ctx.command.get_params(error.ctx) if error.ctx is not None else ()

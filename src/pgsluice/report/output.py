@@ -3,24 +3,24 @@
 A command shows its result after its work is done. A reader that leaves early (``| head``) changes neither the work nor
 the exit code. Standard output that cannot be written, on a full disk for example, raises :class:`OutputError`. Ctrl-C
 during the output raises :class:`OutputInterrupted`, because "nothing was published" could be false then.
+
+The functions import what they need: ``pgsluice --version`` comes through this module.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pgsluice.errors import CallError
-from pgsluice.report import parts
 from pgsluice.version import __version__
 
 if TYPE_CHECKING:
     from pgsluice.model import RejectSheet, RunResult
+    from pgsluice.report import parts
 
 
 class OutputInterrupted(Exception):
@@ -86,6 +86,8 @@ def show(report: Iterable[parts.Part]) -> None:
     :param report: its lines and grids.
     :raises OutputInterrupted: on Ctrl-C.
     """
+    from pgsluice.report import parts
+
     with _output_guard():
         parts.write(report)
 
@@ -99,8 +101,21 @@ def show_line(text: str) -> None:
         print(text)
 
 
+def show_version() -> None:
+    """Writes the version of pgsluice to standard output.
+
+    :raises OutputError: standard output cannot be written.
+    :raises OutputInterrupted: on Ctrl-C.
+    """
+    show_line(f"pgsluice {__version__}")
+
+
 def terminal_width() -> int | None:
     """Returns the columns of standard output if it is a terminal that can move its cursor, else None."""
+    import shutil
+
+    from pgsluice.report import parts
+
     return shutil.get_terminal_size().columns if parts.is_terminal(sys.stdout) else None
 
 
@@ -110,6 +125,9 @@ def show_run(result: RunResult, address: str) -> None:
     :param address: the options that name the database, for the commands that the summary proposes.
     :raises OutputInterrupted: on Ctrl-C.
     """
+    import shutil
+
+    from pgsluice.report import parts
     from pgsluice.report.console import run_parts
 
     size = shutil.get_terminal_size()
@@ -167,6 +185,7 @@ def show_workbook(sheets: Iterable[RejectSheet], limit: int | None, example: str
     """
     if sys.stdout.isatty():
         raise CallError("a workbook is no text for a terminal", f"Write a file: {example}")
+    import shutil
     import tempfile
 
     from pgsluice.report.files.workbook import write_workbook
@@ -180,6 +199,8 @@ def show_workbook(sheets: Iterable[RejectSheet], limit: int | None, example: str
 
 
 def _clean_row(row: Sequence[object]) -> list[object]:
+    from pgsluice.report import parts
+
     return [parts.clean(cell) if isinstance(cell, str) else cell for cell in row]
 
 
@@ -188,6 +209,8 @@ def ask(text: str, answers: Sequence[str], likely: str) -> str:
 
     :param likely: the answer of the empty line; '' if the empty line is no answer.
     """
+    from pgsluice.report import parts
+
     with _output_guard():
         print(parts.clean(text))
         for place, answer in enumerate(answers, start=1):
@@ -204,6 +227,8 @@ def complain(text: str, details: Sequence[str] = ()) -> None:
 
     :param details: further lines, which are indented.
     """
+    from pgsluice.report import parts
+
     with contextlib.suppress(OSError):  # nowhere is left to complain to, and the exit code still tells
         print(f"pgsluice: {parts.clean(' '.join(text.split()))}", file=sys.stderr, flush=True)
         for line in details:
@@ -212,6 +237,8 @@ def complain(text: str, details: Sequence[str] = ()) -> None:
 
 def note(text: str) -> None:
     """Writes a line that is no complaint, ``pgsluice: text``, to standard error, above the bars of a terminal."""
+    from pgsluice.report import parts
+
     with contextlib.suppress(OSError):
         print(f"pgsluice: {parts.clean(text)}", file=sys.stderr, flush=True)
 
@@ -229,5 +256,7 @@ def show_error(kind: str, message: str, remedy: str, details: Sequence[str], cod
 
 def show_traceback() -> None:
     """Writes the traceback of the exception that is handled to standard error."""
+    import traceback
+
     with contextlib.suppress(OSError):
         traceback.print_exc()
