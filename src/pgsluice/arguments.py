@@ -140,6 +140,10 @@ class PlanArguments(TypedDict, total=False):
     mode: str | Sequence[str]
     """What happens to rows that a table already holds: ``append``, ``upsert``, ``insert-missing`` or ``replace``; a
     list for single tables, as in ``max_rejects``."""
+    run_column: str | Sequence[str]
+    """The column of each table that the load fills with the run's id: ``"loaded_by"``; a list for single tables, whose
+    names stand in front: ``["loaded_by", "orders=run_id"]``; an empty name (``"orders="``): the table has no such
+    column. A row that the load does not change keeps its value."""
     key: Sequence[tuple[str, str]]
     """(table, unique constraint or columns) pairs: the merge keys (default: the primary keys)."""
     rules: Sequence[RowRule | SetRule | Mapping[str, Any]]

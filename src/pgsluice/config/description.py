@@ -57,7 +57,7 @@ OF_A_CALL = frozenset({"dry_run", "again"})
 FORMATS = ("date_format", "decimal", "thousands", "strip", "true", "false")
 """Arguments that say how the values of columns are written."""
 
-BY_TABLE = ("mode", "max_rejects", "drift")
+BY_TABLE = ("mode", "max_rejects", "drift", "run_column")
 """Arguments whose values may begin with ``TABLE=``."""
 
 
@@ -136,6 +136,11 @@ TABLES = Section(
     (
         Key("mode", Mode, "What happens to rows that the table already holds."),
         Key("drift", Literal["error", "ignore", "add"], "What happens to fields that have no column."),
+        Key(
+            "run_column",
+            str,
+            'The column that the load fills with the run\'s id; `""`: the table has none, whatever `[load]` says.',
+        ),
         Key("key", str | Sequence[str], "The merge key: a unique constraint, or its columns."),
         Key("max_rejects", int | str, "How many rejects the table may have: a number, a share such as `0.1%`, `all`."),
         Key("fields", Sequence[str], 'A name for each field of the files, in order; `""` leaves the field out.'),

@@ -105,6 +105,7 @@ from pgsluice.model.results import RunSummary as RunSummary
 from pgsluice.model.results import TableResult as TableResult
 from pgsluice.model.results import VerifyResult as VerifyResult
 from pgsluice.model.settings import ColumnRule as ColumnRule
+from pgsluice.model.settings import RunColumns as RunColumns
 from pgsluice.model.settings import Setting as Setting
 from pgsluice.model.target import Target as Target
 from pgsluice.model.verdict import RejectKind as RejectKind

@@ -63,6 +63,8 @@ class Column:
     equality: str = "{left} OPERATOR(pg_catalog.=) {right}"
     """The comparison of a value ``{left}`` with a value ``{right}`` by the default btree operator class of the type.
     The operator is qualified."""
+    holds_run: bool = False
+    """Whether the load fills the column with the run's id (``--run-column``)."""
 
     @property
     def is_text(self) -> bool:
@@ -71,8 +73,9 @@ class Column:
 
     @property
     def required(self) -> bool:
-        """Whether a file must contain the column: it is NOT NULL and has no default, identity or expression."""
-        return self.not_null and not self.has_default and not self.identity and not self.generated
+        """Whether a file must contain the column: it is NOT NULL, and nothing else gives it a value."""
+        filled = self.has_default or self.identity or self.generated or self.holds_run
+        return self.not_null and not filled
 
 
 def text_column(name: str) -> Column:
@@ -256,8 +259,13 @@ class Table:
 
     @property
     def loadable(self) -> tuple[Column, ...]:
-        """The columns that take values: all but generated columns."""
-        return tuple(c for c in self.columns if not c.generated)
+        """The columns that take values of files: all but generated columns and the run column."""
+        return tuple(c for c in self.columns if not c.generated and not c.holds_run)
+
+    @property
+    def run_column(self) -> str:
+        """The column that the load fills with the run's id; '' if there is none."""
+        return next((c.name for c in self.columns if c.holds_run), "")
 
     def column(self, name: str) -> Column:
         """The column of that name.

@@ -11,7 +11,7 @@ from pgsluice.model.quality.guests import Guest
 from pgsluice.model.quality.rules import Rules
 from pgsluice.model.reading.dialect import DialectOptions
 from pgsluice.model.reading.formats import FormatRule
-from pgsluice.model.settings import ColumnRule
+from pgsluice.model.settings import ColumnRule, RunColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ class FieldOptions:
     """What happens to fields without a column."""
     dialect: DialectOptions = field(default_factory=DialectOptions)
     """The parts of the dialect that the user fixed, for all files."""
+    run_columns: RunColumns = field(default_factory=RunColumns)
+    """The columns that hold the run's id."""
     dialects: tuple[tuple[str, DialectOptions], ...] = ()
     """(glob, parts of the dialect) pairs for single files, in place of ``dialect``; the first match decides."""
 
@@ -101,6 +103,8 @@ class LoadOptions:
     """How texts are rewritten before PostgreSQL reads them."""
     modes: Modes = field(default_factory=Modes)
     drift: DriftModes = field(default_factory=DriftModes)
+    run_columns: RunColumns = field(default_factory=RunColumns)
+    """The columns that the load fills with the run's id."""
     dry_run: bool = False
     again: bool = False
     resumable: bool = False
@@ -136,5 +140,6 @@ class LoadOptions:
             self.rules,
             self.drift,
             self.dialect,
+            self.run_columns,
             self.file_dialects,
         )

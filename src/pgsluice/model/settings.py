@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pgsluice.model.catalog import TableName
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnRule:
@@ -21,6 +23,20 @@ class ColumnRule:
     """SQL over the fields of the record as texts."""
     where: str = ""
     """The file and line that says it, for messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunColumns:
+    """The columns that a load fills with the run's id: one for all tables, others for single tables by name."""
+
+    run: str = ""
+    """The column of every table of the load; '' for none."""
+    tables: tuple[tuple[str, str], ...] = ()
+    """(table, column) pairs; '' as the column: the table has none."""
+
+    def of(self, table: TableName) -> str:
+        """The column of a table, '' if it has none."""
+        return next((column for name, column in self.tables if table.called(name)), self.run)
 
 
 @dataclass(frozen=True, slots=True)

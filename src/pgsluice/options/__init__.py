@@ -20,8 +20,10 @@ from pgsluice.options.rules import (
     file_arguments,
     parse_drift,
     parse_rules,
+    parse_run_columns,
     restore_drift,
     restore_rules,
+    restore_run_columns,
 )
 
 
@@ -53,6 +55,7 @@ def build_options(data_dir: str | None = None, **given: Unpack[LoadArguments]) -
         file_dialects=file_dialects,
         rules=parse_rules(given.get("column_rules", ())),
         drift=parse_drift(given.get("drift", "error"), given.get("resumable", False)),
+        run_columns=parse_run_columns(given.get("run_column", ())),
         modes=parse_modes(given.get("mode", "append"), given.get("key", ()), given.get("delete_missing", False)),
         dry_run=given.get("dry_run", False),
         again=given.get("again", False),
@@ -224,6 +227,7 @@ def restore_options(stored: dict[str, Any]) -> LoadOptions:
         file_dialects=tuple((glob, restore_dialect_options(d)) for glob, d in stored.get("file_dialects", ())),
         rules=restore_rules(stored),
         drift=restore_drift(stored),
+        run_columns=restore_run_columns(stored),
         # Runs of version 0.2 and before have no such options.
         formats=tuple(FormatRule(**rule) for rule in stored.get("formats", ())),
         modes=restore_modes(stored["modes"]),

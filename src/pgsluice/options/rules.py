@@ -7,7 +7,7 @@ from typing import Any
 
 from pgsluice.arguments import FILE_ARGUMENTS, LoadArguments
 from pgsluice.errors import CallError
-from pgsluice.model import ColumnRule, DriftMode, DriftModes
+from pgsluice.model import ColumnRule, DriftMode, DriftModes, RunColumns
 
 
 def file_arguments(given: LoadArguments) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -95,3 +95,31 @@ def restore_drift(stored: Mapping[str, Any]) -> DriftModes:
     drift = stored.get("drift", {})
     tables = tuple((name, DriftMode(mode)) for name, mode in drift.get("tables", ()))
     return DriftModes(DriftMode(drift.get("run", DriftMode.ERROR)), tables)
+
+
+def parse_run_columns(given: str | Sequence[str]) -> RunColumns:
+    """Returns ``--run-column``.
+
+    :param given: a column, with a table in front for single tables (``orders=run_id``).
+    :raises CallError: no column is named.
+    """
+    run = ""
+    tables: list[tuple[str, str]] = []
+    for text in [given] if isinstance(given, str) else given:
+        name, equals, column = text.rpartition("=")
+        if equals:
+            tables.append((name, column))
+        elif not column:
+            raise CallError("--run-column '' names no column", "Name one: --run-column loaded_by")
+        else:
+            run = column
+    return RunColumns(run, tuple(tables))
+
+
+def restore_run_columns(stored: Mapping[str, Any]) -> RunColumns:
+    """Returns the columns that a run filled with its id.
+
+    :param stored: ``pgsluice.run.options``. Runs of version 0.2 and older have no such option.
+    """
+    columns = stored.get("run_columns", {})
+    return RunColumns(columns.get("run", ""), tuple((name, column) for name, column in columns.get("tables", ())))

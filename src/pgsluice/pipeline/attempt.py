@@ -28,6 +28,7 @@ from pgsluice.model import (
 )
 from pgsluice.pipeline.apply.changed_rows import follow_changes
 from pgsluice.pipeline.apply.in_place import InPlace
+from pgsluice.pipeline.apply.run_default import run_defaults
 from pgsluice.pipeline.apply.staged import Staged
 from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.ingest.checkpoint import Checkpoints
@@ -111,6 +112,8 @@ class Attempt:
         computed = [f for t in plan.tables if t.computed for f in t.files]
         began = self._entry.began
         self._entry.open(self._ledger_conn, main, {f.file.path: f.file.field_names for f in computed})
+        for table_run in todo:
+            table_run.run_id = self._entry.run_id
         if not began:
             size = sum(f.plan.file.bytes for t in todo for f in t.files if not f.skipped)
             words = self._beginning(plan, todo)
@@ -128,7 +131,8 @@ class Attempt:
         context = RunContext(main, {t.table.name: t for t in table_runs}, self._clock, self._listen)
         shadows = ShadowTables(context, [t for t in todo if t.strategy is Strategy.SWAP])
         shadows.create()
-        self._load(context, todo, plan, shadows)
+        with run_defaults(main, todo):
+            self._load(context, todo, plan, shadows)
         if in_place and catalog_snapshot(main, [t.oid for t in in_place]) != before:
             raise AccountingError(
                 "keys or indexes differ after the load from what they were; nothing was published",
@@ -217,9 +221,10 @@ def _may_go_direct(conn: psycopg.Connection, table_run: TableRun) -> bool:
 
     That requires the mode append, in which no row is matched with another, and that only constraints decide which rows
     stay. Row rules are asked of a stage. It does not pay if foreign keys can be checked in bulk: checking them row by
-    row takes longer than a stage. Nor may it if the changed rows are followed.
+    row takes longer than a stage. Nor may it if the changed rows are followed, or if a column holds the run's id: the
+    INSERT from the stage adds the id.
     """
-    if table_run.followed is not None:
+    if table_run.followed is not None or table_run.run_column:
         return False
     append = table_run.strategy is Strategy.STAGE and table_run.plan.mode is Mode.APPEND and not table_run.computed
     decided_by_constraints = not only_insert_decides(table_run.table) and not table_run.plan.rules

@@ -153,6 +153,8 @@ class TableRun:
     """Writing a row runs a function of the user, which needs the user's path."""
     may_freeze: bool = False
     """COPY FREEZE is allowed: no older snapshot can see a part of the run's rows."""
+    run_id: int = 0
+    """The id of the run, as its run column holds it; 0 until the run is in the ledger."""
     shadow: sql.Identifier | None = None
     """The shadow table that receives the rows and will take the table's place."""
     shadow_oid: int = 0
@@ -201,6 +203,11 @@ class TableRun:
     def merge_key(self) -> tuple[str, ...]:
         """The columns by which staged rows match rows of the table; empty if the table held no rows."""
         return self.plan.key if self.strategy is Strategy.STAGE else ()
+
+    @property
+    def run_column(self) -> str:
+        """The column that holds the run's id; '' if the table has none. It is in no stage."""
+        return self.plan.table.run_column
 
     @property
     def computed(self) -> bool:

@@ -104,6 +104,17 @@ FILE_OPTIONS = (
         ),
     ),
     LoadOption(
+        "run_column",
+        LIST,
+        option(
+            "--run-column",
+            "COLUMN",
+            "Column of each table that the load fills with the run's id, so that a row tells which run wrote it;"
+            " TABLE=COLUMN for one table, TABLE= for none. Repeatable.",
+            panel=FILES,
+        ),
+    ),
+    LoadOption(
         "key",
         LIST,
         option(

@@ -99,6 +99,11 @@ def _inserted(table_run: TableRun, column: Column) -> sql.Composable:
     return _if_brought(table_run, column.name, staged, sql.SQL(column.default_sql or "NULL"))
 
 
+def _run_value(table_run: TableRun) -> dict[str, sql.Composable]:
+    """The run column with the run's id, if the table has one. It is not compared: a row that stays keeps its value."""
+    return {table_run.run_column: sql.Literal(table_run.run_id)} if table_run.run_column else {}
+
+
 def _if_brought(table_run: TableRun, column: str, then: sql.Composable, otherwise: sql.Composable) -> sql.Composed:
     return sql.SQL("CASE WHEN {} OPERATOR(pg_catalog.@>) {} THEN {} ELSE {} END").format(
         table_run.ordinals_with(column), sql.Identifier("s", table_run.scratch.ordinal), then, otherwise
@@ -126,13 +131,12 @@ def update_statement(
     """
     if not (columns := _updatable(table_run)):
         return None
+    values = {c: _updated(table_run, c) for c in columns} | _run_value(table_run)
     return compose(
         "apply",
         "update",
         table=table_run.relation,
-        assignments=sql.SQL(", ").join(
-            sql.SQL("{} = {}").format(sql.Identifier(c), _updated(table_run, c)) for c in columns
-        ),
+        assignments=sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(c), v) for c, v in values.items()),
         rows=changed or table_run.scratch.stage,
         match=keys_equal(table_run, "t", "s"),
         differs=_differs(table_run, columns),
@@ -181,6 +185,8 @@ def rewrite_statement(table_run: TableRun) -> sql.Composed | None:
 
 def _kept(table_run: TableRun, column: str) -> sql.Composable:
     """The value of a column in a row that is deleted and inserted again."""
+    if column == table_run.run_column:
+        return sql.SQL("{} AS {}").format(sql.Literal(table_run.run_id), sql.Identifier(column))
     if not any(c.name == column for c in table_run.columns):
         return sql.Identifier("t", column)
     value = _updated(table_run, column)
@@ -193,12 +199,13 @@ def insert_statement(table_run: TableRun, condition: sql.Composable, new: sql.Co
     :param condition: as for :func:`update_statement`.
     :param new: a relation with exactly the rows to insert; None: the stage.
     """
+    values = {c.name: _inserted(table_run, c) for c in table_run.columns} | _run_value(table_run)
     return compose(
         "apply",
         "insert",
         table=table_run.relation,
-        columns=table_run.column_list(),
-        values=sql.SQL(", ").join(_inserted(table_run, c) for c in table_run.columns),
+        columns=sql.SQL(", ").join(map(sql.Identifier, values)),
+        values=sql.SQL(", ").join(values.values()),
         rows=new or table_run.scratch.stage,
         new=sql.SQL("") if new is not None else _is_new(table_run),
         condition=condition,

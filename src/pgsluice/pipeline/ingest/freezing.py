@@ -36,6 +36,8 @@ def _readers_decide(column: Column, utc: bool) -> bool:
 
 def _cannot_fail(column: Column) -> bool:
     """Whether a column that files lack accepts every row: it has no expression and no domain that could fail."""
+    if column.holds_run:
+        return True
     filled = column.has_default and not column.owned_sequence
     return not (filled or column.generated or column.kind == "d")
 

@@ -257,6 +257,12 @@ def _check_loadable(
             f"{file.path}: {table.name}.{generated} is a generated column and takes no values",
             f"Leave it out with --column {shlex.quote(file.field_names[columns.index(generated)] + '=')}",
         )
+    if (run_column := table.run_column) and run_column in columns:
+        field = file.field_names[columns.index(run_column)]
+        raise MappingError(
+            f"{file.path}: the load fills {table.name}.{run_column} with the run's id, and the file has a field for it",
+            f"Leave the field out with --column {shlex.quote(f'{field}=')}, or name another column with --run-column",
+        )
     missing = [c.name for c in table.columns if c.required and c.name not in columns and c.name not in computed]
     # The files of an upsert may contain the changed columns alone; a new row that lacks a required column is rejected.
     if missing and mode is not Mode.UPSERT:

@@ -35,6 +35,7 @@ from pgsluice.model import (
 from pgsluice.pipeline.plan.columns.expressions import check_expressions
 from pgsluice.pipeline.plan.columns.found_drift import found_drift
 from pgsluice.pipeline.plan.columns.new_columns import with_new_columns
+from pgsluice.pipeline.plan.columns.run_columns import with_run_columns
 from pgsluice.pipeline.plan.dialects.expectations import expectations
 from pgsluice.pipeline.plan.dialects.settle import settle_dialect
 from pgsluice.pipeline.plan.file_tables import FileTables, check_names, check_rule_tables, check_twins
@@ -81,6 +82,7 @@ def make_plan(
     check_names("--mode", [name for name, _ in modes.tables], tables)
     check_names("--drift", [name for name, _ in fields.drift.tables], tables)
     check_names("--columns", [name for name, _ in fields.names if name], tables)
+    check_names("--run-column", [name for name, _ in fields.run_columns.tables], tables)
     check_names("--key", [name for name, _ in modes.keys], tables)
     strategies = choose_strategies(conn, chosen)
     plans = [
@@ -127,6 +129,8 @@ def _map_files(
     for file in files:
         with _collected([] if file.optional else problems):
             feeds.setdefault(file_tables.table_of(file).name, []).append(file)
+    with _collected(problems):
+        by_name.update(with_run_columns([by_name[name] for name in feeds], fields))
     for name, group in feeds.items():
         plans: list[FilePlan] = []
         with _collected(problems):

@@ -23,11 +23,11 @@ from pgsluice.ledger.replays import (
     run_to_replay,
 )
 from pgsluice.ledger.schema import exists
-from pgsluice.model import ColumnRule, Guest, LoadOptions, Modes, RejectKind, Rules, SourceFile, TableName
+from pgsluice.model import ColumnRule, Guest, LoadOptions, Modes, RejectKind, Rules, RunColumns, SourceFile, TableName
 from pgsluice.options import restore_modes
 from pgsluice.options.guests import restore_guests
 from pgsluice.options.quality import restore_quality_rules
-from pgsluice.options.rules import restore_rules
+from pgsluice.options.rules import restore_rules, restore_run_columns
 from pgsluice.pipeline.rejects.report_file import PLACEHOLDERS, cut_from
 from pgsluice.pipeline.rejects.sheet_records import FileFields, SheetReader, fields_of
 from pgsluice.source.corrections import Corrections
@@ -49,6 +49,8 @@ class Replay:
     modes: Modes
     rules: tuple[ColumnRule, ...]
     """Where columns got their values from in the run that is replayed."""
+    run_columns: RunColumns
+    """The columns that hold the id of a run."""
     quality: Rules
     derive: tuple[str, ...]
     then: tuple[Guest, ...]
@@ -70,6 +72,7 @@ class Replay:
             into=self.into,
             modes=self.modes,
             rules=self.rules,
+            run_columns=self.run_columns,
             quality=self.quality,
             derive=self.derive,
             then=self.then,
@@ -124,6 +127,7 @@ def open_replay(conn: psycopg.Connection, run_id: int, path: str, encoding: str 
             run.options.get("into"),
             modes,
             restore_rules(run.options),
+            restore_run_columns(run.options),
             restore_quality_rules(run.options.get("quality", {})),
             tuple(run.options.get("derive", ())),
             restore_guests(run.options),

@@ -233,6 +233,8 @@ def _completed(
             name: sql.SQL("CASE WHEN {} IS NULL THEN {} ELSE {} END").format(there, default, sql.Identifier("t", name))
             for name, default in defaults.items()
         }
+    if table_run.run_column in defaults:
+        defaults[table_run.run_column] = sql.Literal(table_run.run_id)
     match = sql.SQL(" AND ").join(
         equal(table_run.table.column(c).equality, sql.Identifier("t", c), sql.Identifier("s", c))
         for c in table_run.merge_key

@@ -270,7 +270,9 @@ def _columns(table: TablePlan) -> list[Part]:
     for columns, paths in _files_without(table):
         names = ", ".join(f"{clean(c)} ({_default(table.table.column(c))})" for c in columns)
         lines.append(Line(f"  not in {some(paths)}: {names}.{held}"))
-    rest = [c.name for c in table.table.columns if c.name not in table.brought]
+    if table.table.run_column:
+        lines.append(Line(f"  {clean(table.table.run_column)} = the run's id"))
+    rest = [c.name for c in table.table.columns if c.name not in table.brought and not c.holds_run]
     if rest:
         lines.append(Line(f"  not in the files: {', '.join(clean(name) for name in rest)}", "dim"))
     return lines

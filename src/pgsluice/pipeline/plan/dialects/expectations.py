@@ -41,4 +41,4 @@ def _expected(column: Column, *, required: bool) -> ExpectedColumn:
         kind = TextClass.OTHER
     elif column.base.startswith("_") or column.kind in ("c", "r", "m") or column.base.endswith(("range", "multirange")):
         kind = TextClass.NESTED
-    return ExpectedColumn(column.name, kind, required, not column.generated, column.labels)
+    return ExpectedColumn(column.name, kind, required, not (column.generated or column.holds_run), column.labels)

@@ -93,7 +93,7 @@ def needs_of_plan(conn: Connection, plan: Plan, options: LoadOptions) -> Needs:
     for t in plan.tables:
         needs.add_table(t.table.oid, t.mode, delete_missing=t.delete_missing)
         full = set(t.brought) - set(t.partial)
-        needs.defaults += [(t.table.oid, c.name) for c in t.table.columns if c.name not in full]
+        needs.defaults += [(t.table.oid, c.name) for c in t.table.columns if c.name not in full and not c.holds_run]
     changed = {drift.table for drift in plan.drift if drift.kind == DriftKind.ADDED_COLUMN}
     needs.owned += [t.table.oid for t in plan.tables if str(t.table.name) in changed]
     if options.derive:
