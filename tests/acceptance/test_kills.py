@@ -87,8 +87,16 @@ PHASES = {
     # Stopped first, so that the ledger gets its trigger when the run has checked the ledger.
     "publish": r'(?n)^(CREATE INDEX|INSERT INTO "public")',
 }
-# Each phase once in ``make test``, the second time it occurs in ``make test-slow``.
-LONG = ((False, "judge"), (False, "foreign key"), (False, "publish"), (True, "copy"), (True, "judge"), (True, "insert"))
+# Two phases in ``make test``, the others in ``make test-slow``.
+LONG = (
+    (False, "judge"),
+    (False, "index"),
+    (False, "foreign key"),
+    (False, "publish"),
+    (True, "copy"),
+    (True, "judge"),
+    (True, "insert"),
+)
 CASES = [
     *((False, phase) for phase in PHASES if phase != "insert" and (False, phase) not in LONG),
     (True, "publish"),

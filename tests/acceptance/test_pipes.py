@@ -37,8 +37,8 @@ def table(conn: Conn, tmp_path: Path) -> Conn:
     "command",
     [
         "cat a.csv | pgsluice load - --table events=-",
-        "pgsluice load - --table events=- < a.csv",
-        "cat a.csv | pgsluice load /dev/stdin --table 'events=*'",
+        pytest.param("pgsluice load - --table events=- < a.csv", marks=pytest.mark.slow),
+        pytest.param("cat a.csv | pgsluice load /dev/stdin --table 'events=*'", marks=pytest.mark.slow),
         "pgsluice load <(cat a.csv) --table 'events=*'",
         "gzip -c a.csv | pgsluice load - --table events=-",
         "mkfifo events.csv; (sleep 1; cat a.csv > events.csv) & pgsluice load events.csv",

@@ -12,15 +12,15 @@ from readers import SCHEMA, Reader, write
 import pgsluice
 from command import run
 
-CHILDREN = 100_000
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
+@pytest.mark.parametrize("children", [20_000, pytest.param(100_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("mode", ["replace", "upsert"])
-def test_readers_see_the_old_or_the_new(db: str, conn: Connection, tmp_path: Path, mode: str) -> None:
+def test_readers_see_the_old_or_the_new(db: str, conn: Connection, tmp_path: Path, mode: str, children: int) -> None:
     conn.execute(SCHEMA)
-    pgsluice.load(write(tmp_path / "g0", 0, CHILDREN), database_url=db, data_dir=str(tmp_path))
-    new = write(tmp_path / "g1", 1, CHILDREN)
+    pgsluice.load(write(tmp_path / "g0", 0, children), database_url=db, data_dir=str(tmp_path))
+    new = write(tmp_path / "g1", 1, children)
     delete = [] if mode == "replace" else ["--delete-missing"]
     with Reader(db) as one, Reader(db) as two:
         ended = run("load", new, "--mode", mode, *delete, cwd=tmp_path, url=db)
@@ -36,7 +36,7 @@ def test_readers_see_the_old_or_the_new(db: str, conn: Connection, tmp_path: Pat
     with Reader(db) as after:
         pass
     assert after.wrong == []
-    assert conn.execute("SELECT count(*), min(generation), max(generation) FROM child").fetchone() == (CHILDREN, 1, 1)
+    assert conn.execute("SELECT count(*), min(generation), max(generation) FROM child").fetchone() == (children, 1, 1)
 
 
 def test_a_mixture_is_seen(db: str, conn: Connection, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def leftovers(conn: psycopg.Connection) -> list[str]:
     return [str(r[0]) for r in rows]
 
 
-@pytest.mark.parametrize("after", [1, 3])
+@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_resume_goes_on_where_the_run_was_killed(db: str, conn: psycopg.Connection, files: Path, after: int) -> None:
     run = interrupted(files, db, after)
     assert conn.execute("SELECT count(*) FROM orders").fetchone() == (0,)

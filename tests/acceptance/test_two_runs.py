@@ -76,7 +76,9 @@ def expected(mode: str, first: range, second: range) -> dict[object, object]:
     return found
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode", [pytest.param(m, marks=() if m in ("upsert", "replace") else pytest.mark.slow) for m in MODES]
+)
 def test_the_second_waits_or_fails_at_once(db: str, conn: Connection, tmp_path: Path, mode: str) -> None:
     conn.execute(SCHEMA)
     one = write(tmp_path / "one", "first", 6, 15)
