@@ -91,8 +91,9 @@ class Oracle:
         d = self.d
         inner = bool(self.quote) and any(self.quote in value for value, quoted in fields if not quoted)
         inner = inner and not self.blanks and not (self.escape and self.escape in raw)
-        if d.trailing_delimiter and len(fields) > 1 and fields[-1] == (b"", False):
-            del fields[-1]
+        n = d.trailing_delimiters
+        if n and len(fields) > n and all(f == (b"", False) for f in fields[-n:]):
+            del fields[-n:]
         if d.ragged != "reject":
             while len(fields) > self.count and all(f == (b"", False) for f in fields[self.count :]):
                 del fields[-1]

@@ -151,14 +151,17 @@ def test_comments() -> None:
 @pytest.mark.parametrize(
     ("text", "header", "trailing"),
     [
-        ("id|qty|note|\n1|2|x|\n", True, True),
-        ("id|qty|note\n1|2|x|\n3|4||\n", True, True),
-        ("id|qty|note\n1|2|\n3|4|\n", True, False),
+        ("id|qty|note|\n1|2|x|\n", True, 1),
+        ("id|qty|note\n1|2|x|\n3|4||\n", True, 1),
+        ("id|qty|note\n1|2|\n3|4|\n", True, 0),
+        ("id|qty|note|||\n1|2|x|||\n3|4||||\n", True, 3),
+        ("id|qty|note\n1|2|x||\n3|4|||\n", True, 2),
+        ("id|qty|note|||\n1|2|x||y|\n3|4||||\n", True, 1),
     ],
 )
-def test_trailing_delimiters(text: str, header: bool, trailing: bool) -> None:
+def test_trailing_delimiters(text: str, header: bool, trailing: int) -> None:
     dialect, _, _ = found(text, TEXTS)
-    assert (dialect.delimiter, dialect.header, dialect.trailing_delimiter) == ("|", header, trailing)
+    assert (dialect.delimiter, dialect.header, dialect.trailing_delimiters) == ("|", header, trailing)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +241,7 @@ def test_what_the_user_fixed_stays() -> None:
     sample = sample_of(text.encode(), True)
     dialect, _, _ = detect_with_table(sample, fixed, options, TEXTS, tab=False)
     assert (dialect.delimiter, dialect.quote, dialect.escape, dialect.comment) == (",", "'", "", "%")
-    assert (dialect.skip_lines, dialect.skip_footer, dialect.trailing_delimiter) == (0, 0, False)
+    assert (dialect.skip_lines, dialect.skip_footer, dialect.trailing_delimiters) == (0, 0, 0)
 
 
 def test_clear_files_need_no_search(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ DIALECTS = [
     Dialect(delimiter="\t", quote=""),
     Dialect(delimiter="\t", quote="", format=Format.TEXT, null=("\\N",)),
     Dialect(delimiter=BLANKS, skip_initial_blanks=True),
-    Dialect(trailing_delimiter=True, skip_initial_blanks=True, comment="#"),
+    Dialect(trailing_delimiters=1, skip_initial_blanks=True, comment="#"),
     Dialect(null=("NULL", "")),
 ]
 

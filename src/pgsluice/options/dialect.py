@@ -207,11 +207,15 @@ def restore_dialect(stored: Mapping[str, Any]) -> Dialect:
 
     :param stored: ``pgsluice.file.dialect``. Ledgers of older versions lack the newer parts.
     """
+    parts = _typed(stored)
+    if "trailing_delimiter" in parts:
+        # Before 0.3 a record had at most one such delimiter.
+        parts["trailing_delimiters"] = int(parts.pop("trailing_delimiter"))
     formats = []
     for given in stored.get("formats", ()):
         lists: dict[str, Any] = {name: tuple(given.get(name, ())) for name in ("strip", "true", "false")}
         formats.append(ColumnFormat(**{**given, **lists}))
-    return Dialect(**{**_typed(stored), "formats": tuple(formats)})
+    return Dialect(**{**parts, "formats": tuple(formats)})
 
 
 def restore_dialect_options(stored: Mapping[str, Any]) -> DialectOptions:

@@ -74,7 +74,7 @@ def _fixed(options: DialectOptions, delimiter: str | None, hint_lines: int) -> D
         skip_lines=hint_lines if options.skip_lines is None else max(hint_lines, options.skip_lines),
         skip_footer=options.skip_footer or 0,
         comment=options.comment or "",
-        trailing_delimiter=options.trailing_delimiter or False,
+        trailing_delimiters=int(options.trailing_delimiter or False),
         skip_initial_blanks=options.skip_initial_blanks or False,
         line_ends=options.line_ends or LineEnds.LF,
         ragged=options.ragged,

@@ -64,6 +64,7 @@ SAME: dict[str, tuple[bytes, str]] = {
     "comment": (b'# x\nid;title;body\n1;a;b c\n#y;"\n2;;x "y" z\n3;p|q,r;"l1\nl2"\n', "--comment '#'"),
     "excel": (b'sep=;\r\nid;title;body\r\n1;a;b c\r\n2;;"x ""y"" z"\r\n3;p|q,r;"l1\nl2"\r\n', ""),
     "trailing": (b'id;title;body\n1;a;b c;\n2;;x "y" z;\n3;p|q,r;"l1\nl2";\n', "--trailing-delimiter --delimiter ';'"),
+    "several trailing": (b'id;title;body;;;\n1;a;b c;;;\n2;;x "y" z;;;\n3;p|q,r;"l1\nl2";;;\n;;;;;\n', ""),
     "initial blanks": (
         b'id, title, body\n1, a, b c\n2, , "x ""y"" z"\n3, "p|q,r" , "l1\nl2"\n',
         "--skip-initial-blanks",

@@ -111,7 +111,7 @@ def test_command(shop: psycopg.Connection, db: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message", "remedy"),
     [
-        ([], "customers has no column without a name, 'cust no'", "--column ="),
+        ([], "customers has no column 'cust no', for the field without a name (1)", "--column = leaves out"),
         ([("", "")], "customers has no column 'cust no'", "--column 'cust no='"),
         ([("", ""), ("cust no", "customer")], "customers has no column 'customer'", "id, name"),
         ([*COLUMNS, ("oders.remark", "")], "--column oders.remark= names a field that no file has", "first line"),
@@ -168,10 +168,10 @@ def test_fields_named_in_order(conn: psycopg.Connection, db: str, tmp_path: Path
     conn.execute("CREATE TABLE t (id int PRIMARY KEY, s text, n int)")
     (tmp_path / "t.csv").write_text("id,s,s,,n\n1,a,b,,5\n")
     options: list[str] = []
-    for said in ("'' | without a name", "s comes twice"):
+    for said in ("for the field without a name (4)", "s comes twice"):
         wrong = call("load", "t.csv", *options, cwd=tmp_path, url=db)
         assert wrong.code == 2, wrong
-        assert any(part in wrong.err for part in said.split(" | ")), wrong.err
+        assert said in wrong.err, wrong.err
         named = re.search(r"--header --columns \S+", wrong.err)
         assert named is not None, wrong.err
         options = options or ["--column", "="]

@@ -151,6 +151,9 @@ def test_the_ledger_keeps_the_formats_of_a_run() -> None:
     # A ledger may have fewer properties of a format.
     kept["formats"] = [{"column": "day", "date": "DMY"}]
     assert restore_dialect(kept).formats == (ColumnFormat("day", date="DMY"),)
+    # Version 0.2 kept whether there is such a delimiter.
+    del kept["trailing_delimiters"]
+    assert restore_dialect({**kept, "trailing_delimiter": True}).trailing_delimiters == 1
 
 
 def test_money_is_never_read_with_other_digits(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:

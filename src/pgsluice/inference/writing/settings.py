@@ -76,7 +76,7 @@ def _dialect(dialect: Dialect) -> dict[str, Any]:
         said["skip_footer"] = dialect.skip_footer
     if dialect.comment:
         said["comment"] = dialect.comment
-    if dialect.trailing_delimiter:
+    if dialect.trailing_delimiters:
         said["trailing_delimiter"] = True
     if dialect.skip_initial_blanks:
         said["skip_initial_blanks"] = True

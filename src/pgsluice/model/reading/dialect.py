@@ -74,8 +74,8 @@ class Dialect:
     """How many lines at the end of the file are no records; blank lines are not counted."""
     comment: str = ""
     """Lines that begin with this text are no records; '' if there are none."""
-    trailing_delimiter: bool = False
-    """A delimiter at the end of a record opens no field."""
+    trailing_delimiters: int = 0
+    """How many delimiters at the end of a record open no field."""
     skip_initial_blanks: bool = False
     """Blanks and tabs behind a delimiter or at the beginning of a line, and behind a closing quote, are not data."""
     line_ends: LineEnds = LineEnds.LF
@@ -108,7 +108,7 @@ class Dialect:
             escape="",
             format=Format.CSV,
             comment="",
-            trailing_delimiter=False,
+            trailing_delimiters=0,
             skip_initial_blanks=False,
             line_ends=LineEnds.LF,
             ragged=Ragged.REJECT,
@@ -136,7 +136,8 @@ def _is_ascii_character(text: str) -> bool:
 class DialectOptions:
     """The parts of the dialect that the user fixed; None stands for a part to detect.
 
-    The parts mean what they mean in :class:`Dialect`.
+    The parts mean what they mean in :class:`Dialect`. ``trailing_delimiter`` says whether there are delimiters at the
+    end of records that open no field; the search finds how many.
     """
 
     delimiter: str | None = None

@@ -202,23 +202,37 @@ def _unknown_fields(
     """The error for fields without a column: each with its nearest column, and the options to copy."""
     described, options = [], []
     for _, field, candidates in unknown:
+        if not field:
+            continue
         if len(candidates) > 1:
             described.append(f"{field!r} (could be {' or '.join(candidates)})")
             options.append(f"--column {shlex.quote(f'{field}={candidates[0]}')}")
-        elif near := names.nearest(field) if field else "":
+        elif near := names.nearest(field):
             described.append(f"{field!r} (nearest: {near})")
             options.append(f"--column {shlex.quote(f'{field}={near}')}")
         else:
-            described.append(repr(field) if field else "without a name")
+            described.append(repr(field))
             options.append(f"--column {shlex.quote(f'{field}=')}")
-    first = shlex.quote(f"{unknown[0][1]}=")
-    order = _by_order(file, table, columns) if any(not field for _, field, _ in unknown) else ""
+    remedy = "Leave such fields out with --column ="
+    if options:
+        first = shlex.quote(next(f"{field}=" for _, field, _ in unknown if field))
+        remedy = f"Name the columns, for example {' '.join(options)}, or leave a field out with --column {first}"
+    order = ""
+    if nameless := [i + 1 for i, field, _ in unknown if not field]:
+        described.append(_nameless(nameless))
+        order = ("; --column = leaves out fields without a name" if options else "") + _by_order(file, table, columns)
     return MappingError(
         f"{file.path}: {table.name} has no column {', '.join(described)}",
-        f"Name the columns, for example {' '.join(options)}, or leave a field out with --column {first}{order};"
+        f"{remedy}{order};"
         " new fields: --drift ignore leaves them out, --drift add gives the table a column for each;"
         f" columns of {table.name}: {', '.join(c.name for c in table.loadable)}",
     )
+
+
+def _nameless(fields: Sequence[int]) -> str:
+    """What a table has no column for: fields whose header is empty, counted from 1."""
+    numbers = ", ".join(map(str, fields))
+    return f"for the field without a name ({numbers})" if len(fields) == 1 else f"for fields without a name ({numbers})"
 
 
 def _by_order(file: SourceFile, table: Table, columns: Sequence[str]) -> str:

@@ -231,13 +231,14 @@ def _delimiter(text: str) -> str:
 
 def _further(dialect: Dialect) -> list[str]:
     """The parts of a dialect that few files have, in words."""
+    trailing = dialect.trailing_delimiters
     told = [
         (dialect.format is not Format.CSV, f"format {dialect.format}"),
         (bool(dialect.escape), f"escape {clean(dialect.escape)}"),
         (bool(dialect.skip_lines), f"first {pluralize(dialect.skip_lines, 'line')} passed over"),
         (bool(dialect.skip_footer), f"last {pluralize(dialect.skip_footer, 'line')} passed over"),
         (bool(dialect.comment), f"comments begin with {clean(dialect.comment)}"),
-        (dialect.trailing_delimiter, "delimiter at the end of records"),
+        (bool(trailing), "delimiter at the end of records" if trailing == 1 else f"{trailing} delimiters at the end"),
         (dialect.skip_initial_blanks, "blanks in front of fields left out"),
         (dialect.line_ends is not LineEnds.LF, "CR ends lines"),
         (dialect.ragged is Ragged.DROP, "surplus empty fields left out"),

@@ -72,7 +72,7 @@ def dialect_of(result: Result, fixed: Dialect, options: DialectOptions) -> Diale
         skip_lines=fixed.skip_lines if options.skip_lines is not None else result.skip_lines,
         skip_footer=fixed.skip_footer if options.skip_footer is not None else result.skip_footer,
         comment=fixed.comment if options.comment is not None else result.comment,
-        trailing_delimiter=result.trailing,
+        trailing_delimiters=result.trailing,
         skip_initial_blanks=fixed.skip_initial_blanks if options.skip_initial_blanks is not None else reading.blanks,
         line_ends=LineEnds.ANY if options.line_ends is None and result.cr else fixed.line_ends,
     )

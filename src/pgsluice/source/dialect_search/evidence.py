@@ -62,7 +62,7 @@ class Surroundings:
                 f" {found.skip_lines + 1} can be a value of its column"
             )
         if found.trailing:
-            found.evidence.append("the delimiter at the end of the records opens no field: it is empty in all of them")
+            found.evidence.append(_empty_at_end(found.trailing))
         if not layout.scored.reading.quote and not layout.scored.reading.text and self.options.quote is None:
             found.evidence.append("a quote is a character like others: quotes enclose no field")
         if layout.scored.reading.escape and not layout.scored.reading.text and self.options.escape is None:
@@ -135,3 +135,9 @@ def first_text(lines: Sequence[str]) -> str:
 def is_other(line: str, found: Scored) -> bool:
     """Whether a line cannot be a record like the others."""
     return all(r.fault or len(r.fields) != found.width for r in found.reading.divide([line]))
+
+
+def _empty_at_end(delimiters: int) -> str:
+    if delimiters == 1:
+        return "the delimiter at the end of the records opens no field: it is empty in all of them"
+    return f"the {delimiters} delimiters at the end of the records open no fields: these are empty in all of them"

@@ -47,8 +47,8 @@ class Layout:
     """How many cells of typed columns were compared."""
     data: bool = False
     """There is no header for certain: the first record holds values, a field for each column."""
-    trailing: bool = False
-    """A delimiter at the end of the records opens no field."""
+    trailing: int = 0
+    """How many delimiters at the end of the records open no field."""
     evidence: list[str] = field(default_factory=list)
 
     @property
@@ -57,9 +57,9 @@ class Layout:
         return 0 if self.header is None else self.scored.head[self.header].line + 1
 
     @property
-    def trailing_name(self) -> bool:
-        """Whether the header ends with a delimiter that opens no field."""
-        return self.trailing and len(self.fields) == self.scored.width
+    def trailing_names(self) -> int:
+        """How many delimiters at the end of the header open no field."""
+        return self.trailing if len(self.fields) == self.scored.width else 0
 
     @property
     def value(self) -> float:
@@ -143,29 +143,34 @@ def _is_header(matched: int, named: int, complete: bool, expected: Expectations)
     return matched > 1 and 2 * matched >= named
 
 
-def _trailing(found: Scored, expected: Expectations | None) -> bool:
-    """Whether each record of the usual width ends with a delimiter that opens no field."""
+def _trailing(found: Scored, expected: Expectations | None) -> int:
+    """How many delimiters at the end of each record of the usual width open no field."""
     rows = found.alike
-    if found.width < 2 or len(rows) < 1 or any(r.fields[-1] for r in rows[1:]):
-        return False
-    first = rows[0].fields[-1]
-    if first:
-        return False
+    if found.width < 2 or not rows:
+        return 0
+    most = min(_empty_at_end(r.fields) for r in rows)
+    if not most:
+        return 0
     if expected is not None and any(named == "" for named, _ in expected.aliases):
         # The user has said what the field without a name is.
-        return False
-    width = found.width - 1
+        return 0
+    header = rows[0].fields
     above = found.head[found.first - 1] if found.first else None
-    if (
-        above is not None
-        and len(above.fields) == width
-        and (expected is None or any(expected.columns_of(above.fields)))
-    ):
-        return True
-    # The header, too, has a delimiter at its end; without one, the number of columns decides.
-    if expected is not None:
-        return any(expected.columns_of(rows[0].fields[:-1])) or width == len(expected.loadable)
-    return len(rows) > 1 and all(rows[0].fields[:-1])
+    short = found.width - len(above.fields) if above is not None else 0
+    if 0 < short <= most and above is not None and (expected is None or any(expected.columns_of(above.fields))):
+        # The header has no delimiter at its end.
+        return short
+    if expected is None:
+        return most if len(rows) > 1 and all(header[:-most]) else 0
+    if any(expected.columns_of(header[:-most])):
+        return most
+    spare = found.width - len(expected.loadable)
+    return spare if 0 < spare <= most else 0
+
+
+def _empty_at_end(fields: Sequence[str]) -> int:
+    """How many fields at the end of a record are empty; the first field does not count."""
+    return next((i for i, text in enumerate(reversed(fields[1:])) if text), len(fields) - 1)
 
 
 def _fit(found: Scored, layout: Layout, columns: Sequence[str | None], expected: Expectations) -> tuple[float, int]:

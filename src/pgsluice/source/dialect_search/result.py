@@ -25,7 +25,7 @@ class Result:
     """The fields of that header."""
     skip_footer: int = 0
     comment: str = ""
-    trailing: bool = False
+    trailing: int = 0
     cr: bool = False
     sure: bool = True
     header_fit: str = ""

@@ -161,8 +161,9 @@ class _Search:
         units = self._units(best)
         if units is not None and best.header is not None:
             found.header_line, found.skip_lines = line, self._around.numbers[units.line] + 1
-            found.header, found.names = False, best.fields[: len(best.fields) - best.trailing_name]
-        found.trailing = best.trailing if options.trailing_delimiter is None else options.trailing_delimiter
+            found.header, found.names = False, best.fields[: len(best.fields) - best.trailing_names]
+        told = options.trailing_delimiter
+        found.trailing = best.trailing if told is None else max(1, best.trailing) if told else 0
         return found
 
     def _units(self, best: Layout) -> Divided | None:

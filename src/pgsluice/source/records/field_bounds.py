@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pgsluice.model import Dialect
-from pgsluice.source.records.free.grammar import grammar_of
+from pgsluice.source.records.free.grammar import Grammar, grammar_of
 
 Bounds = tuple[int, int]
 """Begin and end of a field, its quotes included."""
@@ -18,6 +18,7 @@ def field_bounds(record: bytes, dialect: Dialect, most: int) -> tuple[list[Bound
         quote, or a quoted field that has no end. None if there is no such text.
     """
     grammar = grammar_of(dialect)
+    trailing = dialect.trailing_delimiters
     found: list[Bounds] = []
     at = 0
     while len(found) < most:
@@ -35,6 +36,17 @@ def field_bounds(record: bytes, dialect: Dialect, most: int) -> tuple[list[Bound
         if separator is None:
             return found, (behind, len(record)) if behind < len(record) else None
         at = separator.end()
-        if at == len(record) and dialect.trailing_delimiter:
+        if trailing and _separators(record, behind, grammar) == trailing:
             break
     return found, None
+
+
+def _separators(record: bytes, at: int, grammar: Grammar) -> int:
+    """How many delimiters stand from a position on, if nothing else stands there; else 0."""
+    count = 0
+    while (separator := grammar.separator.match(record, at)) is not None:
+        count += 1
+        at = separator.end()
+        if grammar.padding is not None and (blanks := grammar.padding.match(record, at)):
+            at = blanks.end()
+    return count if at == len(record) else 0

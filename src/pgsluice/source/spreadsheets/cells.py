@@ -87,7 +87,7 @@ def joined(fields: Sequence[Field], dialect: Dialect, columns: Sequence[str]) ->
     else:
         texts = [_written(f, dialect, first=not place) for place, f in enumerate(fields)]
         delimiter = " " if dialect.delimiter == BLANKS else dialect.delimiter
-    raw = delimiter.join(texts) + (delimiter if dialect.trailing_delimiter else "")
+    raw = delimiter.join(texts) + delimiter * dialect.trailing_delimiters
     found = divided(raw, dialect, columns)
     nulls = dialect.null_texts
     if found is None or len(found) != len(fields):

@@ -13,7 +13,7 @@ The rules are those of :mod:`pgsluice.source.records.rules`, with these addition
 * In the text format the escapes are those of COPY: ``\b \f \n \r \t \v``, octal and hexadecimal bytes; any other
   character stands for itself. ``\.`` is a fault, except at the end of the file, where it is no record.
 * A line that begins with ``comment`` where a record could begin is no record.
-* ``trailing_delimiter``: an empty unquoted field at the end of a record is left out.
+* ``trailing_delimiters``: so many fields at the end of a record are left out, if all are empty and unquoted.
 * ``skip_initial_blanks``: blanks and tabs in front of a field and behind a closing quote are left out.
 * With either of the last two kinds of blanks, a line of blanks alone is blank.
 

@@ -174,9 +174,13 @@ class FreeScanner:
     def _finish(self, walked: Walked, raw: bytes) -> tuple[tuple[Field, ...], FaultReason | None]:
         """The fields of a record as its row has them, and its fault."""
         fields, count, most = walked.fields, walked.width, self._most
-        if self._dialect.trailing_delimiter and 1 < count == len(fields) and fields[-1] == (b"", False):
-            fields.pop()
-            count -= 1
+        trailing = self._dialect.trailing_delimiters
+        if trailing and count > trailing and walked.surplus_empty:
+            # Of the fields behind the last that the record must have, only one is at hand, but all are empty.
+            rest = fields[count - trailing :]
+            if all(field == (b"", False) for field in rest):
+                del fields[count - trailing :]
+                count -= trailing
         if self._fields is not None:
             if count > most and self._dialect.ragged is not Ragged.REJECT and walked.surplus_empty:
                 count = most

@@ -129,6 +129,6 @@ def _outside(text: bytes, grammar: Grammar, delimiter: bytes) -> bytes | None:
         text = re.sub(rb"(\A|\n|%b)[%b]+" % (d, padding), rb"\1", text)
         if quote:
             text = re.sub(rb"%b[%b]+(?=\n|%b)" % (quote, padding, d), quote, text)
-    if grammar.dialect.trailing_delimiter:
-        text = text.replace(delimiter + b"\n", b"\n")
+    if grammar.dialect.trailing_delimiters:
+        text = text.replace(delimiter * grammar.dialect.trailing_delimiters + b"\n", b"\n")
     return text
