@@ -45,7 +45,12 @@ def test_files_of_any_suffix_in_the_order_given_each_once(tmp_path: Path) -> Non
 
 def test_nothing_there(tmp_path: Path) -> None:
     write(tmp_path, "notes.md")
-    with pytest.raises(FileError, match=r"no CSV file in this folder \(looked for \*\.csv, "):
+    with pytest.raises(
+        FileError, match=r"no file to load in this folder \(looked for \*\.csv, .*; it holds notes\.md\)"
+    ):
+        found(tmp_path)
+    write(tmp_path, *(f"{i}.md" for i in range(6)))
+    with pytest.raises(FileError, match=r"it holds .*\.md, .*\.md and 2 more\)"):
         found(tmp_path)
     with pytest.raises(FileError, match="no such file or folder"):
         found(tmp_path / "none.csv")

@@ -249,6 +249,20 @@ def test_files_of_a_folder_that_are_not_loaded_are_named(load: Load, conn: Conne
     }
 
 
+def test_json_files_of_a_folder_are_loaded_or_explained(load: Load, conn: Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE a (id int PRIMARY KEY)")
+    (tmp_path / "d").mkdir()
+    put(tmp_path, "d/package.json", '{"name": "x",\n "version": 1}')
+    put(tmp_path, "d/a.json", '[{"id": 1}, {"id": 2}]')
+    load("d").complaint(2, "a.json: this is a JSON array", "jq -c '.[]' FILE", "name is that of the table a")
+    put(tmp_path, "d/a.json", '{"id": 1}\n{"id": 2}\n')
+    ended = load("d")
+    assert books(ended) == [(2, 2, 0)]
+    (why,) = (f["why"] for f in ended.json["ignored"])
+    assert "no table is called 'package'" in why
+    assert conn.execute("SELECT array_agg(id) FROM a").fetchone() == ([1, 2],)
+
+
 def test_latin_1_with_encoding(db: str, load: Load, conn: Connection, tmp_path: Path) -> None:
     conn.execute(ITEMS)
     put(tmp_path, "items.csv", "id,name,price\n1,Köln ±,1\n".encode("latin-1"))

@@ -7,7 +7,7 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pgsluice.errors import FileError
@@ -24,11 +24,14 @@ _COMPRESSED = r"(?:\.(?:gz|zst|zstd|bz2|xz|lz4))?"
 _CSV = re.compile(rf"(?:\.(?:csv|tsv|jsonl|ndjson){_COMPRESSED}|\.(?:csv|tsv)\.zip|\.parquet)$", re.IGNORECASE)
 
 _OPTIONAL = re.compile(
-    rf"\.(?:(?:txt|tab|dat|psv|tbl|data|asc|out){_COMPRESSED}|zip|tar{_COMPRESSED}|tgz|tbz2?|txz|tzst"
+    rf"\.(?:(?:txt|tab|dat|psv|tbl|data|asc|out|json){_COMPRESSED}|zip|tar{_COMPRESSED}|tgz|tbz2?|txz|tzst"
     r"|xlsx|xlsm|xlsb|xls|ods)$",
     re.IGNORECASE,
 )
 """How the files of a folder end that are loaded if their name, or that of a member or a sheet, is that of a table."""
+
+_NAMES_SHOWN = 5
+"""How many files an error names of a folder that has no file to load."""
 
 _LOCK_FILE = "~$"
 """How the names of the files begin that Excel makes while it has a workbook open."""
@@ -89,12 +92,22 @@ def expand(path: str, recursive: bool) -> list[Found]:
             suffix = Suffix.OTHER if inner else suffix_of(base)
             files.append((key, Found(name, real, suffix, folder=shown_address(folder) or ".", is_folder=inner)))
     if all(file.suffix is Suffix.OTHER for _, file in files):
+        wanted = ", ".join("*" + suffix for suffix in SUFFIXES)
         raise FileError(
-            f"{shown}: no CSV file in this folder (looked for {', '.join('*' + s for s in SUFFIXES)})",
+            f"{shown}: no file to load in this folder (looked for {wanted}{_instead(files)})",
             "Name the files themselves if they are called otherwise"
             + ("" if recursive else ", or look into subfolders with --recursive"),
         )
     return [file for _, file in sorted(files, key=_by_key)]
+
+
+def _instead(files: Sequence[tuple[Any, Found]]) -> str:
+    """What a folder holds in place of files to load, in words that follow others; '' if it holds no file."""
+    names = [os.path.basename(found.address) for _, found in sorted(files, key=_by_key) if not found.is_folder]
+    if not names:
+        return ""
+    more = len(names) - _NAMES_SHOWN
+    return f"; it holds {', '.join(names[:_NAMES_SHOWN])}{f' and {more:,} more' if more > 0 else ''}"
 
 
 def _by_key(found: tuple[Any, Found]) -> Any:
