@@ -142,10 +142,13 @@ def test_code_on_a_ledger_of_a_trusted_role(ddl: str, words: str, db: str, conn:
         ("ALTER TABLE pgsluice.run ADD CHECK (evil() <> status)", "pgsluice.run calls function"),
         ("CREATE INDEX ON pgsluice.run (evil())", "pgsluice.run calls function"),
         ("ALTER TABLE pgsluice.run ADD more text", "pgsluice.run has an unknown column more"),
-        ("ALTER TABLE pgsluice.reject DROP raw", "pgsluice.reject has no column raw"),
+        ("ALTER TABLE pgsluice.reject DROP raw CASCADE", "pgsluice.reject has no column raw"),
         ("CREATE TABLE child () INHERITS (pgsluice.reject)", "inherits"),
-        ("CREATE DOMAIN d AS text; ALTER TABLE pgsluice.reject ALTER raw TYPE d", "type that is not PostgreSQL's"),
-        ("DROP TABLE pgsluice.reject; CREATE VIEW pgsluice.reject AS SELECT 1", "not an ordinary table"),
+        (
+            "DROP VIEW pgsluice.rejects; CREATE DOMAIN d AS text; ALTER TABLE pgsluice.reject ALTER raw TYPE d",
+            "type that is not PostgreSQL's",
+        ),
+        ("DROP TABLE pgsluice.reject CASCADE; CREATE VIEW pgsluice.reject AS SELECT 1", "not an ordinary table"),
     ],
 )
 def test_the_shape_of_the_ledger(ddl: str, words: str, db: str, conn: Connection, data: Path) -> None:
@@ -179,6 +182,6 @@ def test_everybody_has_no_right_on_a_new_ledger(db: str, conn: Connection, data:
     rights = conn.execute(
         "SELECT has_schema_privilege('public', 'pgsluice', 'USAGE, CREATE'),"
         " bool_or(has_table_privilege('public', oid, 'SELECT') OR has_table_privilege('public', oid, 'TRIGGER'))"
-        " FROM pg_class WHERE relnamespace = 'pgsluice'::regnamespace AND relkind = 'r'"
+        " FROM pg_class WHERE relnamespace = 'pgsluice'::regnamespace AND relkind IN ('r', 'v')"
     ).fetchone()
     assert rights == (False, False)

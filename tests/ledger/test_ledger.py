@@ -110,7 +110,7 @@ def test_rights(conn: Conn) -> None:
         runs.finish_run(conn, run_id, "failed", 0.1, "no luck")
         assert status(conn, run_id) == "failed"
 
-        conn.execute('RESET ROLE; DROP TABLE pgsluice.reject; SET ROLE "a role"')
+        conn.execute('RESET ROLE; DROP TABLE pgsluice.reject CASCADE; SET ROLE "a role"')
         with pytest.raises(PrivilegeError, match="may not make the ledger") as caught:
             schema.ensure(conn)
         assert "GRANT USAGE, CREATE ON SCHEMA pgsluice" in caught.value.remedy

@@ -62,6 +62,11 @@ STRUCTURE = {
         SELECT relname, obj_description(oid, 'pg_class') FROM pg_class
          WHERE relnamespace = 'pgsluice'::regnamespace AND relkind = 'r' AND relname !~ '^(stage|fault)'
          ORDER BY 1""",
+    "views": """
+        SELECT c.relname, c.reloptions, pg_get_viewdef(c.oid), obj_description(c.oid, 'pg_class'),
+               (SELECT array_agg(col_description(c.oid, a.attnum) ORDER BY a.attnum) FROM pg_attribute a
+                 WHERE a.attrelid = c.oid)
+          FROM pg_class c WHERE c.relnamespace = 'pgsluice'::regnamespace AND c.relkind = 'v' ORDER BY 1""",
     "schema": "SELECT obj_description('pgsluice'::regnamespace, 'pg_namespace')",
 }
 

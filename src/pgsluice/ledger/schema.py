@@ -3,7 +3,7 @@
 The ledger has a version, an integer. Version 1 is what pgsluice 0.1.0 wrote. A change of the tables adds 1 to
 :data:`NEWEST`, changes ``create`` in ``sql/ledger.sql`` and adds the step from the version before to
 ``sql/ledger_migrations.sql``. Commands that only read do not migrate: the queries of ``sql/ledger.sql`` that they
-execute read every version from 1 on.
+execute read every version from 1 on. Users read views (``create_views``), whose columns stay.
 
 The version is stored as the default of the column ``pgsluice.ledger_version.version``. A query that names a missing
 table is an error in PostgreSQL, so the version could not be read from a row by a query that also finds out whether the
@@ -24,7 +24,7 @@ from pgsluice.ledger.trust import refuse_foreign
 from pgsluice.sql import query
 from pgsluice.version import __version__
 
-NEWEST = 6
+NEWEST = 7
 """The version of the ledger that this code creates and writes."""
 
 _CREATION_LOCK_CLASS = 0x736C63
@@ -179,6 +179,7 @@ def _create_or_migrate(conn: Connection, state: _State) -> None:
             if state.version:
                 _migrate(conn, state.version)
             conn.execute(query("ledger", "create"))
+            conn.execute(query("ledger", "create_views"))
             if state.version:
                 conn.execute(query("ledger_migrations", "share_rights"))
             else:

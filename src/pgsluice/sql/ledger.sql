@@ -240,6 +240,129 @@ COMMENT ON COLUMN pgsluice.guest_result.kind IS 'project, or what the program ca
 COMMENT ON COLUMN pgsluice.guest_result.status IS 'In the word of the program: success, pass, warn, fail, error, skipped.';
 COMMENT ON COLUMN pgsluice.guest_result.failures IS 'Rows that fail a test.';
 
+-- name: create_views
+-- The views that users read: their columns stay. They have the names of the JSON output; table, column and constraint,
+-- which SQL reserves, end in _name. A step of a migration that changes a column of a table below has to drop them first.
+-- security_invoker: who reads a view needs the rights on the tables.
+CREATE OR REPLACE VIEW pgsluice.runs WITH (security_invoker = true) AS
+SELECT r.run_id, r.status, r.started, r.ended, r.seconds, r.options ->> 'role' AS role, r.options -> 'paths' AS paths,
+       r.replay_of, f.tables, f.files, f.bytes, f.read, f.loaded, f.rejected, f.replayed, r.detail,
+       r.options ->> 'pgsluice' AS version, r.client, r.options
+  FROM pgsluice.run AS r
+ CROSS JOIN LATERAL (
+       SELECT pg_catalog.count(DISTINCT i.table_oid) AS tables, pg_catalog.count(*) AS files,
+              coalesce(pg_catalog.sum(i.bytes), 0)::bigint AS bytes,
+              coalesce(pg_catalog.sum(i.rows_read), 0)::bigint AS read,
+              coalesce(pg_catalog.sum(i.rows_loaded), 0)::bigint AS loaded,
+              coalesce(pg_catalog.sum(i.rows_rejected), 0)::bigint AS rejected,
+              coalesce(pg_catalog.sum(i.rows_replayed), 0)::bigint AS replayed
+         FROM pgsluice.file AS i WHERE i.run_id = r.run_id) AS f;
+COMMENT ON VIEW pgsluice.runs IS 'The runs. The columns of this view stay.';
+COMMENT ON COLUMN pgsluice.runs.run_id IS 'The number of the run.';
+COMMENT ON COLUMN pgsluice.runs.status IS 'running, published, vetoed, dry_run, skipped, failed, interrupted.';
+COMMENT ON COLUMN pgsluice.runs.seconds IS 'How long the run took.';
+COMMENT ON COLUMN pgsluice.runs.role IS 'The role that loaded.';
+COMMENT ON COLUMN pgsluice.runs.paths IS 'The paths of the call, as a JSON array.';
+COMMENT ON COLUMN pgsluice.runs.replay_of IS 'In a replay: the run whose corrected rejects were loaded.';
+COMMENT ON COLUMN pgsluice.runs.tables IS 'How many tables had files.';
+COMMENT ON COLUMN pgsluice.runs.files IS 'How many files the run had.';
+COMMENT ON COLUMN pgsluice.runs.bytes IS 'Bytes of the files.';
+COMMENT ON COLUMN pgsluice.runs.read IS 'Rows read.';
+COMMENT ON COLUMN pgsluice.runs.loaded IS 'Rows loaded.';
+COMMENT ON COLUMN pgsluice.runs.rejected IS 'Rejects that no replay has loaded.';
+COMMENT ON COLUMN pgsluice.runs.replayed IS 'Rejects that a replay has loaded.';
+COMMENT ON COLUMN pgsluice.runs.detail IS 'Why the run did not publish.';
+COMMENT ON COLUMN pgsluice.runs.version IS 'The version of pgsluice.';
+COMMENT ON COLUMN pgsluice.runs.client IS 'Host name and process of the client, as host:pid.';
+COMMENT ON COLUMN pgsluice.runs.options IS 'The options of the call. What is in it may change with the version.';
+
+CREATE OR REPLACE VIEW pgsluice.files WITH (security_invoker = true) AS
+SELECT f.run_id, f.file_no,
+       CASE WHEN f.table_schema = 'public' THEN f.table_name ELSE f.table_schema || '.' || f.table_name END
+           AS table_name,
+       f.path, f.bytes, f.sha256, f.status, f.mode, f.rows_read AS read, f.rows_loaded AS loaded,
+       f.rows_rejected AS rejected, f.rows_replayed AS replayed
+  FROM pgsluice.file AS f;
+COMMENT ON VIEW pgsluice.files IS 'The files of each run. The columns of this view stay.';
+COMMENT ON COLUMN pgsluice.files.run_id IS 'The number of the run.';
+COMMENT ON COLUMN pgsluice.files.file_no IS 'The number of the file in the run, from 0, in load order.';
+COMMENT ON COLUMN pgsluice.files.table_name IS 'The table; with its schema unless that is public.';
+COMMENT ON COLUMN pgsluice.files.path IS 'The path or the address of the file.';
+COMMENT ON COLUMN pgsluice.files.bytes IS 'The size of the file.';
+COMMENT ON COLUMN pgsluice.files.sha256 IS 'SHA-256 of the content.';
+COMMENT ON COLUMN pgsluice.files.status IS 'loaded, skipped (an earlier run loaded the content), vetoed (the run published nothing).';
+COMMENT ON COLUMN pgsluice.files.mode IS 'append, upsert, insert-missing, replace.';
+COMMENT ON COLUMN pgsluice.files.read IS 'Rows read.';
+COMMENT ON COLUMN pgsluice.files.loaded IS 'Rows loaded.';
+COMMENT ON COLUMN pgsluice.files.rejected IS 'Rejects that no replay has loaded.';
+COMMENT ON COLUMN pgsluice.files.replayed IS 'Rejects that a replay has loaded.';
+
+CREATE OR REPLACE VIEW pgsluice.tables WITH (security_invoker = true) AS
+SELECT f.run_id, f.table_name, f.mode, s.strategy, f.files, f.bytes, f.read, f.loaded, f.rejected, f.replayed,
+       s.inserted, s.updated, s.unchanged, s.deleted
+  FROM (SELECT i.run_id, i.table_name, pg_catalog.min(i.mode) AS mode, pg_catalog.count(*) AS files,
+               pg_catalog.sum(i.bytes)::bigint AS bytes, pg_catalog.sum(i.read)::bigint AS read,
+               pg_catalog.sum(i.loaded)::bigint AS loaded, pg_catalog.sum(i.rejected)::bigint AS rejected,
+               pg_catalog.sum(i.replayed)::bigint AS replayed
+          FROM pgsluice.files AS i GROUP BY i.run_id, i.table_name) AS f
+  LEFT JOIN pgsluice.run_summary AS r ON r.run_id = f.run_id
+  LEFT JOIN LATERAL (
+       SELECT t.value ->> 'way' AS strategy, (t.value ->> 'inserted')::bigint AS inserted,
+              (t.value ->> 'updated')::bigint AS updated, (t.value ->> 'unchanged')::bigint AS unchanged,
+              (t.value ->> 'deleted')::bigint AS deleted
+         FROM pg_catalog.json_array_elements(r.summary -> 'tables') AS t
+        WHERE t.value ->> 'table' = f.table_name) AS s ON true;
+COMMENT ON VIEW pgsluice.tables IS 'The tables of each run. The columns of this view stay.';
+COMMENT ON COLUMN pgsluice.tables.run_id IS 'The number of the run.';
+COMMENT ON COLUMN pgsluice.tables.table_name IS 'The table; with its schema unless that is public.';
+COMMENT ON COLUMN pgsluice.tables.mode IS 'append, upsert, insert-missing, replace.';
+COMMENT ON COLUMN pgsluice.tables.strategy IS 'in place, stage, new table. NULL where the run ended early, as the next four columns.';
+COMMENT ON COLUMN pgsluice.tables.files IS 'How many files the table had.';
+COMMENT ON COLUMN pgsluice.tables.bytes IS 'Bytes of the files.';
+COMMENT ON COLUMN pgsluice.tables.read IS 'Rows read.';
+COMMENT ON COLUMN pgsluice.tables.loaded IS 'Rows loaded: inserted, updated and unchanged.';
+COMMENT ON COLUMN pgsluice.tables.rejected IS 'Rejects that no replay has loaded.';
+COMMENT ON COLUMN pgsluice.tables.replayed IS 'Rejects that a replay has loaded.';
+COMMENT ON COLUMN pgsluice.tables.inserted IS 'New rows.';
+COMMENT ON COLUMN pgsluice.tables.updated IS 'Rows that the table held, and that the files changed.';
+COMMENT ON COLUMN pgsluice.tables.unchanged IS 'Rows of the files that the table already held.';
+COMMENT ON COLUMN pgsluice.tables.deleted IS 'Rows that the mode removed from the table.';
+
+CREATE OR REPLACE VIEW pgsluice.rejects WITH (security_invoker = true) AS
+SELECT j.run_id, j.reject_no, j.table_name, j.file, j.line, j.ordinal AS record_no, j.kind, j.column_name,
+       j.constraint_name, j.sqlstate, j.message, j.detail, j.parent_file, j.parent_line, j.cause_no AS cause, j.raw,
+       j.replayed_by
+  FROM pgsluice.reject AS j;
+COMMENT ON VIEW pgsluice.rejects IS 'The rejects of each run. The columns of this view stay.';
+COMMENT ON COLUMN pgsluice.rejects.run_id IS 'The number of the run.';
+COMMENT ON COLUMN pgsluice.rejects.reject_no IS 'Number of the reject, from 1, in load order. In a replay: its number in the run that is replayed.';
+COMMENT ON COLUMN pgsluice.rejects.table_name IS 'The table; with its schema unless that is public.';
+COMMENT ON COLUMN pgsluice.rejects.file IS 'The path or the address of the file.';
+COMMENT ON COLUMN pgsluice.rejects.line IS 'Line of the file on which the record begins, from 1.';
+COMMENT ON COLUMN pgsluice.rejects.record_no IS 'Number of the record in the file, from 1, without the header.';
+COMMENT ON COLUMN pgsluice.rejects.kind IS 'structure, value, not_null, check, unique, foreign_key, parent, exclusion, trigger, policy, other.';
+COMMENT ON COLUMN pgsluice.rejects.column_name IS 'The column; empty if the reason names none.';
+COMMENT ON COLUMN pgsluice.rejects.constraint_name IS 'The constraint; empty if the reason names none.';
+COMMENT ON COLUMN pgsluice.rejects.sqlstate IS 'The error code of PostgreSQL.';
+COMMENT ON COLUMN pgsluice.rejects.message IS 'The reason.';
+COMMENT ON COLUMN pgsluice.rejects.detail IS 'What PostgreSQL says in addition: its DETAIL and HINT.';
+COMMENT ON COLUMN pgsluice.rejects.parent_file IS 'File of the rejected parent row, or of the earlier row that has the same key.';
+COMMENT ON COLUMN pgsluice.rejects.parent_line IS 'Line of parent_file on which that row begins.';
+COMMENT ON COLUMN pgsluice.rejects.cause IS 'Of kind parent: reject_no of the reject to correct.';
+COMMENT ON COLUMN pgsluice.rejects.raw IS 'The text of the record in the file.';
+COMMENT ON COLUMN pgsluice.rejects.replayed_by IS 'The run that loaded the corrected record; NULL while the reject is open.';
+
+CREATE OR REPLACE VIEW pgsluice.phases WITH (security_invoker = true) AS
+SELECT r.run_id, p.value ->> 'table' AS table_name, p.value ->> 'phase' AS phase,
+       (p.value ->> 'seconds')::double precision AS seconds
+  FROM pgsluice.run_summary AS r
+ CROSS JOIN LATERAL pg_catalog.json_array_elements(r.summary -> 'phases') AS p;
+COMMENT ON VIEW pgsluice.phases IS 'Where the time of each run went. The columns of this view stay.';
+COMMENT ON COLUMN pgsluice.phases.run_id IS 'The number of the run.';
+COMMENT ON COLUMN pgsluice.phases.table_name IS 'The table; empty for the run as a whole.';
+COMMENT ON COLUMN pgsluice.phases.phase IS 'The phase: plan, read, copy, index and others.';
+COMMENT ON COLUMN pgsluice.phases.seconds IS 'Seconds of the phase.';
+
 -- name: start_run
 -- Insert a run.
 INSERT INTO pgsluice.run (status, options, pid, client, replay_of)

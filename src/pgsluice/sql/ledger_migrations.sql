@@ -143,6 +143,10 @@ CREATE TABLE IF NOT EXISTS pgsluice.guest_result (
 -- From version 5: how groups of incremental derived tables were computed, and the state of the tables that they read.
 ALTER TABLE IF EXISTS pgsluice.derived ADD COLUMN note text NOT NULL DEFAULT '', ADD COLUMN stamp jsonb;
 
+-- name: to_7
+-- From version 6: views. Query create_views of ledger.sql makes them.
+SELECT 7;
+
 -- name: share_rights
 -- Who may use the old tables may use those that a migration has added.
 DO $$
@@ -155,11 +159,14 @@ BEGIN
                       FROM pg_catalog.pg_class AS old
                      CROSS JOIN LATERAL pg_catalog.aclexplode(old.relacl) AS a
                       JOIN pg_catalog.pg_class AS c ON c.relnamespace = old.relnamespace
-                     WHERE old.oid = 'pgsluice.file'::regclass AND c.relkind = 'r' AND c.relacl IS NULL
-                       AND c.relname IN ('rule_result', 'warning', 'derived', 'column_profile', 'run_summary',
-                           'guest_result')
-                       AND a.grantee <> c.relowner
-                       AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') LOOP
+                     WHERE old.oid = 'pgsluice.file'::regclass AND c.relacl IS NULL
+                       AND (c.relkind = 'r'
+                            AND c.relname IN ('rule_result', 'warning', 'derived', 'column_profile', 'run_summary',
+                                'guest_result')
+                            AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+                            OR c.relkind = 'v' AND c.relname IN ('runs', 'files', 'tables', 'rejects', 'phases')
+                            AND a.privilege_type = 'SELECT')
+                       AND a.grantee <> c.relowner LOOP
         EXECUTE right_on.statement;
     END LOOP;
 END

@@ -20,10 +20,17 @@ WITH trusted AS (
      WHERE n.nspname = 'pgsluice' AND c.relname IN (
            'run', 'file', 'reject', 'ledger_version', 'staged', 'rule_result', 'warning', 'derived', 'column_profile',
            'run_summary', 'guest_result')
+), shown AS (
+    SELECT c.relname, c.relkind, c.relowner
+      FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = 'pgsluice' AND c.relname IN ('runs', 'files', 'tables', 'rejects', 'phases')
 ), owned AS (
     SELECT 'SCHEMA pgsluice' AS what, nspowner AS owner FROM pg_catalog.pg_namespace WHERE nspname = 'pgsluice'
     UNION ALL
     SELECT 'TABLE pgsluice.' || relname, relowner FROM part
+    UNION ALL
+    SELECT 'VIEW pgsluice.' || relname, relowner FROM shown WHERE relkind = 'v'
 ), code (removal) AS (
     SELECT 'DROP TRIGGER ' || pg_catalog.quote_ident(g.tgname) || ' ON pgsluice.' || part.relname
       FROM part JOIN pg_catalog.pg_trigger g ON g.tgrelid = part.oid AND NOT g.tgisinternal
@@ -34,6 +41,8 @@ WITH trusted AS (
     SELECT 'ALTER TABLE pgsluice.' || relname || ' DISABLE ROW LEVEL SECURITY' FROM part WHERE relrowsecurity
 ), flaw (words) AS (
     SELECT 'pgsluice.' || relname || ' is not an ordinary table' FROM part WHERE relkind <> 'r'
+    UNION ALL
+    SELECT 'pgsluice.' || relname || ' is not a view' FROM shown WHERE relkind <> 'v'
     UNION ALL
     SELECT 'pgsluice.' || relname || ' inherits from a table or a table inherits from it' FROM part
      WHERE EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE part.oid IN (h.inhparent, h.inhrelid))
