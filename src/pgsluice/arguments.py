@@ -40,8 +40,11 @@ INFER_ARGUMENTS = (
     "recursive",
     "allow_empty",
     "date_format",
+    "date_language",
     "decimal",
     "thousands",
+    "strip",
+    "negative",
 )
 """The arguments of ``plan`` that ``init`` takes too."""
 
@@ -111,12 +114,16 @@ class PlanArguments(TypedDict, total=False):
     """How dates are written: ``DMY``, ``MDY`` or ``YMD`` for the order of day, month and year in numeric dates,
     ``excel`` for day numbers, or a pattern with the directives of strptime such as ``%d.%m.%Y``. For all columns with
     dates, or with ``column=``, ``table.column=`` or ``table.*=`` in front for some."""
+    date_language: Sequence[str]
+    """The language in which months have names, such as ``"de"`` for ``3. März 2024``, in addition to English."""
     decimal: Sequence[str]
     """The decimal sign of numbers, as in ``","`` or ``"price=,"``."""
     thousands: Sequence[str]
     """The sign between groups of digits, as in ``"."`` or ``"price=."``; a blank stands for all kinds of blanks."""
     strip: Sequence[str]
     """Texts that are removed before and behind numbers: ``"€"``, ``"%"``, ``"price=EUR"``."""
+    negative: Sequence[str]
+    """How numbers below zero are written, with ``#`` for the number: ``"(#)"``, ``"#-"``, ``"amount=# CR"``."""
     true: Sequence[str]
     """Further words for true, as in ``"Y"`` or ``"active=ja"``, in upper or lower case."""
     false: Sequence[str]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
@@ -16,6 +17,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 
+from pgsluice.languages import languages
 from pgsluice.model import Column, ColumnFormat
 from pgsluice.source.typed.rewriting import rewritten
 
@@ -175,6 +177,89 @@ def test_random_texts_are_never_read_in_another_way(conn: psycopg.Connection, co
     found = read(conn, rewrite(texts, NUMERIC, ColumnFormat("c", decimal=",", thousands=".")), "numeric")
     plain = read(conn, [t.replace(".", "").replace(",", ".") for t in texts], "numeric")
     assert not [(t, f, p) for t, f, p in zip(texts, found, plain, strict=True) if f not in (None, p)]
+
+
+FORMS = ("(#)", "#-", "\u2212#", "# CR")
+
+
+def test_a_number_below_zero_is_the_number_that_was_written(conn: psycopg.Connection) -> None:
+    r = Random(f"{SEED}below")
+    numbers = [Decimal(r.randint(0, 10 ** r.randint(1, 12))).scaleb(-r.randint(0, 4)) for _ in range(1500)]
+    wraps = [
+        "({})",
+        "( {} )",
+        "{}-",
+        "{} -",
+        "\u2212{}",
+        "\u2212 {}",
+        "{} CR",
+        "{}CR",
+        "({}) €",
+        "(€ {})",
+        "€({})",
+        "{}-\u00a0€",
+    ]
+    texts = [r.choice(wraps).format(grouped(n, ",", ".", r)) for n in numbers]
+    format_ = ColumnFormat("c", decimal=",", thousands=".", strip=("€",), negative=FORMS)
+    found = read(conn, rewrite(texts, NUMERIC, format_), "numeric")
+    assert [None if f is None else Decimal(f) for f in found] == [-n for n in numbers]
+    # A number that is not below zero stays.
+    assert read(conn, rewrite([f"{n:f}" for n in numbers], NUMERIC, ColumnFormat("c", negative=FORMS)), "numeric") == [
+        f"{n:f}" for n in numbers
+    ]
+
+
+@pytest.mark.parametrize("kind", ["numeric", "float8", "int4", "money"])
+@pytest.mark.parametrize("count", [2000, pytest.param(200_000, marks=pytest.mark.slow)])
+def test_a_form_below_zero_changes_no_other_text(conn: psycopg.Connection, kind: str, count: int) -> None:
+    r = Random(f"{SEED}{kind}")
+    texts = ["".join(r.choice("0123456789.,-+()e CR") for _ in range(r.randint(1, 7))) for _ in range(count)]
+    column = replace(NUMERIC, base=kind)
+    found = read(conn, rewrite(texts, column, ColumnFormat("c", negative=FORMS)), kind)
+    as_they_are = read(conn, texts, kind)
+    for text, value, plain in zip(texts, found, as_they_are, strict=True):
+        inner = re.fullmatch(r" *(?:\( *([^-+]*) *\)|([^-+]*) *-|([^-+]*) *C *R) *", text)
+        number = next((part for part in inner.groups() if part is not None), "") if inner else ""
+        below = read(conn, [f"-{number.strip()}"], kind)[0] if number and value != plain else plain
+        assert value in (plain, below), text
+
+
+FEW = ("de", "pt", "el", "ru")
+
+
+@pytest.mark.parametrize("code", [c if c in FEW else pytest.param(c, marks=pytest.mark.slow) for c in languages()])
+def test_a_month_of_a_language_is_read(conn: psycopg.Connection, code: str) -> None:
+    """Each name of a month, in the forms that people write, is the date; English names stay what they are."""
+    forms = ["{d}. {m} {y}", "{d} {m}. {y}", "{d}-{m}-{y}", "{m} {d}, {y}", "{y}. {m} {d}.", "{w}, {d} {m} {y} 00:00"]
+    r, language = Random(f"{SEED}{code}"), languages()[code]
+    texts, expected = [], []
+    for number, names in enumerate(language.months, 1):
+        for name in names:
+            day, word = (
+                r.randint(1, 28),
+                r.choice([name, name.upper() if len(name.upper()) == len(name) else name, name.capitalize()]),
+            )
+            texts.append(r.choice(forms).format(d=day, m=word, y=2000 + day, w=r.choice(language.days)))
+            expected.append(f"{2000 + day}-{number:02}-{day:02}")
+    column = ColumnFormat("c", date_language=code)
+    assert read(conn, rewrite(texts, DAY, column), "date") == expected
+    others = ["3 March 2024", "2024-03-04", "Sep 5 2024", "5 xyz 2024", "12 2024", "", "3 March 2024 BC"]
+    assert rewrite(others, DAY, column)[3:6] == others[3:6]
+    assert read(conn, rewrite(others, DAY, column), "date") == read(conn, others, "date")
+
+
+def test_a_month_within_a_pattern(conn: psycopg.Connection) -> None:
+    texts = ["3. März 2024", "12. Dez. 2023", "4. March 2024", "März 2024", "3. mär 2024", "31. Februar 2024"]
+    full = rewrite(texts, DAY, ColumnFormat("c", date="%d. %B %Y", date_language="de"))
+    assert read(conn, full, "date") == ["2024-03-03", "2023-12-12", "2024-03-04", None, "2024-03-03", None]
+    short = rewrite(["12. Dez. 2023", "12. Dez 2023"], DAY, ColumnFormat("c", date="%d. %b. %Y", date_language="de"))
+    assert read(conn, short, "date") == ["2023-12-12", None]
+
+
+def test_a_year_of_two_digits_is_read_as_with_an_english_month(conn: psycopg.Connection) -> None:
+    given = rewrite(["12-Mrz-23", "12-Mär-23", "5. Mai 70"], DAY, ColumnFormat("c", date_language="de", date="DMY"))
+    english = ["12-Mrz-23", "12-Mar-23", "05-May-70"]
+    assert given == english
 
 
 def test_whole_numbers_with_decimals() -> None:

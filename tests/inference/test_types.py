@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from init_and_load import init_and_load
 
 import pgsluice
+from pgsluice.api.inferring import answered
+from pgsluice.cli.init import _infer as ask_and_infer
 from pgsluice.model import InferredColumn, InferredSchema
 
 TYPES = {
@@ -160,6 +163,51 @@ def test_an_undecidable_number_is_a_question(values: list[str], tmp_path: Path) 
     columns = {"size": values, "price": ["0.5", "1.25"]}
     (question,) = _infer(tmp_path, columns).questions
     assert question.likely == question.answers["," in values[0]]
+
+
+ASKED = {
+    # name of the field: (values, answer, type)
+    "share": (["12%", "7.5 %"], "--strip things.share=%", "numeric(10, 2)"),
+    "paid": (["12,50 €", "1.234,00 €"], "--strip 'things.paid=€'", "numeric(10, 2)"),
+    "balance": (["(45.00)", "7.5"], "--negative 'things.balance=(#)'", "numeric(10, 2)"),
+    "debit": (["45,00-", "7,5"], "--negative 'things.debit=#-'", "numeric(10, 2)"),
+    "pieces": (["NA", "5"], "--null NA", "integer"),
+    "seen": (["3. März 2024", "12. Dez. 2023"], "--date-language things.seen=de", "date"),
+}
+
+
+def test_what_options_would_make_of_texts_is_asked(tmp_path: Path, db: str) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    lines = ["|".join(row) for row in zip(*([name, *values] for name, (values, _, _) in ASKED.items()), strict=True)]
+    (data / "things.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    found = pgsluice.infer_schema(data)
+    assert {c.type_sql for c in found.tables[0].columns} == {"text"}
+    assert {q.column: q.answers for q in found.questions} == {name: (answer,) for name, (_, answer, _) in ASKED.items()}
+    options = answered({}, [answer for _, answer, _ in ASKED.values()])
+    found, result = init_and_load(data, tmp_path, db, **options)
+    assert [c.type_sql for c in found.tables[0].columns] == [kind for _, _, kind in ASKED.values()]
+    assert not found.questions
+    assert not result.rejects.count
+
+
+def test_answers_in_the_terminal_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "things.csv").write_text("a;b\n12%;3\n7%;4\n", encoding="utf-8")
+    monkeypatch.setattr(sys.modules[ask_and_infer.__module__], "ask", lambda text, answers, likely: answers[0])
+    found = ask_and_infer([str(tmp_path)], "schema.sql", {}, lambda event: None, likely=False, asking=True)
+    assert [c.type_sql for c in found.tables[0].columns] == ["integer", "integer"]
+
+
+@pytest.mark.parametrize("values", [["12%", "x"], ["NA", "NA"], ["(45)", "(abc)"], ["3. März 2024", "März 2024"]])
+def test_texts_that_no_option_makes_numbers_are_not_asked_about(values: list[str], tmp_path: Path) -> None:
+    column, found = _column(tmp_path, "a", values)
+    assert (column.type_sql, found.questions) == ("text", ())
+
+
+def test_a_month_with_two_readings_has_two_answers(tmp_path: Path) -> None:
+    _, found = _column(tmp_path, "day", ["12 lis 2023", "13 lis 2023"])
+    (question,) = found.questions
+    assert question.answers == ("--date-language things.day=pl", "--date-language things.day=hr")
 
 
 def test_whole_numbers_with_decimals_are_integers(tmp_path: Path, db: str) -> None:

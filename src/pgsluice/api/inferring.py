@@ -23,7 +23,7 @@ from pgsluice.postgres.connecting.connect import connect
 from pgsluice.postgres.schema_files.apply import apply_missing
 from pgsluice.postgres.search_path import choose_schema
 
-_ANSWERS = ("date_format", "decimal", "thousands")
+_ANSWERS = ("date_format", "date_language", "decimal", "thousands", "strip", "negative")
 """Arguments that answer questions. The settings say them of single columns."""
 
 
@@ -41,8 +41,8 @@ def infer_schema(
     :param likely: take what is likely: the likely answer of a question, and references whose names say little.
     :param listen: a function that receives the progress.
     :param options: how the files are read: those of :class:`pgsluice.arguments.PlanArguments` that
-        ``INFER_ARGUMENTS`` names. ``tables`` names tables; ``date_format``, ``decimal`` and ``thousands`` answer
-        questions.
+        ``INFER_ARGUMENTS`` names. ``tables`` names tables; ``date_format``, ``date_language``,
+        ``decimal``, ``thousands``, ``strip`` and ``negative`` answer questions.
     :returns: the tables, and the texts of ``schema.sql`` and ``pgsluice.toml``.
     :raises CallError: an argument is wrong.
     :raises FileError: a path is missing or unreadable, or none of the files holds a table.

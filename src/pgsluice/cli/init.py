@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 # INFER_ARGUMENTS of pgsluice.arguments has these names too; its import takes time that --help does not have.
 _NAMES = {o.argument for o in DIALECT_OPTIONS} | {
     *("tables", "skip", "recursive", "allow_empty"),
-    *("null", "null_only", "empty_as_null", "date_format", "decimal", "thousands"),
+    *("null", "null_only", "empty_as_null", "date_format", "date_language", "decimal", "thousands"),
+    *("strip", "negative"),
 }
 OPTIONS = tuple(o for o in PLAN_OPTIONS if o.argument in _NAMES)
 """The options of ``plan`` that say how files are read."""
@@ -153,7 +154,7 @@ def _infer(
         return found
     return infer_schema(
         *(paths or ()),
-        schema=output,
+        output=output,
         likely=likely,
         listen=listen,
         **answered(given, answers),

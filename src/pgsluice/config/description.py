@@ -54,7 +54,7 @@ ELSEWHERE = frozenset({"tables", "columns", "names", "key", "file_options", "col
 OF_A_CALL = frozenset({"dry_run", "again"})
 """Arguments that belong to one call."""
 
-FORMATS = ("date_format", "decimal", "thousands", "strip", "true", "false")
+FORMATS = ("date_format", "date_language", "decimal", "thousands", "strip", "negative", "true", "false")
 """Arguments that say how the values of columns are written."""
 
 BY_TABLE = ("mode", "max_rejects", "drift", "run_column")
@@ -78,7 +78,7 @@ def _arguments(names: Iterator[str] | Sequence[str]) -> tuple[Key, ...]:
 
 def _formats(which: str) -> tuple[Key, ...]:
     """The keys that say how values are written: arguments whose elements may begin with ``TABLE.COLUMN=``."""
-    kinds = {"strip": str | Sequence[str], "true": str | Sequence[str], "false": str | Sequence[str]}
+    kinds = dict.fromkeys(("strip", "negative", "true", "false"), str | Sequence[str])
     return tuple(Key(name, kinds.get(name, str), f"As in `[load]`, for {which}.") for name in FORMATS)
 
 

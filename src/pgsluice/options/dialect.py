@@ -213,7 +213,7 @@ def restore_dialect(stored: Mapping[str, Any]) -> Dialect:
         parts["trailing_delimiters"] = int(parts.pop("trailing_delimiter"))
     formats = []
     for given in stored.get("formats", ()):
-        lists: dict[str, Any] = {name: tuple(given.get(name, ())) for name in ("strip", "true", "false")}
+        lists: dict[str, Any] = {name: tuple(given.get(name, ())) for name in ("strip", "negative", "true", "false")}
         formats.append(ColumnFormat(**{**given, **lists}))
     return Dialect(**{**parts, "formats": tuple(formats)})
 

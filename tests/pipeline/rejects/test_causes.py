@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pgsluice.pipeline.rejects.causes.shapes import COMMA, DIGITS_LOST, NOTHING, POINT, Needs, needs_of
+from pgsluice.source.values.shapes import COMMA, DIGITS_LOST, NOTHING, POINT, Needs, needs_of
 
 SITUATIONS: dict[str, tuple[str, list[str], list[str | None]]] = {
     # name: (type of the column, texts of the file, values as PostgreSQL writes them)
@@ -41,6 +41,23 @@ SITUATIONS: dict[str, tuple[str, list[str], list[str | None]]] = {
     "null_dates": ("date", ["0000-00-00", "2020-01-02"], [None, "2020-01-02"]),
     "quoted": ("integer", ['""', "5"], [None, "5"]),
     "money": ("money", ["£12.50", "£1,200.00"], ["$12.50", "$1,200.00"]),
+    "accountants": ("numeric", ["(45.00)", "(1.5)", "7"], ["-45.00", "-1.5", "7"]),
+    "minus_behind": ("numeric", ["45,00-", "1.234,50- €", "3,5"], ["-45.00", "-1234.50", "3.5"]),
+    "inside": ("integer", ["(€ 1,200)", "$(7)"], ["-1200", "-7"]),
+    "typeset": ("double precision", ["\u22125.5", "1"], ["-5.5", "1"]),
+    "months_german": (
+        "date",
+        ["3. März 2024", "12. Dez. 2023", "1-Okt-23"],
+        ["2024-03-03", "2023-12-12", "2023-10-01"],
+    ),
+    "months_french": (
+        "timestamp",
+        ["lun. 12 déc. 2023 10:30", "1er août 2024"],
+        ["2023-12-12 10:30:00", "2024-08-01 00:00:00"],
+    ),
+    "months_portuguese": ("date", ["1º de março de 2024"], ["2024-03-01"]),
+    "months_russian": ("date", ["3 мая 2024 г."], ["2024-05-03"]),
+    "chinese": ("date", ["2024年3月3日"], ["2024-03-03"]),
     "nul": ("text", ["a\0b", "c"], ["ab", "c"]),
 }
 
@@ -53,6 +70,7 @@ def load(folder: Path, db: str, options: list[str], *, helps: bool = False) -> t
     command = [sys.executable, "-m", "pgsluice", "load", str(folder), "--database-url", db, "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     assert done.stdout, done.stderr
+    assert "rejects" in done.stdout, done.stdout
     rejects = json.loads(done.stdout)["rejects"]
     return done.returncode, [text for g in rejects["groups"] for text in g["help"]] if helps else rejects["remedies"]
 
@@ -106,6 +124,19 @@ def test_a_value_with_two_readings_has_two_remedies(db: str, conn: psycopg.Conne
     ]
 
 
+def test_a_month_with_two_readings_has_two_remedies(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE t (day date); CREATE TABLE u (day date)")
+    (tmp_path / "t.csv").write_text("day\n12 lis 2023\n")
+    (tmp_path / "u.csv").write_text("day\n12 lis 2023\n13 sij 2023\n")
+    _, remedies = load(tmp_path, db, [])
+    assert sorted(remedies) == [
+        "1 rejected value of t.day, such as '12 lis 2023'. If 12 lis 2023 is Croatian: --date-language t.day=hr",
+        "1 rejected value of t.day, such as '12 lis 2023'. If 12 lis 2023 is Polish: --date-language t.day=pl",
+        "2 rejected values of u.day, such as '12 lis 2023'. If they are dates with Croatian names of months:"
+        " --date-language u.day=hr",
+    ]
+
+
 @pytest.mark.parametrize("sign", [",", " "], ids=["comma", "blank"])
 def test_a_header_without_the_name_of_the_first_field(
     db: str, conn: psycopg.Connection, tmp_path: Path, sign: str
@@ -154,7 +185,15 @@ def needs(**options: str) -> Needs:
         ("integer", "1.000", POINT),
         ("integer", "1.5", NOTHING),
         ("integer", "1.5E+10", DIGITS_LOST),
-        ("numeric", "(12.50)", NOTHING),
+        ("numeric", "(12.50)", needs(negative="(#)")),
+        ("numeric", "((12.50))", NOTHING),
+        ("numeric", "(-12.50)", NOTHING),
+        ("numeric", "(abc)", NOTHING),
+        ("integer", "12-", needs(negative="#-")),
+        ("integer", "1-2", NOTHING),
+        ("date", "12 lis 2023", needs(date_language="pl:11 cs:11 hr:10")),
+        ("date", "31. Februar 2023", NOTHING),
+        ("date", "März 2023", NOTHING),
         ("integer", " 12.0 ", needs(integer_decimals="")),
         ("boolean", "Ja", needs(true="ja")),
         ("boolean", "maybe", NOTHING),

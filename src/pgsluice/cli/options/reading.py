@@ -179,6 +179,16 @@ VALUE_OPTIONS = (
         ),
     ),
     LoadOption(
+        "date_language",
+        LIST,
+        option(
+            "--date-language",
+            "[COLUMN=]CODE",
+            "Language of the names of months, such as de for 3. März 2024; English is always read. Repeatable.",
+            panel=VALUES,
+        ),
+    ),
+    LoadOption(
         "decimal", LIST, option("--decimal", "[COLUMN=]SIGN", "Decimal sign of numbers. Repeatable.", panel=VALUES)
     ),
     LoadOption(
@@ -193,6 +203,16 @@ VALUE_OPTIONS = (
             "--strip",
             "[COLUMN=]TEXT",
             "Text to remove before and behind numbers, such as € or %. Repeatable.",
+            panel=VALUES,
+        ),
+    ),
+    LoadOption(
+        "negative",
+        LIST,
+        option(
+            "--negative",
+            "[COLUMN=]FORM",
+            "How numbers below zero are written, with # for the number: '(#)', '#-', '# CR'. Repeatable.",
             panel=VALUES,
         ),
     ),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pgsluice.inference.columns.facts import common_kinds, count_values
 from pgsluice.inference.columns.kinds import Kind, plain_kinds, written_kinds
 from pgsluice.inference.columns.special import check_texts
 from pgsluice.inference.columns.words import CODES, DATES
+from pgsluice.inference.columns.written import ask_for_options, given_format
 from pgsluice.inference.draft import DraftColumn, DraftTable
 from pgsluice.inference.keys.naming import says_key, words_of
 from pgsluice.inference.reading.store import Store
 from pgsluice.model import ColumnFormat, FormatRule, Question
-from pgsluice.names import Names
+from pgsluice.source.typed.rewriting import DATES as DATE_TYPES
 
 _INTEGER = 2**31 - 1
 _MOST_ACCEPTED = 12
@@ -44,9 +45,9 @@ def choose_types(store: Store, table: DraftTable, rules: Sequence[FormatRule], *
     :returns: what the values leave open.
     """
     count_values(store, table)
-    given = {column: _given(table, column, rules) for column in table.columns}
+    given = {column: given_format(table, column, rules) for column in table.columns}
     found = common_kinds(store, table, {c: plain_kinds() for c in table.columns})
-    written = {c: list(written_kinds(given[c].date)) for c in table.columns if _may_be_written(store, c, found[c])}
+    written = {c: list(written_kinds(given[c])) for c in table.columns if _may_be_written(store, c, found[c])}
     for column, several in common_kinds(store, table, written).items():
         found[column] += several
     questions: list[Question] = []
@@ -62,6 +63,8 @@ def choose_types(store: Store, table: DraftTable, rules: Sequence[FormatRule], *
             open_columns.append(column)
         else:
             _decide(store, column, kind)
+            if kind is None and not found[column]:
+                questions += ask_for_options(store, column, given[column])
     for column in open_columns:
         kind = _kind(store, column, {k.name: k for k in found[column]}, given[column], questions, likely=likely)
         _decide(store, column, kind)
@@ -90,21 +93,6 @@ def _may_be_written(store: Store, column: DraftColumn, found: Sequence[Kind]) ->
     c = column.text
     odd = f"count(*) FILTER ({c} <> '' AND NOT regexp_full_match({c}, '-?[1-9][0-9]{{0,2}}([.][0-9]{{3}})*'))"
     return not store.row(f"SELECT {odd} AS n FROM {column.table.store}")["n"]
-
-
-def _given(table: DraftTable, column: DraftColumn, rules: Iterable[FormatRule]) -> ColumnFormat:
-    """What the user said of the format of a column."""
-    found = {"date_format": "", "decimal": "", "thousands": ""}
-    closeness = dict.fromkeys(found, 0)
-    for rule in rules:
-        scope, dot, last = rule.scope.rpartition(".")
-        named = Names([column.name, column.field]).find(last)
-        near = 1 if not rule.scope else 2 if last == "*" and scope == table.name else 3 if named else 0
-        if dot and scope != table.name:
-            near = 0
-        if rule.kind in found and near > closeness[rule.kind]:
-            found[rule.kind], closeness[rule.kind] = rule.value, near
-    return ColumnFormat(column.name, date=found["date_format"], decimal=found["decimal"], thousands=found["thousands"])
 
 
 def _kind(
@@ -139,7 +127,7 @@ def _kind(
     for name in ("date", "timestamp"):
         if name in by_name:
             return by_name[name]
-    dates = [kind for name, kind in by_name.items() if kind.format is not None and kind.format.date]
+    dates = [kind for name, kind in by_name.items() if kind.format is not None and kind.base in DATE_TYPES]
     if dates:
         return _date(store, column, dates, questions, likely=likely)
     return next(
@@ -256,7 +244,7 @@ def _date(
     )
     if not found["n"]:
         return several[0]
-    by_order = {k.format.date: k for k in several if k.format is not None}
+    by_order = {k.format.date: k for k in several if k.format is not None and k.format.date}
     if found["dots"] and "DMY" in by_order:
         return by_order["DMY"]
     orders = {c.format.date for c in column.table.columns if c.format is not None and c.format.date}
@@ -296,7 +284,7 @@ def _take(store: Store, column: DraftColumn, kind: Kind) -> None:
         _take_number(store, column, kind)
     else:
         column.type_sql = _SIMPLE[kind.type]
-        written = "" if kind.format is None else f", written {kind.format.date}"
+        written = "" if kind.format is None else f", written {kind.format.date or kind.format.date_language}"
         column.evidence = f"{_WORDS.get(kind.type, kind.type)}{written}"
 
 

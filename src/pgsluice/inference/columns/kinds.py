@@ -148,15 +148,19 @@ def plain_kinds() -> tuple[Kind, ...]:
     return _PLAIN
 
 
-def written_kinds(dates: str = "") -> Iterator[Kind]:
+def written_kinds(given: ColumnFormat) -> Iterator[Kind]:
     """The kinds that PostgreSQL reads when a format has rewritten them.
 
-    :param dates: the format of dates that the user gave for the column.
+    :param given: what the user said of the column.
     """
-    for number, format_ in enumerate(NUMBER_FORMATS):
-        yield Kind(f"number{number}", "number", _shape(DECIMALS), "numeric", format_, gate=_SIGNED_NUMBER)
-    for order in (dates,) if dates else DATE_ORDERS:
-        written = ColumnFormat("", date=order)
-        gate = _DATE if order in DATE_ORDERS else _ANY
+    marked = bool(given.strip or given.negative)
+    for number, format_ in enumerate((ColumnFormat(""), *NUMBER_FORMATS) if marked else NUMBER_FORMATS):
+        gate = _ANY if marked else _SIGNED_NUMBER
+        written = replace(format_, strip=given.strip, negative=given.negative)
+        yield Kind(f"number{number}", "number", _shape(DECIMALS), "numeric", written, gate=gate)
+    language = given.date_language
+    for order in (given.date,) if given.date else ("", *DATE_ORDERS) if language else DATE_ORDERS:
+        written = ColumnFormat("", date=order, date_language=language)
+        gate = _DATE if order in DATE_ORDERS and not language else _ANY
         yield Kind(f"date {order}", "date", _certain("date"), "date", written, gate=gate)
         yield Kind(f"timestamp {order}", "timestamp", _WRITTEN, "timestamp", written, gate=gate)

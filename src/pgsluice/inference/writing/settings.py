@@ -97,7 +97,14 @@ def _column(column: DraftColumn) -> dict[str, Any]:
     format_ = column.format
     if format_ is None or column.kind == "text":
         return {}
-    said = {"date_format": format_.date, "decimal": format_.decimal, "thousands": format_.thousands}
+    said = {
+        "date_format": format_.date,
+        "date_language": format_.date_language,
+        "decimal": format_.decimal,
+        "thousands": format_.thousands,
+        "strip": format_.strip,
+        "negative": format_.negative,
+    }
     return {name: value for name, value in said.items() if value}
 
 

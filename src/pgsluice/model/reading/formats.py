@@ -13,12 +13,12 @@ EXCEL = "excel"
 
 @dataclass(frozen=True, slots=True)
 class FormatRule:
-    """One of the options ``--date-format``, ``--decimal``, ``--thousands``, ``--strip``, ``--true``, ``--false``,
-    ``--trim``, ``--integer-decimals``, ``--default-on-empty``."""
+    """One of the options ``--date-format``, ``--date-language``, ``--decimal``, ``--thousands``, ``--strip``,
+    ``--negative``, ``--true``, ``--false``, ``--trim``, ``--integer-decimals``, ``--default-on-empty``."""
 
     kind: str
-    """The argument: ``date_format``, ``decimal``, ``thousands``, ``strip``, ``true``, ``false``, ``trim``,
-    ``integer_decimals``, ``default_on_empty``."""
+    """The argument: ``date_format``, ``date_language``, ``decimal``, ``thousands``, ``strip``, ``negative``, ``true``,
+    ``false``, ``trim``, ``integer_decimals``, ``default_on_empty``."""
     scope: str
     """``column``, ``table.column`` or ``table.*``; '' stands for all columns whose type suits."""
     value: str
@@ -51,6 +51,10 @@ class ColumnFormat:
     group of three digits behind it is refused."""
     default_on_empty: bool = False
     """An empty field means the default of the column."""
+    date_language: str = ""
+    """The code of the language in which months have names; '' for English alone."""
+    negative: tuple[str, ...] = ()
+    """How numbers below zero are written, with ``#`` for the number: ``(#)``, ``#-``."""
     why: str = ""
     """What decided the order of day and month: a value with its line, or a custom; '' for an option."""
 

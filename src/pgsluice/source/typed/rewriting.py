@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from pgsluice.model import DATE_ORDERS, EXCEL, Column, ColumnFormat
 from pgsluice.source.typed.type_rules import sql_quote
+from pgsluice.source.values.months import with_english_month
 
 DATES = frozenset({"date", "timestamp", "timestamptz"})
 """Types whose texts ``--date-format`` rewrites, by the name in ``pg_type``."""
@@ -49,6 +50,9 @@ def rewritten(text: str, column: Column, format_: ColumnFormat, null_texts: Sequ
         if not column.is_text:
             nulls = ", ".join(sql_quote(null) for null in null_texts)
             found = f"CASE WHEN {found} IN ({nulls}) THEN NULL ELSE {found} END"
+    if column.base in DATES and format_.date_language:
+        english = with_english_month(found, format_.date_language, format_.date if "%" in format_.date else "")
+        return _evaluated(english, _date("english", format_.date), "english") if format_.date else english
     if column.base in DATES and format_.date:
         return _date(found, format_.date)
     if column.base in NUMBERS or (column.base == "money" and format_.money):
@@ -95,9 +99,9 @@ def _ordered_date(text: str, order: str) -> str:
     return f"CASE WHEN {text} IS NULL THEN NULL ELSE coalesce({written}, {refused}) END"
 
 
-def _evaluated(value: str, body: str) -> str:
-    """SQL of ``body``, in which ``m`` stands for ``value``: the lambda of a list makes DuckDB evaluate it once."""
-    return f"list_transform([{value}], lambda m: {body})[1]"
+def _evaluated(value: str, body: str, name: str = "m") -> str:
+    """SQL of ``body``, in which ``name`` stands for ``value``: the lambda of a list makes DuckDB evaluate it once."""
+    return f"list_transform([{value}], lambda {name}: {body})[1]"
 
 
 def _two_digits(text: str) -> str:
@@ -160,11 +164,9 @@ def _day_number(text: str) -> str:
 
 
 def _number(text: str, column: Column, format_: ColumnFormat) -> str:
-    found = text
-    if format_.strip:
-        marks = "|".join(_literal(mark) for mark in format_.strip)
-        found = f"regexp_replace({found}, {sql_quote(f'^({_BLANK}*[-+]?){_BLANK}*(?:{marks}){_BLANK}*')}, '\\1')"
-        found = f"regexp_replace({found}, {sql_quote(f'{_BLANK}*(?:{marks})({_BLANK}*)$')}, '\\1')"
+    found = _without_marks(text, format_.strip)
+    if format_.negative:
+        found = _with_minus(found, format_)
     if format_.decimal or format_.thousands:
         found = _plain_number(found, format_.decimal or ".", format_.thousands, format_.money)
     elif format_.money:
@@ -172,6 +174,30 @@ def _number(text: str, column: Column, format_: ColumnFormat) -> str:
     if format_.integer_decimals and column.base in INTEGERS:
         found = f"regexp_replace({found}, '^({_BLANK}*[-+]?[0-9]+)[.]0*({_BLANK}*)$', '\\1\\2')"
     return found
+
+
+def _without_marks(text: str, marks: Sequence[str]) -> str:
+    """SQL of a number without a mark before and behind it, such as a currency."""
+    if not marks:
+        return text
+    either = "|".join(_literal(mark) for mark in marks)
+    found = f"regexp_replace({text}, {sql_quote(f'^({_BLANK}*[-+]?){_BLANK}*(?:{either}){_BLANK}*')}, '\\1')"
+    return f"regexp_replace({found}, {sql_quote(f'{_BLANK}*(?:{either})({_BLANK}*)$')}, '\\1')"
+
+
+def _with_minus(text: str, format_: ColumnFormat) -> str:
+    """SQL that writes a number below zero with a minus in front.
+
+    What stands for the number has digits and no sign of its own. Marks such as a currency may stand inside: ``(€ 5)``.
+    """
+    cases = ""
+    for form in format_.negative:
+        before, _, behind = (f"{_BLANK}*".join(_literal(c) for c in part.strip()) for part in form.partition("#"))
+        number = f"{_BLANK}*{before}{_BLANK}*([^-+]*[0-9][^-+]*?){_BLANK}*{behind}{_BLANK}*"
+        found = f"regexp_extract({text}, {sql_quote(f'(?s)^{number}$')}, 1)"
+        minus = _without_marks(f"concat('-', {found})", format_.strip)
+        cases += f" WHEN regexp_full_match({text}, {sql_quote(f'(?s){number}')}) THEN {minus}"
+    return f"CASE{cases} ELSE {text} END"
 
 
 def _money(text: str, point: str) -> str:

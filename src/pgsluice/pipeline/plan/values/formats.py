@@ -15,9 +15,11 @@ from pgsluice.sql import query
 
 _SUITS: Mapping[str, tuple[str, Collection[str]]] = {
     "date_format": ("dates or timestamps", DATES),
+    "date_language": ("dates or timestamps", DATES),
     "decimal": ("numbers", NUMBERS | {"money"}),
     "thousands": ("numbers", NUMBERS | {"money"}),
     "strip": ("numbers", NUMBERS | {"money"}),
+    "negative": ("numbers", NUMBERS | {"money"}),
     "integer_decimals": ("integers", INTEGERS),
     "true": ("truth values", {"bool"}),
     "false": ("truth values", {"bool"}),
@@ -42,7 +44,7 @@ def with_formats(plan: FilePlan, table: Table, rules: Sequence[FormatRule]) -> F
 
 def _format(table: Table, column: Column, rules: Sequence[FormatRule]) -> ColumnFormat:
     closest: dict[str, tuple[int, str]] = {}
-    lists: dict[str, list[str]] = {"strip": [], "true": [], "false": []}
+    lists: dict[str, list[str]] = {"strip": [], "negative": [], "true": [], "false": []}
     for rule in rules:
         near = _closeness(rule.scope, table, column)
         if near and rule.kind == "default_on_empty" and not (column.has_default or column.identity):
@@ -74,9 +76,11 @@ def _format(table: Table, column: Column, rules: Sequence[FormatRule]) -> Column
     return ColumnFormat(
         column.name,
         date=found.get("date_format", ""),
+        date_language=found.get("date_language", ""),
         decimal=decimal,
         thousands=thousands,
         strip=tuple(lists["strip"]),
+        negative=tuple(lists["negative"]),
         true=tuple(lists["true"]),
         false=tuple(lists["false"]),
         trim="trim" in found,

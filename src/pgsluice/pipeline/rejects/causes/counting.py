@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from pgsluice.model import RejectGroup, RejectKind
 from pgsluice.pipeline.rejects.causes.records import RecordCauses
-from pgsluice.pipeline.rejects.causes.shapes import COMMA, DIGITS_LOST, NOTHING, POINT, Needs, needs_of
+from pgsluice.source.values.months import common_languages, language_name
+from pgsluice.source.values.shapes import COMMA, DIGITS_LOST, NOTHING, POINT, Needs, months_of, needs_of
 from pgsluice.text import pluralize
 
 if TYPE_CHECKING:
@@ -35,10 +36,12 @@ _WORDS = (
     ("decimal", "numbers with the decimal sign {}"),
     ("thousands", "numbers with {} between groups of digits"),
     ("strip", "numbers with {}"),
+    ("negative", "numbers below zero written as {}"),
     ("integer_decimals", "whole numbers with decimals"),
     ("true", "words for true and false"),
     ("false", "words for true and false"),
     ("date_format", "dates in the format {}"),
+    ("date_language", "dates with {} names of months"),
     ("trim", "values with blanks or invisible characters around"),
 )
 """What the values are if an option cures them, the most telling first."""
@@ -188,7 +191,7 @@ def _remedies(name: str, column: _Column) -> list[_Remedy]:
             about = _begin(name, counts[needs], column.examples[needs])
             found.append(_Remedy(counts[needs], about, _DIGITS_LOST))
             continue
-        if any(kind in ("null", "empty_as_null") for kind, _ in needs):
+        if any(kind in ("null", "empty_as_null", "date_language") for kind, _ in needs):
             continue
         merged = _merged(together, needs)
         if merged is None and not members:
@@ -199,7 +202,31 @@ def _remedies(name: str, column: _Column) -> list[_Remedy]:
     if members:
         count = sum(counts[needs] for needs in members)
         found.append(_Remedy(count, _begin(name, count, column.examples[members[0]]), _advice(name, together)))
-    return found
+    return found + _language(name, column)
+
+
+def _language(name: str, column: _Column) -> list[_Remedy]:
+    """The remedies for dates whose months have names of a language: the first language that has all names.
+
+    Languages in which a name stands for different months have a remedy each.
+    """
+    dates = [(needs, months_of(needs)) for needs, _ in column.counts.most_common() if months_of(needs)]
+    if not dates:
+        return []
+    codes, members = common_languages([months for _, months in dates])
+    count = sum(column.counts[dates[i][0]] for i in members)
+    needs = dates[members[0]][0]
+    rest = frozenset(pair for pair in needs if pair[0] != "date_language")
+    example = column.examples[needs]
+    about = _begin(name, count, example)
+    if len(codes) == 1:
+        return [_Remedy(count, about, _advice(name, rest | {("date_language", codes[0])}))]
+    return [
+        _Remedy(
+            count, about, f"If {example} is {language_name(code)}: {_options(name, rest | {('date_language', code)})}"
+        )
+        for code in codes
+    ]
 
 
 def _merged(together: Needs, needs: Needs) -> Needs | None:
@@ -241,7 +268,7 @@ def _begin(name: str, count: int, example: str) -> str:
 def _advice(name: str, needs: Needs) -> str:
     kind, words = next((kind, words) for kind, words in _WORDS if any(k == kind for k, _ in needs))
     sign = next(value for k, value in sorted(needs) if k == kind)
-    shown = "a blank" if sign == " " else sign
+    shown = "a blank" if sign == " " else language_name(sign) if kind == "date_language" else sign
     return f"If they are {words.format(shown)}: {_options(name, needs)}"
 
 
