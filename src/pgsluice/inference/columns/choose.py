@@ -212,13 +212,13 @@ def _sign_of(column: DraftColumn) -> str:
 
 
 def _example(store: Store, column: DraftColumn, kind: Kind | None) -> str:
+    """The first value with a sign between digits, as the kind reads it; '' if there is none."""
     text = f"nullif({column.text}, '')"
     shown = text if kind is None else kind.text_sql(text)
-    row = store.row(
-        f"SELECT {shown} AS x FROM {column.table.store} WHERE {text} IS NOT NULL AND"
-        f" regexp_matches({text}, '[.,]') LIMIT 1"
+    rows = store.rows(
+        f"SELECT {shown} FROM {column.table.store} WHERE {text} IS NOT NULL AND regexp_matches({text}, '[.,]') LIMIT 1"
     )
-    return str(row["x"])
+    return str(rows[0][0]) if rows else ""
 
 
 def _same_everywhere(store: Store, column: DraftColumn, several: list[Kind]) -> bool:
