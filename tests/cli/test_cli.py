@@ -568,6 +568,23 @@ def test_help_and_version_import_no_more_than_they_need(arguments: str, unwanted
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
+def test_no_command_imports_pandas() -> None:
+    """Arrow would, to convert a list, and that takes longer than a small load."""
+    code = (
+        "import os, sys\n"
+        "import pgsluice.cli as cli\n"
+        "cli.main = lambda: None\n"
+        "def ended(code):\n"
+        "    import pyarrow\n"
+        "    assert pyarrow.repeat(1, 2) == pyarrow.array([1, 1])\n"
+        "    print([name for name in sys.modules if name.startswith('pandas')], flush=True)\n"
+        "os._exit = ended\n"
+        "cli.run()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
+
+
 def test_list_of_commands_says_what_each_command_says_first() -> None:
     built = {name: place.build(name) for name, place in PLACES.items()}
     assert {name: command.help.partition("\n\n")[0] for name, command in built.items()} == {

@@ -81,7 +81,7 @@ def test_each_kind_of_reject_says_why_and_what_to_do(any_db: str, tmp_path: Path
     loaded = call("load", tmp_path, "--data-dir", tmp_path / "d", cwd=tmp_path, url=any_db)
     assert loaded.code == 1
     for told in (
-        "parent: 1 row breaks CHECK positive; 1 other is its children (child 1)",
+        "parent: 1 row breaks CHECK positive; 1 other is its child (child 1)",
         "3 | 2,-7\n  |   ^^\n  = v is -7, but the CHECK requires v > 0\n",
         "3 | 1,1,paid,1,x\n  | ^ ^\n  = Key (a, b)=(1, 1) already exists. The other record:",
         "  = help: Keep one of the two records\n",
@@ -127,3 +127,17 @@ def test_another_key_names_no_mode(db: str, conn: psycopg.Connection, tmp_path: 
     (tmp_path / "t.csv").write_text("id,mail\n2,a@b\n")
     vetoed = pgsluice.load(tmp_path / "t.csv", database_url=db, data_dir=str(tmp_path / "d"))
     assert [g.help for g in vetoed.rejects.groups] == [()]
+
+
+def test_a_row_without_a_partition(any_db: str, tmp_path: Path) -> None:
+    """PostgreSQL gives the violation no name."""
+    with psycopg.connect(any_db) as conn:
+        conn.execute(
+            "CREATE TABLE m (d date) PARTITION BY RANGE (d);"
+            "CREATE TABLE m1 PARTITION OF m FOR VALUES FROM ('2020-01-01') TO ('2021-01-01')"
+        )
+    (tmp_path / "m.csv").write_text("d\n2020-05-05\n2021-05-05\n")
+    loaded = call("load", "m.csv", "--data-dir", tmp_path / "d", cwd=tmp_path, url=any_db)
+    assert loaded.code == 1
+    assert "m: 1 row fits no partition\n --> m.csv:3\n" in loaded.out, loaded.out
+    assert "  = help: Create a partition of m that holds such rows, or a DEFAULT partition\n" in loaded.out

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pgsluice.model import (
     GroupNote,
     Mode,
+    ObstacleKind,
     RejectGroup,
     RejectKind,
     Strategy,
@@ -107,6 +108,12 @@ def _help(
         return _duplicate(table_run, group, len(by_name))
     if group.kind == RejectKind.FOREIGN_KEY:
         return _orphan(table_run, group, by_name)
+    if (
+        group.kind == RejectKind.CHECK
+        and not group.constraint
+        and table_run.table.has_obstacle(ObstacleKind.PARTITIONED)
+    ):
+        return (f"Create a partition of {table_run.name} that holds such rows, or a DEFAULT partition",)
     return ()
 
 

@@ -73,7 +73,8 @@ def block_of(group: RejectGroup, reason_length: int = REASON_LENGTH) -> list[Par
 
 
 def _title(group: RejectGroup) -> str:
-    one, many = _ONE_WORD.get(RejectKind(group.kind), ("row is rejected ({name})", "rows are rejected ({name})"))
+    default = ("row is rejected ({name})", "rows are rejected ({name})")
+    one, many = _nameless_check(group) or _ONE_WORD.get(RejectKind(group.kind), default)
     words = (one if group.count == 1 else many).format(
         column=clean(group.column), name=clean(group.constraint or group.column)
     )
@@ -81,9 +82,23 @@ def _title(group: RejectGroup) -> str:
     if not group.consequences:
         return title
     relatives = "children and grandchildren" if group.grandchildren else "children"
+    if group.consequences == 1:
+        relatives = "child"
     tables = ", ".join(f"{clean(table)} {number(count)}" for table, count in group.consequence_tables)
     others = f"{number(group.consequences)} {'other is' if group.consequences == 1 else 'others are'}"
     return f"{title}; {others} {'its' if group.count == 1 else 'their'} {relatives} ({tables})"
+
+
+def _nameless_check(group: RejectGroup) -> tuple[str, str] | None:
+    """The words for rows that violate a CHECK without a name; None for other rejects.
+
+    PostgreSQL reports a row that has no partition in this manner, and a trigger of the user may.
+    """
+    if group.kind != RejectKind.CHECK or group.constraint:
+        return None
+    if "partition" in group.example.lower():
+        return "row fits no partition", "rows fit no partition"
+    return "row breaks a CHECK", "rows break a CHECK"
 
 
 def _gutter(reject: Reject) -> int:
