@@ -169,3 +169,35 @@ def test_the_command_prints_the_order(db: str, logs: psycopg.Connection, tmp_pat
 def test_a_quick_look_finds_numeric_dates(data: str, expected: bool) -> None:
     for pad in range(4):
         assert may_have_numeric_dates(("\n" * pad + data).encode(), Dialect()) is expected
+
+
+@pytest.mark.parametrize(
+    ("at", "day", "warnings"),
+    [
+        (
+            "2020-01-31T10:00:00+05:00",
+            "01.02.69",
+            [
+                "ev.at: line 3 has '2020-01-31T10:00:00+05:00', whose time zone is dropped, because the column is of"
+                " type timestamp(3) without time zone",
+                "ev.day: line 3 has '01.02.69', which is 2069-02-01",
+            ],
+        ),
+        ("2020-01-31 10:00:00.25 -0330", "01.02.70", ["ev.at: line 3 has '2020-01-31 10:00:00.25 -0330'"]),
+        ("2020-01-31T10:00:00Z", "01.02.2045", []),
+        ("2020-01-31 10:00:00+00", "2045-02-01", []),
+        ("2020-01-31", "13.02.10", []),
+    ],
+)
+def test_what_postgresql_reads_otherwise_is_told(
+    db: str, conn: psycopg.Connection, tmp_path: Path, at: str, day: str, warnings: list[str]
+) -> None:
+    conn.execute("CREATE TABLE ev (id int, at timestamp(3), zoned timestamptz, day date)")
+    folder = write(tmp_path, "ev.csv", ["id,at,zoned,day", "1,2020-01-31 10:00:00,,", f"2,{at},{at},{day}"])
+    told = (
+        pgsluice.plan(folder, database_url=db).tables[0].files[0].file.findings.warnings,
+        load(folder, db).tables[0].files[0].warnings,
+    )
+    for some in told:
+        assert len(some) == len(warnings), some
+        assert all(text.startswith(start) for text, start in zip(some, warnings, strict=True)), some

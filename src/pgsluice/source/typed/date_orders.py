@@ -7,6 +7,7 @@ country every such date would be stored wrong, without an error. Here the values
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 _PLAIN_DOTS = r"^\s*[0-9]{1,2}[.][0-9]{1,2}[.][0-9]"
 
+_SHORT_YEAR = r"^\s*[0-9]{1,2}([-/. ])[0-9]{1,2}[-/. ][0-9]{2}($|[^0-9])"
+"""Dates of the usual form with a last number of two digits. Where the last number is the year, PostgreSQL adds 2000 to
+a year below 70 and 1900 to others (manual, appendix B.1)."""
+
 
 @dataclass(slots=True)
 class Evidence:
@@ -36,6 +41,8 @@ class Evidence:
     """The signs between the numbers are points in all values."""
     found: bool = False
     """There is a numeric date."""
+    short_year: Witness | None = None
+    """The first date whose last number is a year of two digits that PostgreSQL reads as a year to come."""
 
     @property
     def orders(self) -> list[str]:
@@ -141,6 +148,7 @@ class DateScan:
                 f"{a} AS {c}_a",
                 f"{b} AS {c}_b",
                 f"{y} AS {c}_y",
+                f"regexp_matches({c}, '{_SHORT_YEAR}') AS {c}_short",
                 f"{a} BETWEEN 1 AND 31 AND {b} BETWEEN 1 AND 12 AS {c}_dmy",
                 f"{a} BETWEEN 1 AND 12 AND {b} BETWEEN 1 AND 31 AS {c}_mdy",
                 f"{b} BETWEEN 1 AND 12 AND {y} BETWEEN 1 AND 31 AS {c}_ymd",
@@ -157,10 +165,16 @@ class DateScan:
             wanted["DMY_MDY"] = f"{c}_dmy AND {c}_mdy AND {c}_a <> {c}_b"
             wanted["DMY_YMD"] = f"{c}_dmy AND {c}_ymd AND {c}_a <> {c}_y"
             wanted["MDY_YMD"] = f"{c}_mdy AND {c}_ymd AND NOT ({c}_a = {c}_b AND {c}_b = {c}_y)"
+            wanted["short"] = f"({c}_dmy OR {c}_mdy) AND {c}_short AND {c}_y > {_this_year()} AND {c}_y < 70"
             parts += [f"count(*) FILTER ({valid}) AS {c}_n", f"bool_and({c}_dots) FILTER ({valid}) AS {c}_dots"]
             for what, condition in wanted.items():
                 parts += first_where(c, what, condition)
         return ", ".join(parts)
+
+
+def _this_year() -> int:
+    """The last two digits of the year."""
+    return datetime.date.today().year % 100
 
 
 def _merge(evidence: Evidence, found: Mapping[str, Any], block: Block) -> None:
@@ -172,6 +186,7 @@ def _merge(evidence: Evidence, found: Mapping[str, Any], block: Block) -> None:
         place = found[f"_{what}"]
         return None if place is None else witness_of(block, place, found[f"_{what}_t"])
 
+    evidence.short_year = evidence.short_year or witness("short")
     for order in DATE_ORDERS:
         if order not in evidence.against and (seen := witness(order)) is not None:
             evidence.against[order] = seen

@@ -71,6 +71,33 @@ def ordered(plan: FilePlan, table: Table, name: str, evidence: Evidence, place: 
     return replace(plan.file.dialect.format_of(name), date=evidence.decided, why=why)
 
 
+def short_year_warning(table: Table, name: str, format_: ColumnFormat, evidence: Evidence, place: Place) -> str:
+    """The warning about a year of two digits that is read as a year to come; '' if there is none.
+
+    :param format_: the order that was decided.
+    """
+    seen = evidence.short_year
+    if seen is None or not format_.date.endswith("Y"):
+        return ""
+    return (
+        f"{table.name}.{name}: {place(seen)}, which is {_iso(seen.text, format_.date)}: PostgreSQL reads years of two"
+        " digits as 1970 to 2069. If other years are meant, write them with four digits"
+    )
+
+
+def zone_columns(table: Table, plan: FilePlan) -> tuple[str, ...]:
+    """The columns of a file that keep no time zone."""
+    return tuple(name for name in plan.mapped if table.column(name).base == "timestamp")
+
+
+def zone_warning(table: Table, name: str, seen: Witness, place: Place) -> str:
+    """The warning about time zones that a column drops."""
+    return (
+        f"{table.name}.{name}: {place(seen)}, whose time zone is dropped, because the column is of type"
+        f" {table.column(name).type_sql}. The type timestamp with time zone keeps the moment"
+    )
+
+
 def _option(column: str, order: str) -> str:
     return f"--date-format {shlex.quote(f'{column}={order}')}"
 

@@ -13,7 +13,14 @@ import psycopg
 
 from pgsluice.errors import MappingError
 from pgsluice.model import ColumnFormat, FilePlan, Table
-from pgsluice.pipeline.plan.values.date_orders import date_columns, ordered, user_set_date_style
+from pgsluice.pipeline.plan.values.date_orders import (
+    date_columns,
+    ordered,
+    short_year_warning,
+    user_set_date_style,
+    zone_columns,
+    zone_warning,
+)
 from pgsluice.pipeline.plan.values.number_signs import check_signs, may_be_misread, number_columns
 from pgsluice.pipeline.state import TableRun
 from pgsluice.source.blocks import BlockReader
@@ -23,6 +30,7 @@ from pgsluice.source.typed.date_orders import DateScan
 from pgsluice.source.typed.duckdb_reader import DuckDBReader
 from pgsluice.source.typed.number_signs import SignScan, may_need_reading
 from pgsluice.source.typed.witness import Witness
+from pgsluice.source.typed.zones import ZoneScan
 
 Formats = tuple[ColumnFormat, ...]
 
@@ -36,6 +44,8 @@ class Decision:
     """Columns with dates that have no order, because no numeric date was seen."""
     unread_numbers: tuple[str, ...] = ()
     """Columns with numbers of which only the beginning was seen."""
+    warnings: tuple[str, ...] = ()
+    """What PostgreSQL takes otherwise than it may be meant, for people."""
 
 
 class DecidedFiles:
@@ -81,7 +91,7 @@ def decide_values(conn: psycopg.Connection, table_runs: Sequence[TableRun], know
                 known.decisions[path] = reading.decision(path in known.numeric, path in known.signs)
             decision = known.decisions[path]
             file.unordered_dates, file.unread_numbers = decision.unordered_dates, decision.unread_numbers
-            file.plan = _with_formats(file.plan, decision.formats)
+            file.plan = _decided(file.plan, decision)
         except MappingError as error:
             problems.append(error)
     _raise(problems)
@@ -101,7 +111,7 @@ def decided_plans(conn: psycopg.Connection, table: Table, plans: Iterable[FilePl
     found = []
     for plan in plans:
         try:
-            found.append(_with_formats(plan, _Reading(plan, table, with_dates, None).decision().formats))
+            found.append(_decided(plan, _Reading(plan, table, with_dates, None).decision()))
         except MappingError as error:
             problems.append(error)
     _raise(problems)
@@ -113,8 +123,19 @@ def _wants_dates(conn: psycopg.Connection, files: Iterable[tuple[Table, FilePlan
     return any(date_columns(table, plan) for table, plan in files) and not user_set_date_style(conn)
 
 
-def _with_formats(plan: FilePlan, formats: Formats) -> FilePlan:
-    return replace(plan, file=replace(plan.file, dialect=replace(plan.file.dialect, formats=formats)))
+def _decided(plan: FilePlan, decision: Decision) -> FilePlan:
+    """The plan of a file with what was decided."""
+    file = plan.file
+    known = file.findings.warnings
+    warnings = (*known, *(text for text in decision.warnings if text not in known))
+    return replace(
+        plan,
+        file=replace(
+            file,
+            dialect=replace(file.dialect, formats=decision.formats),
+            findings=replace(file.findings, warnings=warnings),
+        ),
+    )
 
 
 def _raise(problems: Sequence[MappingError]) -> None:
@@ -138,6 +159,7 @@ class _Reading:
         self._dates = date_columns(table, plan) if with_dates else ()
         numbers = number_columns(table, plan) if corrections is None and plan.file.form == "text" else ()
         self._numbers = numbers if may_be_misread(table, numbers) else ()
+        self._zoneless = zone_columns(table, plan) if corrections is None else ()
 
     def decision(self, all_dates: bool = False, all_numbers: bool = False) -> Decision:
         """What the values decide.
@@ -147,16 +169,18 @@ class _Reading:
         :raises MappingError: nothing decides.
         """
         plan, given = self._plan, self._plan.file.dialect.formats
-        if not (self._dates or self._numbers):
+        if not (self._dates or self._numbers or self._zoneless):
             return Decision(given)
         positions = {i: self._table.column(name) for i, name in enumerate(plan.columns) if name}
         # The time zone has no influence on texts.
         reader = DuckDBReader(positions, plan.names, plan.file.dialect, path=plan.file.path, utc=False)
         dates, numbers = DateScan(self._dates, reader), SignScan(self._numbers, reader)
+        zones = ZoneScan(self._zoneless, reader)
         read_dates, read_numbers = bool(self._dates), bool(self._numbers)
         blocks = self._blocks()
         with closing(reader), closing(blocks):
             for block in blocks:
+                zones.add(block)
                 if read_dates:
                     read_dates = all_dates = dates.add(block) or all_dates
                 if read_numbers:
@@ -169,12 +193,16 @@ class _Reading:
             check_signs(plan, self._table, numbers.signs, self._place)
         unordered = () if read_dates else self._dates
         unread = () if read_numbers else self._numbers
+        warnings = [zone_warning(self._table, name, seen, self._place) for name, seen in zones.found.items()]
         if not read_dates:
-            return Decision(given, unordered, unread)
+            return Decision(given, unordered, unread, tuple(warnings))
         found = {name: evidence for name, evidence in dates.evidence.items() if evidence.found}
         decided = {name: ordered(plan, self._table, name, evidence, self._place) for name, evidence in found.items()}
+        for name, format_ in decided.items():
+            warnings += filter(None, [short_year_warning(self._table, name, format_, found[name], self._place)])
         # Every block was seen, so that the other columns have no numeric dates.
-        return Decision((*(f for f in given if f.column not in decided), *decided.values()), unordered, unread)
+        formats = (*(f for f in given if f.column not in decided), *decided.values())
+        return Decision(formats, unordered, unread, tuple(warnings))
 
     def _blocks(self) -> BlockReader | CorrectionReader:
         if self._corrections is None:
