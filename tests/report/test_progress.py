@@ -32,13 +32,47 @@ class Terminal(io.StringIO):
         return True
 
 
-def follow(events: list[Progress], stream: io.StringIO | None = None, quiet: bool = False) -> str:
+def follow(
+    events: list[Progress], stream: io.StringIO | None = None, *, quiet: bool = False, verbose: bool = True
+) -> str:
     stream = stream or io.StringIO()
     ticks = itertools.count()
-    with Follower(quiet=quiet, stream=stream, clock=lambda: float(next(ticks))) as follower:
+    with Follower(quiet=quiet, verbose=verbose, stream=stream, clock=lambda: float(next(ticks))) as follower:
         for event in events:
             follower(event)
     return stream.getvalue()
+
+
+def test_one_line_for_each_table() -> None:
+    assert follow(LOAD, verbose=False).splitlines() == [
+        "customers: 10 rows, 1.0 kB read in 1.00 s",
+        "orders: 1,234 rows, 2.0 kB read in 1.00 s; checks 1.00 s, keys and indexes 2.00 s",
+        "publishing, 1.00 s",
+    ]
+
+
+def test_tables_that_are_finished_together() -> None:
+    events = [
+        Progress("stage", "a", done=2, total=2, rows=1),
+        Progress("stage", "b", done=2, total=2, rows=1),
+        Progress("build", "a", "foreign key f"),
+        Progress("publish", "b", "insert"),
+        Progress("wait", step="waiting for pid 7"),
+    ]
+    assert follow(events, verbose=False).splitlines() == [
+        "a: 1 row, 2 B read in 1.00 s",
+        "b: 1 row, 2 B read in 1.00 s",
+        "a: keys and indexes 1.00 s",
+        "waiting for pid 7",
+        "b: insert 2.00 s",
+    ]
+
+
+def test_a_table_that_is_read_again_has_one_line() -> None:
+    read = Progress("stage", "a", done=2, total=2, rows=1)
+    again = Progress("plan", "a", "starting again: an index cannot be built")
+    lines = follow([read, Progress("build", "a", "index i"), again, read], verbose=False).splitlines()
+    assert lines == ["a: starting again: an index cannot be built", "a: 1 row, 2 B read in 1.00 s"]
 
 
 def test_one_line_for_each_table_and_step() -> None:
@@ -56,7 +90,7 @@ def test_one_line_for_each_table_and_step() -> None:
 def test_brief_steps_leave_no_line() -> None:
     stream = io.StringIO()
     now = 0.0
-    with Follower(stream=stream, clock=lambda: now) as follower:
+    with Follower(verbose=True, stream=stream, clock=lambda: now) as follower:
         follower(Progress("build", "a", "index brief"))
         now = 0.1
         follower(Progress("build", "a", "index long"))
@@ -112,7 +146,7 @@ def test_tables_read_side_by_side_end_each_for_itself() -> None:
 def test_a_step_is_over_when_another_table_is_read() -> None:
     stream = io.StringIO()
     ticks = itertools.count()
-    with Follower(stream=stream, clock=lambda: float(next(ticks))) as follower:
+    with Follower(verbose=True, stream=stream, clock=lambda: float(next(ticks))) as follower:
         follower(Progress("build", "products", "index products_price_idx"))
         follower(Progress("stage", "orders", done=0, total=2))
         assert stream.getvalue() == "building products: index products_price_idx, 1.00 s\n"
@@ -147,7 +181,7 @@ def test_a_second_attempt_is_shown_like_the_first(reason: Progress) -> None:
 
 
 def test_a_table_that_is_read_again_says_why() -> None:
-    again = "once more from its first row: a row is refused"
+    again = "copied again from its first row: a row is refused"
     events = [
         Progress("stage", "orders", done=1, total=2, rows=5),
         Progress("stage", "orders", again),

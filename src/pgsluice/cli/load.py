@@ -27,6 +27,7 @@ from pgsluice.cli.options.common import (
     Paths,
     Profile,
     Quiet,
+    Verbose,
     address,
     embedded_folder,
     file_of_settings,
@@ -56,6 +57,7 @@ def load(
     as_json: Json = False,
     profile: Profile = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     log_level: LogLevelOption = None,
     log_file: LogFile = None,
     log_format: LogFormat = LogForm.TEXT,
@@ -79,7 +81,12 @@ def load(
     if max_rejects:
         given["max_rejects"] = max_rejects
     with follow_run(
-        ctx, quiet=as_json or quiet, log_level=log_level, log_file=log_file, log_format=log_format
+        ctx,
+        quiet=as_json or quiet,
+        verbose=verbose,
+        log_level=log_level,
+        log_file=log_file,
+        log_format=log_format,
     ) as listen:
 
         def attempt(data_dir: str | None) -> RunResult:
@@ -153,6 +160,7 @@ def resume(
     data_dir: DataDir = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     log_level: LogLevelOption = None,
     log_file: LogFile = None,
     log_format: LogFormat = LogForm.TEXT,
@@ -167,7 +175,12 @@ def resume(
     from pgsluice.api import resume as resume_run
 
     with follow_run(
-        ctx, quiet=as_json or quiet, log_level=log_level, log_file=log_file, log_format=log_format
+        ctx,
+        quiet=as_json or quiet,
+        verbose=verbose,
+        log_level=log_level,
+        log_file=log_file,
+        log_format=log_format,
     ) as listen:
         result = resume_run(run, database_url=database_url, data_dir=data_dir, listen=listen)
         log_result(result)
@@ -194,6 +207,7 @@ def replay(
     lock_timeout: LockTimeout = 5.0,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     log_level: LogLevelOption = None,
     log_file: LogFile = None,
     log_format: LogFormat = LogForm.TEXT,
@@ -216,7 +230,12 @@ def replay(
     else:
         raise CallError(f"{run} is no number of a run", "Write pgsluice replay FILE, or pgsluice replay RUN FILE")
     with follow_run(
-        ctx, quiet=as_json or quiet, log_level=log_level, log_file=log_file, log_format=log_format
+        ctx,
+        quiet=as_json or quiet,
+        verbose=verbose,
+        log_level=log_level,
+        log_file=log_file,
+        log_format=log_format,
     ) as listen:
         result = replay_file(
             run_id,

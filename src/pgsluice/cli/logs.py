@@ -150,6 +150,8 @@ class Heartbeat:
             event, began = self._latest
             step = ": ".join(word for word in (f"{event.phase} {event.table}".rstrip(), event.step) if word)
             read = f", {event.rows} rows, {event.done} of {event.total} bytes read" if event.total else ""
+            if event.phase == "build" and event.total:
+                read = f", {100 * event.done // event.total}%"
             logger.info("still %s, %.0f s%s", step, time.monotonic() - began, read)
 
 

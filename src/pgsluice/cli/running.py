@@ -25,6 +25,7 @@ def follow_run(
     ctx: typer.Context,
     *,
     quiet: bool,
+    verbose: bool = False,
     log_level: LogLevel | None,
     log_file: str | None,
     log_format: LogForm = LogForm.TEXT,
@@ -33,6 +34,7 @@ def follow_run(
 
     :param ctx: holds the :class:`CommitTracker` of the call.
     :param quiet: show no progress; the log is written all the same.
+    :param verbose: show each step, and not only each table.
     :param log_level, log_file, log_format: see :func:`pgsluice.cli.logs.log_to`.
     :returns: the listener of the run.
     :raises CallError: the log file cannot be opened.
@@ -41,7 +43,11 @@ def follow_run(
 
     tracker: CommitTracker = ctx.obj
     tracker.resumable = bool(ctx.params.get("resumable")) or ctx.info_name == "resume"
-    with log_to(log_level, log_file, log_format), Follower(quiet=quiet) as follower, Heartbeat() as heartbeat:
+    with (
+        log_to(log_level, log_file, log_format),
+        Follower(quiet=quiet, verbose=verbose) as follower,
+        Heartbeat() as heartbeat,
+    ):
         yield log_steps(heartbeat.track(tracker.track(follower)))
 
 

@@ -45,9 +45,11 @@ class Progress:
     step: str = ""
     """What is done in the phase: an index or a constraint by name, or words."""
     done: int = 0
-    """In the phase ``stage``: bytes of the table's files that were read."""
+    """In the phase ``stage``: bytes of the table's files that were read. In the phase ``build``: the share of an index
+    that is built, in thousandths, as far as PostgreSQL tells it."""
     total: int = 0
-    """In the phase ``stage``: bytes of the table's files. In the phase ``begin``: bytes of all files."""
+    """In the phase ``stage``: bytes of the table's files. In the phase ``begin``: bytes of all files. In the phase
+    ``build``: 1000, if ``done`` is known."""
     rows: int = 0
     """In the phase ``stage``: rows that were read."""
     tables: int = 0

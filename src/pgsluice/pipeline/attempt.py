@@ -128,7 +128,7 @@ class Attempt:
         before = catalog_snapshot(main, [t.oid for t in in_place])
         if in_place:
             drop_keys(main, in_place)
-        context = RunContext(main, {t.table.name: t for t in table_runs}, self._clock, self._listen)
+        context = RunContext(main, self._ledger_conn, {t.table.name: t for t in table_runs}, self._clock, self._listen)
         shadows = ShadowTables(context, [t for t in todo if t.strategy is Strategy.SWAP])
         shadows.create()
         with run_defaults(main, todo):

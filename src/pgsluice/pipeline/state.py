@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from pgsluice.model import Column, FilePlan, Listener, Strategy, Table, TableName, TablePlan
+from pgsluice.model import Column, FilePlan, Listener, Phase, Progress, Strategy, Table, TableName, TablePlan
 from pgsluice.pipeline.scratch import ScratchTables
 from pgsluice.pipeline.timing import Clock
+from pgsluice.postgres.connecting.watched import WHOLE, watched_build
 from pgsluice.postgres.derived.incremental.touched import ChangedRows
 from pgsluice.postgres.sql_fragments import identifier
 from pgsluice.source.blocks import Extent, Remarks
@@ -258,10 +259,24 @@ class RunContext:
 
     conn: psycopg.Connection
     """The main connection."""
+    ledger_conn: psycopg.Connection
+    """The ledger connection. It does nothing while the main connection executes a statement."""
     tables: Mapping[TableName, TableRun]
     """All table runs of the attempt by name, in load order."""
     clock: Clock
     listen: Listener
+
+    @contextmanager
+    def building(self, table: str, index: str) -> Iterator[None]:
+        """Tells that an index is built in the context, and how much of it."""
+        event = Progress(Phase.BUILD, table, f"index {index}")
+        self.listen(event)
+
+        def tell(share: int) -> None:
+            self.listen(replace(event, done=share, total=WHOLE))
+
+        with watched_build(self.conn, self.ledger_conn, tell):
+            yield
 
 
 def new_table_run(number: int, plan: TablePlan, watched: Sequence[str], first_file: int) -> TableRun:

@@ -104,9 +104,9 @@ def _bar(task: Task, width: int) -> ProgressBar:
 
 def _numbers(task: Task) -> tuple[str, ...]:
     """Share, bytes, rows and speed of a step that reads, the longest text first."""
-    if not task.fields["reading"]:
-        return ()
     done, total = int(task.completed), int(task.total or 0)
+    if not task.fields["reading"]:
+        return (f"{100 * done // total:>3}%",) if total else ()
     read = size_of(done, total)
     share = f"{100 * done // total:>3}%  " if total else ""
     whole = f"{share}{read}  {pluralize(task.fields['rows'], 'row')}"

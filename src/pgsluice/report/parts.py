@@ -56,6 +56,9 @@ class Grid:
 
 Part = Line | Grid | Excerpt
 
+NARROWEST = 6
+"""Columns of a terminal that a column of a grid keeps."""
+
 PLAIN_WIDTH = 160
 """Columns of an excerpt where the output is no terminal."""
 
@@ -209,18 +212,45 @@ def columns_of(text: str) -> int:
 
 
 def wrapped(line: Line, width: int) -> list[str]:
-    """The lines that a line of text takes on a terminal: wrapped between words, long words wherever they must be."""
+    """The lines that a line of text takes on a terminal: wrapped between words, long words behind a ``/`` or a mark."""
     indent = min(columns_of(line.lead), width // 2)
     room = width - indent
     found, rest = [], line.text
     while columns_of(rest) > room:
         end = _prefix(rest, room)
         blank = rest.rfind(" ", 1, end + 1)
-        cut = blank if blank > 0 and rest[:blank].strip() else end
+        cut = blank if blank > 0 and rest[:blank].strip() else _seam(rest, end)
         found.append(rest[:cut])
         rest = rest[cut:].lstrip(" ")
     found.append(rest)
     return [f"{line.lead if not i else ' ' * indent}{text}" for i, text in enumerate(found)]
+
+
+def _seam(text: str, end: int) -> int:
+    """Where to cut a long word: behind the last slash before ``end``, else behind the last mark, else at ``end``."""
+    for seams in ("/", "_-.,"):
+        found = max(text.rfind(seam, 0, end) for seam in seams) + 1
+        if found > end // 3:
+            return found
+    return end
+
+
+def fitted(widths: Sequence[int], words: Sequence[int], fixed: frozenset[int], room: int) -> list[int]:
+    """The widths of columns so that they fit: the widest gives way first, and words are divided last of all.
+
+    :param widths: the columns that the longest cells take.
+    :param words: the columns that the longest words take.
+    :param fixed: indexes of columns that keep their width.
+    """
+    found = list(widths)
+    least = [min(word, room // 2) for word in words]
+    while sum(found) > room:
+        wide = [i for i in range(len(found)) if i not in fixed and found[i] > least[i]]
+        wide = wide or [i for i in range(len(found)) if i not in fixed and found[i] > NARROWEST]
+        if not wide:
+            break
+        found[max(wide, key=lambda i: found[i])] -= 1
+    return found
 
 
 def _prefix(text: str, width: int) -> int:
@@ -298,9 +328,11 @@ def _write_rich(parts: Iterable[Part], stream: TextIO) -> None:
             show_edge=False,
             show_footer=bool(part.total),
         )
+        widths = _widths(part, console.width) if part.wrap else None
         for i, name in enumerate(part.columns):
             table.add_column(
                 Text(name),
+                width=widths[i] if widths else None,
                 footer=Text(part.total[i]) if part.total else "",
                 justify="right" if i in part.right else "left",
                 # On a narrow terminal rich shortens the widest columns that may wrap. Numbers stay whole.
@@ -309,5 +341,22 @@ def _write_rich(parts: Iterable[Part], stream: TextIO) -> None:
             )
         for row in part.rows:
             # Text, not str: rich would read square brackets in the data as markup.
-            table.add_row(*(Text(cell) if part.wrap else Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
+            if widths:
+                cells = [Text("\n".join(wrapped(Line(c), w))) for c, w in zip(row, widths, strict=True)]
+            else:
+                cells = [Text(cell, no_wrap=True, overflow="ellipsis") for cell in row]
+            table.add_row(*cells)
         console.print(table)
+
+
+_GAP = 2
+"""Columns of a terminal between two columns of a grid."""
+
+
+def _widths(grid: Grid, width: int) -> list[int]:
+    """The widths of the columns of a grid whose cells are wrapped."""
+    bodies = [grid.columns, *grid.rows, *([grid.total] if grid.total else [])]
+    places = range(len(grid.columns))
+    longest = [max(columns_of(row[i]) for row in bodies) for i in places]
+    words = [max(columns_of(word) for row in bodies for word in row[i].split(" ")) for i in places]
+    return fitted(longest, words, grid.right, width - _GAP * (len(grid.columns) - 1))

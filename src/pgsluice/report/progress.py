@@ -1,7 +1,8 @@
 """Shows the progress of a run on standard error: a bar and lines on a terminal, plain lines elsewhere.
 
-A table that was read leaves one line, and so does each other step that took a moment. On a terminal the step that goes
-on stands below these lines, and a line about the whole run.
+A table leaves one line when it is done, with the time of its reading, and of what came after it if that took a moment.
+With ``verbose`` each step that took a moment leaves a line. On a terminal the step that goes on stands below these
+lines, and a line about the whole run.
 A progress event says what begins or how far a step is, not that a step is over. The run sends its events in order from
 one thread, so :class:`Follower` takes a step as over when the event of another step comes.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -33,7 +34,7 @@ WAITING = "wait"
 READING = "stage"
 
 BRIEF = 0.2
-"""Steps that took fewer seconds leave no line, but for the reading of a table."""
+"""What took fewer seconds is not told, but for the reading of a table."""
 
 WITHOUT_END = frozenset({BEGINNING, PLANNING, WAITING})
 """Phases that leave no line when they are over."""
@@ -47,6 +48,25 @@ PHASE_NAMES = {
     "then": "running",
 }
 
+WORK = {"judge": "checks", "build": "keys and indexes", "publish": "insert"}
+"""What the phases are called that come after the reading of a table."""
+
+
+@dataclass(slots=True)
+class _Done:
+    """What is over of a table, and is not yet told."""
+
+    read: str = ""
+    """The line about its reading; '' if that was told."""
+    spent: dict[str, float] = field(default_factory=dict)
+    """Seconds of the phases that came after it."""
+
+    def words(self, table: str) -> str:
+        """The line, '' if there is nothing to tell."""
+        parts = [f"{WORK[phase]} {seconds(spent)}" for phase, spent in self.spent.items() if spent >= BRIEF]
+        told = "; ".join(text for text in (self.read, ", ".join(parts)) if text)
+        return f"{clean(table)}: {told}" if told else ""
+
 
 class Follower:
     """A listener and context manager that shows progress events."""
@@ -55,15 +75,18 @@ class Follower:
         self,
         *,
         quiet: bool = False,
+        verbose: bool = False,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         :param quiet: show nothing.
+        :param verbose: a line for each step, and not only for each table.
         :param stream: where the lines are written; None means standard error.
         :param clock: returns seconds.
         """
         self._quiet = quiet
+        self._verbose = verbose
         self._stream = stream or sys.stderr
         self._clock = clock
         self._open: dict[Key, tuple[Progress, float]] = {}
@@ -75,6 +98,8 @@ class Follower:
         self._overall: Overall | None = None
         self._done: dict[str, int] = {}
         """Bytes read of each table."""
+        self._due: dict[str, _Done] = {}
+        """The tables of which something is over that is not told."""
 
     def __enter__(self) -> Self:
         if not self._quiet and is_terminal(self._stream):
@@ -91,6 +116,7 @@ class Follower:
         if kind is None:
             for key in list(self._open):
                 self._end(key)
+            self._tell_tables()
         # After an error the open steps are not over, and leave no line.
         if self._bars is not None:
             self._bars.stop()
@@ -103,6 +129,8 @@ class Follower:
         for other, (latest, _) in list(self._open.items()):
             if other != key and _is_over(latest, event):
                 self._end(other)
+        if event.phase not in WITHOUT_END:
+            self._tell_tables(but=event.table)
         if event.phase == PLANNING:
             self._forget_attempt(key)
         if key in self._read:
@@ -137,6 +165,7 @@ class Follower:
         """
         self._read.clear()
         self._done.clear()
+        self._due.clear()
         for other in [k for k in self._open if k != key]:
             del self._open[other]
             self._remove_bar(other)
@@ -156,9 +185,26 @@ class Follower:
         if event.phase == READING:
             self._read.add(key)
             read = f"{pluralize(event.rows, 'row')}, {size(event.done)}"
-            self._say(f"{clean(event.table)}: {read} read in {seconds(self._clock() - began)}")
-        elif event.phase not in WITHOUT_END and (spent := self._clock() - began) >= BRIEF:
+            self._due.setdefault(event.table, _Done()).read = f"{read} read in {seconds(self._clock() - began)}"
+            if self._verbose:
+                self._tell_tables()
+            return
+        spent = self._clock() - began
+        if event.table and event.phase in WORK and not self._verbose:
+            times = self._due.setdefault(event.table, _Done()).spent
+            times[event.phase] = times.get(event.phase, 0.0) + spent
+        elif event.phase not in WITHOUT_END and spent >= BRIEF:
             self._say(f"{_name(event)}, {seconds(spent)}")
+
+    def _tell_tables(self, but: str = "") -> None:
+        """Writes the lines of the tables of which nothing goes on.
+
+        :param but: a table that is not told of.
+        """
+        busy = {event.table for event, _ in self._open.values()} | {but}
+        for table in [t for t in self._due if t not in busy]:
+            if words := self._due.pop(table).words(table):
+                self._say(words)
 
     def _remove_bar(self, key: Key) -> None:
         """Removes a bar, so that only what goes on takes lines of the screen."""

@@ -70,3 +70,13 @@ SELECT pg_catalog.set_config(name, '0', false)
  WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
                 'transaction_timeout')
    AND source <> 'client';
+
+-- name: index_share
+-- How much of an index another session has built: reading the table is the first half of the work, writing the index the
+-- second. Without a row no index is being built, or its share is not known.
+SELECT (CASE WHEN p.phase LIKE 'building index: loading%%'
+             THEN %(whole)s / 2 + %(whole)s / 2 * p.tuples_done / nullif(p.tuples_total, 0)
+             WHEN p.phase LIKE 'building index: sorting%%' THEN %(whole)s / 2
+             ELSE %(whole)s / 2 * p.blocks_done / nullif(p.blocks_total, 0) END)::integer
+  FROM pg_catalog.pg_stat_progress_create_index AS p
+ WHERE p.pid = %(pid)s AND p.datname = pg_catalog.current_database() AND p.blocks_total + p.tuples_total > 0;

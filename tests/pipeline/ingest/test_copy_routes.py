@@ -202,7 +202,7 @@ def test_a_bad_row_is_no_reason_not_to_freeze_the_others(
     assert (result.tables[0].loaded, result.rejects.count) == (600 - len(bad.split("\n")), len(bad.split("\n")))
     fault = bad.startswith("m")
     check_alone = "nothing" not in bad
-    assert sum("once more" in s for s in steps) == (not fault)
+    assert sum("copied again" in s for s in steps) == (not fault)
     # The block with the value, and the next, as looking was in vain.
     assert len(read) == (0 if check_alone else 2)
     # The page of a row that broke a CHECK is not visible to all any more.
@@ -372,8 +372,8 @@ def test_a_row_refused_late_costs_its_table_a_second_reading_and_nothing_else(
         result = pgsluice.load(
             tmp_path, database_url=db, max_rejects="all", listen=lambda p: steps.append(f"{p.table}: {p.step}")
         )
-    [again] = [s for s in steps if "once more" in s]
-    assert again.startswith("t: once more from its first row: a row is refused: ")
+    [again] = [s for s in steps if "copied again" in s]
+    assert again.startswith("t: copied again from its first row: a row is refused: ")
     assert [(t.table, t.read, t.loaded, t.rejected) for t in result.tables] == [
         ("a", 1000, 1000, 0),
         ("t", 2000, 1996, 4),

@@ -115,6 +115,12 @@ Quiet = Annotated[
 ]
 
 
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Show each step of a table, and not only the table.", rich_help_panel=OUTPUT),
+]
+
+
 class LogForm(enum.StrEnum):
     """How the lines of a log are written."""
 

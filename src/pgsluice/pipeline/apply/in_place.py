@@ -48,7 +48,7 @@ class InPlace:
         if not in_doubt:
             return
         with self._context.clock.phase("judge", table_run.name):
-            self._tell(Phase.VALIDATE, table_run, f"{pluralize(in_doubt, 'row')} in doubt")
+            self._tell(Phase.VALIDATE, table_run, f"values of {pluralize(in_doubt, 'row')}")
             convert_texts(self._conn, table_run)
             if not only_insert_decides(table_run.table):
                 scope = Scope(rules=False, unique=False, outer_keys=False, inner_keys=False)
@@ -114,10 +114,9 @@ class InPlace:
         return []
 
     def _build(self, table_run: TableRun, name: str, build: Callable[[], None]) -> bool:
-        self._tell(Phase.BUILD, table_run, f"index {name}")
         with self._context.clock.phase("index", table_run.name):
             try:
-                with self._conn.transaction():
+                with self._context.building(table_run.name, name), self._conn.transaction():
                     build()
             except psycopg.errors.UniqueViolation:
                 return False
@@ -130,8 +129,8 @@ class InPlace:
         with self._context.clock.phase("index", table_run.name):
             try:
                 for index in (i for i in table_run.table.indexes if not i.unique):
-                    self._tell(Phase.BUILD, table_run, f"index {index.name}")
-                    build_index(self._conn, table_run.table, index)
+                    with self._context.building(table_run.name, index.name):
+                        build_index(self._conn, table_run.table, index)
             except psycopg.Error as error:
                 raise _fall_back_for(table_run, error) from error
         # Foreign keys are checked after that, and their query is planned with the table's real size.

@@ -181,7 +181,7 @@ class Staged:
         if table_run.scratch.text_stage_made:
             with self._context.clock.phase("judge", table_run.name):
                 in_doubt = table_run.counts.in_doubt
-                self._tell(Phase.VALIDATE, table_run, f"{pluralize(in_doubt, 'row')} in doubt")
+                self._tell(Phase.VALIDATE, table_run, f"values of {pluralize(in_doubt, 'row')}")
                 convert_texts(self._conn, table_run)
 
     # Missing rows.

@@ -76,7 +76,7 @@ class Ingest:
                 if fallback.to is not Retreat.COPY_AGAIN:
                     raise
                 _log.info("%s: copied again from its first row: %s", table_run.name, fallback.reason)
-                self._tell(table_run, step=f"once more from its first row: {fallback.reason}")
+                self._tell(table_run, step=f"copied again from its first row: {fallback.reason}")
                 self._start_again(table_run, route)
         self._copy_files(table_run)
 

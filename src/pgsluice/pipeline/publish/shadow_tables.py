@@ -110,8 +110,8 @@ class ShadowTables:
         conn, table_run, clock = self._conn, shadow.table_run, self._context.clock
         with clock.phase("index", table_run.name):
             for index, old in zip(shadow.table.indexes, shadow.old.indexes, strict=True):
-                self._tell(table_run, f"index {old.name}")
-                build_index(conn, shadow.table, index)
+                with self._context.building(table_run.name, old.name):
+                    build_index(conn, shadow.table, index)
         with clock.phase("analyze", table_run.name):
             analyze(conn, shadow.relation)
         with clock.phase("count", table_run.name):

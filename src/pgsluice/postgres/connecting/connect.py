@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pgsluice.errors import CallError, DatabaseError, NoServerError, ServerError
 from pgsluice.postgres.connecting.pooler import refuse_transaction_pooler
 from pgsluice.postgres.connecting.refused_connection import FORMS, LIBPQ_VARIABLES, explain, unreadable
+from pgsluice.postgres.connecting.watched import WatchedConnection
 from pgsluice.postgres.search_path import set_safe_path
 from pgsluice.sql import query
 
@@ -136,7 +137,7 @@ def connect(conninfo: str, *, application_name: str = "pgsluice") -> psycopg.Con
 
     def open_one() -> psycopg.Connection[tuple[object, ...]]:
         try:
-            return psycopg.connect(make_conninfo("", **params), autocommit=True)
+            return WatchedConnection.connect(make_conninfo("", **params), autocommit=True)
         except psycopg.OperationalError as error:
             raise explain(error, conninfo, params) from None  # the text of the cause may quote the address
         except (psycopg.Error, ValueError):
