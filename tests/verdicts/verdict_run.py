@@ -2,6 +2,7 @@
 
 python tests/verdicts/verdict_run.py --seed 1 --count 2000 [--version 18]
 python tests/verdicts/verdict_run.py --seed 1 --count 300 --rules     # schemas with row rules only
+python tests/verdicts/verdict_run.py --seed 1 --count 300 --calm      # schemas in which suspects are held
 python tests/verdicts/verdict_run.py --only 1:77        # one case again, shown with its DDL and data
 """
 
@@ -33,6 +34,8 @@ import pgsluice
 from pgsluice.errors import SluiceError
 from pgsluice.model import RowRule, SourceFile
 from pgsluice.pipeline.ingest.adaptive import FormatChooser
+from pgsluice.pipeline.ingest.route import Care, CopyRoute
+from pgsluice.pipeline.ingest.suspects import suspects
 from pgsluice.postgres.embedded import server as embedded
 from pgsluice.source.blocks import BlockReader
 
@@ -46,12 +49,15 @@ class Difference(AssertionError):
 
 @contextmanager
 def _some_way(case: Case) -> Iterator[None]:
-    """Rows travel as the file has them, as Arrow or as DuckDB reads them, in blocks of a row or of all: by chance, and
-    the same for the same case. All of it comes out the same.
+    """Rows travel as the file has them, as Arrow or as DuckDB reads them, in blocks of a row or of all. Suspects are
+    held from the first row on or when a row was refused, however many they are or only if they are few. All that by
+    chance, the same for the same case. All of it comes out the same.
     """
     r = Random("".join(case.files.values()))
     size = r.choice([60, 400, 8 << 20])
     as_it_is, typed = r.choice([(True, True), (True, True), (True, False), (False, False)])
+    most = r.choice([suspects.MOST, 1.0])
+    care = Care.HOLDING if case.calm and r.random() < 0.7 else Care.TRUSTING
     original = BlockReader.__init__
 
     def small(self: BlockReader, file: SourceFile, columns: Sequence[str]) -> None:
@@ -61,6 +67,8 @@ def _some_way(case: Case) -> Iterator[None]:
         mock.patch.object(BlockReader, "__init__", small),
         mock.patch("pgsluice.pipeline.ingest.reader.AS_IS", as_it_is),
         mock.patch.object(FormatChooser, "prefers_binary", return_value=typed),
+        mock.patch.object(suspects, "MOST", most),
+        mock.patch.object(CopyRoute, "first_care", care),
     ):
         yield
 
@@ -259,11 +267,14 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--version", type=int, default=18)
     parser.add_argument("--rules", action="store_true", help="only schemas with row rules")
+    parser.add_argument("--calm", action="store_true", help="only schemas and tables in which suspects are held")
     parser.add_argument("--only", help="seed:number of one case")
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
     parser.add_argument("--stop", type=int, default=10, help="stop after so many differences")
     args = parser.parse_args()
-    seeds: Iterable[str] = [args.only] if args.only else [f"{args.seed}:{i}" for i in range(args.count)]
+    seeds: Iterable[str] = (
+        [args.only] if args.only else [f"{'calm' if args.calm else ''}{args.seed}:{i}" for i in range(args.count)]
+    )
     if args.rules:
         numbered = (f"{args.seed}:{i}" for i in itertools.count())
         seeds = itertools.islice((seed for seed in numbered if make_case(seed).rules), args.count)

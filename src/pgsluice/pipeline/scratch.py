@@ -51,6 +51,9 @@ KEPT_KEY = _scratch("kept_key")
 KEY_GROUP = _scratch("key_group")
 """Keys of a unique index that several rows share, numbered."""
 
+EARLIER = _scratch("earlier")
+"""Held rows that have a key of a row in their table, filled in place."""
+
 REJECTED_ROW = _scratch("rejected_row")
 """Rows of :data:`VIOLATION`, each once, with ordinal and first priority."""
 

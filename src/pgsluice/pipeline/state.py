@@ -101,6 +101,15 @@ class RowMap:
                 self._ordinals.append(ordinal)
             self.rows += count
 
+    def snapshot(self) -> tuple[int, int]:
+        """What there is now, to :meth:`restore` after a rollback to the savepoint that was set at the same time."""
+        return len(self._ranks), self.rows
+
+    def restore(self, before: tuple[int, int]) -> None:
+        """Forgets the rows that were appended after a snapshot."""
+        ranges, self.rows = before
+        del self._ranks[ranges:], self._ordinals[ranges:]
+
 
 @dataclass(slots=True)
 class Counts:
@@ -136,6 +145,19 @@ class Findings:
     """The CHECK constraints of the table are dropped until all rows are in."""
     check_violated: bool = False
     """The CHECK constraints were dropped because a row broke one."""
+    held: bool = False
+    """Suspects were held in the stage, so the rows in the table are expected to break no constraint."""
+    repeated: bool = False
+    """A held row has the key of a row in the table."""
+
+    def snapshot(self) -> Findings:
+        """A copy, to :meth:`restore` after a rollback to the savepoint that was set at the same time."""
+        return replace(self)
+
+    def restore(self, before: Findings) -> None:
+        """Takes the values of a snapshot back."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(before, name))
 
 
 @dataclass(slots=True)
@@ -318,11 +340,13 @@ def ordinals_of(files: Iterable[FileRun]) -> sql.Composable:
 
 @contextmanager
 def savepoint(conn: psycopg.Connection, table_runs: Sequence[TableRun]) -> Iterator[None]:
-    """A savepoint that covers the counts and scratch tables of table runs.
+    """A savepoint that covers the counts, findings, row maps and scratch tables of table runs.
 
     An exception, ``psycopg.Rollback`` included, undoes what the database and the table runs say.
     """
-    before = [(t.counts.snapshot(), t.scratch.snapshot()) for t in table_runs]
+    before = [
+        (t.counts.snapshot(), t.findings.snapshot(), t.row_map.snapshot(), t.scratch.snapshot()) for t in table_runs
+    ]
     undone = True
     try:
         with conn.transaction():
@@ -330,6 +354,8 @@ def savepoint(conn: psycopg.Connection, table_runs: Sequence[TableRun]) -> Itera
             undone = False
     finally:
         if undone:
-            for table_run, (counts, made) in zip(table_runs, before, strict=True):
+            for table_run, (counts, findings, rows, made) in zip(table_runs, before, strict=True):
                 table_run.counts.restore(counts)
+                table_run.findings.restore(findings)
+                table_run.row_map.restore(rows)
                 table_run.scratch.restore(made)

@@ -42,6 +42,22 @@ SELECT {table_no}, {index_no}, b.group_no, a.row_id, {ordinal}
 -- Staged rows whose key the table contains.
 SELECT a.row_id FROM {staged} AS a WHERE EXISTS (SELECT FROM {stored} AS b WHERE {same}{fence});
 
+-- name: rows_in_table
+-- Held rows and the row of the table, filled in place, that has the same key.
+CREATE TEMP TABLE pgsluice_earlier ON COMMIT DROP AS
+SELECT b.row_id, a.row_id AS staged_id, a.{ordinal} AS ordinal
+  FROM {staged} AS a CROSS JOIN LATERAL (SELECT b.row_id FROM {stored} AS b WHERE {same}{fence}) AS b;
+
+-- name: duplicates_of_rows_in_table
+-- Held rows with the key of a row in the table violate the unique index.
+INSERT INTO pg_temp.pgsluice_violation (table_no, row_id, ordinal, priority, earlier_ordinal)
+SELECT {table_no}, w.staged_id, w.ordinal, {priority}, w.found_ordinal FROM ({rows}) AS w;
+
+-- name: comes_later
+-- Whether the row in the table comes behind the held row in the files.
+SELECT EXISTS (SELECT FROM pg_temp.pgsluice_violation
+                WHERE table_no = {table_no} AND priority = {priority} AND earlier_ordinal > ordinal);
+
 -- name: key_moves_away
 -- Whether a stored row that has the key of a staged row will itself be updated and give the key up.
 SELECT EXISTS (
@@ -236,6 +252,17 @@ ON CONFLICT DO NOTHING;
 -- Rows of a query with the ordinal of each as found_ordinal.
 SELECT w.*, {ordinal} AS found_ordinal
   FROM (SELECT ctid AS row_id, {rank} FROM {relation}) AS r
+  JOIN ({rows}) AS w ON w.row_id = r.row_id{row_map}
+
+-- name: found_in_heap
+-- Rows of a query with the ordinal of each as found_ordinal; each count reads the pages from one row to the next.
+SELECT w.*, {ordinal} AS found_ordinal
+  FROM (SELECT p.row_id,
+               (pg_catalog.sum((SELECT pg_catalog.count(*) FROM {relation} AS h
+                                 WHERE h.ctid > p.before AND h.ctid <= p.row_id)) OVER (ORDER BY p.row_id))::bigint
+                 AS rank
+          FROM (SELECT d.row_id, pg_catalog.lag(d.row_id, 1, '(0,0)'::tid) OVER (ORDER BY d.row_id) AS before
+                  FROM (SELECT DISTINCT row_id FROM ({rows}) AS u) AS d) AS p) AS r
   JOIN ({rows}) AS w ON w.row_id = r.row_id{row_map}
 
 -- name: row_map_lookup

@@ -331,12 +331,13 @@ def test_rows_of_an_empty_table_arrive_frozen(db: str, conn: psycopg.Connection,
     good = "".join(f"{i},{i}\n" for i in range(1, 1000))
     (tmp_path / "t.csv").write_text("id,n\n" + good)
     with going(way):
-        for text, rejected, expected in ((good, 0, True), (good + "0,0\n", 1, False)):
+        # The bad row is held, so no page holds a row that was deleted.
+        for text, rejected in ((good, 0), (good + "0,0\n", 1)):
             conn.execute("DROP TABLE IF EXISTS t")
             (tmp_path / "t.csv").write_text("id,n\n" + text)
             result = pgsluice.load(tmp_path / "t.csv", database_url=db, schema=schema, max_rejects="all")
             assert (result.status, result.rejects.count) == ("published", rejected)
-            assert conn.execute(FROZEN).fetchone() == (expected, True)
+            assert conn.execute(FROZEN).fetchone() == (True, True)
             assert conn.execute("SELECT count(*) FROM t").fetchone() == (999,)
         conn.execute("TRUNCATE t")
         (tmp_path / "t.csv").write_text("id,n\n" + good)

@@ -7,6 +7,7 @@ queries, they become rejects, and the index is built again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import psycopg
@@ -22,7 +23,7 @@ from pgsluice.pipeline.validate.values import convert_texts
 from pgsluice.postgres.planner_hints import analyze, loops_off_if_scanned
 from pgsluice.postgres.rebuild_keys import add_constraints, build_index
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
-from pgsluice.postgres.table_properties import firing_order, only_insert_decides, unique_indexes
+from pgsluice.postgres.table_properties import firing_order, foreign_keys_to, only_insert_decides, unique_indexes
 from pgsluice.text import pluralize
 
 
@@ -38,18 +39,66 @@ class InPlace:
 
         :raises FallBack: a constraint cannot be built for a reason that no query explains.
         """
+        if len(group) == 1 and self._finish_around(group[0]):
+            return
         for table_run in group:
             self._add_texts(table_run)
         self._rebuild(group)
 
+    # Suspects were held: the other rows are expected to break nothing.
+
+    def _finish_around(self, table_run: TableRun) -> bool:
+        """Builds the keys over the rows in the table, and then judges the held rows; False if that cannot be done.
+
+        The rows in the table have passed when their keys are built. A held row has the verdict of a row that comes
+        behind all of them. That is its verdict in file order, too, unless it has the key of a row that comes behind it
+        in the file: then the held row might have stayed, and the result is False.
+        """
+        if not _may_judge_apart(table_run):
+            return False
+        done = False
+        with savepoint(self._conn, [table_run]):
+            with suppress(FallBack):
+                done = self._judge_held(table_run)
+            if not done:
+                raise psycopg.Rollback
+        return done
+
+    def _judge_held(self, table_run: TableRun) -> bool:
+        if table_run.scratch.text_stage_made:
+            with self._context.clock.phase("judge", table_run.name):
+                self._tell(Phase.VALIDATE, table_run, f"values of {pluralize(table_run.counts.in_doubt, 'row')}")
+                convert_texts(self._conn, table_run)
+        if self._build_unique(table_run, unique_indexes(table_run.table)):
+            return False
+        if table_run.counts.staged:
+            with self._context.clock.phase("judge", table_run.name):
+                self._tell(Phase.VALIDATE, table_run, f"{pluralize(table_run.counts.staged, 'held row')}")
+                analyze(self._conn, table_run.scratch.stage)
+                scope = Scope(rules=False, inner_keys=False)
+                complete = validate(self._conn, [table_run], self._context.tables, scope, staged=True)
+                if not complete or not copy_stage(self._conn, table_run):
+                    return False
+        self._build_plain(table_run)
+        if self._add_foreign_keys([table_run]):
+            return True
+        if table_run.findings.repeated:
+            # A held row was rejected because of a row that may itself be an orphan.
+            return False
+        self._validate([table_run], "foreign keys", rows=False, rules=False, unique=False)
+        return self._add_foreign_keys([table_run])
+
+    # Rows as they came.
+
     def _add_texts(self, table_run: TableRun) -> None:
         """Copies the rows of the text stage that PostgreSQL accepts into the table."""
         in_doubt = table_run.counts.in_doubt
-        if not in_doubt:
+        if not (in_doubt or table_run.counts.staged):
             return
         with self._context.clock.phase("judge", table_run.name):
-            self._tell(Phase.VALIDATE, table_run, f"values of {pluralize(in_doubt, 'row')}")
-            convert_texts(self._conn, table_run)
+            if table_run.scratch.text_stage_made:
+                self._tell(Phase.VALIDATE, table_run, f"values of {pluralize(in_doubt, 'row')}")
+                convert_texts(self._conn, table_run)
             if not only_insert_decides(table_run.table):
                 scope = Scope(rules=False, unique=False, outer_keys=False, inner_keys=False)
                 with savepoint(self._conn, [table_run]):
@@ -184,6 +233,17 @@ class InPlace:
 
     def _tell(self, phase: Phase, table_run: TableRun, step: str) -> None:
         self._context.listen(Progress(phase, table_run.name, step))
+
+
+def _may_judge_apart(table_run: TableRun) -> bool:
+    """Whether held rows can be judged after the others: constraints alone decide, and each CHECK reads one row."""
+    table, findings = table_run.table, table_run.findings
+    return (
+        findings.held
+        and not (findings.checks_dropped or table_run.runs_user_functions or table_run.plan.rules)
+        and not only_insert_decides(table)
+        and not foreign_keys_to(table, {table.name}, inner=True)
+    )
 
 
 def _fall_back(table_run: TableRun, reason: str) -> FallBack:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 
+import psycopg
 from psycopg import sql
 
 from pgsluice.model import Phase, Progress
@@ -13,8 +14,9 @@ from pgsluice.pipeline.ingest.batch import Batch, EndOfFile
 from pgsluice.pipeline.ingest.checkpoint import Checkpoints
 from pgsluice.pipeline.ingest.freezing import client_can_validate, shield_sequences
 from pgsluice.pipeline.ingest.reader import read_tables
-from pgsluice.pipeline.ingest.route import CopyRoute
+from pgsluice.pipeline.ingest.route import Care, CopyRoute
 from pgsluice.pipeline.ingest.sender import CopySender
+from pgsluice.pipeline.ingest.suspects.suspects import Suspects, understands
 from pgsluice.pipeline.prefetch import Prefetch
 from pgsluice.pipeline.state import RunContext, TableRun
 from pgsluice.source.blocks import extent
@@ -43,7 +45,6 @@ class Ingest:
         )
         self._reader: Prefetch[Batch | EndOfFile]
         self._batches: Iterator[Batch | EndOfFile]
-        self._at = (0, 0)
         self._read_from(todo)
 
     def close(self) -> None:
@@ -55,8 +56,9 @@ class Ingest:
 
         COPY FREEZE is used where it is allowed. PostgreSQL requires that the table was emptied in the savepoint in
         which the COPY runs (``BeginCopyFrom``, copyfrom.c), so all blocks of the table share one savepoint. If
-        PostgreSQL rejects a row, the table is copied again: once more frozen, with validation on the client, if
-        :func:`client_can_validate`, otherwise without FREEZE.
+        PostgreSQL rejects a row, the table is copied again with more care (:class:`Care`): frozen, if
+        :func:`client_can_validate`, otherwise without FREEZE. A table that comes later is copied with care at once,
+        because bad rows seldom come alone.
 
         :param direct: rows may go past the stage into the table.
         :raises FallBack: a shadow table cannot take a row.
@@ -70,6 +72,8 @@ class Ingest:
                 with self._conn.transaction():
                     self._conn.execute(sql.SQL("TRUNCATE ONLY {}").format(table_run.relation))
                     shield_sequences(self._conn, table_run)
+                    if route.care is Care.HOLDING:
+                        route.suspects = Suspects(self._conn, table_run)
                     self._copy_files(table_run)
                 return
             except FallBack as fallback:
@@ -77,18 +81,34 @@ class Ingest:
                     raise
                 _log.info("%s: copied again from its first row: %s", table_run.name, fallback.reason)
                 self._tell(table_run, step=f"copied again from its first row: {fallback.reason}")
-                self._start_again(table_run, route)
+                self._start_again(table_run, route, fallback.__cause__)
         self._copy_files(table_run)
 
-    def _start_again(self, table_run: TableRun, route: CopyRoute) -> None:
+    def _start_again(self, table_run: TableRun, route: CopyRoute, error: BaseException | None) -> None:
+        """Copies a table again with more care, and the later tables with more care as well.
+
+        :param error: the error of PostgreSQL, if there is one.
+        """
         self._reader.close()
-        validate = route.validate_from is None and client_can_validate(self._conn, table_run, utc=self._utc)
-        route.copy_again(self._at if validate else None)
-        table_run.copy_again()
         rest = self._todo[self._todo.index(table_run) :]
+        care = self._more_care(table_run, route)
+        if isinstance(error, psycopg.errors.CheckViolation) and care is Care.HOLDING:
+            # Rows that break a CHECK which only PostgreSQL evaluates cannot be held.
+            care = care if understands(table_run, str(error.diag.constraint_name)) else Care.VALIDATING
+        route.copy_again(care)
+        table_run.copy_again()
         for later in rest[1:]:
-            self._routes[later.number].discard_blocks()
+            other = self._routes[later.number]
+            if other.care is Care.TRUSTING and (care := self._more_care(later, other)) is Care.HOLDING:
+                other.copy_again(care)
+            else:
+                other.discard_blocks()
         self._read_from(rest)
+
+    def _more_care(self, table_run: TableRun, route: CopyRoute) -> Care:
+        if route.care >= Care.VALIDATING or not client_can_validate(self._conn, table_run, utc=self._utc):
+            return Care.SINGLE
+        return Care(route.care + 1)
 
     def _read_from(self, table_runs: Sequence[TableRun]) -> None:
         self._reader = read_tables(table_runs, self._routes, utc=self._utc)
@@ -111,7 +131,6 @@ class Ingest:
             file.base = base
             self._tell(table_run, done=done, total=total, rows=base)
             while not isinstance(batch := self._next(table_run), EndOfFile):
-                self._at = file.number, batch.block.first_ordinal
                 with self._context.clock.phase("copy", table_run.name):
                     block = self._sender.send(batch)
                 file.read += block.count

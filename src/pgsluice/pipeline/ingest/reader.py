@@ -86,9 +86,8 @@ def _batches_of(
                 numbers.add(block)
                 if numbers.needs_all:
                     raise read_numbers(table_run.table.name, path)
-            must_parse = route.must_parse(file.number, block.first_ordinal)
             as_is = route.as_is
-            must_parse = must_parse or (as_is and not block_reads_as_is(dialect.in_blocks, block.data))
+            must_parse = route.must_parse or (as_is and not block_reads_as_is(dialect.in_blocks, block.data))
             rows = None
             if as_is and arrow.possible and (must_parse or route.prefers_binary(len(block.data))) and backoff.now():
                 rows = arrow.read(block)

@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
+import enum
 import threading
 
 from pgsluice.pipeline.ingest.adaptive import FormatChooser
+from pgsluice.pipeline.ingest.suspects.suspects import Suspects
+
+
+class Care(enum.IntEnum):
+    """How carefully a table is copied. A frozen COPY that fails starts again with more care."""
+
+    TRUSTING = 0
+    """Frozen; PostgreSQL reads the values and checks NOT NULL and CHECK."""
+    HOLDING = 1
+    """Frozen; the client reads every block, and suspects are held in the stage."""
+    VALIDATING = 2
+    """Frozen; the client reads every block, and CHECKs are dropped until all rows are in."""
+    SINGLE = 3
+    """Not frozen; each block has a savepoint of its own."""
 
 
 class CopyRoute:
     """The copy route of one table.
 
     The reader thread decides how to parse a block, the sender learns what PostgreSQL accepts. Everything that both
-    touch is behind one lock. ``frozen``, ``direct`` and ``validate_from`` belong to the thread that sends;
-    ``validate_from`` changes only while no reader thread runs.
+    touch is behind one lock. ``care``, ``direct`` and ``suspects`` belong to the thread that sends; ``care`` changes
+    only while no reader thread runs.
     """
+
+    first_care = Care.TRUSTING
+    """The care for the first frozen COPY of a table."""
 
     def __init__(self, *, frozen: bool) -> None:
         """:param frozen: send with COPY FREEZE, so that no index build and no foreign key has to check the visibility
         of each row. (Without it, a load of eight million rows takes a quarter longer.)
         """
-        self.frozen = frozen
+        self.care = self.first_care if frozen else Care.SINGLE
+        self.suspects: Suspects | None = None
+        """Finds the rows to hold, where the care is HOLDING."""
         self.direct = False
         """Rows go past the stage into the table, with all constraints in force, until PostgreSQL refuses a row. That
         block and the later blocks are staged."""
-        self.validate_from: tuple[int, int] | None = None
-        """(number of the file, ordinal) of the block that failed in an earlier frozen COPY. From this block on, blocks
-        are parsed on the client and CHECK constraints stay dropped until all rows are in."""
         self._lock = threading.Lock()
         self._as_is = False
         self._chooser = FormatChooser()
+
+    @property
+    def frozen(self) -> bool:
+        """Rows are sent with COPY FREEZE."""
+        return self.care is not Care.SINGLE
 
     @property
     def as_is(self) -> bool:
@@ -51,18 +73,16 @@ class CopyRoute:
         """Called while no reader thread runs: blocks that were read ahead are gone and will be read again."""
         self._chooser = FormatChooser()
 
-    def copy_again(self, validate_from: tuple[int, int] | None) -> None:
-        """Called while no reader thread runs, after a frozen COPY has failed.
-
-        :param validate_from: copy frozen rows again and parse on the client from this block on; None: do not freeze.
-        """
+    def copy_again(self, care: Care) -> None:
+        """Called while no reader thread runs: copy the table from its first row, with this care."""
         self.discard_blocks()
-        self.validate_from = validate_from
-        self.frozen = validate_from is not None
+        self.care = care
+        self.suspects = None
 
-    def must_parse(self, file: int, ordinal: int) -> bool:
-        """Whether the block that begins with this ordinal of this file has to be parsed on the client."""
-        return self.validate_from is not None and self.validate_from <= (file, ordinal)
+    @property
+    def must_parse(self) -> bool:
+        """Whether every block has to be parsed on the client."""
+        return self.care in (Care.HOLDING, Care.VALIDATING)
 
     def prefers_binary(self, size: int) -> bool:
         """Whether a block of ``size`` bytes shall be parsed and sent in binary, because that is faster."""

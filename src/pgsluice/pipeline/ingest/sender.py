@@ -22,6 +22,8 @@ from pgsluice.pipeline.fallback import FallBack, Retreat, read_numbers
 from pgsluice.pipeline.ingest.batch import ArrowBatch, Batch, RawBatch, SplitBatch
 from pgsluice.pipeline.ingest.broken_keys import store_readable_keys
 from pgsluice.pipeline.ingest.defaults import Defaults
+from pgsluice.pipeline.ingest.route import Care
+from pgsluice.pipeline.ingest.suspects.suspects import Suspects
 from pgsluice.pipeline.ingest.text_rows import TextRows, forbidden_nulls, ordinal_array, with_ordinals
 from pgsluice.pipeline.scratch import REJECT, field_column
 from pgsluice.pipeline.state import TableRun
@@ -62,7 +64,7 @@ class CopySender:
         """
         table_run, route = batch.table_run, batch.route
         route.block_taken()
-        if route.validate_from is not None and not table_run.findings.checks_dropped:
+        if route.care is Care.VALIDATING and not table_run.findings.checks_dropped:
             self._drop_checks(table_run)
         if isinstance(batch, SplitBatch):
             chunk = batch.chunk
@@ -81,6 +83,10 @@ class CopySender:
     def _send_whole(self, batch: RawBatch | ArrowBatch) -> bool:
         """Sends a block as one COPY; False if PostgreSQL refused it, and then nothing has changed."""
         route, block = batch.route, batch.block
+        if route.suspects is not None and isinstance(batch, ArrowBatch):
+            self._reject_faults(batch, block)
+            self._send_certain(batch, route.suspects, batch.rows, OrdinalRanges(block.ordinals))
+            return True
         start = time.perf_counter()
         copy = self._copy_arrow if isinstance(batch, ArrowBatch) else self._copy_raw
         count = copy(batch)  # type: ignore[arg-type]
@@ -136,11 +142,54 @@ class CopySender:
                 return
             route.direct = False
             table_run.scratch.ensure_stage(self._conn)
+        if route.suspects is not None and not batch.parser.text_only:
+            self._send_sifted(batch, route.suspects, chunk)
+            return
         if chunk.typed is not None and chunk.typed.num_rows and not self._send_typed(batch, chunk, chunk.typed):
             # The whole block is in the text stage now, the rows that came as text included.
             return
         if chunk.text is not None and chunk.text.num_rows:
             self._send_text(batch, chunk.text, chunk.text_ordinals)
+
+    def _send_sifted(self, batch: Batch, suspects: Suspects, chunk: Chunk) -> None:
+        """Holds the rows of a chunk whose values are not certain, and those that may break a constraint."""
+        if chunk.typed is not None and chunk.typed.num_rows:
+            self._send_certain(batch, suspects, chunk.typed, chunk.typed_ordinals)
+        if chunk.text is not None and chunk.text.num_rows:
+            suspects.held(chunk.text.num_rows)
+            self._to_text_stage(batch, chunk.text, chunk.text_ordinals)
+        self._retreat_from(batch, suspects)
+
+    def _send_certain(self, batch: Batch, suspects: Suspects, rows: pa.RecordBatch, ordinals: OrdinalRanges) -> None:
+        """Sends rows whose values are certain into the table, but suspects into the stage."""
+        import pyarrow as pa
+
+        table_run = batch.table_run
+        names = [c.name for c in batch.parser.columns]
+        table_run.findings.held = True
+        if (found := suspects.find(names, rows)) is not None:
+            self._retreat_from(batch, suspects)
+            held, ordinals = split_ordinals(ordinals.ranges, found)
+            table_run.counts.staged += self._stage_typed(batch, rows.filter(pa.array(found)), held)
+            rows = rows.filter(pa.array(~found))
+        if rows.num_rows:
+            count = self._copy_typed(batch, rows, ordinals)
+            assert count is not None  # A frozen COPY that is refused raises FallBack.
+            self._count(batch, count, ordinals)
+
+    def _retreat_from(self, batch: Batch, suspects: Suspects) -> None:
+        """:raises FallBack: so many rows are suspects that they had better be judged in the table."""
+        if suspects.too_many:
+            raise FallBack(batch.table_run.table.name, "many rows may be bad", Retreat.COPY_AGAIN)
+
+    def _stage_typed(self, batch: Batch, rows: pa.RecordBatch, ordinals: OrdinalRanges) -> int:
+        """Copies certain rows into the stage; returns how many."""
+        scratch = batch.table_run.scratch
+        scratch.ensure_stage(self._conn)
+        names, jsonb = [c.name for c in batch.parser.columns], _jsonb_columns(batch)
+        rows = _batch_with_ordinals(rows, ordinals, batch.file.base)
+        statement = copy_statement(scratch.stage, [scratch.ordinal, *names], binary=True)
+        return copy_batch(self._conn, statement, BinaryEncoder(rows.schema, [i + 1 for i in jsonb]), rows)
 
     def _send_direct(self, batch: Batch, chunk: Chunk) -> bool:
         """Sends a chunk past the stage into its table, with all constraints in force.

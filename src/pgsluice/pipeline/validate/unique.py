@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
-from pgsluice.model import Index, RejectKind, Verdict
-from pgsluice.pipeline.scratch import DUPLICATE, KEY_GROUP
+from pgsluice.model import Index, RejectKind, Strategy, Verdict
+from pgsluice.pipeline.scratch import DUPLICATE, EARLIER, KEY_GROUP
 from pgsluice.pipeline.state import TableRun
 from pgsluice.pipeline.validate.rejecting.details import key_exists
-from pgsluice.pipeline.validate.rejecting.row_numbers import rank
+from pgsluice.pipeline.validate.rejecting.row_numbers import found_in_heap, rank, validated_relation
 from pgsluice.pipeline.validate.violations import TRIGGER, UNIQUE, Violations
 from pgsluice.postgres.planner_hints import (
     analyze,
@@ -181,6 +181,9 @@ def _find_stored(violations: Violations, keys: _IndexKeys, priority: int) -> Non
     match = [sql.Identifier(c) for c in table_run.merge_key]
     if match and sorted(index.keys) == sorted(m.as_string() for m in match):
         return
+    if table_run.strategy is Strategy.IN_PLACE:
+        _find_earlier(violations, keys, priority)
+        return
     further: list[sql.Composable] = [sql.SQL("{} AS m{}").format(m, sql.SQL(str(i))) for i, m in enumerate(match)]
     own: sql.Composable = _same_match(table_run, "a", "b") if match else sql.SQL("")
     table = table_run.relation if table_run.table.kind != "r" else sql.SQL("ONLY {}").format(table_run.relation)
@@ -220,6 +223,46 @@ def _find_stored(violations: Violations, keys: _IndexKeys, priority: int) -> Non
     )
     if execute_examined(violations.conn, moves_away, violations.rows).fetchone() == (True,):
         # The order of the rows decides whether the stored row gives its key up in time.
+        violations.incomplete = True
+
+
+def _find_earlier(violations: Violations, keys: _IndexKeys, priority: int) -> None:
+    """Finds held rows whose key the table contains, with the ordinals of the rows in the table.
+
+    All rows of the table are rows of the run. If one of them comes behind the held row in the files, the held row might
+    have stayed: then the validation is incomplete.
+    """
+    conn, table_run, index = violations.conn, violations.table_run, keys.index
+    table = validated_relation(table_run, staged=False)
+    conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(EARLIER))
+    found = violations.run(
+        compose(
+            "validate",
+            "rows_in_table",
+            ordinal=table_run.ordinal,
+            staged=keys.rows(violations.relation, table_run.ordinal),
+            stored=keys.rows(table),
+            same=keys.same,
+            fence=fence(conn, violations.rows, table_run.table.name),
+        ),
+        execute=execute_without_loops,
+    )
+    if not found:
+        return
+    rows = sql.SQL("SELECT row_id, staged_id, ordinal FROM {}").format(EARLIER)
+    conn.execute(
+        compose(
+            "validate",
+            "duplicates_of_rows_in_table",
+            table_no=table_run.table_no,
+            priority=sql.Literal(priority),
+            rows=found_in_heap(conn, table_run, rows),
+        )
+    )
+    violations.add_verdict(priority, duplicate_verdict(index), key_exists(index))
+    table_run.findings.repeated = True
+    later = compose("validate", "comes_later", table_no=table_run.table_no, priority=sql.Literal(priority))
+    if conn.execute(later).fetchone() == (True,):
         violations.incomplete = True
 
 
