@@ -90,11 +90,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The fast tests run on the oldest and the newest version; the versions between them are for the slow tests."""
-    between = _wanted()[1:-1]
+    """Marks what the fast tests leave to the slow ones: versions, and cases of a matrix.
+
+    The fast tests run on the oldest and the newest version. A test with cases takes the two versions in turn, and a
+    test marked ``share(n)`` takes each n-th case. The number of a case is the sum of its places in its lists, so that
+    the cases that are taken have each value of each list.
+    """
+    available = [version for version in _wanted() if version != 15 or (SYSTEM_15 / "initdb").exists()]
     for item in items:
         callspec = getattr(item, "callspec", None)
-        if callspec is not None and callspec.params.get("any_server") in between:
+        if callspec is None:
+            continue
+        lists = {
+            str(mark.args[0]).split(",")[0].strip() if isinstance(mark.args[0], str) else mark.args[0][0]
+            for mark in item.iter_markers("parametrize")
+        }
+        number = sum(callspec.indices[name] for name in lists)
+        share = item.get_closest_marker("share")
+        parts = share.args[0] if share is not None else 1
+        if (version := callspec.params.get("any_server")) is not None:
+            number += version != available[-1]
+            parts = max(parts, 2 if lists else 1)
+        if number % parts or version in available[1:-1]:
             item.add_marker(pytest.mark.slow)
 
 

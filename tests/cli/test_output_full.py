@@ -48,6 +48,7 @@ def complaints(err: str) -> list[str]:
     return [line for line in err.splitlines() if line.startswith("pgsluice: ")]
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("how", ["> /dev/full", ">&-"])
 @pytest.mark.parametrize("form", ["", "--json", "--quiet --json", "--profile"])
 def test_a_published_run(folder: Path, db: str, conn: Conn, how: str, form: str) -> None:
@@ -59,6 +60,7 @@ def test_a_published_run(folder: Path, db: str, conn: Conn, how: str, form: str)
     assert "run 1 ended all the same: published" in line
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("how", ["> /dev/full", ">&-"])
 def test_a_vetoed_run(folder: Path, db: str, conn: Conn, how: str) -> None:
     code, _, err = shell(folder, db, "load bad.csv --table t=bad.csv", how)
@@ -67,6 +69,7 @@ def test_a_vetoed_run(folder: Path, db: str, conn: Conn, how: str) -> None:
     assert conn.execute("SELECT count(*) FROM t").fetchone() == (0,)
 
 
+@pytest.mark.share(6)
 @pytest.mark.parametrize("how", ["> /dev/full", ">&-"])
 @pytest.mark.parametrize(
     "arguments",
@@ -81,6 +84,7 @@ def test_other_commands(folder: Path, db: str, how: str, arguments: str) -> None
     assert ["cannot be written to standard output" in line for line in complaints(err)] == [True]
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("how", ["> /dev/full", ">&-"])
 @pytest.mark.parametrize("arguments", ["--help", "load --help", "server --help"])
 def test_help(folder: Path, db: str, how: str, arguments: str) -> None:
@@ -93,6 +97,7 @@ def test_nothing_to_write(folder: Path, db: str) -> None:
     assert shell(folder, db, "load t.csv --quiet", ">&-")[0] == 0
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("how", ["2> /dev/full", "2>&-", "2>&- <&-"])
 def test_standard_error(folder: Path, db: str, conn: Conn, how: str) -> None:
     code, out, _ = shell(folder, db, "load t.csv --json", how)
@@ -106,6 +111,7 @@ def test_standard_error(folder: Path, db: str, conn: Conn, how: str) -> None:
     assert (code, out) == (2, "")
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("how", [">&- 2>&- <&-", "> /dev/full 2> /dev/full"])
 def test_everything(folder: Path, db: str, conn: Conn, how: str) -> None:
     assert shell(folder, db, "load t.csv", how)[0] == 4

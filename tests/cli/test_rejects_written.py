@@ -98,9 +98,20 @@ def test_a_correction_in_a_guarded_report(db: str, table: Conn, tmp_path: Path) 
 _SIGNS = st.text("=+-@'\t＝a1 ;é", max_size=5)
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(_SIGNS, min_size=1, max_size=8))
 def test_any_raw_survives(db: str, table: Conn, tmp_path: Path, texts: list[str]) -> None:
+    survives(db, table, tmp_path, texts)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(_SIGNS, min_size=1, max_size=8))
+def test_more_of_any_raw_survive(db: str, table: Conn, tmp_path: Path, texts: list[str]) -> None:
+    survives(db, table, tmp_path, texts)
+
+
+def survives(db: str, table: Conn, tmp_path: Path, texts: list[str]) -> None:
     run_id = reject(db, tmp_path, texts)
     guarded = call("rejects", str(run_id), "--format", "csv", "--guard-formulas", cwd=tmp_path, url=db).out
     (tmp_path / "g.csv").write_text(guarded, newline="")

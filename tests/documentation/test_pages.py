@@ -17,7 +17,7 @@ needs_olist = pytest.mark.skipif(not OLIST.exists(), reason=f"the Olist files ar
 
 PAGES = [
     pytest.param("README.md", 4, id="readme"),
-    pytest.param("docs/tutorial/first-load.md", 6, id="first-load"),
+    pytest.param("docs/tutorial/first-load.md", 6, id="first-load", marks=pytest.mark.slow),
     pytest.param("docs/tutorial/dashboard.md", 6, id="dashboard", marks=pytest.mark.slow),
     pytest.param("docs/how-to/excel.md", 6, id="excel", marks=pytest.mark.slow),
     pytest.param("docs/tutorial/olist.md", 8, id="olist", marks=[pytest.mark.slow, needs_olist]),

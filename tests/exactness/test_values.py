@@ -1,7 +1,7 @@
-"""The share of ``make exactness`` that runs with the other tests: every column, version and setting.
+"""The share of ``make exactness`` that runs with the other tests: columns, versions and settings.
 
-Most of the time goes into making tables, whatever the number of values. So other versions and settings get a part of
-the columns: a small part in ``make test``, a larger part in ``make test-slow``.
+Most of the time goes into making tables, whatever the number of values. So ``make test`` has
+a small part of the columns for each version and setting, and ``make test-slow`` a larger part, or all of them.
 """
 
 from __future__ import annotations
@@ -46,11 +46,18 @@ def _lines(tally: Tally, server: str) -> list[str]:
     return [d.line(version) for d in tally.differences]
 
 
-@pytest.mark.parametrize("divisor", [2, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("divisor", [2, 1])
 def test_every_column(server: str, tmp_path: Path, divisor: int) -> None:
     tally = _share(server, DATABASES[0], tmp_path, divisor=divisor)
     assert _lines(tally, server) == []
     assert min(tally.stored, tally.refused, tally.binary, tally.quick) > 2000 // divisor
+
+
+def test_a_part_of_the_columns(server: str, tmp_path: Path) -> None:
+    tally = _share(server, DATABASES[0], tmp_path, every=4, divisor=2)
+    assert _lines(tally, server) == []
+    assert min(tally.stored, tally.refused, tally.binary, tally.quick) > 250
 
 
 @pytest.mark.parametrize("every", [9, pytest.param(3, marks=pytest.mark.slow)])
@@ -58,7 +65,7 @@ def test_a_part_of_the_columns_on_every_version(any_server: str, tmp_path: Path,
     assert _lines(_share(any_server, DATABASES[0], tmp_path, every=every, rest=1), any_server) == []
 
 
-@pytest.mark.parametrize("sparse", [3, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("sparse", [7, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 1))])
 @pytest.mark.parametrize("database", DATABASES[1:], ids=lambda d: d.name)
 def test_under_other_settings(server: str, database: Database, tmp_path: Path, sparse: int) -> None:
     every = sparse * (4 if database.every_case else 1)

@@ -30,6 +30,7 @@ def _load(seed: int, data: Path, folder: Path, db: str) -> None:
     assert {t.table: t.inserted for t in result.tables} == {t.name: t.rows for t in found.tables}
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("seed", range(8))
 def test_random_sets(seed: int, tmp_path: Path, db: str) -> None:
     _check(seed, tmp_path, db)

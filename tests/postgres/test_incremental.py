@@ -240,6 +240,7 @@ def test_tables_that_nothing_has_changed_are_not_counted_by_a_scan(db: str, conn
     assert (daily.action, daily.rows) == ("kept", 30)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize(("seed", "size"), [(4, 2), *(pytest.param(n, 4, marks=pytest.mark.slow) for n in (4, 9))])
 def test_random_queries_and_loads(any_server: str, tmp_path: Path, seed: int, size: int) -> None:
     with fresh_database(any_server) as uri:

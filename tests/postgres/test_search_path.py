@@ -52,6 +52,7 @@ def write(folder: Path, **files: str) -> Path:
     return folder
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("key", ["ext.ci", "ext.dci"])
 @pytest.mark.parametrize("nulls", ["", "NULLS NOT DISTINCT"])
 def test_keys_of_a_type_with_an_equality_of_its_own(

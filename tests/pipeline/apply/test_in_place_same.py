@@ -108,6 +108,7 @@ def load(uri: str, data: Path, *arguments: str) -> Ended:
     return ended
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("filled", [False, True], ids=["in place", "stage"])
 def test_pg_dump_is_the_same_to_the_byte(filled: bool, any_db: str, any_conn: Connection, data: Path) -> None:
     conn = any_conn

@@ -115,10 +115,11 @@ def any_way(db: str, conn: psycopg.Connection, path: Path, name: str, mode: str,
     assert found[0] == found[1] == found[2], name
 
 
+@pytest.mark.share(3)
+@pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(("mode", "rows"), [("append", ""), ("append", ROW), ("upsert", ROW)])
-def test_the_same_any_way(db: str, conn: psycopg.Connection, tmp_path: Path, mode: str, rows: str) -> None:
-    for name in FILES:
-        any_way(db, conn, tmp_path / "t.csv", name, mode, rows)
+def test_the_same_any_way(db: str, conn: psycopg.Connection, tmp_path: Path, name: str, mode: str, rows: str) -> None:
+    any_way(db, conn, tmp_path / "t.csv", name, mode, rows)
 
 
 def test_types_that_are_read_quickly(any_db: str, any_conn: psycopg.Connection, tmp_path: Path) -> None:
@@ -186,6 +187,7 @@ def test_a_refused_block_is_read_by_duckdb_and_so_are_those_behind_it(
     assert conn.execute("SELECT count(*) FROM t").fetchone() == (599,)
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("way", ["file", "quick"])
 @pytest.mark.parametrize("bad", ["150,x,nothing,", "150,x,-1,", "150,x,nothing,\n151,m151,-1,", "m150,150,1,2,3"])
 def test_a_bad_row_is_no_reason_not_to_freeze_the_others(
@@ -235,6 +237,7 @@ def test_where_typing_does_not_tell_rows_are_frozen_or_started_again_without(
             assert frozen == (kind.startswith("v"),), (kind, way)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("bad", ["x,1", "290,-1"])
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ SAME: dict[str, tuple[bytes, str]] = {
 }
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("name", SAME)
 def test_same_rows_in_every_dialect(name: str, load: Load, conn: Connection, tmp_path: Path) -> None:
     data, options = SAME[name]

@@ -63,6 +63,7 @@ def table(any_conn: Connection) -> Connection:
     return any_conn
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize("resumable", [False, True])
 @pytest.mark.parametrize("parsed", [False, True])
@@ -84,6 +85,7 @@ def test_as_copy_gives_them(
     assert lacks["customers_2"] == ("mark", "ticket", "serial_no", "always")
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize("resumable", [False, True])
 def test_rows_in_doubt_have_the_defaults_too(

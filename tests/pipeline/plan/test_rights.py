@@ -76,6 +76,7 @@ CASES = {
 }
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("case", CASES)
 def test_one_block_of_grants_lets_the_load_through(
     case: str, role: str, any_db: str, any_conn: Connection, data: Path

@@ -163,6 +163,7 @@ def beside_the_dump(conn: psycopg.Connection[tuple[object, ...]]) -> list[tuple[
     ).fetchall()
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("filled", [True, False], ids=["filled", "empty"])
 @pytest.mark.parametrize("mode", MODES)
 def test_nothing_but_the_rows_changes(

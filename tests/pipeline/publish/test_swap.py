@@ -295,6 +295,7 @@ OBSTACLES = {
 }
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("what", OBSTACLES)
 def test_what_would_be_lost_sends_the_table_through_its_stage(
     what: str, any_db: str, any_conn: psycopg.Connection, tmp_path: Path
@@ -385,9 +386,8 @@ def test_rows_that_others_refer_to(db: str, conn: psycopg.Connection, tmp_path: 
     assert tell(conn, "TABLE fan") == [(1,)]
 
 
+@pytest.mark.share(2)
 # --------------------------------------------------------------------------- readers
-
-
 def test_readers_see_one_set_or_the_other(any_db: str, any_conn: psycopg.Connection, tmp_path: Path) -> None:
     """Whatever snapshot they read with, also one from before the swap that they were made to wait for."""
     any_conn.execute(SHOP)

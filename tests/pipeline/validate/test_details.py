@@ -78,6 +78,7 @@ def words_of_postgres(conn: psycopg.Connection, case: Case) -> str:
     return " ".join(filter(None, (said.message_detail, hint))).replace("\n", " ")
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("stored", [False, True], ids=["in the files", "in the table"])
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_detail_is_that_of_postgres(

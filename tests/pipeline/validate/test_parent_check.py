@@ -45,6 +45,7 @@ TYPES = {
 }
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize("types", TYPES)
 def test_types_that_are_compared(

@@ -48,6 +48,7 @@ def write(folder: Path, lines: list[str]) -> Path:
     return folder
 
 
+@pytest.mark.share(4)
 @pytest.mark.parametrize("mode", ["append", "upsert", "replace"])
 @pytest.mark.parametrize("filled", [False, True])
 def test_formats_apply_in_every_mode(
