@@ -122,11 +122,13 @@ class TablePlan:
     @property
     def partial(self) -> tuple[str, ...]:
         """The columns that some files contain and others lack."""
-        return tuple(c for c in self.brought if any(c in self.lacked_by(f) for f in self.files))
+        lacked = {column for file in self.files for column in self.lacked_by(file)}
+        return tuple(c for c in self.brought if c in lacked)
 
     def lacked_by(self, file: FilePlan) -> tuple[str, ...]:
         """The columns that other files of the table contain and this file lacks; a file without rows lacks none."""
-        return tuple(c for c in self.brought if c not in file.brought) if file.columns else ()
+        own = frozenset(file.brought)
+        return tuple(c for c in self.brought if c not in own) if file.columns else ()
 
     @property
     def strategy(self) -> Strategy:
