@@ -27,7 +27,7 @@ COLUMNS = {
     "deleted bigint",
     "rejects": "run_id bigint, reject_no bigint, table_name text, file text, line bigint, record_no bigint, kind "
     "text, column_name text, constraint_name text, sqlstate text, message text, detail text, parent_file "
-    "text, parent_line bigint, cause bigint, raw text, replayed_by bigint",
+    "text, parent_line bigint, cause bigint, raw text, replayed_by bigint, byte_offset bigint",
     "phases": "run_id bigint, table_name text, phase text, seconds double precision",
 }
 """The columns with their types. Columns may be added at the end; those that are here stay as they are."""
@@ -85,12 +85,13 @@ def test_rows_are_those_of_python(shop: Conn, any_db: str) -> None:
     assert found == sorted(tables)
     rejects = [
         (r.original, r.reject_no, r.table, r.file, r.line, r.record_no, r.kind, r.column, r.constraint, r.sqlstate,
-         r.message, r.detail, r.parent_file, r.parent_line, r.cause, r.raw)
+         r.message, r.detail, r.parent_file, r.parent_line, r.cause, r.raw, r.byte_offset)
         for r in pgsluice.reject_rows(run.run_id, database_url=any_db)
     ]  # fmt: skip
     found = shop.execute(
         "SELECT run_id, reject_no, table_name, file, line, record_no, kind, column_name, constraint_name, sqlstate,"
-        " message, detail, coalesce(parent_file, ''), parent_line, cause, raw FROM pgsluice.rejects ORDER BY reject_no"
+        " message, detail, coalesce(parent_file, ''), parent_line, cause, raw, byte_offset"
+        " FROM pgsluice.rejects ORDER BY reject_no"
     ).fetchall()
     assert found == rejects
     assert len(found) == 3

@@ -40,6 +40,8 @@ class RejectRow(NamedTuple):
     """The run that loaded the corrected record."""
     cause: int | None = None
     """``cause_no``."""
+    byte_offset: int | None = None
+    """Where the record begins in its file, in bytes from 0; None if that is not known."""
 
 
 # COPY's text format writes these characters as escapes. PostgreSQL's text holds no NUL: NUL becomes ``\\x00``.
@@ -152,7 +154,7 @@ def _copy_line(run_id: int, number: int, row: RejectRow) -> str:
     values = (
         run_id, number, row.table_name, row.file, row.line, row.ordinal,
         v.kind, v.column, v.constraint, v.sqlstate, v.message, v.detail, row.raw, row.parent_file, row.parent_line,
-        row.cause,
+        row.cause, row.byte_offset,
     )  # fmt: skip
     line = "\t".join(["\\N" if value is None else str(value) for value in values])
     plain = line.count("\\") == values.count(None) and line.count("\t") == len(values) - 1

@@ -24,7 +24,7 @@ from pgsluice.ledger.trust import refuse_foreign
 from pgsluice.sql import query
 from pgsluice.version import __version__
 
-NEWEST = 7
+NEWEST = 8
 """The version of the ledger that this code creates and writes."""
 
 _CREATION_LOCK_CLASS = 0x736C63

@@ -16,7 +16,7 @@ _COLUMNS = {
     "file": "run_id file_no table_oid table_schema table_name path sha256 bytes status rows_read rows_loaded"
     " rows_rejected rows_replayed columns dialect mode",
     "reject": "run_id reject_no table_name file line ordinal kind column_name constraint_name sqlstate message raw"
-    " parent_file parent_line replayed_by detail cause_no",
+    " parent_file parent_line replayed_by detail cause_no byte_offset",
     "ledger_version": "version since pgsluice",
     "rule_result": "run_id rule kind table_name severity ok count value detail evidence seconds",
     "warning": "run_id rule table_name file line raw",
@@ -30,7 +30,13 @@ _COLUMNS = {
 }
 """The columns of each table of the ledger, in the newest version."""
 
-_ADDED = {("reject", "detail"): 4, ("reject", "cause_no"): 4, ("derived", "note"): 6, ("derived", "stamp"): 6}
+_ADDED = {
+    ("reject", "detail"): 4,
+    ("reject", "cause_no"): 4,
+    ("derived", "note"): 6,
+    ("derived", "stamp"): 6,
+    ("reject", "byte_offset"): 8,
+}
 """Columns that older ledgers lack, with the version that added them."""
 
 _MOVE = "ALTER SCHEMA pgsluice RENAME TO pgsluice_old;"

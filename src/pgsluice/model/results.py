@@ -86,6 +86,9 @@ class Reject:
     cause: int | None = None
     """Of the kind ``parent``: ``reject_no`` of the reject that is the cause, the parent or the parent of the parent.
     None for other kinds and in replays."""
+    byte_offset: int | None = None
+    """The byte of the file at which the record begins, from 0. None if the file is packed, no text or not UTF-8, if NUL
+    is removed from it, and in replays."""
     marks: tuple[Mark, ...] = ()
     """The parts of ``raw`` that the reason is about, as far as they are known; () unless the marks were asked for."""
 

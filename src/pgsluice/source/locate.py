@@ -41,6 +41,8 @@ class Places(NamedTuple):
     """The bytes of the records without their line ends."""
     numbers: Numbers | None = None
     """In a replay: the numbers that the records have among the rejects of the replayed run."""
+    offsets: Numbers | None = None
+    """The bytes of the file at which the records begin, from 0; None if the stream has not the bytes of the file."""
 
 
 def locate(
@@ -73,10 +75,16 @@ def locate(
                 found = index.places(ordinals[:here])
                 if found is None:
                     raise _changed(file)
+                found = found._replace(offsets=_in_file(found.offsets, stream))
                 # The rows of such a file are its lines, though a text may hold line breaks.
                 yield found if file.form not in ("parquet", "json") else found._replace(lines=found.ordinals + 1)
                 ordinals = ordinals[here:]
         stream.check()
+
+
+def _in_file(offsets: Numbers | None, stream: DecodedStream) -> Numbers | None:
+    """Offsets in the file, of offsets in its stream."""
+    return None if offsets is None or stream.begin is None else offsets + stream.begin
 
 
 def _changed(file: SourceFile) -> FileError:
@@ -182,4 +190,5 @@ class _Index:
             self._extent.first_line + np.searchsorted(self._newlines, starts),
             ordinals + 1,
             strings.take(pa.array(np.arange(0, count, 2))),
+            offsets=self._extent.offset + starts,
         )

@@ -140,6 +140,13 @@ class DecodedStream(DiskFile):
             self._pending = head + self._pending
         self._pending = self._pending.removeprefix(BOM)
 
+    @property
+    def begin(self) -> int | None:
+        """The byte of the file with which the stream begins; None if the stream is not the bytes of the file."""
+        if self._source is not None:
+            return None
+        return len(BOM) if self._bom else 0
+
     def read(self, size: int) -> bytes:
         """Reads ``size`` bytes of the decoded stream, or fewer at its end.
 

@@ -120,7 +120,8 @@ CREATE TABLE IF NOT EXISTS pgsluice.reject (
     parent_line bigint,
     replayed_by bigint,
     detail text NOT NULL DEFAULT '',
-    cause_no bigint
+    cause_no bigint,
+    byte_offset bigint
 );
 CREATE INDEX IF NOT EXISTS reject_run ON pgsluice.reject USING brin (run_id);
 COMMENT ON TABLE pgsluice.reject IS 'The rejects of each run. The table has no primary key and no foreign key, which would cost time for each of a million rows.';
@@ -133,6 +134,7 @@ COMMENT ON COLUMN pgsluice.reject.parent_line IS 'Line of parent_file on which t
 COMMENT ON COLUMN pgsluice.reject.reject_no IS 'Number of the reject, from 1, in load order. In a replay: the number of the record in the run that is replayed.';
 COMMENT ON COLUMN pgsluice.reject.detail IS 'What PostgreSQL says in addition to the message (DETAIL, HINT), for example which key.';
 COMMENT ON COLUMN pgsluice.reject.cause_no IS 'Of kind parent: reject_no of the reject that is the cause, the parent or the parent of the parent. NULL in a replay.';
+COMMENT ON COLUMN pgsluice.reject.byte_offset IS 'Byte of the file at which the record begins, from 0. NULL if the file is packed or not UTF-8, and in a replay.';
 COMMENT ON COLUMN pgsluice.reject.replayed_by IS 'The run that loaded the corrected record; NULL while the reject is open.';
 
 CREATE TABLE IF NOT EXISTS pgsluice.rule_result (
@@ -331,7 +333,7 @@ COMMENT ON COLUMN pgsluice.tables.deleted IS 'Rows that the mode removed from th
 CREATE OR REPLACE VIEW pgsluice.rejects WITH (security_invoker = true) AS
 SELECT j.run_id, j.reject_no, j.table_name, j.file, j.line, j.ordinal AS record_no, j.kind, j.column_name,
        j.constraint_name, j.sqlstate, j.message, j.detail, j.parent_file, j.parent_line, j.cause_no AS cause, j.raw,
-       j.replayed_by
+       j.replayed_by, j.byte_offset
   FROM pgsluice.reject AS j;
 COMMENT ON VIEW pgsluice.rejects IS 'The rejects of each run. The columns of this view stay.';
 COMMENT ON COLUMN pgsluice.rejects.run_id IS 'The number of the run.';
@@ -351,6 +353,7 @@ COMMENT ON COLUMN pgsluice.rejects.parent_line IS 'Line of parent_file on which 
 COMMENT ON COLUMN pgsluice.rejects.cause IS 'Of kind parent: reject_no of the reject to correct.';
 COMMENT ON COLUMN pgsluice.rejects.raw IS 'The text of the record in the file.';
 COMMENT ON COLUMN pgsluice.rejects.replayed_by IS 'The run that loaded the corrected record; NULL while the reject is open.';
+COMMENT ON COLUMN pgsluice.rejects.byte_offset IS 'Byte of the file at which the record begins, from 0. NULL if the file is packed or not UTF-8, and in a replay.';
 
 CREATE OR REPLACE VIEW pgsluice.phases WITH (security_invoker = true) AS
 SELECT r.run_id, p.value ->> 'table' AS table_name, p.value ->> 'phase' AS phase,
@@ -475,12 +478,12 @@ SELECT l.pid,
 -- name: copy_rejects
 -- Copy rejects in text format.
 COPY pgsluice.reject (run_id, reject_no, table_name, file, line, ordinal, kind, column_name, constraint_name, sqlstate,
-                      message, detail, raw, parent_file, parent_line, cause_no) FROM STDIN;
+                      message, detail, raw, parent_file, parent_line, cause_no, byte_offset) FROM STDIN;
 
 -- name: copy_report
 -- Copy the rows of a report in binary format.
 COPY pgsluice.reject (run_id, reject_no, table_name, file, line, ordinal, kind, column_name, constraint_name, sqlstate,
-                      message, detail, parent_file, parent_line, cause_no, raw)
+                      message, detail, parent_file, parent_line, cause_no, byte_offset, raw)
 FROM STDIN (FORMAT binary);
 
 -- name: next_reject
@@ -497,15 +500,16 @@ SELECT rejects_path, CASE WHEN status = 'published' THEN coalesce(replay_of, run
 SELECT g.table_name, g.kind, g.column_name, g.constraint_name, g.sqlstate, g.count,
        r.file || ':' || r.line || ': ' || r.message || coalesce(': ' || nullif(r.words, ''), '') AS example,
        r.file, r.line, r.message, r.raw, coalesce(u.replay_of, r.run_id), r.reject_no, r.ordinal,
-       coalesce(r.parent_file, ''), r.parent_line, r.words, r.cause
+       coalesce(r.parent_file, ''), r.parent_line, r.words, r.cause, r.place
   FROM (SELECT table_name, kind, column_name, constraint_name, sqlstate, pg_catalog.count(*) AS count,
       pg_catalog.min(reject_no) AS first
           FROM pgsluice.reject
          WHERE run_id = %(run_id)s AND replayed_by IS NULL
            AND (%(table)s::text IS NULL OR %(table)s IN (table_name, 'public.' || table_name))
          GROUP BY table_name, kind, column_name, constraint_name, sqlstate) AS g
-  JOIN (SELECT j.* FROM (SELECT ''::text AS detail, NULL::bigint AS cause_no) AS older
-         CROSS JOIN LATERAL (SELECT i.*, detail AS words, cause_no AS cause FROM pgsluice.reject i) AS j) AS r
+  JOIN (SELECT j.* FROM (SELECT ''::text AS detail, NULL::bigint AS cause_no, NULL::bigint AS byte_offset) AS older
+         CROSS JOIN LATERAL (SELECT i.*, detail AS words, cause_no AS cause, byte_offset AS place
+                               FROM pgsluice.reject i) AS j) AS r
     ON r.run_id = %(run_id)s AND r.reject_no = g.first
   LEFT JOIN pgsluice.run u ON u.run_id = %(run_id)s
  ORDER BY g.first;
@@ -530,12 +534,13 @@ SELECT q.table_name, q.kind, q.column_name, q.constraint_name, q.sqlstate, j.tab
 -- name: reject_rows
 -- Open rejects of a run in the order of their numbers, which is the load order: table by table, file by file, line by
 -- line.
--- Before version 4 the table has no columns detail and cause_no: the names then mean those of the outer query.
+-- Before version 4 the table has no columns detail and cause_no, before version 8 no column byte_offset: the names then
+-- mean those of the outer query.
 SELECT j.run_id, j.table_name, j.file, j.line, j.kind, j.column_name, j.constraint_name, j.sqlstate, j.message, j.raw,
        coalesce(r.replay_of, j.run_id), j.reject_no, j.ordinal, coalesce(j.parent_file, ''), j.parent_line, j.words,
-       j.cause
-  FROM (SELECT ''::text AS detail, NULL::bigint AS cause_no) AS older
- CROSS JOIN LATERAL (SELECT i.*, detail AS words, cause_no AS cause FROM pgsluice.reject i) AS j
+       j.cause, j.place
+  FROM (SELECT ''::text AS detail, NULL::bigint AS cause_no, NULL::bigint AS byte_offset) AS older
+ CROSS JOIN LATERAL (SELECT i.*, detail AS words, cause_no AS cause, byte_offset AS place FROM pgsluice.reject i) AS j
   LEFT JOIN pgsluice.run r ON r.run_id = %(run_id)s
  WHERE j.run_id = %(run_id)s AND j.replayed_by IS NULL
    AND (%(table)s::text IS NULL OR %(table)s IN (j.table_name, 'public.' || j.table_name))

@@ -147,6 +147,10 @@ ALTER TABLE IF EXISTS pgsluice.derived ADD COLUMN note text NOT NULL DEFAULT '',
 -- From version 6: views. Query create_views of ledger.sql makes them.
 SELECT 7;
 
+-- name: to_8
+-- From version 7: where each reject begins in its file.
+ALTER TABLE IF EXISTS pgsluice.reject ADD COLUMN byte_offset bigint;
+
 -- name: share_rights
 -- Who may use the old tables may use those that a migration has added.
 DO $$

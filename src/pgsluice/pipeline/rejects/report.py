@@ -119,7 +119,7 @@ def _pieces(
         causes.add(report, file)
         sink = pa.BufferOutputStream()
         arrow_csv.write_csv(report, sink, options)
-        yield memoryview(sink.getvalue()), _ledger_rows(report, rows)
+        yield memoryview(sink.getvalue()), _ledger_rows(report, rows, places)
 
 
 def _create(folder: Path, name: str) -> BufferedWriter:
@@ -180,6 +180,7 @@ def _as_reject(row: dict[str, Any]) -> Reject:
         parent_line=int(row["parent_line"]) if row["parent_line"] else None,
         detail=row["detail"],
         cause=int(row["cause"]) if row["cause"] else None,
+        byte_offset=int(row["byte_offset"]) if row["byte_offset"] else None,
     )
 
 
@@ -270,19 +271,30 @@ def _report(run_id: int, count: int, table_run: TableRun, file: FileRun, rows: p
         _text(rows["related_file"]),
         pc.fill_null(rows["related_line"].cast(pa.string()), ""),
         pc.fill_null(causes.cast(pa.string()), ""),
+        pc.fill_null(_offsets(places).cast(pa.string()), ""),
         raws,
     )
     return pa.table(dict(zip(HEADER, columns, strict=True)))
 
 
-def _ledger_rows(report: pa.Table, rows: pa.Table) -> pa.RecordBatch:
-    """Rows of the report as the ledger stores them: NULL for a row without a related row."""
+def _offsets(places: Places) -> pa.Int64Array:
+    """Where the records begin in their file; NULL if that is not known."""
+    import pyarrow as pa
+
+    return (
+        pa.nulls(places.ordinals.size, pa.int64()) if places.offsets is None else pa.array(places.offsets, pa.int64())
+    )
+
+
+def _ledger_rows(report: pa.Table, rows: pa.Table, places: Places) -> pa.RecordBatch:
+    """Rows of the report as the ledger stores them: NULL where there is no related row, and no offset."""
     import pyarrow as pa
     from pyarrow import compute as pc
 
     columns = {name: report[name].combine_chunks() for name in HEADER}
     columns["parent_line"] = rows["related_line"].combine_chunks()
     columns["cause"] = rows["cause"].combine_chunks()
+    columns["byte_offset"] = _offsets(places)
     columns["parent_file"] = pc.if_else(pc.equal(columns["parent_file"], ""), None, columns["parent_file"])
     return pa.RecordBatch.from_pydict(columns)
 

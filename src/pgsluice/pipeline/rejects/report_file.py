@@ -15,7 +15,7 @@ from pgsluice.source.spreadsheets.formulas import GUARDED_RAW, guard
 
 HEADER = (
     "run", "reject_no", "table", "file", "line", "record_no", "kind", "column", "constraint", "sqlstate", "message",
-    "detail", "parent_file", "parent_line", "cause", "raw",
+    "detail", "parent_file", "parent_line", "cause", "byte_offset", "raw",
 )  # fmt: skip
 """The columns of a report. A replay reads ``run``, ``reject_no`` and ``raw`` of a corrected report."""
 
@@ -55,7 +55,8 @@ def csv_row(r: Reject) -> tuple[object, ...]:
     """Returns a reject of the ledger as a row of a report, in the order of :data:`HEADER`."""
     return (
         r.original, r.reject_no, r.table, r.file, r.line, r.record_no, r.kind, r.column, r.constraint, r.sqlstate,
-        r.message, r.detail, r.parent_file, _number(r.parent_line), _number(r.cause), r.raw,
+        r.message, r.detail, r.parent_file, _number(r.parent_line), _number(r.cause),
+        _number(r.byte_offset), r.raw,
     )  # fmt: skip
 
 
@@ -74,7 +75,7 @@ def read_report(path: Path) -> Iterator[RejectRow]:
     with path.open(newline="", encoding="utf-8") as lines:
         reader = csv.reader(lines)
         next(reader)
-        for _, number, table, file, line, record, *verdict, parent_file, parent_line, cause, raw in reader:
+        for _, number, table, file, line, record, *verdict, parent_file, parent_line, cause, byte_offset, raw in reader:
             yield RejectRow(
                 table_name=table,
                 file=file,
@@ -86,4 +87,5 @@ def read_report(path: Path) -> Iterator[RejectRow]:
                 parent_line=int(parent_line) if parent_line else None,
                 number=int(number),
                 cause=int(cause) if cause else None,
+                byte_offset=int(byte_offset) if byte_offset else None,
             )
