@@ -56,7 +56,8 @@ class ColumnFormat:
     negative: tuple[str, ...] = ()
     """How numbers below zero are written, with ``#`` for the number: ``(#)``, ``#-``."""
     why: str = ""
-    """What decided the order of day and month: a value with its line, or a custom; '' for an option."""
+    """What decided the order of day and month, or the signs of numbers: a value with its line, or a custom; '' for an
+    option."""
 
     @property
     def rewrites(self) -> bool:

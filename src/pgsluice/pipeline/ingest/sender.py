@@ -32,7 +32,7 @@ from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.source.blocks import Block
 from pgsluice.source.typed.duckdb_reader import Chunk
-from pgsluice.source.typed.number_signs import has_comma_number
+from pgsluice.source.typed.number_signs import has_other_signs
 from pgsluice.source.typed.ordinals import OrdinalRanges, split_ordinals
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ class CopySender:
     def _to_text_stage(self, batch: Batch, rows: pa.Table, ordinals: OrdinalRanges) -> None:
         table_run, plan = batch.table_run, batch.file.plan
         columns = batch.parser.columns
-        if batch.file.unread_numbers and has_comma_number(columns, batch.parser.dialect, rows):
+        if batch.file.unread_numbers and has_other_signs(columns, batch.parser.dialect, rows):
             raise read_numbers(table_run.table.name, plan.file.path)
         names = [c.name for c in columns]
         if table_run.computed:

@@ -42,11 +42,34 @@ _COMMA = (
 )
 """Numbers that have a decimal comma, or points between groups of digits, in every reading."""
 
+_GROUPED = (
+    r"[0-9]{1,3}(?:,[0-9]{3})+[.][0-9]*|[0-9]{1,3}(?:,[0-9]{3}){2,}|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?:[.][0-9]*)?"
+)
+"""Numbers that have commas between groups of digits in every reading."""
+_GROUPS = {
+    ".": r"[0-9]{1,3}(?:[.][0-9]{3})+,[0-9]*|[0-9]{1,3}(?:[.][0-9]{3}){2,}",
+    " ": "[0-9]{1,3}(?:[ \u00a0\u2009\u202f][0-9]{3})+,[0-9]*",
+    "'": "[0-9]{1,3}(?:['\u2019][0-9]{3})+,[0-9]*",
+}
+"""Numbers that have a sign between groups of digits, beside the decimal comma, in every reading."""
+
 _AROUND_NUMBER = r"(?:[-+]|[^-+0-9.,]{1,4}){0,2}"
 _BEHIND_NUMBER = r"[^0-9.,]{0,5}"
 COMMA_NUMBER = rf"^{_AROUND_NUMBER}(?:{_COMMA}){_BEHIND_NUMBER}$"
 """A number with a decimal comma, with a currency, a percent sign or blanks around it (RE2)."""
 _POINT_NUMBER = rf"^{_AROUND_NUMBER}(?:{_POINT}){_BEHIND_NUMBER}$"
+_GROUPED_NUMBER = rf"^{_AROUND_NUMBER}(?:{_GROUPED}){_BEHIND_NUMBER}$"
+_SIGNED_NUMBER = rf"{COMMA_NUMBER}|{_GROUPED_NUMBER}"
+_GROUP_NAMES = {"dots": ".", "blanks": " ", "quotes": "'"}
+
+_PATTERNS = {
+    "point": _POINT_NUMBER,
+    "comma": COMMA_NUMBER,
+    "grouped": _GROUPED_NUMBER,
+    **{name: rf"^{_AROUND_NUMBER}(?:{_GROUPS[sign]}){_BEHIND_NUMBER}$" for name, sign in _GROUP_NAMES.items()},
+}
+"""What a value shows, by the fields of :class:`Signs`."""
+_WITNESSES = ("ambiguous", *_PATTERNS)
 
 _QUOTED_COMMA = re.compile(rb'(?<![^, \t\r\n])"[^"0-9\r\n]{0,12}[0-9][0-9. ]{0,20},[0-9]')
 
@@ -61,6 +84,19 @@ class Signs:
     """A number with a decimal point in every reading."""
     comma: Witness | None = None
     """A number with a decimal comma in every reading."""
+    grouped: Witness | None = None
+    """A number with commas between groups of digits in every reading."""
+    dots: Witness | None = None
+    """A number with a decimal comma, or none, and points between groups of digits, in every reading."""
+    blanks: Witness | None = None
+    """The same with blanks."""
+    quotes: Witness | None = None
+    """The same with apostrophes."""
+
+    @property
+    def groups(self) -> list[str]:
+        """The signs between groups of digits beside a decimal comma."""
+        return [sign for name, sign in _GROUP_NAMES.items() if getattr(self, name)]
 
 
 def is_number(column: Column, format_: ColumnFormat) -> bool:
@@ -97,15 +133,15 @@ def _comma_between_digits(octets: Any) -> bool:
     return bool((comma & at(digit, -1) & at(digit, 1)).any())
 
 
-def has_comma_number(columns: Iterable[Column], dialect: Dialect, rows: pa.Table) -> bool:
-    """Whether a column of numbers has a value with a decimal comma.
+def has_other_signs(columns: Iterable[Column], dialect: Dialect, rows: pa.Table) -> bool:
+    """Whether a column of numbers has a value with a decimal comma, or with signs between groups of digits.
 
     :param rows: the texts of the columns.
     """
     import pyarrow.compute as pc
 
     return any(
-        pc.any(pc.match_substring_regex(values, COMMA_NUMBER)).as_py()
+        pc.any(pc.match_substring_regex(values, _SIGNED_NUMBER)).as_py()
         for column, values in zip(columns, rows.columns, strict=True)
         if is_number(column, dialect.format_of(column.name))
     )
@@ -131,14 +167,16 @@ class SignScan:
         block, row = self._reader.aggregate(block, self._inner(), self._outer())
         for name, field in self._fields.items():
             signs = self.signs[name]
-            for what in ("ambiguous", "point", "comma"):
+            for what in _WITNESSES:
                 if getattr(signs, what) is None and (place := row[f"{field}_{what}"]) is not None:
                     setattr(signs, what, witness_of(block, place, row[f"{field}_{what}_t"]))
 
     @property
     def needs_all(self) -> bool:
-        """Whether the values of the other blocks matter: what was seen is a decimal comma, or may be."""
-        if any(signs.comma for signs in self.signs.values()):
+        """Whether the values of the other blocks matter: what was seen is a sign that PostgreSQL does not read, or may
+        be.
+        """
+        if any(signs.comma or signs.grouped for signs in self.signs.values()):
             return True
         some = any(signs.ambiguous for signs in self.signs.values())
         return some and self._reader.dialect.delimiter == SEMICOLON and not self.settled
@@ -153,15 +191,14 @@ class SignScan:
         for c in self._fields.values():
             parts += [
                 f"{c} AS {c}_t",
-                f"regexp_matches({c}, '{_AMBIGUOUS}') AS {c}_a",
-                f"regexp_matches({c}, {sql_quote(_POINT_NUMBER)}) AS {c}_p",
-                f"regexp_matches({c}, {sql_quote(COMMA_NUMBER)}) AS {c}_c",
+                f"regexp_matches({c}, '{_AMBIGUOUS}') AS {c}_ambiguous_is",
             ]
+            parts += [f"regexp_matches({c}, {sql_quote(p)}) AS {c}_{what}_is" for what, p in _PATTERNS.items()]
         return ", ".join(parts)
 
     def _outer(self) -> str:
         parts = []
         for c in self._fields.values():
-            for what in ("ambiguous", "point", "comma"):
-                parts += first_where(c, what, f"{c}_{what[0]}")
+            for what in _WITNESSES:
+                parts += first_where(c, what, f"{c}_{what}_is")
         return ", ".join(parts)

@@ -1,11 +1,11 @@
-"""What the values of each file decide: the order of its numeric dates, and whether its numbers have one reading.
+"""What the values of each file decide: the order of its numeric dates, and the signs in its numbers.
 
 A file is read from its beginning as far as its values may matter: mostly one block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -21,7 +21,7 @@ from pgsluice.pipeline.plan.values.date_orders import (
     zone_columns,
     zone_warning,
 )
-from pgsluice.pipeline.plan.values.number_signs import check_signs, may_be_misread, number_columns
+from pgsluice.pipeline.plan.values.number_signs import check_signs, decided_signs, may_be_misread, number_columns
 from pgsluice.pipeline.state import TableRun
 from pgsluice.source.blocks import BlockReader
 from pgsluice.source.corrections import CorrectionReader, Corrections
@@ -146,6 +146,11 @@ def _raise(problems: Sequence[MappingError]) -> None:
         raise MappingError(message, details=[str(problem) for problem in problems])
 
 
+def _joined(given: Formats, decided: Mapping[str, ColumnFormat]) -> Formats:
+    """The formats, with those that were decided in place of the given ones."""
+    return (*(f for f in given if f.column not in decided), *decided.values())
+
+
 class _Reading:
     """Reads the values of one file as far as they may matter."""
 
@@ -189,20 +194,21 @@ class _Reading:
                     read_numbers = all_numbers = all_numbers or numbers.needs_all
                 if not (read_dates or read_numbers):
                     break
+        decided: dict[str, ColumnFormat] = {}
         if read_numbers:
-            check_signs(plan, self._table, numbers.signs, self._place)
+            decided = decided_signs(plan, self._table, numbers.signs, self._place)
+            check_signs(plan, self._table, numbers.signs, self._place, decided)
         unordered = () if read_dates else self._dates
         unread = () if read_numbers else self._numbers
         warnings = [zone_warning(self._table, name, seen, self._place) for name, seen in zones.found.items()]
         if not read_dates:
-            return Decision(given, unordered, unread, tuple(warnings))
+            return Decision(_joined(given, decided), unordered, unread, tuple(warnings))
         found = {name: evidence for name, evidence in dates.evidence.items() if evidence.found}
-        decided = {name: ordered(plan, self._table, name, evidence, self._place) for name, evidence in found.items()}
-        for name, format_ in decided.items():
-            warnings += filter(None, [short_year_warning(self._table, name, format_, found[name], self._place)])
+        for name, evidence in found.items():
+            decided[name] = ordered(plan, self._table, name, evidence, self._place)
+            warnings += filter(None, [short_year_warning(self._table, name, decided[name], evidence, self._place)])
         # Every block was seen, so that the other columns have no numeric dates.
-        formats = (*(f for f in given if f.column not in decided), *decided.values())
-        return Decision(formats, unordered, unread, tuple(warnings))
+        return Decision(_joined(given, decided), unordered, unread, tuple(warnings))
 
     def _blocks(self) -> BlockReader | CorrectionReader:
         if self._corrections is None:

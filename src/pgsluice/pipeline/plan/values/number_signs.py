@@ -1,12 +1,13 @@
-"""Numbers with two readings: ``2.370`` in a file with decimal commas is an error, and never read by luck."""
+"""The signs of numbers: the values of a column decide. Where they do not, ``2.370`` is an error, never read by luck."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from pgsluice.errors import MappingError
-from pgsluice.model import Column, FilePlan, Table
+from pgsluice.model import Column, ColumnFormat, FilePlan, Table
 from pgsluice.pipeline.plan.values.date_orders import Place
 from pgsluice.source.typed.number_signs import SEMICOLON, Signs, is_number
 from pgsluice.source.typed.rewriting import INTEGERS
@@ -30,10 +31,37 @@ def may_be_misread(table: Table, columns: tuple[str, ...]) -> bool:
     return any(table.column(name).base not in INTEGERS for name in columns)
 
 
-def check_signs(plan: FilePlan, table: Table, found: Mapping[str, Signs], place: Place) -> None:
+def decided_signs(plan: FilePlan, table: Table, found: Mapping[str, Signs], place: Place) -> dict[str, ColumnFormat]:
+    """The formats of the columns whose own numbers show their signs, and no other number of the file contradicts.
+
+    :param found: what the numbers of each column show.
+    :param place: says in words where a value stands.
+    """
+    points = any(signs.point for signs in found.values())
+    commas = any(signs.comma for signs in found.values())
+    decided = {}
+    for name, signs in found.items():
+        if table.column(name).base in INTEGERS:
+            continue
+        given = plan.file.dialect.format_of(name)
+        if signs.comma is not None and not points and len(signs.groups) < 2:
+            group = next(iter(signs.groups), "")
+            # A number such as 2.370 needs a number that has points between groups of digits for certain.
+            if signs.ambiguous is None or group == ".":
+                witness = signs.dots or signs.blanks or signs.quotes or signs.comma
+                decided[name] = replace(given, decimal=",", thousands=group, why=place(witness))
+        elif signs.grouped is not None and not commas:
+            decided[name] = replace(given, thousands=",", why=place(signs.grouped))
+    return decided
+
+
+def check_signs(
+    plan: FilePlan, table: Table, found: Mapping[str, Signs], place: Place, decided: Collection[str] = ()
+) -> None:
     """Checks that the numbers of a file which PostgreSQL reads have one reading.
 
     :param found: what the numbers of each column show.
+    :param decided: the columns whose signs were decided.
     :param place: says in words where a value stands.
     :raises MappingError: a number with a point may be a number with groups of digits.
     """
@@ -43,7 +71,7 @@ def check_signs(plan: FilePlan, table: Table, found: Mapping[str, Signs], place:
     problems = []
     for name, signs in found.items():
         column = table.column(name)
-        if signs.ambiguous is None or column.base in INTEGERS:
+        if signs.ambiguous is None or column.base in INTEGERS or name in decided:
             continue
         if signs.comma is not None:
             why = f"and {place(signs.comma)}, which has a decimal comma or points between groups of digits"
