@@ -77,7 +77,7 @@ def test_each_command_prints_what_the_schema_says(generator: ModuleType, db: str
     (tmp_path / "pgsluice.toml").write_text(SETTINGS)
     (tmp_path / "totals.sql").write_text(DERIVED)
     (data / "customers.csv").write_text("id,born,mail\n1,13.01.2020,a\n2,14.01.2020,a\nx,15.01.2020,b\n")
-    (data / "orders.csv").write_text('title\n\nid,customer,total\n1,1,5\n2,2,6\n3,1,700\n4,1,"1,5"\n')
+    (data / "orders.csv").write_text('title\n\nid,customer,total\n1,1,5\n2,2,6\n3,1,700\n4,1,"1,234"\n')
     (data / "notes.txt").write_text("no table\n")
     checked = Checked(generator, tmp_path, db)
     checked("plan", "plan", "--json")

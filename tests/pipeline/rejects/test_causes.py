@@ -186,6 +186,7 @@ def needs(**options: str) -> Needs:
         ("integer", "1.5", NOTHING),
         ("integer", "1.5E+10", DIGITS_LOST),
         ("numeric", "(12.50)", needs(negative="(#)")),
+        ("numeric", "12,50 € (decimal sign ,)", needs(decimal=",", strip="€")),
         ("numeric", "((12.50))", NOTHING),
         ("numeric", "(-12.50)", NOTHING),
         ("numeric", "(abc)", NOTHING),

@@ -83,6 +83,10 @@ _EASTERN = (
 """Chinese, Japanese and Korean dates, with their patterns."""
 
 
+_NOTE = re.compile(r" \(decimal sign .\)$")
+"""What stands behind a number that the signs of its column do not fit."""
+
+
 def needs_of(kind: str, value: str) -> Needs:
     """What a refused value needs.
 
@@ -91,6 +95,7 @@ def needs_of(kind: str, value: str) -> Needs:
     :returns: the options that cure it together; :data:`NOTHING` if none is known. ``date_language`` has all languages
         in which the value is a date, with the number of the month: ``de:3 nl:3``.
     """
+    value = _NOTE.sub("", value)
     bare = value.strip().strip(_INVISIBLE).strip()
     if value == "":
         return frozenset({("empty_as_null", "")})

@@ -32,7 +32,8 @@ def may_be_misread(table: Table, columns: tuple[str, ...]) -> bool:
 
 
 def decided_signs(plan: FilePlan, table: Table, found: Mapping[str, Signs], place: Place) -> dict[str, ColumnFormat]:
-    """The formats of the columns whose own numbers show their signs, and no other number of the file contradicts.
+    """The formats of the numeric and floating point columns whose own numbers show their signs, where no other number
+    of the file contradicts.
 
     :param found: what the numbers of each column show.
     :param place: says in words where a value stands.
@@ -41,7 +42,8 @@ def decided_signs(plan: FilePlan, table: Table, found: Mapping[str, Signs], plac
     commas = any(signs.comma for signs in found.values())
     decided = {}
     for name, signs in found.items():
-        if table.column(name).base in INTEGERS:
+        # The input function of money reads signs by lc_monetary, and a currency beside them.
+        if table.column(name).base in INTEGERS | {"money"}:
             continue
         given = plan.file.dialect.format_of(name)
         if signs.comma is not None and not points and len(signs.groups) < 2:
