@@ -65,7 +65,7 @@ def test_ensure_on_every_version(any_conn: Conn) -> None:
     runs.finish_run(any_conn, run_id, "published", 1.5)
     assert rejects.copy_rejects(any_conn, run_id, [reject(1)]) == 1
     assert queries.last_run_with_rejects(any_conn) == run_id
-    assert runs.loaded_before(any_conn, 1, "a") == run_id
+    assert runs.loaded_before(any_conn, [(1, "a"), (1, "b")]) == {(1, "a")}
 
 
 def test_ensure_by_many_at_once(db: str) -> None:
@@ -126,17 +126,15 @@ def test_what_was_loaded_before(books: Conn) -> None:
     runs.record_files(books, first, [record(1, "a"), record(1, "b", size=20), record(2, "c", "skipped")])
     runs.record_files(books, second, [record(1, "d", size=30)])
     runs.record_files(books, third, [record(1, "a")])
-    assert runs.loaded_before(books, 1, "a") is None
+    assert runs.loaded_before(books, [(1, "a")]) == set()
     runs.finish_run(books, first, "published", 1.0)
     runs.finish_run(books, second, "vetoed", 1.0, "too many")
-    assert runs.loaded_before(books, 1, "a") == first
-    assert runs.loaded_before(books, 2, "a") is None
-    assert runs.loaded_before(books, 2, "c") is None
-    assert runs.loaded_before(books, 1, "d") is None
+    asked = [(1, "a"), (2, "a"), (2, "c"), (1, "d"), (1, "b")]
+    assert runs.loaded_before(books, asked) == {(1, "a"), (1, "b")}
     assert runs.sizes_loaded(books, [1, 2]) == {(1, 10), (1, 20)}
     assert runs.sizes_loaded(books, []) == set()
     runs.finish_run(books, third, "published", 1.0)
-    assert runs.loaded_before(books, 1, "a") == third
+    assert runs.loaded_before(books, [(1, "a")]) == {(1, "a")}
     assert queries.loaded_rows(books) == {1: (9, 0, False)}
 
 
@@ -149,7 +147,7 @@ def test_published_only_with_the_rows(books: Conn, db: str) -> None:
         assert runs.mark_interrupted(books) == ()  # does not wait for the row either
         main.rollback()
     assert status(books, run_id) == "running"
-    assert runs.loaded_before(books, 1, "a") is None
+    assert runs.loaded_before(books, [(1, "a")]) == set()
 
 
 def test_runs(books: Conn) -> None:

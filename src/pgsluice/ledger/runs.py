@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
+from functools import cache
 from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
@@ -95,26 +96,27 @@ def record_files(conn: Connection, run_id: int, rows: Iterable[FileRecord]) -> N
 
     :param conn: for a published run the main connection, inside the transaction that loads.
     """
+    # Of many files most have the same dialect.
+    dialect_json = cache(lambda dialect: Jsonb(asdict(dialect)))
     with conn.cursor() as cursor:
         cursor.executemany(
             query("ledger", "record_file"),
             [
                 row._asdict()
                 | {"run_id": run_id, "file_no": number}
-                | {"columns": list(row.columns), "dialect": Jsonb(asdict(row.dialect))}
+                | {"columns": list(row.columns), "dialect": dialect_json(row.dialect)}
                 for number, row in enumerate(rows, start=1)
             ],
         )
 
 
-def loaded_before(conn: Connection, table_oid: int, sha256: str) -> int | None:
-    """Returns the id of the newest published run that loaded this content into this table.
+def loaded_before(conn: Connection, contents: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Returns those contents that published runs have loaded into their tables.
 
-    :param sha256: the hash of the file's bytes, in hexadecimal.
-    :returns: None if no run did.
+    :param contents: (oid of the table, hash of a file's bytes in hexadecimal).
     """
-    run_id: int | None = fetch_value(conn, "loaded_before", table_oid=table_oid, sha256=sha256)
-    return run_id
+    oids, hashes = [oid for oid, _ in contents], [sha256 for _, sha256 in contents]
+    return {(oid, sha256) for oid, sha256 in fetch_rows(conn, "loaded_before", oids=oids, hashes=hashes)}
 
 
 def sizes_loaded(conn: Connection, table_oids: Sequence[int]) -> set[tuple[int, int]]:

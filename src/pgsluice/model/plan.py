@@ -112,7 +112,9 @@ class TablePlan:
     @property
     def brought(self) -> tuple[str, ...]:
         """The columns that the files contain, in the order of the files in which they come first."""
-        return tuple(dict.fromkeys(column for file in self.files for column in file.brought))
+        # Of many files most bring the same columns.
+        different = dict.fromkeys(file.brought for file in self.files)
+        return tuple(dict.fromkeys(column for columns in different for column in columns))
 
     @property
     def computed(self) -> bool:
@@ -122,13 +124,20 @@ class TablePlan:
     @property
     def partial(self) -> tuple[str, ...]:
         """The columns that some files contain and others lack."""
-        lacked = {column for file in self.files for column in self.lacked_by(file)}
+        lacked = {column for columns in set(self.lacked) for column in columns}
         return tuple(c for c in self.brought if c in lacked)
 
-    def lacked_by(self, file: FilePlan) -> tuple[str, ...]:
-        """The columns that other files of the table contain and this file lacks; a file without rows lacks none."""
-        own = frozenset(file.brought)
-        return tuple(c for c in self.brought if c not in own) if file.columns else ()
+    @property
+    def lacked(self) -> tuple[tuple[str, ...], ...]:
+        """For each file the columns that other files of the table contain and the file lacks; a file without rows
+        lacks none.
+        """
+        brought = [file.brought if file.columns else None for file in self.files]
+        every, lacked = self.brought, {}
+        for mine in dict.fromkeys(brought):
+            own = frozenset(every if mine is None else mine)
+            lacked[mine] = tuple(c for c in every if c not in own)
+        return tuple(lacked[mine] for mine in brought)
 
     @property
     def strategy(self) -> Strategy:

@@ -16,14 +16,13 @@ from pgsluice.model import (
     RunResult,
     Strategy,
     TableName,
-    TablePlan,
     TableResult,
 )
 from pgsluice.pipeline.state import FileRun, TableRun
 from pgsluice.text import pluralize
 
 
-def _file_result(plan: TablePlan, file: FileRun, rejected: Mapping[int, int]) -> FileResult:
+def _file_result(file: FileRun, rejected: Mapping[int, int], lacks: tuple[str, ...]) -> FileResult:
     rejects = rejected.get(file.number, 0)
     findings = file.plan.file.findings
     return FileResult(
@@ -36,7 +35,7 @@ def _file_result(plan: TablePlan, file: FileRun, rejected: Mapping[int, int]) ->
         skipped=file.skipped,
         staged_before=file.staged_before,
         formats=file.plan.file.dialect.formats,
-        lacks=plan.lacked_by(file.plan),
+        lacks=lacks,
         notes=() if file.skipped else (*file.plan.file.notes, *_notes(file)),
         passed_over=findings.passed_over,
         evidence=findings.evidence,
@@ -85,7 +84,8 @@ def table_result(table_run: TableRun, rejected: Mapping[int, int]) -> TableResul
 
     :param rejected: rejects by number of the file.
     """
-    files = tuple(_file_result(table_run.plan, f, rejected) for f in table_run.files)
+    lacked = table_run.plan.lacked
+    files = tuple(_file_result(f, rejected, lacks) for f, lacks in zip(table_run.files, lacked, strict=True))
     counts = table_run.counts
     staged = table_run.strategy is Strategy.STAGE
     return TableResult(

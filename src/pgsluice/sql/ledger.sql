@@ -408,13 +408,13 @@ HAVING pg_catalog.bool_or(f.table_oid = ANY (%(oids)s::oid[])) AND pg_catalog.su
  LIMIT %(limit)s;
 
 -- name: loaded_before
--- The newest published run that loaded this content into this table.
-SELECT pg_catalog.max(f.run_id)
+-- Which contents published runs have loaded into their tables: pairs of a table and a hash.
+SELECT DISTINCT f.table_oid::bigint, f.sha256
   FROM pgsluice.file f
   JOIN pgsluice.run r USING (run_id)
- WHERE f.table_oid = %(table_oid)s
-   AND f.sha256 = %(sha256)s
-   AND f.status = 'loaded'
+  JOIN ROWS FROM (pg_catalog.unnest(%(oids)s::oid[]), pg_catalog.unnest(%(hashes)s::text[])) AS w (table_oid, sha256)
+    ON w.table_oid = f.table_oid AND w.sha256 = f.sha256
+ WHERE f.status = 'loaded'
    AND r.status = 'published';
 
 -- name: sizes_loaded

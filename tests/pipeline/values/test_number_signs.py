@@ -211,6 +211,11 @@ def test_the_quick_look() -> None:
     assert may_need_reading(b'1,"2,5"\n', comma)
     assert may_need_reading(b'1,"EUR 1.234,5"\n', comma)
     assert not may_need_reading(b'1,"Smith, J 2"\n', comma)
+    # The quote of a field stands behind a delimiter, a blank or a line end, or begins the block.
+    assert may_need_reading(b'"2,5"', comma)
+    assert may_need_reading(b'1\n"2,5"\n', comma)
+    assert may_need_reading(b'"a", "2,5"\n', comma)
+    assert not may_need_reading(b'1,2"3,5"\n', comma)
     assert may_need_reading(b"1;2.370", semicolon)
     assert not may_need_reading(b"1;2.37\n1;10.0.0.1\n", semicolon)
     assert may_need_reading(b"1\t2,5\n", tab)

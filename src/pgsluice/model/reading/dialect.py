@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pgsluice.model.reading.formats import ColumnFormat
 
@@ -40,6 +41,18 @@ class Ragged(enum.StrEnum):
     """Surplus empty fields at the end are left out."""
     FILL = "fill"
     """As ``drop``; and missing fields at the end are NULL."""
+
+
+_PLAIN: dict[str, Any] = {
+    "escape": "",
+    "format": Format.CSV,
+    "comment": "",
+    "trailing_delimiters": 0,
+    "skip_initial_blanks": False,
+    "line_ends": LineEnds.LF,
+    "ragged": Ragged.REJECT,
+}
+"""What a plain dialect says of the parts that COPY, DuckDB and Arrow know nothing of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +112,8 @@ class Dialect:
 
         ``skip_lines`` and ``skip_footer`` make no difference, because these lines are not within a block.
         """
-        return _is_ascii_character(self.delimiter) and bool(self.quote) and self == self._plainest
-
-    @property
-    def _plainest(self) -> Dialect:
-        return replace(
-            self,
-            escape="",
-            format=Format.CSV,
-            comment="",
-            trailing_delimiters=0,
-            skip_initial_blanks=False,
-            line_ends=LineEnds.LF,
-            ragged=Ragged.REJECT,
-        )
+        plain = all(getattr(self, name) == value for name, value in _PLAIN.items())
+        return plain and _is_ascii_character(self.delimiter) and bool(self.quote)
 
     @property
     def in_blocks(self) -> Dialect:
@@ -121,7 +122,7 @@ class Dialect:
             return self
         delimiter = self.delimiter if _is_ascii_character(self.delimiter) else _STAND_IN_DELIMITER
         quote = self.quote or next(q for q in _STAND_IN_QUOTES if q != delimiter)
-        return replace(self._plainest, delimiter=delimiter, quote=quote)
+        return replace(self, **_PLAIN, delimiter=delimiter, quote=quote)
 
     def format_of(self, column: str) -> ColumnFormat:
         """The format of a column."""

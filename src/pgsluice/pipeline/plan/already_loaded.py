@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import psycopg
 
 from pgsluice.ledger.runs import loaded_before, sizes_loaded
 from pgsluice.model import Mode
-from pgsluice.pipeline.state import TableRun
+from pgsluice.pipeline.state import FileRun, TableRun
 from pgsluice.postgres.catalog import is_empty
 from pgsluice.source.streams import hash_of
 
@@ -22,21 +23,24 @@ def skip_loaded(main: psycopg.Connection, ledger_conn: psycopg.Connection, table
     :raises FileError: a file cannot be read, or has changed since it was planned.
     """
     known = sizes_loaded(ledger_conn, [t.table.oid for t in table_runs])
+    hashed: list[tuple[TableRun, FileRun]] = []
     for table_run in (t for t in table_runs if t.plan.mode is Mode.APPEND):
-        oid = table_run.table.oid
-        sizes = [f.plan.file.bytes for f in table_run.files]
-        seen: set[str] = set()
-        emptied: bool | None = None
+        sizes = Counter(f.plan.file.bytes for f in table_run.files)
         for file in table_run.files:
             size = file.plan.file.bytes
-            if (oid, size) not in known and sizes.count(size) == 1:
-                continue
-            file.sha256 = hash_of(file.plan.file)
-            if loaded_before(ledger_conn, oid, file.sha256) is not None:
-                if emptied is None:
-                    # If the table was emptied since, its rows are wanted again.
-                    emptied = is_empty(main, table_run.table.name)
-                file.skipped = not (emptied and size)
-            if file.sha256 in seen:
-                file.skipped = True
-            seen.add(file.sha256)
+            if (table_run.table.oid, size) in known or sizes[size] > 1:
+                file.sha256 = hash_of(file.plan.file)
+                hashed.append((table_run, file))
+    contents = [(t.table.oid, f.sha256) for t, f in hashed]
+    loaded = loaded_before(ledger_conn, contents) if contents else set()
+    seen: set[tuple[int, str]] = set()
+    emptied: dict[int, bool] = {}
+    for (table_run, file), content in zip(hashed, contents, strict=True):
+        if content in loaded:
+            if table_run.number not in emptied:
+                # If the table was emptied since, its rows are wanted again.
+                emptied[table_run.number] = is_empty(main, table_run.table.name)
+            file.skipped = not (emptied[table_run.number] and file.plan.file.bytes)
+        if content in seen:
+            file.skipped = True
+        seen.add(content)

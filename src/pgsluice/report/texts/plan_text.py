@@ -282,8 +282,8 @@ def _columns(table: TablePlan) -> list[Part]:
 def _files_without(table: TablePlan) -> list[tuple[tuple[str, ...], list[str]]]:
     """The files that lack columns which other files of the table contain: (columns, paths) pairs."""
     paths: dict[tuple[str, ...], list[str]] = {}
-    for file in table.files:
-        if lacked := table.lacked_by(file):
+    for file, lacked in zip(table.files, table.lacked, strict=True):
+        if lacked:
             paths.setdefault(lacked, []).append(file.file.path)
     return list(paths.items())
 

@@ -71,7 +71,9 @@ _PATTERNS = {
 """What a value shows, by the fields of :class:`Signs`."""
 _WITNESSES = ("ambiguous", *_PATTERNS)
 
-_QUOTED_COMMA = re.compile(rb'(?<![^, \t\r\n])"[^"0-9\r\n]{0,12}[0-9][0-9. ]{0,20},[0-9]')
+# The quote comes first, and what stands before it is looked at then: a pattern that begins with a byte is searched for
+# with the speed of memchr, and a block without quotes takes no time.
+_QUOTED_COMMA = re.compile(rb'"(?<![^, \t\r\n]")[^"0-9\r\n]{0,12}[0-9][0-9. ]{0,20},[0-9]')
 
 
 @dataclass(slots=True)
