@@ -46,20 +46,25 @@ def public_classes() -> dict[type, None]:
         if ours and annotation not in found:
             found[annotation] = None
             if dataclasses.is_dataclass(annotation):
-                hints = typing.get_type_hints(annotation, localns=vars(model))
+                hints = typing.get_type_hints(annotation, localns=_members(model))
                 for field in dataclasses.fields(annotation):
                     visit(hints[field.name])
 
-    for function in (api.load, api.plan, *(f for f in vars(api).values() if inspect.isfunction(f))):
+    for function in (api.load, api.plan, *(f for f in _members(api).values() if inspect.isfunction(f))):
         visit(typing.get_type_hints(function)["return"])
     visit(model.Reject)
     visit(model.Progress)
-    named = [value for value in vars(model).values() if inspect.isclass(value) and issubclass(value, enum.Enum)]
+    named = [value for value in _members(model).values() if inspect.isclass(value) and issubclass(value, enum.Enum)]
     texts = " ".join(text for kind in list(found) for text in (doc_of(kind), *field_docs(kind).values()))
     for kind in named:
         if f"`{kind.__name__}`" in texts:
             found[kind] = None
     return found
+
+
+def _members(module: Any) -> dict[str, Any]:
+    """The names of a module with their values, those included that are imported when they are used."""
+    return {name: getattr(module, name) for name in module.__dir__()}
 
 
 def markdown(text: str) -> str:

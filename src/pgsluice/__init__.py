@@ -81,13 +81,13 @@ _API = frozenset(__all__).difference(globals())
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the API when one of its names is first used (PEP 562)."""
-    # The API imports psycopg, DuckDB and Arrow. `pgsluice --help` and `import pgsluice` do not wait for that import.
+    """Imports a function of the API when its name is first used (PEP 562)."""
+    # The API imports psycopg and numpy. `pgsluice --help` and `import pgsluice` do not wait for these imports.
     if name in _API:
         from pgsluice import api
 
-        globals().update({public: getattr(api, public) for public in _API})
-        return globals()[name]
+        found = globals()[name] = getattr(api, name)
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -60,7 +60,7 @@ def test_dir_shows_the_api_before_anything_is_imported() -> None:
 
 
 def test_module_has_every_function_and_every_error() -> None:
-    functions = {name for name, value in vars(api).items() if inspect.isfunction(value) or inspect.isclass(value)}
+    functions = {name for name in dir(api) if inspect.isfunction(value := getattr(api, name)) or inspect.isclass(value)}
     kinds = {
         name
         for name, value in vars(errors).items()

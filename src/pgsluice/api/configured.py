@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pgsluice.api.connections import PathLike
 from pgsluice.config.find import NAME
-from pgsluice.config.merge import merged, placed
-from pgsluice.config.read import Config, read_config
 from pgsluice.errors import CallError
 from pgsluice.model import IgnoredFile
+
+if TYPE_CHECKING:
+    from pgsluice.config.read import Config
 
 
 class Call(NamedTuple):
@@ -46,6 +47,9 @@ def configured(
                 f"Name files or folders: pgsluice load data/, or write paths into {NAME}",
             )
         return Call(named, database_url, dict(arguments), "")
+    from pgsluice.config.merge import merged
+    from pgsluice.config.read import read_config
+
     file = read_config(os.fspath(config))
     named = named or paths_of(file)
     if not named:
@@ -55,6 +59,8 @@ def configured(
 
 def paths_of(config: Config) -> list[str]:
     """The paths that a file of settings names."""
+    from pgsluice.config.merge import placed
+
     return [placed(config, path) for path in config.section("load").get("paths", ())]
 
 

@@ -1,15 +1,17 @@
-"""The connections that the public functions open."""
+"""The connections that the public functions open, and those that a result opens to read its rejects."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
 
 from pgsluice.errors import NoServerError
+from pgsluice.model import Reject, RejectsResult
 from pgsluice.postgres.connecting.connect import connect, missing_server, resolve
 
 _NAME_ONE = (
@@ -84,3 +86,29 @@ def _require_tables(folder: str, creates_tables: bool) -> None:
 def existing(database_url: str | None, data_dir: str | None) -> AbstractContextManager[psycopg.Connection]:
     """Opens a connection to a server that exists: an embedded server is not created."""
     return connected(resolve(database_url, data_dir, make=False))
+
+
+def with_rows(found: RejectsResult, run_id: int, conninfo: str, table: str | None = None) -> None:
+    """Lets a result read the rejects that it counts, for :meth:`~pgsluice.model.RejectsResult.rows`.
+
+    :param run_id: the run.
+    :param conninfo: the database of the run.
+    :param table: the rejects of this table only.
+    """
+    found.set_source(partial(read_rows, conninfo, run_id, table))
+
+
+def read_rows(conninfo: str, run_id: int, table: str | None, *, marks: bool = False) -> Iterator[Reject]:
+    """Yields the rejects of a run from the ledger.
+
+    :param table: the rejects of this table only; None: of all tables.
+    :param marks: with the fields that the reasons are about.
+    """
+    from pgsluice.ledger import queries, schema
+    from pgsluice.pipeline.rejects.recall import recalled_marker
+
+    with connected(conninfo) as conn:
+        if schema.exists(conn):
+            marker = recalled_marker(conn, run_id) if marks else None
+            rows = queries.reject_rows(conn, run_id, table)
+            yield from map(marker.marked, rows) if marker else rows

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from pgsluice import verification
 from pgsluice.api.configured import database_of
-from pgsluice.api.connections import PathLike, connected, existing
+from pgsluice.api.connections import PathLike, connected, existing, read_rows, with_rows
 from pgsluice.api.quality import quality_options
 from pgsluice.errors import CallError
 from pgsluice.ledger import queries, reports, schema
@@ -29,7 +28,7 @@ from pgsluice.model import (
 from pgsluice.options import build_options
 from pgsluice.pipeline.quality.standing import ask_standing
 from pgsluice.pipeline.rejects.purge import purge
-from pgsluice.pipeline.rejects.recall import recall, recalled_marker
+from pgsluice.pipeline.rejects.recall import recall
 from pgsluice.pipeline.rejects.sheet_records import fields_of, guarded_sheet, sheets
 from pgsluice.postgres.connecting.connect import resolve
 
@@ -150,7 +149,7 @@ def reject_rows(
     :returns: an iterator; empty if the run does not exist.
     :raises DatabaseError: the database cannot be reached, or a newer pgsluice wrote the ledger.
     """
-    yield from _rows(resolve(database_url, data_dir, make=False), run_id, table, marks=marks)
+    yield from read_rows(resolve(database_url, data_dir, make=False), run_id, table, marks=marks)
 
 
 def reject_sheets(
@@ -180,26 +179,8 @@ def reject_sheets(
         if run is None:
             return
         files = {file.path: fields_of(file, run.options.get("fields", {})) for file in files_to_replay(conn, run_id)}
-    for sheet in sheets(_rows(conninfo, run_id, table), files):
+    for sheet in sheets(read_rows(conninfo, run_id, table), files):
         yield guarded_sheet(sheet) if guard_formulas else sheet
-
-
-def with_rows(found: RejectsResult, run_id: int, conninfo: str, table: str | None = None) -> None:
-    """Lets a result read the rejects that it counts, for :meth:`~pgsluice.model.RejectsResult.rows`.
-
-    :param run_id: the run.
-    :param conninfo: the database of the run.
-    :param table: the rejects of this table only.
-    """
-    found.set_source(partial(_rows, conninfo, run_id, table))
-
-
-def _rows(conninfo: str, run_id: int, table: str | None, *, marks: bool = False) -> Iterator[Reject]:
-    with connected(conninfo) as conn:
-        if schema.exists(conn):
-            marker = recalled_marker(conn, run_id) if marks else None
-            rows = queries.reject_rows(conn, run_id, table)
-            yield from map(marker.marked, rows) if marker else rows
 
 
 def run_report(run_id: int | None = None, *, database_url: str | None = None, data_dir: str | None = None) -> RunReport:

@@ -1,4 +1,7 @@
-"""Public functions that load files, or plan a load."""
+"""Public functions that load files, or plan a load.
+
+A function imports in its body what a plain load does not need.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,15 @@ from typing import Unpack
 import psycopg
 
 from pgsluice.api.configured import configured, without_settings
-from pgsluice.api.connections import PathLike, connected, loading_address, open_connection, planning_address
+from pgsluice.api.connections import (
+    PathLike,
+    connected,
+    loading_address,
+    open_connection,
+    planning_address,
+    with_rows,
+)
 from pgsluice.api.following import following
-from pgsluice.api.inspecting import with_rows
-from pgsluice.api.planning import check_files, plan_load, with_all_rights
 from pgsluice.arguments import LoadArguments, PlanArguments
 from pgsluice.errors import MappingError, PrivilegeError, SchemaFileError
 from pgsluice.guests.after import check_guests, run_guests
@@ -27,11 +35,8 @@ from pgsluice.model import (
     ignore_progress,
 )
 from pgsluice.options import build_options
-from pgsluice.pipeline.rejects.replay import open_replay
-from pgsluice.pipeline.resume import reopen
 from pgsluice.pipeline.run import Run
 from pgsluice.postgres.connecting.connect import connect, missing_server, resolve
-from pgsluice.source.spreadsheets.read import run_of
 
 
 def load(
@@ -69,6 +74,8 @@ def load(
     checked = build_options(data_dir, **call.arguments)
     check_guests(checked.then)
     if missing_server(call.database_url, data_dir):
+        from pgsluice.api.planning import check_files
+
         check_files(checked, call.paths)
     conninfo = loading_address(call.database_url, data_dir, creates_tables=checked.schema_file is not None)
     connect_to = partial(open_connection, conninfo)
@@ -76,6 +83,8 @@ def load(
         try:
             result = Run(connect_to, call.paths, checked, heard).execute()
         except (PrivilegeError, SchemaFileError, MappingError, psycopg.errors.InsufficientPrivilege) as error:
+            from pgsluice.api.planning import with_all_rights
+
             complete = with_all_rights(error, conninfo, checked, call.paths)
             if complete is error:
                 raise
@@ -125,11 +134,15 @@ def replay(
     :raises DatabaseError: the database cannot be reached or refuses a statement.
     :raises AccountingError: a defect of pgsluice; nothing was published.
     """
+    from pgsluice.pipeline.rejects.replay import open_replay
+
     options = build_options(
         data_dir, max_rejects=max_rejects, dry_run=dry_run, no_wait=no_wait, lock_timeout=lock_timeout
     )
     path = os.fspath(file)
     if run_id is None:
+        from pgsluice.source.spreadsheets.read import run_of
+
         run_id = run_of(path, encoding)
     conninfo = resolve(database_url, data_dir, make=False)
     with connected(conninfo) as conn:
@@ -167,6 +180,8 @@ def resume(
     :raises DatabaseError: the database cannot be reached or refuses a statement.
     :raises AccountingError: a defect of pgsluice; nothing was published.
     """
+    from pgsluice.pipeline.resume import reopen
+
     conninfo = resolve(database_url, data_dir, make=False)
     with connected(conninfo) as conn:
         options, paths = reopen(conn, run_id)
@@ -216,6 +231,8 @@ def plan(
 
 def _plan(conninfo: str, options: LoadOptions, paths: Sequence[str]) -> Plan:
     """Plans a load in a transaction that is rolled back."""
+    from pgsluice.api.planning import plan_load
+
     with connect(conninfo) as conn:
         try:
             return plan_load(conn, options, paths)

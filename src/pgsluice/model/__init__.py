@@ -2,7 +2,14 @@
 
 Read them in the order of a row's way: a :class:`SourceFile` with its :class:`Dialect`, a :class:`Table` of the
 catalog, the :class:`Plan` that joins files and tables, and the :class:`RunResult` that ``pgsluice load --json`` prints.
+
+The classes of :mod:`pgsluice.model.inference` are imported when one of them is first used (PEP 562), because a load
+needs none of them.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from pgsluice.model.catalog import Column as Column
 from pgsluice.model.catalog import Constraint as Constraint
@@ -12,16 +19,6 @@ from pgsluice.model.catalog import ObstacleKind as ObstacleKind
 from pgsluice.model.catalog import Table as Table
 from pgsluice.model.catalog import TableName as TableName
 from pgsluice.model.catalog import text_column as text_column
-from pgsluice.model.inference import Certainty as Certainty
-from pgsluice.model.inference import InferredColumn as InferredColumn
-from pgsluice.model.inference import InferredForeignKey as InferredForeignKey
-from pgsluice.model.inference import InferredKey as InferredKey
-from pgsluice.model.inference import InferredSchema as InferredSchema
-from pgsluice.model.inference import InferredTable as InferredTable
-from pgsluice.model.inference import Proposal as Proposal
-from pgsluice.model.inference import Question as Question
-from pgsluice.model.inference import RowPlace as RowPlace
-from pgsluice.model.inference import SchemaDiff as SchemaDiff
 from pgsluice.model.options import FieldOptions as FieldOptions
 from pgsluice.model.options import Limit as Limit
 from pgsluice.model.options import Limits as Limits
@@ -110,3 +107,41 @@ from pgsluice.model.settings import Setting as Setting
 from pgsluice.model.target import Target as Target
 from pgsluice.model.verdict import RejectKind as RejectKind
 from pgsluice.model.verdict import Verdict as Verdict
+
+if TYPE_CHECKING:
+    from pgsluice.model.inference import Certainty as Certainty
+    from pgsluice.model.inference import InferredColumn as InferredColumn
+    from pgsluice.model.inference import InferredForeignKey as InferredForeignKey
+    from pgsluice.model.inference import InferredKey as InferredKey
+    from pgsluice.model.inference import InferredSchema as InferredSchema
+    from pgsluice.model.inference import InferredTable as InferredTable
+    from pgsluice.model.inference import Proposal as Proposal
+    from pgsluice.model.inference import Question as Question
+    from pgsluice.model.inference import RowPlace as RowPlace
+    from pgsluice.model.inference import SchemaDiff as SchemaDiff
+
+_OF_INFERENCE = (
+    "Certainty",
+    "InferredColumn",
+    "InferredForeignKey",
+    "InferredKey",
+    "InferredSchema",
+    "InferredTable",
+    "Proposal",
+    "Question",
+    "RowPlace",
+    "SchemaDiff",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_INFERENCE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pgsluice.model import inference
+
+    found = globals()[name] = getattr(inference, name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *(name for name in _OF_INFERENCE if name not in globals())]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -36,7 +37,6 @@ from pgsluice.pipeline.ingest.loop import Ingest
 from pgsluice.pipeline.plan.prepare import Preparation
 from pgsluice.pipeline.publish.shadow_tables import ShadowTables
 from pgsluice.pipeline.quality.quality import Quality
-from pgsluice.pipeline.rejects.replay import Replay
 from pgsluice.pipeline.results import table_result
 from pgsluice.pipeline.run_entry import RunEntry
 from pgsluice.pipeline.scratch import create_rejects
@@ -49,6 +49,9 @@ from pgsluice.postgres.catalog import catalog_snapshot
 from pgsluice.postgres.rebuild_keys import drop_keys
 from pgsluice.postgres.table_properties import only_insert_decides
 from pgsluice.text import pluralize
+
+if TYPE_CHECKING:
+    from pgsluice.pipeline.rejects.replay import Replay
 
 _log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -28,7 +29,6 @@ from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.ingest.checkpoint import drop_left_behind
 from pgsluice.pipeline.plan.discovery import discover_files
 from pgsluice.pipeline.plan.prepare import Lessons, Preparation, ReplayFiles
-from pgsluice.pipeline.rejects.replay import Replay
 from pgsluice.pipeline.retry import LOCKED, PAUSES, transient_reason
 from pgsluice.pipeline.run_entry import RunEntry
 from pgsluice.pipeline.timing import Clock
@@ -38,6 +38,9 @@ from pgsluice.source.discover import Discovery
 from pgsluice.source.places.addresses import has_secret, is_remote, shown_address
 from pgsluice.source.places.spool import STDIN, is_pipe
 from pgsluice.source.records.fast_scan import warm_up
+
+if TYPE_CHECKING:
+    from pgsluice.pipeline.rejects.replay import Replay
 
 _log = logging.getLogger(__name__)
 

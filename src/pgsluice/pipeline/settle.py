@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
 
 from pgsluice.errors import AccountingError
-from pgsluice.ledger.rejects import copy_rejects, takes_report
-from pgsluice.ledger.replays import mark_replayed
 from pgsluice.ledger.reports import record_notes
 from pgsluice.ledger.runs import FileRecord, record_files
 from pgsluice.model import (
@@ -32,16 +31,14 @@ from pgsluice.pipeline.publish.shadow_tables import ShadowTables
 from pgsluice.pipeline.publish.swap import Swap, write_out
 from pgsluice.pipeline.quality.outcome import veto_of
 from pgsluice.pipeline.quality.quality import Quality
-from pgsluice.pipeline.rejects.explain import group_notes
-from pgsluice.pipeline.rejects.narrow import narrow_columns
-from pgsluice.pipeline.rejects.replay import Replay
-from pgsluice.pipeline.rejects.report import write_report
-from pgsluice.pipeline.rejects.report_file import read_report
 from pgsluice.pipeline.results import nothing_loaded, run_notes, table_result, veto_reason
 from pgsluice.pipeline.run_entry import RunEntry
 from pgsluice.pipeline.scratch import REJECT
 from pgsluice.pipeline.state import RunContext, TableRun
 from pgsluice.postgres.planner_hints import analyze, analyze_if_free
+
+if TYPE_CHECKING:
+    from pgsluice.pipeline.rejects.replay import Replay
 
 _log = logging.getLogger(__name__)
 
@@ -124,6 +121,12 @@ class Settlement:
         """Writes the rejects into the CSV report and, on ``ledger_conn``, into the ledger."""
         if not result.rejects.count:
             return result
+        # A run without rejects does not wait for these imports.
+        from pgsluice.ledger.rejects import copy_rejects, takes_report
+        from pgsluice.pipeline.rejects.narrow import narrow_columns
+        from pgsluice.pipeline.rejects.report import write_report
+        from pgsluice.pipeline.rejects.report_file import read_report
+
         with self.context.clock.phase("rejects"):
             self._tell("report of rejects")
             name = f"run-{self.entry.run_id}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
@@ -181,11 +184,17 @@ class Settlement:
         record_files(conn, self.entry.run_id, records)
         table_runs = list(self.context.tables.values())
         notes = run_notes(table_runs, result, self.context.clock.times())
-        notes = replace(notes, groups=group_notes(result.rejects.groups, table_runs))
+        if result.rejects.groups:
+            from pgsluice.pipeline.rejects.explain import group_notes
+
+            notes = replace(notes, groups=group_notes(result.rejects.groups, table_runs))
         record_notes(conn, self.entry.run_id, notes)
         self.quality.record(conn, self.entry.run_id, published=result.status == RunStatus.PUBLISHED)
         report = result.rejects.path
         if self.replay and result.status == RunStatus.PUBLISHED:
+            from pgsluice.ledger.replays import mark_replayed
+            from pgsluice.pipeline.rejects.report_file import read_report
+
             rejected = (row.number for row in read_report(Path(report))) if report else ()
             loaded = self.replay.numbers_but(n for n in rejected if n is not None)
             mark_replayed(conn, self.replay.run_id, self.entry.run_id, loaded)

@@ -15,7 +15,6 @@ from pgsluice.model import Column, FilePlan, Listener, Phase, Progress, Strategy
 from pgsluice.pipeline.scratch import ScratchTables
 from pgsluice.pipeline.timing import Clock
 from pgsluice.postgres.connecting.watched import WHOLE, watched_build
-from pgsluice.postgres.derived.incremental.touched import ChangedRows
 from pgsluice.postgres.sql_fragments import identifier
 from pgsluice.source.blocks import Extent, Remarks
 from pgsluice.source.corrections import Corrections
@@ -23,6 +22,7 @@ from pgsluice.source.locate import Places, locate
 from pgsluice.source.typed.ordinals import OrdinalRanges
 
 if TYPE_CHECKING:
+    from pgsluice.postgres.derived.incremental.touched import ChangedRows
     from pgsluice.source.locate import Numbers
 
 

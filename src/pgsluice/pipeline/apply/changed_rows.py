@@ -16,7 +16,6 @@ from psycopg import sql
 from pgsluice.ledger.quality import made_last
 from pgsluice.model import Definition, Strategy
 from pgsluice.pipeline.state import TableRun
-from pgsluice.postgres.derived.incremental.touched import ChangedRows
 from pgsluice.postgres.table_properties import has_triggers_or_rules
 from pgsluice.sql import compose, query
 
@@ -26,6 +25,8 @@ def follow_changes(conn: psycopg.Connection, todo: Sequence[TableRun], definitio
     incremental = [d for d in definitions if d.incremental_by]
     if not incremental:
         return
+    from pgsluice.postgres.derived.incremental.touched import ChangedRows
+
     made = made_last(conn)
     stamps = [made[d.name].stamp for d in incremental if d.name in made]
     read = {int(oid) for stamp in stamps if stamp is not None for oid in stamp["tables"]}

@@ -35,7 +35,6 @@ from pgsluice.pipeline.plan.target_tables import target_tables
 from pgsluice.pipeline.plan.values.decide import DecidedFiles, decide_values
 from pgsluice.pipeline.state import TableRun, new_table_run
 from pgsluice.postgres.asking.target import read_target
-from pgsluice.postgres.derived.definitions import read_definitions
 from pgsluice.postgres.schema_files.apply import SchemaApplied, apply_missing
 from pgsluice.postgres.search_path import choose_schema, current_schema
 from pgsluice.postgres.table_properties import may_run_functions, tables_with_user_functions
@@ -128,6 +127,8 @@ class Preparation:
         self._schema = options.into or current_schema(main)
         self._target = read_target(main, self._schema)
         if options.derive:
+            from pgsluice.postgres.derived.definitions import read_definitions
+
             self.definitions = read_definitions(options.derive, self._schema or "public")
         plan = self._plan_under_locks(files)
         if any(drift.kind == DriftKind.ADDED_COLUMN for drift in plan.drift):

@@ -21,7 +21,6 @@ from pgsluice.pipeline.quality.outcome import rule_results
 from pgsluice.pipeline.quality.profiles import profile_tables
 from pgsluice.pipeline.quality.warnings import WarnedRow, first_warnings
 from pgsluice.pipeline.state import RunContext, TableRun
-from pgsluice.postgres.derived.build import derive
 
 
 @dataclass(slots=True)
@@ -45,6 +44,8 @@ class Quality:
         """
         conn, clock = self.context.conn, self.context.clock
         if self.definitions:
+            from pgsluice.postgres.derived.build import derive
+
             with clock.phase("derive"):
                 self._tell("derived tables")
                 changed = {t.table.name for t in todo if _changed(t)}

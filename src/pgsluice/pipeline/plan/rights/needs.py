@@ -11,8 +11,6 @@ import psycopg
 from pgsluice.ledger.quality import made_by
 from pgsluice.ledger.schema import exists
 from pgsluice.model import Definition, DriftKind, LoadOptions, Materialization, Mode, Plan, Table, TableName
-from pgsluice.postgres.derived.build import read_tables_of
-from pgsluice.postgres.derived.definitions import read_definitions
 from pgsluice.postgres.schema_files.needs import FileNeeds
 from pgsluice.sql import query
 
@@ -59,6 +57,8 @@ class Needs:
 
     def add_derived(self, conn: Connection, definitions: Sequence[Definition]) -> None:
         """Adds what derived tables need: the rights to create or change them, and to read what they read."""
+        from pgsluice.postgres.derived.build import read_tables_of
+
         last = _made_by(conn)
         own = {d.name for d in definitions}
         reads: set[TableName] = set()
@@ -97,6 +97,8 @@ def needs_of_plan(conn: Connection, plan: Plan, options: LoadOptions) -> Needs:
     changed = {drift.table for drift in plan.drift if drift.kind == DriftKind.ADDED_COLUMN}
     needs.owned += [t.table.oid for t in plan.tables if str(t.table.name) in changed]
     if options.derive:
+        from pgsluice.postgres.derived.definitions import read_definitions
+
         needs.add_derived(conn, read_definitions(options.derive, plan.target.schema or "public"))
     return needs
 
