@@ -35,3 +35,23 @@ SELECT coalesce(pg_catalog.sum(pg_catalog.pg_relation_size(x.part)), 0)::bigint 
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
  CROSS JOIN LATERAL (SELECT c.oid::regclass UNION SELECT relid FROM pg_catalog.pg_partition_tree(c.oid)) AS x (part)
  WHERE n.nspname = %(schema)s AND c.relname = %(name)s;
+
+-- name: will_be_analyzed
+-- Whether autovacuum is going to collect the statistics of a table that a load has filled, and its statistics do not
+-- rest on several columns or on expressions. A table may have settings of its own for autovacuum.
+SELECT pg_catalog.current_setting('autovacuum')::boolean
+       AND pg_catalog.current_setting('track_counts')::boolean
+       AND pg_catalog.current_setting('autovacuum_analyze_scale_factor')::double precision < 1
+       AND NOT EXISTS (SELECT FROM pg_catalog.unnest(c.reloptions) AS o (option)
+                        WHERE o.option LIKE 'autovacuum_enabled=%%' OR o.option LIKE 'autovacuum_analyze_%%')
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext AS e WHERE e.stxrelid = c.oid)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indexprs IS NOT NULL)
+  FROM pg_catalog.pg_class AS c
+ WHERE c.oid = %(oid)s;
+
+-- name: lower_statistics_target
+-- Divides the statistics target of columns that have none of their own, until the end of the transaction. A target below
+-- 10 gives no useful histogram, but one that the user has set stays.
+SELECT pg_catalog.set_config('default_statistics_target',
+                             least(s.target, greatest(10, s.target / %(divisor)s))::text, true)
+  FROM (SELECT pg_catalog.current_setting('default_statistics_target')::integer) AS s (target);

@@ -21,7 +21,7 @@ from psycopg import sql
 from pgsluice.model import Constraint, Index, Phase, Progress, Table, TableName
 from pgsluice.pipeline.fallback import FallBack, Retreat
 from pgsluice.pipeline.state import RunContext, TableRun
-from pgsluice.postgres.planner_hints import analyze, loops_off_if_scanned
+from pgsluice.postgres.planner_hints import analyze_filled, loops_off_if_scanned
 from pgsluice.postgres.rebuild_keys import add_constraints, build_index
 from pgsluice.postgres.sql_fragments import identifier
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
@@ -113,7 +113,7 @@ class ShadowTables:
                 with self._context.building(table_run.name, old.name):
                     build_index(conn, shadow.table, index)
         with clock.phase("analyze", table_run.name):
-            analyze(conn, shadow.relation)
+            analyze_filled(conn, shadow.relation, shadow.table)
         with clock.phase("count", table_run.name):
             row = conn.execute(sql.SQL("SELECT pg_catalog.count(*) FROM ONLY {}").format(table_run.relation)).fetchone()
             assert row is not None
