@@ -13,6 +13,12 @@ from collections.abc import Callable, Iterable
 _NAME_BYTES = 63
 """Bytes of a name that PostgreSQL keeps (NAMEDATALEN - 1, manual, "Identifiers and Key Words")."""
 
+_SHORT = 200
+"""Characters of a name that is kept with what it means."""
+
+_KEPT = 5_000
+"""How many names are kept."""
+
 _NEAR = 70.0
 """The similarity from 0 to 100 from which a name is worth proposing."""
 
@@ -26,9 +32,19 @@ class Names:
     def __init__(self, candidates: Iterable[str]) -> None:
         self._candidates = list(candidates)
         self._by_form: list[dict[str, list[str]]] = []
+        self._found: dict[str, list[str]] = {}
 
     def find(self, name: str) -> list[str]:
         """The candidates that a name means: one if the match is unique, several if it is not, none if none fits."""
+        # The search for a header asks the same cells in each reading of a file.
+        found = self._found.get(name)
+        if found is None:
+            found = self._find(name)
+            if len(name) <= _SHORT and len(self._found) < _KEPT:
+                self._found[name] = found
+        return found
+
+    def _find(self, name: str) -> list[str]:
         for place, form in enumerate(_FORMS):
             if len(self._by_form) == place:
                 grouped: dict[str, list[str]] = {}

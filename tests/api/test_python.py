@@ -59,6 +59,22 @@ def test_dir_shows_the_api_before_anything_is_imported() -> None:
     assert sorted(names) == sorted(dir(pgsluice))
 
 
+def test_a_small_clean_load_imports_no_more_than_it_needs(db: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    (tmp_path / "t.csv").write_text("id,v\n1,a\n2,b\n")
+    code = (
+        "import sys\n"
+        "from pgsluice import load\n"
+        "assert load('t.csv', database_url=sys.argv[1]).status == 'published'\n"
+        "unwanted = {'duckdb', 'pyarrow', 'rich', 'sqlglot', 'rapidfuzz', 'pgsluice.model.inference',\n"
+        "    'pgsluice.api.inspecting', 'pgsluice.inference', 'pgsluice.checkup', 'pgsluice.verification',\n"
+        "    'pgsluice.pipeline.rejects.report', 'pgsluice.postgres.derived.build', 'pgsluice.config.merge'}\n"
+        "assert not unwanted & set(sys.modules), unwanted & set(sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, db], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_module_has_every_function_and_every_error() -> None:
     functions = {name for name in dir(api) if inspect.isfunction(value := getattr(api, name)) or inspect.isclass(value)}
     kinds = {

@@ -20,7 +20,7 @@ from pgsluice.pipeline.validate.rejecting.row_numbers import validated_relation
 from pgsluice.pipeline.validate.rules import breaks_rules, find_warnings
 from pgsluice.pipeline.validate.validator import Scope, validate
 from pgsluice.pipeline.validate.values import convert_texts
-from pgsluice.postgres.planner_hints import analyze_filled, loops_off_if_scanned
+from pgsluice.postgres.planner_hints import analyze, analyze_filled, loops_off_if_scanned
 from pgsluice.postgres.rebuild_keys import add_constraints, build_index
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.postgres.table_properties import firing_order, foreign_keys_to, only_insert_decides, unique_indexes

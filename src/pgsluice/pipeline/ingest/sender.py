@@ -323,11 +323,11 @@ class CopySender:
 
     def _reject_faults(self, batch: Batch, block: Block) -> None:
         """Makes rejects of the records that cannot be parsed."""
-        import pyarrow as pa
-
         faults = block.faults
         if not faults:
             return
+        import pyarrow as pa
+
         table_run, base = batch.table_run, batch.file.base
         if table_run.strategy is Strategy.SWAP:
             reason = f"a record is refused: {faults[0].verdict.message}"

@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pgsluice.source.dialect_search.expectations import is_absent
 from pgsluice.source.dialect_search.readings import RUNS, Divided, Reading
@@ -69,6 +70,9 @@ class Scored:
     alike: list[Divided] = field(default_factory=list)
     """The records of the head and of the parts that have the width."""
 
+
+_SHORT = 200
+"""Characters of a cell that is kept with what it looks like."""
 
 _TOO_WIDE = 0.25
 """The score of a reading that divides all records alike into too many fields: more than a reading as a single column
@@ -190,7 +194,7 @@ def _look(records: Sequence[Divided], width: int) -> float:
             # Not even a header names this column.
             total += 0.1
             continue
-        kinds = [_kind(cell) for cell in cells]
+        kinds = [_kind(cell) if len(cell) <= _SHORT else _kind_of(cell) for cell in cells]
         mean = sum(value for _, value in kinds) / len(kinds)
         # The first record may be a header: one cell of another kind costs nothing.
         names = Counter(name for name, _ in kinds[1:] if name != "absent")
@@ -199,7 +203,13 @@ def _look(records: Sequence[Divided], width: int) -> float:
     return total / width
 
 
+@lru_cache(maxsize=1 << 14)
 def _kind(cell: str) -> tuple[str, float]:
+    """As :func:`_kind_of`, for short cells: most readings of a sample have most cells in common."""
+    return _kind_of(cell)
+
+
+def _kind_of(cell: str) -> tuple[str, float]:
     """What a cell looks like, and how much that is like a field."""
     text = cell.strip()
     if is_absent(text):
