@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import pgsluice
 from command import call, environment
 from pgsluice.ledger.advisory_locks import hold_run
 
@@ -101,3 +102,20 @@ def test_asks_on_a_terminal(answer: str, code: int, data: Path, db: str, conn: C
     assert done.returncode == code, done
     assert f"This drops from {conn.info.dbname} in " in done.stderr
     assert ("pgsluice" in there(conn)) is (code == 1)
+
+
+def test_python(data: Path, db: str, conn: Conn) -> None:
+    session = pgsluice.Session(db)
+    seen = session.reset(schema=data / "schema.sql", everything=True, dry_run=True)
+    assert there(conn) == EVERYTHING
+    found = {(r.schema, r.name, r.kind, r.rows) for r in seen.relations}
+    assert found == {
+        ("public", "customers", "table", 2), ("public", "Big orders", "table", 1), ("public", "count", "table", 1),
+    }  # fmt: skip
+    assert (seen.runs, seen.rejects, seen.target.database) == (1, 0, conn.info.dbname)
+    assert session.reset(schema=[str(data / "schema.sql")], everything=True) == seen
+    assert there(conn) == {"other"}
+    assert pgsluice.reset(ledger=True, database_url=db).empty
+    for wrong in ({}, {"everything": True}):
+        with pytest.raises(pgsluice.CallError):
+            pgsluice.reset(database_url=db, **wrong)

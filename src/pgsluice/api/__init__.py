@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pgsluice.api.quality import check_rules as check_rules
     from pgsluice.api.quality import derive as derive
     from pgsluice.api.quality import rules as rules
+    from pgsluice.api.resetting import reset as reset
     from pgsluice.api.session import Session as Session
 
 _MODULES = {
@@ -38,6 +39,7 @@ _MODULES = {
     "inspecting": ("purge_rejects", "reject_rows", "reject_sheets", "rejects", "run_report", "runs", "verify"),
     "loading": ("load", "plan", "replay", "resume"),
     "quality": ("check_rules", "derive", "rules"),
+    "resetting": ("reset",),
     "session": ("Session",),
 }
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}

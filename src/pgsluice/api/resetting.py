@@ -1,19 +1,19 @@
-"""Start over: drop the ledger, and the tables that a schema file creates. The command line calls it."""
+"""Start over: drop the ledger, and the tables that a schema file creates."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from pgsluice.api.connections import connected, existing
+from pgsluice.api.connections import PathLike, connected, existing
 from pgsluice.errors import CallError, DatabaseError, LockedError
 from pgsluice.ledger.advisory_locks import live_runs
 from pgsluice.ledger.schema import exists
-from pgsluice.model import Target
+from pgsluice.model import DroppedRelation, ResetResult
 from pgsluice.postgres.asking.target import read_target
 from pgsluice.postgres.schema_files.needs import read_tables_made
 from pgsluice.postgres.search_path import choose_schema, current_schema
@@ -22,40 +22,65 @@ from pgsluice.sql import query
 
 Connection = psycopg.Connection[Any]
 
-_KINDS = {"r": "TABLE", "p": "TABLE", "f": "FOREIGN TABLE", "v": "VIEW", "m": "MATERIALIZED VIEW"}
-
-
-@dataclass(frozen=True, slots=True)
-class Doomed:
-    """A relation that a reset drops."""
-
-    schema: str
-    name: str
-    kind: str
-    """``pg_class.relkind``."""
-    rows: int
-    """The number of its rows; 0 for a view."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reset:
-    """What a reset drops."""
-
-    target: Target
-    runs: int | None
-    """The runs of the ledger; None if the ledger stays or does not exist."""
-    rejects: int
-    """The open rejects of the ledger."""
-    relations: tuple[Doomed, ...]
-    """The derived tables, then the tables."""
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to drop."""
-        return self.runs is None and not self.relations
+_KINDS = {"r": "table", "p": "table", "f": "foreign table", "v": "view", "m": "materialized view"}
+"""``pg_class.relkind`` in words."""
 
 
 def reset(
+    *,
+    ledger: bool = False,
+    schema: PathLike | Sequence[PathLike] = (),
+    everything: bool = False,
+    dry_run: bool = False,
+    into: str | None = None,
+    database_url: str | None = None,
+    data_dir: str | None = None,
+) -> ResetResult:
+    """Drops the ledger, the tables of schema files, or these, the derived tables and the ledger: all or nothing.
+
+    The function does not ask. ``dry_run`` returns what would be dropped. Nothing is dropped that another
+    object depends on.
+
+    :param ledger: drop what pgsluice knows of its runs: the schema ``pgsluice`` with files and rejects.
+    :param schema: a schema file, or several: drop the tables that they create, with their rows.
+    :param everything: drop the tables of ``schema``, the derived tables and the ledger.
+    :param dry_run: drop nothing.
+    :param into: the schema of the tables, as for :func:`pgsluice.load`.
+    :param database_url, data_dir: the database, as for :func:`pgsluice.load`.
+    :returns: what was dropped, or would be.
+    :raises CallError: the call does not say what to drop.
+    :raises LockedError: a run is under way, or another session holds a table.
+    :raises DatabaseError: something depends on what would be dropped, or a right is missing; nothing was dropped.
+    :raises FileError: a schema file cannot be read.
+    """
+    named = [schema] if isinstance(schema, (str, os.PathLike)) else list(schema)
+    files = [os.fspath(path) for path in named]
+    require_choice(ledger=ledger, schema_files=files, everything=everything)
+    seen: list[ResetResult] = []
+
+    def stop(found: ResetResult) -> None:
+        seen.append(found)
+        raise _Seen
+
+    try:
+        return start_over(
+            database_url=database_url,
+            data_dir=data_dir,
+            into=into,
+            ledger=ledger or everything,
+            schema_files=files,
+            derived=everything,
+            confirm=stop if dry_run else lambda _: None,
+        )
+    except _Seen:
+        return seen[0]
+
+
+class _Seen(Exception):
+    """A dry run has seen what would be dropped."""
+
+
+def start_over(
     *,
     database_url: str | None,
     data_dir: str | None,
@@ -63,8 +88,8 @@ def reset(
     ledger: bool,
     schema_files: Sequence[str],
     derived: bool,
-    confirm: Callable[[Reset], None],
-) -> Reset:
+    confirm: Callable[[ResetResult], None],
+) -> ResetResult:
     """Drops the ledger, the tables of schema files and derived tables, all or nothing.
 
     :param ledger: drop the ledger.
@@ -130,7 +155,9 @@ def _lock_ledger(conn: Connection) -> None:
         raise DatabaseError(primary_message(error), "Reset as the role that made the ledger") from error
 
 
-def _survey(conn: Connection, schema: str | None, ledger: bool, schema_files: Sequence[str], derived: bool) -> Reset:
+def _survey(
+    conn: Connection, schema: str | None, ledger: bool, schema_files: Sequence[str], derived: bool
+) -> ResetResult:
     wanted = [(own or schema, name) for file in schema_files for own, name in read_tables_made(file)]
     rows: list[tuple[str, str, str]] = []
     if derived:
@@ -138,13 +165,13 @@ def _survey(conn: Connection, schema: str | None, ledger: bool, schema_files: Se
     if wanted:
         places = {"schemas": [schema for schema, _ in wanted], "names": [name for _, name in wanted]}
         rows += [row for row in conn.execute(query("reset", "relations"), places) if row not in rows]
-    relations = tuple(Doomed(*row, _count(conn, row)) for row in rows)
+    relations = tuple(DroppedRelation(row[0], row[1], _KINDS[row[2]], _count(conn, row)) for row in rows)
     runs, rejects = None, 0
     if ledger:
         row = conn.execute(query("reset", "ledger")).fetchone()
         assert row is not None
         runs, rejects = row
-    return Reset(read_target(conn, schema), runs, rejects, relations)
+    return ResetResult(read_target(conn, schema), runs, rejects, relations)
 
 
 def _count(conn: Connection, relation: tuple[str, str, str]) -> int:
@@ -161,15 +188,15 @@ def _count(conn: Connection, relation: tuple[str, str, str]) -> int:
     return int(row[0]) if row else 0
 
 
-def _drop(conn: Connection, found: Reset) -> None:
+def _drop(conn: Connection, found: ResetResult) -> None:
     """Drops what was found, views and derived tables before the tables that they read."""
     names: dict[str, list[sql.Identifier]] = {}
     for relation in found.relations:
-        names.setdefault(_KINDS[relation.kind], []).append(sql.Identifier(relation.schema, relation.name))
-    for kind in ("VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE", "TABLE"):
+        names.setdefault(relation.kind, []).append(sql.Identifier(relation.schema, relation.name))
+    for kind in ("view", "materialized view", "foreign table", "table"):
         if kind in names:
             # One statement: the tables may reference each other.
-            conn.execute(sql.SQL("DROP {} {}").format(sql.SQL(kind), sql.SQL(", ").join(names[kind])))
+            conn.execute(sql.SQL("DROP {} {}").format(sql.SQL(kind.upper()), sql.SQL(", ").join(names[kind])))
     if found.runs is not None:
         conn.execute("DROP SCHEMA pgsluice CASCADE")
 
@@ -184,5 +211,6 @@ def require_choice(*, ledger: bool, schema_files: Sequence[str], everything: boo
     if not (ledger or schema_files):
         raise CallError(
             "reset needs to know what to drop",
-            "--ledger: what pgsluice knows of its runs; --schema FILE: the tables that FILE creates; both, or --all",
+            "--ledger: what pgsluice knows of its runs; --schema FILE: the tables that FILE creates; both, or --all"
+            " (in Python ledger, schema and everything)",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Unpack
 
-from pgsluice.api import checking, inferring, inspecting, loading, quality
+from pgsluice.api import checking, inferring, inspecting, loading, quality, resetting
 from pgsluice.api.connections import PathLike
 from pgsluice.arguments import LoadArguments, PlanArguments
 from pgsluice.model import (
@@ -17,6 +17,7 @@ from pgsluice.model import (
     Reject,
     RejectSheet,
     RejectsResult,
+    ResetResult,
     RowRule,
     RuleResult,
     RunReport,
@@ -115,6 +116,20 @@ class Session:
     def resume(self, run_id: int, *, listen: Listener = ignore_progress, progress: bool = False) -> RunResult:
         """Continues an interrupted run: :func:`pgsluice.resume`."""
         return loading.resume(run_id, listen=listen, progress=progress, **self._address)
+
+    def reset(
+        self,
+        *,
+        ledger: bool = False,
+        schema: PathLike | Sequence[PathLike] = (),
+        everything: bool = False,
+        dry_run: bool = False,
+        into: str | None = None,
+    ) -> ResetResult:
+        """Drops the ledger, the tables of schema files, or all: :func:`pgsluice.reset`."""
+        return resetting.reset(
+            ledger=ledger, schema=schema, everything=everything, dry_run=dry_run, into=into, **self._address
+        )
 
     def verify(
         self,

@@ -104,6 +104,8 @@ from pgsluice.model.results import VerifyResult as VerifyResult
 from pgsluice.model.settings import ColumnRule as ColumnRule
 from pgsluice.model.settings import RunColumns as RunColumns
 from pgsluice.model.settings import Setting as Setting
+from pgsluice.model.target import DroppedRelation as DroppedRelation
+from pgsluice.model.target import ResetResult as ResetResult
 from pgsluice.model.target import Target as Target
 from pgsluice.model.verdict import RejectKind as RejectKind
 from pgsluice.model.verdict import Verdict as Verdict

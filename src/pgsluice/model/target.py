@@ -1,4 +1,4 @@
-"""Where a command works: the database, its server, the role and the schema."""
+"""Where a command works: the database, its server, the role and the schema; and what a reset drops there."""
 
 from __future__ import annotations
 
@@ -53,3 +53,36 @@ class Target:
             return f"on {host}:{self.port}"
         here = os.getcwd() + os.sep
         return f"in {self.data_dir.removeprefix(here)}"
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedRelation:
+    """A table or view that a reset drops."""
+
+    schema: str
+    """The schema."""
+    name: str
+    """The name within the schema."""
+    kind: str
+    """``table``, ``foreign table``, ``view`` or ``materialized view``."""
+    rows: int
+    """The number of its rows; 0 for a view."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResetResult:
+    """What a reset drops."""
+
+    target: Target
+    """The database, the role and the schema."""
+    runs: int | None
+    """The runs of the ledger; None if the ledger stays or does not exist."""
+    rejects: int
+    """The open rejects of the ledger."""
+    relations: tuple[DroppedRelation, ...]
+    """The derived tables, then the tables."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to drop."""
+        return self.runs is None and not self.relations

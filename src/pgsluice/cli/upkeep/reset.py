@@ -37,13 +37,13 @@ def reset(
 
     Example: pgsluice reset --all --schema schema.sql
     """
-    from pgsluice.api.resetting import Reset, require_choice
-    from pgsluice.api.resetting import reset as start_over
+    from pgsluice.api.resetting import require_choice, start_over
+    from pgsluice.model import ResetResult
 
     files = schema or []
     require_choice(ledger=ledger, schema_files=files, everything=everything)
 
-    def words(found: Reset) -> str:
+    def words(found: ResetResult) -> str:
         parts = [
             f"{relation.schema}.{relation.name}" + (f" ({pluralize(relation.rows, 'row')})" if relation.rows else "")
             for relation in found.relations

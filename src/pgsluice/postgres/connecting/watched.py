@@ -58,13 +58,13 @@ class WatchedConnection(psycopg.Connection[tuple[object, ...]]):
             wanted: Any = next(gen)
             while True:
                 ready = yield wanted
-                if ready == 0 and not failed:
-                    try:
+                try:
+                    if ready == 0 and not failed:
                         meanwhile()
-                    except BaseException as error:
-                        failed.append(error)
-                        with suppress(psycopg.Error):
-                            self.cancel_safe(timeout=5)
+                except BaseException as error:
+                    failed.append(error)
+                    with suppress(psycopg.Error):
+                        self.cancel_safe(timeout=5)
                 wanted = gen.send(ready)
         except StopIteration as end:
             result: Result = end.value
