@@ -133,6 +133,10 @@ class Terminal:
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGINT)
+            # A process that waits for room in the terminal would not end.
+            with contextlib.suppress(OSError):
+                while os.read(terminal, 65536):
+                    pass
             os.waitpid(process, 0)
             os.close(terminal)
 

@@ -196,11 +196,13 @@ def test_a_replay_says_of_what_and_how_to_go_on(status: str, ending: list[str]) 
 
 def test_modes_are_counted_and_what_vacuum_owes_is_said() -> None:
     staged = replace(table("a"), way="stage", mode="upsert", inserted=1, updated=2, unchanged=4, deleted=3)
+    many = replace(staged, updated=9_998, deleted=2)
     swapped = replace(table("b"), way="new table", mode="replace", inserted=9, deleted=7)
     shown = text(console.run_parts(run((staged, swapped))))
     assert re.search(r"a +1,000 +1 +2 +4 +0 +3 ", shown)
-    assert "Left to vacuum: a 5 old rows." in shown
-    assert "vacuum" not in text(console.run_parts(run((staged,), "dry_run")))
+    assert "vacuum" not in shown
+    assert "Left to vacuum: a 10,000 old rows." in text(console.run_parts(run((many, swapped))))
+    assert "vacuum" not in text(console.run_parts(run((many,), "dry_run")))
 
 
 def test_skipped_and_dry_run_say_that_nothing_was_written() -> None:

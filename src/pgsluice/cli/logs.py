@@ -215,7 +215,7 @@ def _handler(level: LogLevel | None, file: str | None, form: LogForm) -> logging
                 if record.exc_info:
                     line["traceback"] = _without_secrets(self.formatException(record.exc_info))
                 return json.dumps(line)
-            if run and not said.startswith(f"run {run} "):
+            if run and not said.startswith((f"run {run} ", f"run {run}:")):
                 said = f"run {run}: {said}"
             first = f"{moment} {record.levelname} {record.name}: {clean(said)}"
             if not record.exc_info:

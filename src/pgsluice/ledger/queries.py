@@ -10,6 +10,7 @@ from psycopg.rows import class_row, tuple_row
 from pgsluice.ledger.groups import Consequences, causes_first
 from pgsluice.ledger.statements import Connection, fetch_rows, fetch_value
 from pgsluice.model import Reject, RejectGroup, RunSummary
+from pgsluice.postgres.planner_hints import planner_setting_off
 from pgsluice.sql import query
 
 REJECTS_PER_FETCH = 2000
@@ -41,8 +42,11 @@ def reject_groups(conn: Connection, run_id: int, table: str | None = None) -> tu
     :param table: count the rejects of this table only.
     :returns: the groups in the order of :func:`pgsluice.ledger.groups.causes_first`.
     """
-    groups = [_group(run_id, *row) for row in fetch_rows(conn, "reject_groups", run_id=run_id, table=table)]
-    consequences = [Consequences(*row) for row in fetch_rows(conn, "consequences", run_id=run_id, table=table)]
+    # PostgreSQL has no statistics of rejects that were just written, and expects few: nested loops over 60,000 rejects
+    # would take minutes.
+    with conn.transaction(), planner_setting_off(conn, "enable_nestloop"):
+        groups = [_group(run_id, *row) for row in fetch_rows(conn, "reject_groups", run_id=run_id, table=table)]
+        consequences = [Consequences(*row) for row in fetch_rows(conn, "consequences", run_id=run_id, table=table)]
     return causes_first(groups, consequences)
 
 

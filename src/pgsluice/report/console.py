@@ -33,6 +33,9 @@ DATES_SHOWN = 3
 REMEDIES_SHOWN = 5
 """Remedies in the summary of a run; ``--json`` has all of them."""
 
+OLD_ROWS_TOLD = 10_000
+"""Old row versions of a table of which the summary tells. Autovacuum removes fewer without anybody noticing."""
+
 LOW_TERMINAL = 30
 """A terminal with fewer lines is low."""
 
@@ -183,8 +186,9 @@ def _files(table: TableResult) -> str:
 
 
 def _left_to_vacuum(result: RunResult) -> Line | None:
-    """The old row versions that a published run left in the tables. A shadow table has no old row versions."""
-    old = [(t.table, t.updated + t.deleted) for t in result.tables if t.way == Strategy.STAGE and t.updated + t.deleted]
+    """The old row versions that a published run left in the tables, if they are many. A shadow table has none."""
+    left = ((t.table, t.updated + t.deleted) for t in result.tables if t.way == Strategy.STAGE)
+    old = [(table, rows) for table, rows in left if rows >= OLD_ROWS_TOLD]
     if result.status != "published" or not old:
         return None
     counts = ", ".join(f"{clean(table)} {pluralize(rows, 'old row')}" for table, rows in old)

@@ -197,10 +197,14 @@ def rejects_parts(
     if rejects.path and not rejects.replayed:
         parts.append(Line(f"All of them as CSV: {clean(rejects.path)}"))
     if rejects.replay is not None:
-        parts.append(
-            Line(f"Next: pgsluice rejects {run_id}{address} --format csv > rejects.csv, correct the column raw, and")
-        )
+        # A CSV file has the fields of one table.
+        whole = len({group.table for group in rejects.groups}) > 1
+        how = "--format csv" if whole else "--format csv --fields"
+        what = "the column raw" if whole else "the fields"
+        parts.append(Line(f"Next: pgsluice rejects {run_id}{address} {how} > rejects.csv, correct {what}, and"))
         parts.append(Line(f"pgsluice replay {rejects.replay} rejects.csv{address}"))
+        if whole:
+            parts.append(Line("For a spreadsheet program: --format xlsx writes a sheet for each table."))
     elif some and some[0].original not in (0, run_id):
         parts.append(Line("Nothing of that replay was published: correct your file further and give it to"))
         parts.append(Line(f"pgsluice replay {some[0].original}{address} again."))
