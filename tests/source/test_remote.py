@@ -22,6 +22,7 @@ from moto.server import ThreadedMotoServer
 
 from pgsluice.errors import FileError
 from pgsluice.model import DialectOptions, SourceFile
+from pgsluice.source import table_dialect
 from pgsluice.source.blocks import BlockReader
 from pgsluice.source.discover import Discovery, discover
 from pgsluice.source.places import remote
@@ -109,6 +110,41 @@ def test_http(web: str, tmp_path: Path, ranges: bool, drops: int) -> None:
     assert count(file) == ROWS
     assert Handler.drops == 0
     assert file.bytes == len(TEXT)
+
+
+FRAMED = (
+    "Names of 2025\nid;name;year\n"
+    + "".join(f"{i};name, {i};{1990 + i % 30}\n" for i in range(80_000))
+    + "\n80000 rows\n"
+).encode()
+
+
+def described(address: str) -> tuple[SourceFile, list[str]]:
+    """The file with the dialect that its whole sample shows, and what its passed-over lines are."""
+    (file,) = found(address).files
+    file = table_dialect.resolve(file, DialectOptions(), None)
+    return file, [line.what for line in file.findings.passed_over]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_http_samples_have_the_end(web: str, tmp_path: Path, ranges: bool) -> None:
+    (tmp_path / "t.csv").write_bytes(FRAMED)
+    Handler.ranges, Handler.drops = ranges, 1
+    file, passed = described(f"{web}/t.csv")
+    assert Handler.drops == 0
+    assert (file.dialect.delimiter, file.header, passed) == (";", ("id", "name", "year"), ["title", "footer"])
+    assert count(file) == 80_000
+
+
+def test_http_samples_are_bounded(web: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_dialect, "_REMOTE_BYTES", 1 << 20)
+    (tmp_path / "t.csv").write_bytes(FRAMED)
+    file, passed = described(f"{web}/t.csv")
+    assert passed == ["title"]
+    assert "only the first 1 MiB were looked at" in file.findings.evidence
+    # The line of the footer, which nobody has seen, is a fault and no row.
+    reader = BlockReader(file, file.header)
+    assert sum(len(block.faults) for block in reader) == 1
 
 
 def test_http_that_breaks_again_and_again(web: str, tmp_path: Path) -> None:
@@ -215,6 +251,13 @@ def test_s3(bucket: Callable[[str, bytes], object]) -> None:
     }.items():
         with pytest.raises(FileError, match=words):
             found(path)
+
+
+def test_s3_samples_have_the_end(bucket: Callable[[str, bytes], object]) -> None:
+    bucket("t.csv", FRAMED)
+    file, passed = described("s3://bucket/t.csv")
+    assert (file.dialect.delimiter, file.header, passed) == (";", ("id", "name", "year"), ["title", "footer"])
+    assert count(file) == 80_000
 
 
 @pytest.fixture
