@@ -143,6 +143,8 @@ class Findings:
     """Some row may break a constraint, so validation comes before the INSERT of all rows."""
     checks_dropped: bool = False
     """The CHECK constraints of the table are dropped until all rows are in."""
+    checks_stay: bool = False
+    """The CHECK constraints cannot be dropped, because PostgreSQL would write one of them in another way afterwards."""
     check_violated: bool = False
     """The CHECK constraints were dropped because a row broke one."""
     held: bool = False

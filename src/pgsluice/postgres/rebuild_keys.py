@@ -13,6 +13,7 @@ from psycopg import sql
 
 from pgsluice.model import Constraint, Index, Table
 from pgsluice.postgres.sql_fragments import identifier
+from pgsluice.sql import query
 
 
 def drop_keys(conn: psycopg.Connection, tables: Sequence[Table]) -> None:
@@ -42,6 +43,43 @@ def _drop_constraint(conn: psycopg.Connection, table: Table, name: str) -> None:
     conn.execute(
         sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(identifier(table.name), sql.Identifier(name)),
     )
+
+
+def drop_checks(conn: psycopg.Connection, table: Table) -> bool:
+    """Drops the CHECKs of a table; False, and none is dropped, if one would come back with another definition.
+
+    PostgreSQL folds some casts when it reads the definition that it has written: ``c IN ('a', 'b')`` over a varchar is
+    written with a cast of an array first, and with casts of its elements when it was added from that text.
+    """
+    same = False
+    with conn.transaction():
+        for check in table.checks:
+            _drop_constraint(conn, table, check.name)
+        same = bool(table.checks) and _come_back_the_same(conn, table)
+        if not same:
+            raise psycopg.Rollback
+    return same
+
+
+def _come_back_the_same(conn: psycopg.Connection, table: Table) -> bool:
+    """Whether the CHECKs, if they were added now, would have the definitions that they had; adds none."""
+    suffix = " NOT VALID"
+    found: dict[str, str] = {}
+    with conn.transaction(force_rollback=True):
+        for check in table.checks:
+            # The rows that are in the table are not validated for this.
+            quick = check.enforced and not check.definition.endswith(suffix)
+            conn.execute(
+                sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}{}").format(
+                    identifier(table.name),
+                    sql.Identifier(check.name),
+                    sql.SQL(check.definition),
+                    sql.SQL(suffix if quick else ""),
+                )
+            )
+        statement = query("catalog", "check_definitions")
+        found = dict(conn.execute(statement, {"oid": table.oid}).fetchall())
+    return all(found[c.name].removesuffix(suffix) == c.definition.removesuffix(suffix) for c in table.checks)
 
 
 def build_index(conn: psycopg.Connection, table: Table, index: Index) -> None:

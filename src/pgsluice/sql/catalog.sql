@@ -409,3 +409,8 @@ SELECT DISTINCT table_oid::bigint AS table_oid, place, kind, text
 -- name: is_empty
 -- Whether a table has no row that is visible to the transaction.
 SELECT NOT EXISTS (SELECT FROM {table});
+
+-- name: check_definitions
+-- The CHECKs of a table, as PostgreSQL writes them.
+SELECT k.conname, pg_catalog.pg_get_constraintdef(k.oid)
+  FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = %(oid)s AND k.contype = 'c';

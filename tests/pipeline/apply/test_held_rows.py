@@ -144,3 +144,19 @@ def test_a_check_that_only_postgresql_evaluates_does_not_stop_the_load(
     with holding():
         found = rejected(db, tmp_path, [*GOOD, "3000,1,c1,too long,1,new\n", "3001,1,c1,,x,new\n"])
     assert found == [(2002, "check", "odd", None), (2003, "value", "", None)]
+
+
+def test_a_check_that_postgresql_would_write_in_another_way_is_not_dropped(
+    db: str, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    """The second writing of a list of varchar values differs from the first: the load ended with an error."""
+    conn.execute(
+        "CREATE TABLE t (id int PRIMARY KEY, v varchar(9) CHECK (v IN ('a', 'b')), n int CHECK (n + 1 > 0), j jsonb)"
+    )
+    (tmp_path / "t.csv").write_text("id,v,n,j\n1,a,1,{}\n2,c,1,{}\n3,b,-5,{}\n4,b,x,{}\n5,b,1,{}\n")
+    result = pgsluice.load(tmp_path, database_url=db, max_rejects="all")
+    found = pgsluice.reject_rows(result.run_id, database_url=db)
+    assert [(r.line, r.kind, r.constraint) for r in found] == [
+        (3, "check", "t_v_check"), (4, "check", "t_n_check"), (5, "value", ""),
+    ]  # fmt: skip
+    assert conn.execute("SELECT array_agg(id ORDER BY id) FROM t").fetchone() == ([1, 5],)

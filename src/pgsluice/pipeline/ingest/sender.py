@@ -28,6 +28,7 @@ from pgsluice.pipeline.ingest.text_rows import TextRows, forbidden_nulls, ordina
 from pgsluice.pipeline.scratch import REJECT, field_column
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.copy import BinaryEncoder, copy_as_is, copy_batch, copy_in, copy_statement, csv_bytes
+from pgsluice.postgres.rebuild_keys import drop_checks
 from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
 from pgsluice.source.blocks import Block
@@ -310,16 +311,18 @@ class CopySender:
         in_place = table_run.strategy is Strategy.IN_PLACE
         if not in_place or findings.checks_dropped or error.diag.constraint_name not in checks:
             return False
-        self._drop_checks(table_run)
+        if not self._drop_checks(table_run):
+            return False
         findings.check_violated = findings.suspect = True
         return True
 
-    def _drop_checks(self, table_run: TableRun) -> None:
-        for check in table_run.table.checks:
-            self._conn.execute(
-                sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(table_run.relation, sql.Identifier(check.name))
-            )
-            table_run.findings.checks_dropped = True
+    def _drop_checks(self, table_run: TableRun) -> bool:
+        """Drops the CHECKs of a table that is empty but for the rows of the run; False if they have to stay."""
+        findings = table_run.findings
+        if not findings.checks_stay:
+            findings.checks_dropped = drop_checks(self._conn, table_run.table)
+            findings.checks_stay = not findings.checks_dropped
+        return findings.checks_dropped
 
     def _reject_faults(self, batch: Batch, block: Block) -> None:
         """Makes rejects of the records that cannot be parsed."""
