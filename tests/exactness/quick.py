@@ -3,7 +3,8 @@
 A block with one value that it does not read is none of its own, so that a file of random values would never get
 through it. Here each value is a block by itself. Those that it reads are stored in binary, and compared with what the
 oracle stored; those that the oracle refused must be refused in binary as well. Blocks of several values are read too:
-one that is read must hold nothing but values that are read alone, and as the same.
+one that is read must hold nothing but values that are read alone, and as the same. So must the rows that the forgiving
+reader reads of a block.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pgsluice.model import Dialect, Table
 from pgsluice.postgres.copy import BinaryEncoder, copy_batch, copy_statement
 from pgsluice.source.blocks import Block, block_of
 from pgsluice.source.typed.arrow_reader import ArrowReader
+from pgsluice.source.typed.partly.reader import PartlyReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,11 +69,32 @@ def together(
             batch = reader.read(made) if made is not None else None
             if batch is None:
                 continue
-            for n, i in enumerate(some):
-                got, own = batch.column(1)[n], one[i].column(1)[0] if i in one else None
-                # The types may differ: a number has the decimals, an instant the zone, of all.
-                if own is None or not got.equals(own.cast(got.type) if own.type != got.type else own):
-                    yield i, f"read among others as {got!r}, alone as {own!r}"
+            yield from _unlike(dict(enumerate(some)), batch, one)
+
+
+def partly(
+    reader: ArrowReader, fields: Mapping[int, bytes], one: Mapping[int, pa.RecordBatch], r: Random
+) -> Iterator[tuple[int, str]]:
+    """What the forgiving reader reads in blocks of several values, and should not."""
+    ids = list(fields)
+    r.shuffle(ids)
+    rest = iter(ids)
+    while some := list(itertools.islice(rest, r.choice([2, 3, 8, 40]))):
+        made = block({i: fields[i] for i in some})
+        chunk = PartlyReader(reader, _DIALECT, _NAMES).read(made) if made is not None else None
+        if chunk is not None and chunk.typed is not None:
+            yield from _unlike({n: some[place] for n, place in enumerate(chunk.typed_ordinals)}, chunk.typed, one)
+
+
+def _unlike(
+    ids: Mapping[int, int], batch: pa.RecordBatch, one: Mapping[int, pa.RecordBatch]
+) -> Iterator[tuple[int, str]]:
+    """The values of a batch that are not the same as those that are read alone."""
+    for n, i in ids.items():
+        got, own = batch.column(1)[n], one[i].column(1)[0] if i in one else None
+        # The types may differ: a number has the decimals, an instant the zone, of all.
+        if own is None or not got.equals(own.cast(got.type) if own.type != got.type else own):
+            yield i, f"read among others as {got!r}, alone as {own!r}"
 
 
 def store(
@@ -133,7 +156,7 @@ def differences(
         return 0, []
     fields = {i: field(value) for i, value in values.items()}
     batches = alone(reader, fields)
-    found = list(together(reader, fields, batches, r))
+    found = [*together(reader, fields, batches, r), *partly(reader, fields, batches, r)]
     conn.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(table.name.schema, table.name.name)))
     said = store(conn, table, batches, codes)
     found += differ({i: values[i] for i in batches}, said)

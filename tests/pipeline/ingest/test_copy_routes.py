@@ -193,7 +193,7 @@ def test_a_refused_block_is_read_by_duckdb_and_so_are_those_behind_it(
 def test_a_bad_row_is_no_reason_not_to_freeze_the_others(
     db: str, conn: psycopg.Connection, tmp_path: Path, way: str, bad: str
 ) -> None:
-    """The second time values are found by reading, and CHECKs are asked in the end."""
+    """The second time rows that may be bad are held, and Arrow reads the others of their blocks."""
     conn.execute(TABLE)
     lines = [f"{i},m{i},1,\n" for i in range(600)]
     lines[150:152] = [f"{bad}\n"] if "\n" in bad else [f"{bad}\n", lines[151]]
@@ -203,10 +203,8 @@ def test_a_bad_row_is_no_reason_not_to_freeze_the_others(
         result = pgsluice.load(tmp_path, database_url=db, max_rejects="all", listen=lambda p: steps.append(p.step))
     assert (result.tables[0].loaded, result.rejects.count) == (600 - len(bad.split("\n")), len(bad.split("\n")))
     fault = bad.startswith("m")
-    check_alone = "nothing" not in bad
     assert sum("copied again" in s for s in steps) == (not fault)
-    # The block with the value, and the next, as looking was in vain.
-    assert len(read) == (0 if check_alone else 2)
+    assert read == []
     # The page of a row that broke a CHECK is not visible to all any more.
     frozen, pages = conn.execute("SELECT relallvisible, relpages FROM pg_class WHERE relname = 't'").fetchone() or (
         0,

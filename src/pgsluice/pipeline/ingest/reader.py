@@ -8,7 +8,7 @@ from pgsluice.model import text_column
 from pgsluice.pipeline.fallback import FallBack, Retreat, read_numbers
 from pgsluice.pipeline.ingest.adaptive import Backoff
 from pgsluice.pipeline.ingest.batch import ArrowBatch, Batch, EndOfFile, RawBatch, SplitBatch
-from pgsluice.pipeline.ingest.route import CopyRoute
+from pgsluice.pipeline.ingest.route import Care, CopyRoute
 from pgsluice.pipeline.prefetch import Prefetch
 from pgsluice.pipeline.scratch import field_column
 from pgsluice.pipeline.state import FileRun, TableRun
@@ -20,6 +20,7 @@ from pgsluice.source.typed.arrow_reader import ArrowReader
 from pgsluice.source.typed.date_orders import DateScan
 from pgsluice.source.typed.duckdb_reader import DuckDBReader
 from pgsluice.source.typed.number_signs import SEMICOLON, SignScan, may_be_ambiguous
+from pgsluice.source.typed.partly.reader import PartlyReader
 
 # Batches that wait for the sender. Two keep both sides busy; more only take memory (a block of 8 MB takes about 40 MB
 # as text, columns and binary together).
@@ -76,6 +77,7 @@ def _batches_of(
     parser = DuckDBReader(columns, file.plan.names, dialect, path=path, utc=utc)
     parser.text_only = parser.text_only or table_run.computed
     arrow = ArrowReader(parser.columns, dialect, utc=utc)
+    partly = PartlyReader(arrow, dialect, file.plan.names)
     dates = DateScan(file.unordered_dates, parser) if file.unordered_dates else None
     # Values with a decimal comma are found among those that PostgreSQL refuses.
     numbers = SignScan(file.unread_numbers, parser) if file.unread_numbers and dialect.delimiter == SEMICOLON else None
@@ -88,18 +90,21 @@ def _batches_of(
                     raise read_numbers(table_run.table.name, path)
             as_is = route.as_is
             must_parse = route.must_parse or (as_is and not block_reads_as_is(dialect.in_blocks, block.data))
-            rows = None
+            rows = chunk = None
             if as_is and arrow.possible and (must_parse or route.prefers_binary(len(block.data))) and backoff.now():
-                rows = arrow.read(block)
-                backoff.tried(well=rows is not None)
+                if route.care is Care.HOLDING:
+                    chunk = partly.read(block)
+                else:
+                    rows = arrow.read(block)
+                backoff.tried(well=not (rows is None and chunk is None))
             # Arrow reads dates with the year first only.
-            if rows is None and dates is not None and dates.add(block):
+            if rows is None and chunk is None and dates is not None and dates.add(block):
                 raise FallBack(table_run.table.name, f"{path} has numeric dates", Retreat.READ_DATES, path)
             batch: Batch
             if rows is not None:
                 batch = ArrowBatch(table_run, route, file, parser, block, rows)
-            elif must_parse or not as_is:
-                batch = SplitBatch(table_run, route, file, parser, parser.read(block))
+            elif chunk is not None or must_parse or not as_is:
+                batch = SplitBatch(table_run, route, file, parser, chunk or parser.read(block))
             else:
                 batch = RawBatch(table_run, route, file, parser, block)
             route.block_read()

@@ -50,7 +50,7 @@ class ArrowReader:
     """
 
     def __init__(self, columns: Sequence[Column], dialect: Dialect, *, utc: bool) -> None:
-        self._columns = tuple(columns)
+        self.columns = tuple(columns)
         self._dialect = dialect.in_blocks
         self._utc = utc
         self.possible = all(map(_possible, columns))
@@ -63,28 +63,62 @@ class ArrowReader:
         """The block's records in typed columns; None if any value of the block is not certain."""
         import pyarrow as pa
 
-        if self._integers and _may_have_hexadecimal(block.data):
-            return None
-        if not self._types:
-            self._types, self._conversions = self._plan()
         try:
-            table = self._parse(block.data)
-            if table.num_rows != block.rows:
+            columns = self.parse(block)
+            if columns is None or len(columns[0]) != block.rows:
                 return None
-            arrays = map(_as_array, table.columns)
-            done = [a if convert is None else convert(a) for a, convert in zip(arrays, self._conversions, strict=True)]
-            for array, column in zip(done, self._columns, strict=True):
+            done = [self.convert(i, array) for i, array in enumerate(columns)]
+            for array, column in zip(done, self.columns, strict=True):
                 require(not (column.not_null and array.null_count))
         except (pa.ArrowInvalid, Uncertain):
             return None
         return pa.RecordBatch.from_arrays(done, names=list(self._types))
 
+    def parse(self, block: Block, as_texts: frozenset[int] = frozenset()) -> list[pa.Array] | None:
+        """The columns of a block as Arrow's CSV reader makes them; None if Arrow might read a value of another type.
+
+        :param as_texts: positions of columns that are read as texts, whatever their type.
+        :raises pa.ArrowInvalid: Arrow does not read a value, or a record has a wrong number of fields.
+        """
+        import pyarrow as pa
+
+        if self._integers and _may_have_hexadecimal(block.data):
+            return None
+        if not self._types:
+            self._types, self._conversions = self._plan()
+        types = {n: pa.string() if i in as_texts else t for i, (n, t) in enumerate(self._types.items())}
+        return [_as_array(column) for column in self._parse(block.data, types).columns]
+
+    def convert(self, position: int, array: pa.Array) -> pa.Array:
+        """The values of a column as they are sent.
+
+        :param array: the column as :meth:`parse` returns it, or some of its values.
+        :raises pa.ArrowInvalid, Uncertain: a value is not certain.
+        """
+        wanted, conversion = list(self._types.values())[position], self._conversions[position]
+        if array.type != wanted:
+            array = self._from_texts(array, wanted)
+        return array if conversion is None else conversion(array)
+
+    def _from_texts(self, array: pa.Array, wanted: pa.DataType) -> pa.Array:
+        """Texts as the CSV reader would read them, for the texts whose shape is plain
+        (:mod:`~pgsluice.source.typed.partly.shapes`).
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not pa.types.is_boolean(wanted):
+            return array.cast(wanted)
+        true, false = (pc.is_in(array, value_set=pa.array(words)) for words in (_TRUE, _FALSE))
+        require(true.true_count + false.true_count == len(array) - array.null_count)
+        return pc.if_else(array.is_valid(), true, pa.scalar(None, pa.bool_()))
+
     def _plan(self) -> tuple[dict[str, pa.DataType], tuple[Conversion | None, ...]]:
         """The type that Arrow reads each column as, by column name, and the conversion that follows."""
-        planned = [_rule(c, self._utc) for c in self._columns]
+        planned = [_rule(c, self._utc) for c in self.columns]
         return {f"c{i}": kind for i, (kind, _) in enumerate(planned)}, tuple(conversion for _, conversion in planned)
 
-    def _parse(self, data: bytes) -> pa.Table:
+    def _parse(self, data: bytes, types: dict[str, pa.DataType]) -> pa.Table:
         """Calls Arrow's CSV reader.
 
         :raises pa.ArrowInvalid: Arrow does not read a value, or a record has a wrong number of fields.
@@ -96,12 +130,12 @@ class ArrowReader:
         quoted = d.quote.encode() in data
         return pc.read_csv(
             pa.BufferReader(data),
-            read_options=pc.ReadOptions(use_threads=False, column_names=list(self._types), block_size=len(data) + 1),
+            read_options=pc.ReadOptions(use_threads=False, column_names=list(types), block_size=len(data) + 1),
             parse_options=pc.ParseOptions(
                 delimiter=d.delimiter, quote_char=d.quote if quoted else False, newlines_in_values=quoted
             ),
             convert_options=pc.ConvertOptions(
-                column_types=self._types,
+                column_types=types,
                 null_values=list(d.null_texts),
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,

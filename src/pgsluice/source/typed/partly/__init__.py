@@ -1,0 +1,1 @@
+"""Blocks of which Arrow reads most rows: the others stay text."""
