@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+import pgsluice
 from pgsluice.errors import FileError, SchemaFileError
 from pgsluice.postgres.schema_files.apply import SchemaApplied, apply_missing
 from pgsluice.verification import verify
@@ -235,3 +236,15 @@ def test_every_version(any_db: str, tmp_path: Path) -> None:
     with psycopg.connect(any_db) as conn:
         assert apply(conn, tmp_path, SHOP).tables_made == ("customers", '"Orders"')
         assert apply(conn, tmp_path, SHOP).executed == 0
+
+
+def test_a_role_without_a_schema_is_told_the_option(db: str, tmp_path: Path) -> None:
+    """Some services give their roles an empty search_path."""
+    (tmp_path / "s.sql").write_text("CREATE TABLE t (id int PRIMARY KEY);")
+    (tmp_path / "t.csv").write_text("id\n1\n")
+    address = f"{db}{'&' if '?' in db else '?'}options=-c%20search_path%3D"
+    arguments: dict[str, Any] = {"schema": tmp_path / "s.sql", "database_url": address, "data_dir": str(tmp_path)}
+    with pytest.raises(SchemaFileError, match="no schema has been selected to create in") as caught:
+        pgsluice.load(tmp_path / "t.csv", **arguments)
+    assert str(caught.value.remedy).endswith("--into public")
+    assert pgsluice.load(tmp_path / "t.csv", into="public", **arguments).status == "published"

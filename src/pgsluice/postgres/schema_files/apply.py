@@ -377,4 +377,6 @@ class _Application:
         where = f" (in schema {self.into})" if self.into else ""
         detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
         remedy = error.diag.message_hint or "Nothing was kept of the file; correct the statement and run again"
+        if isinstance(error, psycopg.errors.InvalidSchemaName) and not self.into:
+            remedy = "Nothing was kept of the file; create the schema in it, or name one that exists: --into public"
         return SchemaFileError(f"{self.path}:{line}: {what.rstrip('.')}{detail}{where}", remedy)
