@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import pgsluice
 from command import call
 from pgsluice.errors import CallError, MappingError
+from pgsluice.pipeline.ingest.route import Care, CopyRoute
 from pgsluice.pipeline.plan import strategy
 
 Conn = psycopg.Connection[Any]
@@ -71,6 +73,18 @@ def test_each_row_has_the_run_that_wrote_it(any_db: str, any_conn: Conn, tmp_pat
     missing = load(tmp_path, any_db, mode="insert-missing", again=True)
     assert missing.status == "published"
     assert owners(any_conn, "customers") == {1: first.run_id, 2: third.run_id, 3: second.run_id, 5: third.run_id}
+
+
+def test_held_rows(db: str, conn: Conn, tmp_path: Path) -> None:
+    conn.execute(SHOP)
+    good = "".join(f"{i},m{i},20\n" for i in range(1, 300))
+    write(tmp_path, customers=f"id,email,age\n{good}1,twice,20\n400,m2,20\n401,new,17\n402,x,20\n")
+    with mock.patch.object(CopyRoute, "first_care", Care.HOLDING):
+        run = load(tmp_path, db, max_rejects="all")
+    assert run.rejects.count == 3
+    assert set(owners(conn, "customers").values()) == {run.run_id}
+    assert len(owners(conn, "customers")) == 300
+    assert default(conn, "customers") is None
 
 
 def test_rows_that_exchange_a_unique_value(db: str, conn: Conn, tmp_path: Path) -> None:
