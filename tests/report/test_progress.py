@@ -267,3 +267,26 @@ def test_terminal_shows_bars_and_the_same_lines(monkeypatch: pytest.MonkeyPatch)
 def test_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     assert follow(LOAD, Terminal()) == follow(LOAD)
+
+
+def test_lines_and_the_thread_of_the_live_lines_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    pyte = pytest.importorskip("pyte")
+
+    from pgsluice.report.bars import Bars
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    out = Terminal()
+    with Follower(stream=out) as follower:
+        assert isinstance(follower._bars, Bars)
+        thread = follower._bars.live._refresh_thread
+        assert thread is not None
+        thread.refresh_per_second = 5000
+        follower(Progress("begin", step="Loading", total=100, tables=3, run_id=1))
+        for i in range(100):
+            follower(Progress("stage", f"t{i}", done=0, total=50))
+            follower(Progress("stage", f"t{i}", done=50, total=50, rows=i))
+    screen = pyte.Screen(80, 200)
+    pyte.Stream(screen).feed(out.getvalue().replace("\n", "\r\n"))
+    lines = [line.split(":")[0].rstrip() for line in screen.display if line.strip()]
+    assert lines == ["Loading", *(f"t{i}" for i in range(100))]

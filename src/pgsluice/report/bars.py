@@ -61,7 +61,10 @@ class Bars(Progress):
 
     def print_above(self, text: str) -> None:
         """Writes a line above the live lines; a long line is wrapped between words."""
-        self.console.print(Text(text))
+        # Without the lock the thread that refreshes the live lines could write between the moment in which rich counts
+        # them and the moment in which it erases as many: a line would be lost, or a live line stay.
+        with self.live._lock:
+            self.console.print(Text(text))
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """The live lines, for rich."""
