@@ -91,12 +91,13 @@ pictures: $(DOCS_STAMP) ## draw the pictures of the terminal in docs/pictures (P
 
 # Two workers: nearly all of a test's time is spent waiting for the server, and the workers share one
 # server per version, so that a second worker halves the time even on two cores and a third gains nothing.
+# A worker gets neighbouring tests, which share fixtures, and at the end takes tests from the other.
 # Options of pytest are arguments: make test PYTEST_OPTIONS="-k swap"
 test: venv ## the fast tests, against real servers
-	$(BIN)/pytest -n 2 -m "not slow" $(PYTEST_OPTIONS)
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" $(PYTEST_OPTIONS)
 
 test-slow: venv ## the long random rounds
-	$(BIN)/pytest -n 2 -m slow $(PYTEST_OPTIONS)
+	$(BIN)/pytest -n 2 --dist worksteal -m slow $(PYTEST_OPTIONS)
 
 # dbt has an environment of its own, as its requirements contradict those of mypy.
 DBT_VENV := tests/guests/work/venv

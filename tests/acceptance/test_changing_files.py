@@ -272,9 +272,10 @@ def run_cases(server: str, folder: Path, way: Way, seed: int, cases: Sequence[in
 
 
 @pytest.mark.parametrize(("number", "way"), list(enumerate(WAYS.values())), ids=WAYS)
-def test_two_changes(server: str, tmp_path: Path, number: int, way: Way) -> None:
-    """Two changes for each mode, others for the next mode."""
-    run_cases(server, tmp_path, way, 1, [number, (number + 4) % len(CHANGES)])
+def test_one_change(server: str, tmp_path: Path, number: int, way: Way) -> None:
+    """A change for each mode, another for the next mode."""
+    assert len(WAYS) == len(CHANGES)
+    run_cases(server, tmp_path, way, 1, [number])
 
 
 @pytest.mark.slow

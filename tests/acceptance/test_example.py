@@ -171,7 +171,7 @@ def test_demo_route_at_full_size_with_the_embedded_server(tmp_path: Path) -> Non
 
 
 def test_load_and_verify_on_every_version(any_db: str, small: Path, tmp_path: Path) -> None:
-    loaded = run("load", small, "--schema", SCHEMA, "--json", cwd=tmp_path, url=any_db)
+    loaded = call("load", small, "--schema", SCHEMA, "--json", cwd=tmp_path, url=any_db)
     assert loaded.code == 0, loaded
     assert loaded.err == ""
     result = loaded.json
@@ -346,7 +346,7 @@ def test_exit_code_3_without_a_server(small: Path, tmp_path: Path) -> None:
 
 
 def test_exit_code_130_after_ctrl_c(db: str, conn: Connection, small: Path, tmp_path: Path) -> None:
-    run("load", small / "products.csv", "--schema", SCHEMA, cwd=tmp_path, url=db)
+    call("load", small / "products.csv", "--schema", SCHEMA, cwd=tmp_path, url=db)
     with psycopg.connect(db) as other:
         other.execute("LOCK TABLE customers IN ACCESS SHARE MODE")
         loading = start("load", small, cwd=tmp_path, url=db)

@@ -87,20 +87,16 @@ PHASES = {
     # Stopped first, so that the ledger gets its trigger when the run has checked the ledger.
     "publish": r'(?n)^(CREATE INDEX|INSERT INTO "public")',
 }
-# Two phases in ``make test``, the others in ``make test-slow``.
-LONG = (
-    (False, "judge"),
-    (False, "index"),
-    (False, "foreign key"),
-    (False, "publish"),
-    (True, "copy"),
-    (True, "judge"),
-    (True, "insert"),
-)
+# A phase in ``make test``, all others in ``make test-slow``.
 CASES = [
-    *((False, phase) for phase in PHASES if phase != "insert" and (False, phase) not in LONG),
     (True, "publish"),
-    *(pytest.param(*case, marks=pytest.mark.slow) for case in LONG),
+    *(
+        pytest.param(filled, phase, marks=pytest.mark.slow)
+        for filled, phase in [
+            *((False, phase) for phase in PHASES if phase != "insert"),
+            *((True, phase) for phase in ("copy", "judge", "insert")),
+        ]
+    ),
 ]
 
 
@@ -326,7 +322,7 @@ def outcome(conn: Connection) -> tuple[object, ...]:
     return conn.execute("SELECT count(*), count(DISTINCT id), min(id), max(id) FROM child").fetchone() or ()
 
 
-@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("filled", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_two_loads_into_the_same_tables(filled: bool, db: str, conn: Connection, tmp_path: Path) -> None:
     """The second waits and says for whom; with --no-wait it fails at once; a third one is not in the way."""
     prepare(db, conn, filled=filled)

@@ -16,7 +16,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 
 @pytest.mark.parametrize("children", [20_000, pytest.param(100_000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("mode", ["replace", "upsert"])
+@pytest.mark.parametrize("mode", ["replace", pytest.param("upsert", marks=pytest.mark.slow)])
 def test_readers_see_the_old_or_the_new(db: str, conn: Connection, tmp_path: Path, mode: str, children: int) -> None:
     conn.execute(SCHEMA)
     pgsluice.load(write(tmp_path / "g0", 0, children), database_url=db, data_dir=str(tmp_path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 
 import pgsluice
+from command import call
 from pgsluice.errors import CallError, FileError
 
 ROWS = 20_000
@@ -68,14 +68,9 @@ def leftovers(conn: psycopg.Connection) -> list[str]:
 def test_resume_goes_on_where_the_run_was_killed(db: str, conn: psycopg.Connection, files: Path, after: int) -> None:
     run = interrupted(files, db, after)
     assert conn.execute("SELECT count(*) FROM orders").fetchone() == (0,)
-    ended = subprocess.run(
-        [sys.executable, "-m", "pgsluice", "resume", str(run), "--json", "--database-url", db],
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    assert ended.returncode == 0, ended.stderr
-    result = json.loads(ended.stdout)
+    ended = call("resume", run, "--json", cwd=files.parent, url=db)
+    assert ended.code == 0, ended
+    result = ended.json
     assert (result["run_id"], result["status"]) == (run, "published")
     assert sum(f["staged_before"] for t in result["tables"] for f in t["files"]) >= after
     # 20 customers of 120 are not there: a sixth of the orders are orphans.

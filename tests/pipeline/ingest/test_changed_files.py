@@ -67,6 +67,7 @@ def load(path: Path, db: str, options: list[str], change: Callable[[], object]) 
         return call("load", path.name, *options, cwd=path.parent, url=db)
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(("options", "swap_bytes"), MODES.values(), ids=MODES)
 @pytest.mark.parametrize(("change", "words"), CHANGES.values(), ids=CHANGES)
 def test_changed_after_the_plan(

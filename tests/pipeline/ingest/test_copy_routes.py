@@ -115,7 +115,7 @@ def any_way(db: str, conn: psycopg.Connection, path: Path, name: str, mode: str,
     assert found[0] == found[1] == found[2], name
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(5)
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(("mode", "rows"), [("append", ""), ("append", ROW), ("upsert", ROW)])
 def test_the_same_any_way(db: str, conn: psycopg.Connection, tmp_path: Path, name: str, mode: str, rows: str) -> None:
@@ -235,7 +235,7 @@ def test_where_typing_does_not_tell_rows_are_frozen_or_started_again_without(
             assert frozen == (kind.startswith("v"),), (kind, way)
 
 
-@pytest.mark.share(3)
+@pytest.mark.share(5)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("bad", ["x,1", "290,-1"])
 @pytest.mark.parametrize(

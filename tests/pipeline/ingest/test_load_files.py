@@ -89,6 +89,7 @@ VARIANTS: dict[str, tuple[str, bytes, tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_same_rows_however_they_are_written(variant: str, load: Load, conn: Connection, tmp_path: Path) -> None:
     name, content, options = VARIANTS[variant]

@@ -216,6 +216,7 @@ BAD = {
 }
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("what", BAD)
 def test_a_refused_row_sends_the_table_through_its_stage(
     db: str, conn: psycopg.Connection, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
@@ -386,9 +387,13 @@ def test_rows_that_others_refer_to(db: str, conn: psycopg.Connection, tmp_path: 
     assert tell(conn, "TABLE fan") == [(1,)]
 
 
-@pytest.mark.share(2)
 # --------------------------------------------------------------------------- readers
-def test_readers_see_one_set_or_the_other(any_db: str, any_conn: psycopg.Connection, tmp_path: Path) -> None:
+
+
+@pytest.mark.parametrize("swaps", [7, pytest.param(12, marks=pytest.mark.slow)])
+def test_readers_see_one_set_or_the_other(
+    any_db: str, any_conn: psycopg.Connection, tmp_path: Path, swaps: int
+) -> None:
     """Whatever snapshot they read with, also one from before the swap that they were made to wait for."""
     any_conn.execute(SHOP)
     any_conn.execute("CREATE TABLE other (generation int)")
@@ -426,7 +431,7 @@ def test_readers_see_one_set_or_the_other(any_db: str, any_conn: psycopg.Connect
     for reader in readers:
         reader.start()
     try:
-        for generation in range(21, 33):
+        for generation in range(21, 21 + swaps):
             write(
                 tmp_path,
                 customers="id,email,age\n" + "".join(f"{i},m{i},{generation}\n" for i in range(generation)),

@@ -6,16 +6,14 @@ the next has their options.
 
 from __future__ import annotations
 
-import json
 import shlex
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from command import call
 from pgsluice.source.values.shapes import COMMA, DIGITS_LOST, NOTHING, POINT, Needs, needs_of
 
 SITUATIONS: dict[str, tuple[str, list[str], list[str | None]]] = {
@@ -67,12 +65,10 @@ def load(folder: Path, db: str, options: list[str], *, helps: bool = False) -> t
 
     :param helps: return the help of each group of rejects in place of the remedies of the run.
     """
-    command = [sys.executable, "-m", "pgsluice", "load", str(folder), "--database-url", db, "--json", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
-    assert done.stdout, done.stderr
-    assert "rejects" in done.stdout, done.stdout
-    rejects = json.loads(done.stdout)["rejects"]
-    return done.returncode, [text for g in rejects["groups"] for text in g["help"]] if helps else rejects["remedies"]
+    done = call("load", folder, "--json", *options, cwd=folder, url=db)
+    assert "rejects" in done.out, done
+    rejects = done.json["rejects"]
+    return done.code, [text for g in rejects["groups"] for text in g["help"]] if helps else rejects["remedies"]
 
 
 def options_of(remedies: list[str]) -> list[str]:

@@ -29,6 +29,7 @@ def write(folder: Path, stations: str) -> Path:
     return data
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("mode", ["append", "upsert", "replace"])
 @pytest.mark.parametrize(
     ("bad", "reason"),
@@ -70,6 +71,7 @@ def test_children_of_a_broken_record(
         assert [row["cause"] for row in csv.DictReader(lines)] == [str(r.cause or "") for r in rows]
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("delimiter", "options"),
     [

@@ -63,6 +63,7 @@ def _file(path: Path, constraint: str, kind: str, dice: random.Random) -> dict[i
     return expected
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("made", ["before", "by the load", "beside one with rows"])
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("constraint", CONSTRAINTS)
@@ -104,6 +105,7 @@ CREATE INDEX ON t (id);
 """
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("share", [0.4, 0.9, 1])
 @pytest.mark.parametrize("doubts", [False, True])
 @pytest.mark.parametrize("constraint", ["", ", CHECK (id % 10 <> 3)"])

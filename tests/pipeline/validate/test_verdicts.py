@@ -161,6 +161,7 @@ KINDS = (
 )  # fmt: skip
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("empty", [True, False], ids=["empty", "filled"])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.name)
 def test_the_rows_rejected_are_those_that_an_insert_refuses(kind: Kind, empty: bool, db: str, tmp_path: Path) -> None:

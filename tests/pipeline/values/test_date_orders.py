@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import psycopg
 import pytest
 
 import pgsluice
+from command import call
 from pgsluice.errors import MappingError
 from pgsluice.model import ColumnFormat, Dialect
 from pgsluice.source.typed.date_orders import may_have_numeric_dates
@@ -64,9 +63,9 @@ def test_a_column_without_a_decision_is_an_error(
     db: str, logs: psycopg.Connection, tmp_path: Path, values: list[str]
 ) -> None:
     folder = write(tmp_path, "log.csv", ["id,day,seen", *(f"{i},,{v} 10:30" for i, v in enumerate(values))])
-    for call in (pgsluice.plan, pgsluice.load):
+    for function in (pgsluice.plan, pgsluice.load):
         with pytest.raises(MappingError) as caught:
-            call(folder, database_url=db, data_dir=str(folder))
+            function(folder, database_url=db, data_dir=str(folder))
         assert f"line 2 has '{values[0]} 10:30', which is 2020-04-03 (day first) or 2020-03-04 (month first)" in str(
             caught.value
         )
@@ -138,14 +137,9 @@ def test_a_replay_reads_dates_in_the_order_of_its_run(db: str, logs: psycopg.Con
 def test_the_command_prints_the_order(db: str, logs: psycopg.Connection, tmp_path: Path) -> None:
     folder = write(tmp_path, "log.csv", ["id,day,seen", "1,31/12/2020,"])
     for command in ("plan", "load"):
-        done = subprocess.run(
-            [sys.executable, "-m", "pgsluice", command, str(folder), "--database-url", db],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=tmp_path,
-        )
-        assert f"Dates of log.day: day first (DMY) in {folder}/log.csv: line 2 has '31/12/2020'." in done.stdout
+        done = call(command, folder, cwd=tmp_path, url=db)
+        assert done.code == 0, done
+        assert f"Dates of log.day: day first (DMY) in {folder}/log.csv: line 2 has '31/12/2020'." in done.out
 
 
 @pytest.mark.parametrize(

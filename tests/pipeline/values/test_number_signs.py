@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import psycopg
 import pytest
 
 import pgsluice
+from command import call
 from pgsluice.errors import MappingError
 from pgsluice.model import Dialect
 from pgsluice.source.typed.number_signs import may_need_reading
@@ -57,10 +56,10 @@ def test_a_number_with_two_readings_is_an_error(
 ) -> None:
     folder = write(tmp_path, lines)
     line = next(i for i, text in enumerate(lines, 1) if "2.370" in text)
-    for call in (pgsluice.plan, pgsluice.load):
-        options = {"max_rejects": "all"} if call is pgsluice.load else {}
+    for function in (pgsluice.plan, pgsluice.load):
+        options = {"max_rejects": "all"} if function is pgsluice.load else {}
         with pytest.raises(MappingError) as caught:
-            call(folder, database_url=db, data_dir=str(folder), **options)
+            function(folder, database_url=db, data_dir=str(folder), **options)
         text = str(caught.value)
         assert (
             f"line {line} has '2.370', which is 2.370 (decimal point) or 2370 (point between groups of digits)" in text
@@ -112,17 +111,14 @@ def test_what_contradicts_stays_a_reject(
 
 def test_each_printed_option_works(db: str, parts: psycopg.Connection, tmp_path: Path) -> None:
     folder = write(tmp_path, ["id;price", "1;12,50", "2;2.370"])
-    command = [sys.executable, "-m", "pgsluice", "load", str(folder), "--database-url", db, "--max-rejects", "all"]
-    failed = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert failed.returncode == 2
-    found = re.search(
-        r"Say it with (--decimal \S+) or (--decimal \S+ --thousands \S+);", failed.stderr.replace("\n", " ")
-    )
-    assert found is not None, failed.stderr
+    command = ("load", folder, "--max-rejects", "all")
+    failed = call(*command, cwd=tmp_path, url=db)
+    assert failed.code == 2
+    found = re.search(r"Say it with (--decimal \S+) or (--decimal \S+ --thousands \S+);", failed.err.replace("\n", " "))
+    assert found is not None, failed.err
     for options, wanted in ((found[1], ["2.370"]), (found[2], ["12.50", "2370"])):
         parts.execute("TRUNCATE parts")
-        again = [*command, "--again", *shlex.split(options)]
-        subprocess.run(again, capture_output=True, text=True, cwd=tmp_path, check=True)
+        assert call(*command, "--again", *shlex.split(options), cwd=tmp_path, url=db).code == 0
         assert stored(parts) == wanted
 
 
