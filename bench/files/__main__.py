@@ -146,6 +146,7 @@ def main() -> None:
             embedded.stop(Path(folder) / "server")
             other.close()
     seeds = f"seed {options.seed}" + (f" to {options.seed + options.seeds - 1}" if options.seeds > 1 else "")
+    seeds += ", one set for each pollution" if options.quick else ""
     text = write_page(results, PROGRAMS, {"rows": options.rows, "seeds": seeds, "python": options.python})
     if options.page:
         options.page.write_text(text)
