@@ -88,6 +88,18 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[ROOT_VARIABLE] = root
 
 
+def _place(mark: pytest.Mark, given: dict[str, object]) -> int:
+    """The place of a case's values in the list of a ``parametrize``."""
+    names = [n.strip() for n in mark.args[0].split(",")] if isinstance(mark.args[0], str) else list(mark.args[0])
+    for place, entry in enumerate(mark.args[1]):
+        values = getattr(entry, "values", None) if type(entry).__name__ == "ParameterSet" else None
+        if values is None:
+            values = (entry,) if len(names) == 1 else entry
+        if all(given[name] is value for name, value in zip(names, values, strict=True)):
+            return place
+    return 0
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what the fast tests leave to the slow ones: versions, and cases of a matrix.
@@ -101,16 +113,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         callspec = getattr(item, "callspec", None)
         if callspec is None:
             continue
-        lists = {
-            str(mark.args[0]).split(",")[0].strip() if isinstance(mark.args[0], str) else mark.args[0][0]
-            for mark in item.iter_markers("parametrize")
-        }
-        number = sum(callspec.indices[name] for name in lists)
+        places = [_place(mark, callspec.params) for mark in item.iter_markers("parametrize")]
+        number = sum(places)
         share = item.get_closest_marker("share")
         parts = share.args[0] if share is not None else 1
         if (version := callspec.params.get("any_server")) is not None:
             number += version != available[-1]
-            parts = max(parts, 2 if lists else 1)
+            parts = max(parts, 2 if places else 1)
         if number % parts or version in available[1:-1]:
             item.add_marker(pytest.mark.slow)
 

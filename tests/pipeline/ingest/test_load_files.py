@@ -412,9 +412,13 @@ def test_same_content_into_two_tables_is_no_repetition(load: Load, conn: Connect
 
 WRONG: dict[str, tuple[dict[str, str | bytes], list[str], list[str]]] = {
     "missing": ({}, ["items.csv"], ["items.csv"]),
-    "folder without CSV files": ({"readme.md": "x"}, ["."], ["no CSV file"]),
+    "folder without CSV files": ({"readme.md": "x"}, ["."], ["no file to load in this folder", "it holds readme.md"]),
     "folder of other text files": ({"readme.txt": "x"}, ["."], ["readme.txt", "--table"]),
-    "folder called like a file": ({"items.csv/readme.md": "x"}, ["items.csv"], ["no CSV file"]),
+    "folder called like a file": (
+        {"items.csv/readme.md": "x"},
+        ["items.csv"],
+        ["no file to load in this folder", "it holds readme.md"],
+    ),
     "no table": ({"others.csv": "id\n1\n"}, ["others.csv"], ["others", "--table"]),
     "unknown column": ({"items.csv": "id,colour\n1,red\n"}, ["items.csv"], ["items.csv", "colour"]),
     "required column missing": ({"items.csv": "name,price\na,1\n"}, ["items.csv"], ["id", "required"]),

@@ -94,6 +94,7 @@ def fill(conn: psycopg.Connection, rows: int) -> None:
     conn.execute(sql.SQL("ALTER DATABASE {} SET statement_timeout = {}").format(name, sql.Literal(LIMIT)))
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize("bad", [False, True], ids=["clean", "rejects"])
 @pytest.mark.parametrize("mode", MODES)
 def test_no_statement_takes_more_than_its_share(

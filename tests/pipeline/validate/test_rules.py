@@ -47,6 +47,7 @@ def rejected(run_id: int, db: str) -> list[tuple[str, int, str, str]]:
     return [(Path(r.file).name, r.line, r.kind, r.constraint) for r in rows]
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("mode", ["append", "upsert", "insert-missing", "replace"])
 @pytest.mark.parametrize("holds", [False, True], ids=["empty", "filled"])
 @pytest.mark.parametrize("resumable", [False, True], ids=["", "resumable"])
