@@ -127,9 +127,21 @@ def ecommerce(size: float, folder: Path, bench_bin: Path) -> Workload:
 
 
 def dirty(size: float, folder: Path, bench_bin: Path) -> Workload:
-    """E-commerce with one bad row in a hundred added, of every kind of reject.
+    """E-commerce with one bad row in a hundred added, of every kind of reject."""
+    return _with_bad_rows("dirty", "1 % bad rows added, of every kind of reject", size, folder, bench_bin, 100)
+
+
+def fewbad(size: float, folder: Path, bench_bin: Path) -> Workload:
+    """E-commerce with three bad rows added, one for each table."""
+    return _with_bad_rows("fewbad", "one bad row added to each table", size, folder, bench_bin, None)
+
+
+def _with_bad_rows(name: str, title: str, size: float, folder: Path, bench_bin: Path, every: int | None) -> Workload:
+    """E-commerce with bad rows added.
 
     The good rows are those of the clean set, byte by byte: what must be in the tables afterwards is known.
+
+    :param every: one bad row for so many rows; None: one for each table.
     """
     clean = ecommerce(size, folder.with_name(f"ecommerce{size:g}"), bench_bin)
     counts = _counts(size)
@@ -137,9 +149,9 @@ def dirty(size: float, folder: Path, bench_bin: Path) -> Workload:
     def write(to: Path) -> None:
         random = Random("dirty")
         bad = {
-            "customers": _spread(random, counts[0], _bad_customers(counts[0])),
-            "products": _spread(random, counts[1], _bad_products(counts[1])),
-            "orders": _spread(random, counts[2], _bad_orders(counts)),
+            "customers": _spread(random, counts[0], every, _bad_customers(counts[0])),
+            "products": _spread(random, counts[1], every, _bad_products(counts[1])),
+            "orders": _spread(random, counts[2], every, _bad_orders(counts)),
         }
         for table, rows in bad.items():
             _mix(clean.files(table)[0], to / f"{table}.csv", rows)
@@ -147,8 +159,8 @@ def dirty(size: float, folder: Path, bench_bin: Path) -> Workload:
 
     _once(folder, write)
     return Workload(
-        f"dirty{size:g}",
-        f"E-commerce {size:g}x with 1 % bad rows added, of every kind of reject",
+        f"{name}{size:g}",
+        f"E-commerce {size:g}x with {title}",
         folder,
         clean.order,
         clean.tables,
@@ -161,12 +173,12 @@ def dirty(size: float, folder: Path, bench_bin: Path) -> Workload:
     )
 
 
-def _spread(random: Random, count: int, bad: Iterator[bytes]) -> dict[int, bytes]:
-    """Bad rows, a hundredth as many as there are rows, by the number of the row behind which they stand.
+def _spread(random: Random, count: int, every: int | None, bad: Iterator[bytes]) -> dict[int, bytes]:
+    """Bad rows, one for so many rows, or one in all, by the number of the row behind which they stand.
 
     All stand in the second half, so that a repeated key repeats one that came before.
     """
-    places = sorted(random.sample(range(count // 2, count), max(1, count // 100)))
+    places = sorted(random.sample(range(count // 2, count), max(1, count // every if every else 1)))
     return {place: next(bad) for place in places}
 
 
@@ -375,4 +387,5 @@ MAKERS: dict[str, tuple[Callable[[float, Path, Path], Workload], str]] = {
     "longtext": (longtext, "1"),
     "manyfiles": (manyfiles, "1"),
     "dirty": (dirty, "60"),
+    "fewbad": (fewbad, "60"),
 }
