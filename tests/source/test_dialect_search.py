@@ -276,3 +276,12 @@ def test_a_backslash_at_the_end_of_a_quoted_field_is_data(tmp_path: Path) -> Non
     path.write_text('id,v\n1,"\\"\n2,"\\\\"\n3,"a, b"\n')
     (file,) = discover([str(path)], DialectOptions()).files
     assert (file.dialect.escape, file.dialect.quote) == ("", '"')
+
+
+def test_single_quotes_of_a_text_are_no_reason_to_pass_over_blanks(tmp_path: Path) -> None:
+    """Blanks in front of a text are a part of the text, unless they stand in front of quotes that enclose fields."""
+    path = tmp_path / "t.csv"
+    path.write_text("id,v\n1, x\n2,y\n3,\"'a'\"\n")
+    assert not discover([str(path)], DialectOptions()).files[0].dialect.skip_initial_blanks
+    path.write_text('id,v\n1, "x,y"\n2, "y"\n3,z\n')
+    assert discover([str(path)], DialectOptions()).files[0].dialect.skip_initial_blanks

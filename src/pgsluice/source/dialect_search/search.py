@@ -93,7 +93,7 @@ class _Search:
         by_reading = {r.scored.reading: r.scored for r in ranked}
         if reading.blanks and options.skip_initial_blanks is None:
             plain = by_reading.get(replace(reading, blanks=False))
-            if plain is not None and not plain.left and not _blanks_everywhere(plain):
+            if plain is not None and plain.left <= found.left and not _blanks_everywhere(plain):
                 return False
         if reading.quote or reading.text or options.quote == "":
             return True
