@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import sys
 import time
@@ -227,7 +228,9 @@ class Bench:
         r: Random,
         parity: int,
         share: float | None,
+        told: Sequence[str] = (),
     ) -> list[Difference]:
+        """:param told: the tables whose numbers have the signs of PostgreSQL, by an option."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         lines: dict[str, dict[int, int]] = {}
@@ -255,6 +258,7 @@ class Bench:
                     quote='"',
                     encoding="utf-8",
                     again=True,
+                    decimal=[f"{table}.v=." for table in told],
                 )
         except (SluiceError, psycopg.Error) as error:
             print(f"{self._database.name}: {error}", file=sys.stderr, flush=True)
@@ -263,10 +267,20 @@ class Bench:
         for reject in reject_rows(result.run_id, database_url=self._uri):
             said[reject.table][lines[reject.table][reject.line]] = reject.sqlstate
         out = []
+        signs = {
+            t.table for t in result.tables for f in t.files for x in f.formats if x.why and x.decimal + x.thousands
+        }
         for name, values in given.items():
-            how = f"{what}, {ways[name]}"
-            for i, words in self._differ(self._tables[name], values, said[self._tables[name]], codes[name]):
-                out.append(Difference(self._database.name, name, values[i], f"{words} ({how})"))
+            how, table = f"{what}, {ways[name]}", self._tables[name]
+            for i, words in self._differ(table, values, said[table], codes[name]):
+                if table not in signs or not _has_sign(values[i]):
+                    out.append(Difference(self._database.name, name, values[i], f"{words} ({how})"))
+        if decided := [name for name in given if self._tables[name] in signs and not told]:
+            # The numbers of a column decided that '1,234.50' has a comma between groups of digits, so it is stored.
+            # Here the numbers are read as PostgreSQL reads them.
+            some, verdicts = {name: given[name] for name in decided}, {name: codes[name] for name in decided}
+            tables = [self._tables[name] for name in decided]
+            out += self._load(f"{what}, with a decimal point", some, verdicts, r, parity, share, tables)
         return out
 
     def _crashed(
@@ -374,6 +388,12 @@ def _write(path: Path, values: Mapping[int, Value], r: Random) -> dict[int, int]
             out.write(b"%d,%s\n" % (i, data))
             line += 1 + data.count(b"\n")
     return lines
+
+
+def _has_sign(value: Value) -> bool:
+    """Whether a value has a decimal comma, or a sign between digits."""
+    text = value if isinstance(value, str) else value.decode(errors="replace")
+    return "," in text or re.search(r"[0-9][^0-9A-Za-z][0-9]", text) is not None
 
 
 def _field(value: Value, *, quoted: bool) -> bytes:
