@@ -1,6 +1,6 @@
 """Writes ``src/pgsluice/languages.json``: the names of months and weekdays of some languages.
 
-Run it after a new release of Babel, which the extra ``docs`` brings::
+Run it after a new release of Babel, which the extra ``dev`` brings::
 
     python tools/languages.py
 """

@@ -72,6 +72,20 @@ def test_what_is_slow_and_why(db: str, conn: Conn, data: Path) -> None:
     conn.execute(f"DROP OWNED BY {role}")
 
 
+def test_a_missing_index_makes_deletes_slow(db: str, conn: Conn, data: Path) -> None:
+    """A foreign key is checked for each row that a load deletes."""
+    conn.execute("INSERT INTO orders SELECT n, 1 FROM generate_series(2, 40000) AS n")
+    assert pgsluice.plan(data, database_url=db, mode="upsert").findings == ()
+    [found] = pgsluice.plan(data, database_url=db, mode="replace").findings
+    assert found.state is State.SLOW
+    assert found.text.startswith("customers: for each row that the load deletes PostgreSQL searches all rows of")
+    assert f"{found.text}. {found.remedy}" in " ".join(
+        call("plan", data, "--mode", "replace", cwd=data, url=db).out.split()
+    )
+    conn.execute(found.remedy.encode())
+    assert pgsluice.plan(data, database_url=db, mode="replace").findings == ()
+
+
 def test_the_estimate_rests_on_earlier_runs(db: str, data: Path) -> None:
     rows = "".join(f"{n},{'x' * 100}\n" for n in range(10, 20_010))
     file = data / "customers.csv"

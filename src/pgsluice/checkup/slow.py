@@ -27,6 +27,15 @@ def slow_findings(conn: Connection, plan: Plan) -> Iterator[Finding]:
                 f"{t.table.name}: only an INSERT tells which rows PostgreSQL accepts"
                 f" ({_because(t)}); bad rows are found by halving, which takes long if there are many",
             )
+    deleting = {t.table.oid: t for t in staged if t.delete_missing}
+    for oid, child, columns in conn.execute(query("doctor", "unindexed_references"), {"oids": list(deleting)}):
+        yield Finding(
+            "rows without an index",
+            State.SLOW,
+            f"{deleting[oid].table.name}: for each row that the load deletes PostgreSQL searches all rows of {child},"
+            f" because no index begins with {columns}",
+            f"CREATE INDEX ON {child} ({columns})",
+        )
     checked = {t.table.oid: t for t in staged if t.table.foreign_keys and not only_insert_decides(t.table)}
     for oid, role, may_set, parents in conn.execute(query("doctor", "foreign_keys"), {"oids": list(checked)}):
         grants = [] if may_set else [f"as a superuser: GRANT SET ON PARAMETER session_replication_role TO {role};"]

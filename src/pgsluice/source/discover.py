@@ -15,7 +15,7 @@ from pgsluice.source.encodings.detect import FoundEncoding, check_named, find_en
 from pgsluice.source.headers import read_header
 from pgsluice.source.identity import READ, await_tick, changed, check_age
 from pgsluice.source.places.addresses import Holds, place_of
-from pgsluice.source.places.expand import Found, Suffix, expand, suffix_of
+from pgsluice.source.places.expand import Found, Suffix, expand, is_lock_file, suffix_of
 from pgsluice.source.places.names import bare_name, check_name, literal_glob, matches, stems_of
 from pgsluice.source.places.spool import Spool, pipe_pieces
 from pgsluice.source.streams import DecodedStream, list_members, open_decoded, open_packed
@@ -27,6 +27,7 @@ _FURTHER_BYTES = 1 << 16
 
 _SUBFOLDER = "a subfolder; --recursive takes its files"
 
+_LOCK = "Excel makes such a file while it has a workbook open"
 _OTHER_SUFFIX = "its suffix is not that of a CSV file; name the file to load it"
 
 
@@ -134,7 +135,8 @@ class _Finder:
         if self._is_skipped(place.shown):
             return
         if found.suffix is Suffix.OTHER:
-            self.ignored.append(IgnoredFile(place.shown, _SUBFOLDER if found.is_folder else _OTHER_SUFFIX))
+            other = _LOCK if is_lock_file(found.address) else _OTHER_SUFFIX
+            self.ignored.append(IgnoredFile(place.shown, _SUBFOLDER if found.is_folder else other))
             return
         check_name(place.shown)
         stems = stems_of(bare_name(place.shown))

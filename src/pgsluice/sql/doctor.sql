@@ -43,6 +43,23 @@ SELECT t.oid::bigint, pg_catalog.quote_ident(current_user),
               ORDER BY 1)
   FROM unnest(%(oids)s::oid[]) AS t (oid);
 
+-- name: unindexed_references
+-- Foreign keys to these tables from tables above 1 MB in which no index begins with the columns of the key: the parent,
+-- the child, its columns.
+SELECT k.confrelid::bigint, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
+       (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY u.place)
+          FROM unnest(k.conkey) WITH ORDINALITY AS u (attnum, place)
+          JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum)
+  FROM pg_catalog.pg_constraint AS k
+  JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE k.contype = 'f' AND k.confrelid = ANY (%(oids)s::oid[]) AND c.relkind = 'r'
+   AND pg_catalog.pg_relation_size(c.oid) > 1 << 20
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_index AS i
+                    WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indpred IS NULL
+                      AND (i.indkey::int2[])[0:pg_catalog.cardinality(k.conkey) - 1] @> k.conkey)
+ ORDER BY 2, 3;
+
 -- name: data_directory
 -- The folder of the server's data; NULL if the role may not know it.
 SELECT pg_catalog.current_setting('data_directory')

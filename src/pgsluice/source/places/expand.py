@@ -63,9 +63,14 @@ class Found(NamedTuple):
     """A folder within a folder, whose files are not taken."""
 
 
+def is_lock_file(name: str) -> bool:
+    """Whether Excel makes files with such a name while it has a workbook open."""
+    return os.path.basename(name).startswith(_LOCK_FILE)
+
+
 def suffix_of(name: str) -> Suffix:
     """What the suffix of a file name says."""
-    if os.path.basename(name).startswith(_LOCK_FILE):
+    if is_lock_file(name):
         return Suffix.OTHER
     if _CSV.search(name):
         return Suffix.CSV
