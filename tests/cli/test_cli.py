@@ -480,7 +480,7 @@ def test_the_next_command_names_the_same_database(
     assert call("load", "d", *options).out.endswith(f"Next: pgsluice rejects 5{shown}\n")
     api.rejects, _ = recording((5, RejectsResult(3, "r/5.csv", (GROUP,), replay=4)))
     out = call("rejects", "5", *options).out
-    assert f"Next: pgsluice rejects 5{shown} --format csv > rejects.csv" in out
+    assert f"Next: pgsluice rejects 5{shown} --format csv --fields > rejects.csv" in out
     assert out.endswith(f"pgsluice replay 4 rejects.csv{shown}\n")
 
 

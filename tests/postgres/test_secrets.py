@@ -80,7 +80,7 @@ PASSWORDS = st.lists(st.one_of(_WORDS, _SIGNS), min_size=2, max_size=8).map("".j
 
 
 def refuse(says: str, asked: list[str]) -> mock.Mock:
-    """Stands for ``psycopg.connect``: raises the error that quotes each value of the address in turn."""
+    """Stands for ``psycopg.Connection.connect``: raises the error that quotes each value of the address in turn."""
 
     def connect(conninfo: str, **_: object) -> None:
         values = [str(v) for k, v in conninfo_to_dict(conninfo).items() if not k.startswith("keepalives")]
@@ -101,7 +101,7 @@ def check(tmp_path: Path, form: str, password: str, says: str) -> list[str]:
     file = tmp_path / "t.csv"
     file.write_text("a\n1\n")
     log = tmp_path / "log"
-    with mock.patch.object(psycopg, "connect", refuse(says, asked)):
+    with mock.patch.object(psycopg.Connection, "connect", refuse(says, asked)):
         address = form.replace("{}", password)
         ended = call("plan", file, "--log-file", log, "--log-level", "debug", "--database-url", address, cwd=tmp_path)
     assert ended.code in (2, 3), ended
