@@ -21,6 +21,7 @@ from pgsluice.model import Column, Dialect
 from pgsluice.source.blocks import Block
 from pgsluice.source.typed import arrow_values
 from pgsluice.source.typed.arrow_values import DECIMAL_DIGITS, Uncertain, require, texts
+from pgsluice.source.typed.type_rules import INTEGERS, NUMBERS, precision_and_scale
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,9 +38,7 @@ _TRUE = ["t", "true", "T", "TRUE", "True", "1", "yes", "on"]
 _FALSE = ["f", "false", "F", "FALSE", "False", "0", "no", "off"]
 
 _STRINGS = frozenset({"text", "varchar", "bpchar", "json", "jsonb"})
-_INTEGERS = frozenset({"int2", "int4", "int8"})
-_NUMBERS = _INTEGERS | {"numeric", "float4", "float8"}
-_TYPES = _STRINGS | _NUMBERS | {"bool", "date", "time", "timestamp", "timestamptz", "uuid"}
+_TYPES = _STRINGS | NUMBERS | {"bool", "date", "time", "timestamp", "timestamptz", "uuid"}
 
 
 class ArrowReader:
@@ -57,7 +56,7 @@ class ArrowReader:
         """Whether the reader knows the types of all columns; otherwise :meth:`read` must not be called."""
         self._conversions: tuple[Conversion | None, ...] = ()
         self._types: dict[str, pa.DataType] = {}
-        self._integers = any(c.base in _INTEGERS for c in columns)
+        self._integers = any(c.base in INTEGERS for c in columns)
 
     def read(self, block: Block) -> pa.RecordBatch | None:
         """The block's records in typed columns; None if any value of the block is not certain."""
@@ -167,17 +166,9 @@ def _possible(column: Column) -> bool:
     if column.base_schema != "pg_catalog":
         return False
     if column.base == "numeric" and column.base_typmod >= 4:
-        precision, scale = _numeric(column.base_typmod)
+        precision, scale = precision_and_scale(column.base_typmod)
         return scale <= precision <= DECIMAL_DIGITS
     return column.base in _TYPES
-
-
-def _numeric(modifier: int) -> tuple[int, int]:
-    """Precision and scale of a numeric (numeric.c); a negative scale becomes a scale above the precision.
-
-    :param modifier: ``pg_attribute.atttypmod``.
-    """
-    return (modifier - 4) >> 16, (modifier - 4) & 0x7FF
 
 
 def _rule(column: Column, utc: bool) -> tuple[pa.DataType, Conversion | None]:
@@ -198,7 +189,7 @@ def _rule(column: Column, utc: bool) -> tuple[pa.DataType, Conversion | None]:
         case "int8":
             return pa.int64(), None
         case "numeric" if column.base_typmod >= 4:
-            return text, arrow_values.decimal(pa.decimal128(*_numeric(column.base_typmod)))
+            return text, arrow_values.decimal(pa.decimal128(*precision_and_scale(column.base_typmod)))
         case "numeric":
             return text, arrow_values.scaled
         case "float4":

@@ -15,8 +15,7 @@ from pgsluice.model import Column, ColumnFormat, Dialect
 from pgsluice.source.blocks import Block
 from pgsluice.source.typed.bits import as_bits, at, is_digit, windows
 from pgsluice.source.typed.duckdb_reader import DuckDBReader
-from pgsluice.source.typed.rewriting import NUMBERS
-from pgsluice.source.typed.type_rules import sql_quote
+from pgsluice.source.typed.type_rules import NUMBERS, sql_quote
 from pgsluice.source.typed.witness import Witness, first_where, witness_of
 
 if TYPE_CHECKING:
@@ -30,10 +29,13 @@ _AMBIGUOUS = r"^\s*[-+]?[1-9][0-9]{0,2}[.][0-9]{3}\s*$"
 
 _EXPONENT = "(?:[eE][-+]?[0-9]+)?"
 _GROUP = "[. '\u2019\u00a0\u2009\u202f]"
+_GROUPED = (
+    r"[0-9]{1,3}(?:,[0-9]{3})+[.][0-9]*|[0-9]{1,3}(?:,[0-9]{3}){2,}|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?:[.][0-9]*)?"
+)
+"""Numbers that have commas between groups of digits in every reading."""
 _POINT = (
     rf"[0-9]+[.](?:[0-9]{{0,2}}|[0-9]{{4,}}){_EXPONENT}|(?:[0-9]{{4,}}|0[0-9]*)?[.][0-9]+{_EXPONENT}"
-    r"|[0-9]+[.][0-9]+[eE][-+]?[0-9]+"
-    r"|[0-9]{1,3}(?:,[0-9]{3})+[.][0-9]*|[0-9]{1,3}(?:,[0-9]{3}){2,}|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?:[.][0-9]*)?"
+    rf"|[0-9]+[.][0-9]+[eE][-+]?[0-9]+|{_GROUPED}"
 )
 """Numbers that have a decimal point, or commas between groups of digits, in every reading."""
 _COMMA = (
@@ -42,10 +44,6 @@ _COMMA = (
 )
 """Numbers that have a decimal comma, or points between groups of digits, in every reading."""
 
-_GROUPED = (
-    r"[0-9]{1,3}(?:,[0-9]{3})+[.][0-9]*|[0-9]{1,3}(?:,[0-9]{3}){2,}|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?:[.][0-9]*)?"
-)
-"""Numbers that have commas between groups of digits in every reading."""
 _GROUPS = {
     ".": r"[0-9]{1,3}(?:[.][0-9]{3})+,[0-9]*|[0-9]{1,3}(?:[.][0-9]{3}){2,}",
     " ": "[0-9]{1,3}(?:[ \u00a0\u2009\u202f][0-9]{3})+,[0-9]*",

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pgsluice.model import DATE_ORDERS, EXCEL, Column, ColumnFormat
-from pgsluice.source.typed.type_rules import sql_quote
+from pgsluice.source.typed.type_rules import INTEGERS, NUMBERS, evaluated, sql_quote
 from pgsluice.source.values.months import with_english_month
 
 DATES = frozenset({"date", "timestamp", "timestamptz"})
 """Types whose texts ``--date-format`` rewrites, by the name in ``pg_type``."""
-INTEGERS = frozenset({"int2", "int4", "int8"})
-NUMBERS = INTEGERS | {"numeric", "float4", "float8"}
 
 NUMERIC_DATE = "^[^0-9A-Za-z]*([0-9]{1,2})[^0-9A-Za-z:]+([0-9]+)[^0-9A-SU-Za-su-z:]+([0-9]+)"
 """Every text that PostgreSQL reads as different dates under different orders of DateStyle matches this expression.
@@ -52,7 +50,7 @@ def rewritten(text: str, column: Column, format_: ColumnFormat, null_texts: Sequ
             found = f"CASE WHEN {found} IN ({nulls}) THEN NULL ELSE {found} END"
     if column.base in DATES and format_.date_language:
         english = with_english_month(found, format_.date_language, format_.date if "%" in format_.date else "")
-        return _evaluated(english, _date("english", format_.date), "english") if format_.date else english
+        return evaluated(english, _date("english", format_.date), "english") if format_.date else english
     if column.base in DATES and format_.date:
         return _date(found, format_.date)
     if column.base in NUMBERS or (column.base == "money" and format_.money):
@@ -88,20 +86,15 @@ def _ordered_date(text: str, order: str) -> str:
     usual = ""
     if order != "YMD":
         # Nearly all dates have this shape, and groups of a regular expression take much longer.
-        usual = f" WHEN regexp_matches({text}, '{_USUAL_DATE}') THEN {_evaluated(_two_digits(text), _usual(order))}"
+        usual = f" WHEN regexp_matches({text}, '{_USUAL_DATE}') THEN {evaluated(_two_digits(text), _usual(order))}"
     parts = f"regexp_extract({text}, '{_PLAIN_DATE}', ['p', 'a', 's', 'b', 't', 'y', 'r'])"
     refused = _refused(text, f"not {order}")
     # A usual date that is none in this order is NULL, and so is a text of another shape.
     written = (
         f"CASE{usual} WHEN NOT regexp_matches({text}, '{NUMERIC_DATE}') THEN {text}"
-        f" ELSE {_evaluated(parts, _from_parts(order))} END"
+        f" ELSE {evaluated(parts, _from_parts(order))} END"
     )
     return f"CASE WHEN {text} IS NULL THEN NULL ELSE coalesce({written}, {refused}) END"
-
-
-def _evaluated(value: str, body: str, name: str = "m") -> str:
-    """SQL of ``body``, in which ``name`` stands for ``value``: the lambda of a list makes DuckDB evaluate it once."""
-    return f"list_transform([{value}], lambda {name}: {body})[1]"
 
 
 def _two_digits(text: str) -> str:
@@ -109,7 +102,7 @@ def _two_digits(text: str) -> str:
     signs = "('-', '/', '.', ' ')"
     first = f"CASE WHEN substr({text}, 2, 1) IN {signs} THEN concat('0', {text}) ELSE {text} END"
     padded = f"CASE WHEN substr(m, 5, 1) IN {signs} THEN concat(substr(m, 1, 3), '0', substr(m, 4)) ELSE m END"
-    return _evaluated(first, padded)
+    return evaluated(first, padded)
 
 
 def _usual(order: str) -> str:

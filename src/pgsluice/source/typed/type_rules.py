@@ -13,6 +13,10 @@ from dataclasses import dataclass
 
 from pgsluice.model import Column
 
+INTEGERS = frozenset({"int2", "int4", "int8"})
+NUMBERS = INTEGERS | {"numeric", "float4", "float8"}
+"""Types of numbers, by the name in ``pg_type``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -54,6 +58,11 @@ def _filled(template: str, i: int, scale: int = 0) -> str:
     """The template for column ``i``: ``{c}`` becomes ``c<i>``, ``{v}`` becomes ``v<i>``, ``{s}`` becomes the scale."""
     # One pass, so that no place is replaced in a text that replaced another place.
     return _PLACE.sub(lambda m: str(scale) if m[1] == "s" else f"{m[1]}{i}", template)
+
+
+def evaluated(value: str, body: str, name: str = "m") -> str:
+    """SQL of ``body``, in which ``name`` stands for ``value``: the lambda of a list makes DuckDB evaluate it once."""
+    return f"list_transform([{value}], lambda {name}: {body})[1]"
 
 
 def sql_quote(text: str) -> str:
@@ -104,15 +113,21 @@ def _integer(duck: str) -> Rule:
 _FLOAT_CERTAIN = "(strlen({c}) <= 24 AND regexp_full_match({c}, '-?[0-9]+([.][0-9]+)?') AND {v} IS NOT NULL)"
 
 
-def _numeric(modifier: int) -> Rule | None:
-    """:param modifier: ``typmod - 4`` packs the precision and (from PostgreSQL 15 on, as eleven signed bits) the scale:
-    numeric.c.
+def precision_and_scale(modifier: int) -> tuple[int, int]:
+    """Precision and scale of a numeric (numeric.c); a negative scale becomes a scale above the precision.
+
+    :param modifier: ``pg_attribute.atttypmod``, at least 4. ``atttypmod - 4`` packs the precision and (from PostgreSQL
+        15 on, as eleven signed bits) the scale.
     """
+    return (modifier - 4) >> 16, (modifier - 4) & 0x7FF
+
+
+def _numeric(modifier: int) -> Rule | None:
     if modifier < 4:
         # The number of decimals is part of the value: '1.50' stays '1.50'. Values with as many decimals as most of the
         # file's values are certain. Eighteen digits fit a machine word.
         return Rule("try_cast({c} AS DECIMAL(18,{s}))", "{v}::VARCHAR = {c}")
-    precision, scale = (modifier - 4) >> 16, (modifier - 4) & 0x7FF
+    precision, scale = precision_and_scale(modifier)
     if precision > 38 or scale > precision:
         return None
     # Neither DuckDB nor PostgreSQL rounds a plain decimal that has no more decimals than the column.

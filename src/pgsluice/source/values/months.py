@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from pgsluice.languages import Language, languages
-from pgsluice.source.typed.type_rules import sql_quote
+from pgsluice.source.typed.type_rules import evaluated, sql_quote
 
 _ENGLISH = (
     *("January", "February", "March", "April", "May", "June"),
@@ -99,8 +99,7 @@ def _case(text: str, pattern: str, groups: Iterable[str], body: str) -> str:
     pattern = re.sub(r"\?P<\w>", "", pattern)
     names = ", ".join(sql_quote(name) for name in groups)
     parts = f"regexp_extract({text}, {sql_quote(pattern)}, [{names}])"
-    # The lambda of a list makes DuckDB evaluate the parts once.
-    return f"WHEN regexp_matches({text}, {sql_quote(pattern)}) THEN list_transform([{parts}], lambda m: {body})[1]"
+    return f"WHEN regexp_matches({text}, {sql_quote(pattern)}) THEN {evaluated(parts, body)}"
 
 
 def _month(language: Language, values: Iterable[str]) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pgsluice.source.typed.type_rules import INTEGERS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,7 +19,6 @@ _PLACES_A_ROW = 16
 _LEAST, _MOST = 1 << 20, 1 << 29
 """Bounds of the bits of the filter: 128 kB and 64 MB. The bytes of the filter are a sixteenth as many."""
 
-_INTEGERS = frozenset({"int2", "int4", "int8"})
 _FACTOR = 0x9E3779B97F4A7C15
 """2^64 divided by the golden ratio: multiplication by this number spreads neighbouring numbers (Fibonacci hashing)."""
 
@@ -71,7 +72,7 @@ class SeenKeys:
 
 def can_number(base: str) -> bool:
     """Whether :func:`numbers` knows the type."""
-    return base in _INTEGERS or base in {"text", "varchar", "uuid", "date", "timestamp", "timestamptz"}
+    return base in INTEGERS or base in {"text", "varchar", "uuid", "date", "timestamp", "timestamptz"}
 
 
 def numbers(columns: Sequence[pa.Array]) -> tuple[Any, Any]:
@@ -95,6 +96,16 @@ def numbers(columns: Sequence[pa.Array]) -> tuple[Any, Any]:
     return mixed, there
 
 
+def int64_values(column: pa.Array) -> Any:
+    """The values of a column of integers, or of a type that is one in memory, as a numpy array of int64; any number
+    for NULL.
+    """
+    import numpy as np
+
+    values = np.frombuffer(column.buffers()[1], f"i{column.type.bit_width // 8}")
+    return values[column.offset : column.offset + len(column)].astype(np.int64)
+
+
 def _column_numbers(column: pa.Array) -> Any:
     import numpy as np
     import pyarrow as pa
@@ -102,9 +113,7 @@ def _column_numbers(column: pa.Array) -> Any:
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
         return _text_numbers(column)
-    width = kind.bit_width // 8
-    octets = np.frombuffer(column.buffers()[1], f"i{width}")[column.offset : column.offset + len(column)]
-    return octets.astype(np.int64).view(np.uint64)
+    return int64_values(column).view(np.uint64)
 
 
 def _text_numbers(column: pa.Array) -> Any:

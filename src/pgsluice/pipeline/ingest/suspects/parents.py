@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 
 from pgsluice.model import Constraint
+from pgsluice.pipeline.ingest.suspects.keys import int64_values
 from pgsluice.postgres.sql_fragments import identifier
 from pgsluice.sql import compose
 
@@ -65,9 +66,7 @@ class ParentKeys:
         """Which values have no parent, as a numpy array of booleans; a NULL needs none."""
         import numpy as np
 
-        width = column.type.bit_width // 8
-        values = np.frombuffer(column.buffers()[1], f"i{width}")[column.offset : column.offset + len(column)]
-        places = values.astype(np.int64) - self._first
+        places = int64_values(column) - self._first
         outside = (places < 0) | (places >= self._width)
         lacking = outside.copy()
         inside = ~outside

@@ -20,6 +20,7 @@ from pgsluice.pipeline.ingest.suspects.keys import SeenKeys, can_number, numbers
 from pgsluice.pipeline.ingest.suspects.parents import ParentKeys
 from pgsluice.pipeline.state import TableRun
 from pgsluice.postgres.table_properties import unique_indexes
+from pgsluice.source.typed.type_rules import INTEGERS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,8 +31,6 @@ _BYTES_A_ROW = 16
 _TRIAL = 50_000
 MOST = 0.2
 """The share of suspects among the first rows of a table above which holding does not pay."""
-
-_INTEGERS = frozenset({"int2", "int4", "int8"})
 
 
 class Suspects:
@@ -51,7 +50,7 @@ class Suspects:
         self._parents: list[tuple[str, ParentKeys]] = []
         for fk in table.foreign_keys:
             known = len(fk.columns) == 1 and fk.enforced and fk.references != table.name
-            if known and bases.get(fk.columns[0]) in _INTEGERS and (keys := ParentKeys.read(conn, fk)) is not None:
+            if known and bases.get(fk.columns[0]) in INTEGERS and (keys := ParentKeys.read(conn, fk)) is not None:
                 self._parents.append((fk.columns[0], keys))
         self._rows = self._held = 0
 

@@ -10,7 +10,8 @@ import psycopg
 from pgsluice.errors import MappingError
 from pgsluice.model import Column, ColumnFormat, FilePlan, FormatRule, Table, TableName
 from pgsluice.names import Names
-from pgsluice.source.typed.rewriting import DATES, INTEGERS, NUMBERS
+from pgsluice.source.typed.rewriting import DATES
+from pgsluice.source.typed.type_rules import INTEGERS, NUMBERS
 from pgsluice.sql import query
 
 _SUITS: Mapping[str, tuple[str, Collection[str]]] = {

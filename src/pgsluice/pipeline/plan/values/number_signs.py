@@ -10,7 +10,7 @@ from pgsluice.errors import MappingError
 from pgsluice.model import Column, ColumnFormat, FilePlan, Table
 from pgsluice.pipeline.plan.values.date_orders import Place
 from pgsluice.source.typed.number_signs import SEMICOLON, Signs, is_number
-from pgsluice.source.typed.rewriting import INTEGERS
+from pgsluice.source.typed.type_rules import INTEGERS
 from pgsluice.source.typed.witness import Witness
 
 _HEADER = 4

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pgsluice.model import Column
+from pgsluice.source.typed.type_rules import precision_and_scale
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,7 +56,7 @@ def fitting(column: Column, texts: pa.Array) -> Any:
 
 def _shape(column: Column) -> str | None:
     if column.base == "numeric" and column.base_typmod >= 4:
-        precision, scale = (column.base_typmod - 4) >> 16, (column.base_typmod - 4) & 0x7FF
+        precision, scale = precision_and_scale(column.base_typmod)
         if scale >= precision:
             return None
         return rf"-?\d{{1,{precision - scale}}}" + (rf"(\.\d{{1,{scale}}})?" if scale else "")
