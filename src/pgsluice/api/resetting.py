@@ -56,28 +56,15 @@ def reset(
     named = [schema] if isinstance(schema, (str, os.PathLike)) else list(schema)
     files = [os.fspath(path) for path in named]
     require_choice(ledger=ledger, schema_files=files, everything=everything)
-    seen: list[ResetResult] = []
-
-    def stop(found: ResetResult) -> None:
-        seen.append(found)
-        raise _Seen
-
-    try:
-        return start_over(
-            database_url=database_url,
-            data_dir=data_dir,
-            into=into,
-            ledger=ledger or everything,
-            schema_files=files,
-            derived=everything,
-            confirm=stop if dry_run else lambda _: None,
-        )
-    except _Seen:
-        return seen[0]
-
-
-class _Seen(Exception):
-    """A dry run has seen what would be dropped."""
+    return start_over(
+        database_url=database_url,
+        data_dir=data_dir,
+        into=into,
+        ledger=ledger or everything,
+        schema_files=files,
+        derived=everything,
+        dry_run=dry_run,
+    )
 
 
 def start_over(
@@ -88,7 +75,8 @@ def start_over(
     ledger: bool,
     schema_files: Sequence[str],
     derived: bool,
-    confirm: Callable[[ResetResult], None],
+    confirm: Callable[[ResetResult], None] = lambda _: None,
+    dry_run: bool = False,
 ) -> ResetResult:
     """Drops the ledger, the tables of schema files and derived tables, all or nothing.
 
@@ -96,7 +84,8 @@ def start_over(
     :param schema_files: drop the tables that these files create.
     :param derived: drop the derived tables that the ledger knows.
     :param confirm: is told what will be dropped, before it is; raises an error to stop the reset.
-    :returns: what was dropped.
+    :param dry_run: drop nothing, and ask nobody.
+    :returns: what was dropped, or would be.
     :raises LockedError: a run is under way, or another session holds a table.
     :raises DatabaseError: another object depends on a table, or it belongs to another role.
     """
@@ -111,7 +100,7 @@ def start_over(
         if has_ledger:
             _lock_ledger(conn)
         found = _survey(conn, schema, ledger and has_ledger, schema_files, derived and has_ledger)
-        if found.empty:
+        if found.empty or dry_run:
             return found
         confirm(found)
         try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Self
 
 import psycopg
 from psycopg import sql
@@ -112,7 +112,21 @@ class RowMap:
 
 
 @dataclass(slots=True)
-class Counts:
+class _Undone:
+    """Values that a rollback to a savepoint undoes."""
+
+    def snapshot(self) -> Self:
+        """A copy, to :meth:`restore` after a rollback to the savepoint that was set at the same time."""
+        return replace(self)
+
+    def restore(self, before: Self) -> None:
+        """Takes the values of a snapshot back."""
+        for value in fields(self):
+            setattr(self, value.name, getattr(before, value.name))
+
+
+@dataclass(slots=True)
+class Counts(_Undone):
     """Rows of one table run, as PostgreSQL's command tags count them."""
 
     landed: int = 0
@@ -125,18 +139,9 @@ class Counts:
     updated: int = 0
     deleted: int = 0
 
-    def snapshot(self) -> Counts:
-        """A copy, to :meth:`restore` after a rollback to the savepoint that was set at the same time."""
-        return replace(self)
-
-    def restore(self, before: Counts) -> None:
-        """Takes the values of a snapshot back."""
-        for name in self.__slots__:
-            setattr(self, name, getattr(before, name))
-
 
 @dataclass(slots=True)
-class Findings:
+class Findings(_Undone):
     """What sending the rows of a table has revealed about them."""
 
     suspect: bool = False
@@ -151,15 +156,6 @@ class Findings:
     """Suspects were held in the stage, so the rows in the table are expected to break no constraint."""
     repeated: bool = False
     """A held row has the key of a row in the table."""
-
-    def snapshot(self) -> Findings:
-        """A copy, to :meth:`restore` after a rollback to the savepoint that was set at the same time."""
-        return replace(self)
-
-    def restore(self, before: Findings) -> None:
-        """Takes the values of a snapshot back."""
-        for name in self.__slots__:
-            setattr(self, name, getattr(before, name))
 
 
 @dataclass(slots=True)

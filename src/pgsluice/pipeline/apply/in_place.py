@@ -19,7 +19,7 @@ from pgsluice.pipeline.state import RunContext, TableRun, savepoint
 from pgsluice.pipeline.validate.rejecting.row_numbers import validated_relation
 from pgsluice.pipeline.validate.rules import breaks_rules, find_warnings
 from pgsluice.pipeline.validate.validator import Scope, validate
-from pgsluice.pipeline.validate.values import convert_texts
+from pgsluice.pipeline.validate.values import judge_texts
 from pgsluice.postgres.planner_hints import analyze, analyze_filled, loops_off_if_scanned
 from pgsluice.postgres.rebuild_keys import add_constraints, build_index
 from pgsluice.postgres.sqlstate import is_row_error, primary_message
@@ -65,10 +65,7 @@ class InPlace:
         return done
 
     def _judge_held(self, table_run: TableRun) -> bool:
-        if table_run.scratch.text_stage_made:
-            with self._context.clock.phase("judge", table_run.name):
-                self._tell(Phase.VALIDATE, table_run, f"values of {pluralize(table_run.counts.in_doubt, 'row')}")
-                convert_texts(self._conn, table_run)
+        judge_texts(self._context, table_run)
         if self._build_unique(table_run, unique_indexes(table_run.table)):
             return False
         if table_run.counts.staged:
@@ -92,13 +89,10 @@ class InPlace:
 
     def _add_texts(self, table_run: TableRun) -> None:
         """Copies the rows of the text stage that PostgreSQL accepts into the table."""
-        in_doubt = table_run.counts.in_doubt
-        if not (in_doubt or table_run.counts.staged):
+        if not (table_run.counts.in_doubt or table_run.counts.staged):
             return
         with self._context.clock.phase("judge", table_run.name):
-            if table_run.scratch.text_stage_made:
-                self._tell(Phase.VALIDATE, table_run, f"values of {pluralize(in_doubt, 'row')}")
-                convert_texts(self._conn, table_run)
+            judge_texts(self._context, table_run)
             if not only_insert_decides(table_run.table):
                 scope = Scope(rules=False, unique=False, outer_keys=False, inner_keys=False)
                 with savepoint(self._conn, [table_run]):

@@ -27,11 +27,10 @@ from pgsluice.pipeline.validate.bans import RefusedRow, ban_orphans, create_bans
 from pgsluice.pipeline.validate.parent_check import can_check_parents
 from pgsluice.pipeline.validate.rules import breaks_rules, find_warnings
 from pgsluice.pipeline.validate.validator import Scope, reject_broken_rules, validate
-from pgsluice.pipeline.validate.values import convert_texts
+from pgsluice.pipeline.validate.values import judge_texts
 from pgsluice.postgres.planner_hints import analyze
 from pgsluice.postgres.sqlstate import primary_message
 from pgsluice.postgres.table_properties import foreign_keys_to, only_insert_decides
-from pgsluice.text import pluralize
 
 
 class Staged:
@@ -54,7 +53,7 @@ class Staged:
         # A table of the group without rows still counts: foreign keys that reference it are deferred like the others.
         names = {t.table.name for t in group}
         for table_run in group:
-            self._convert_texts(table_run)
+            judge_texts(self._context, table_run)
             if table_run.plan.mode is Mode.INSERT_MISSING and table_run.scratch.stage_made:
                 # A row that would change nothing must be valid all the same, except for its keys.
                 scope = Scope(unique=False, inner_keys=False)
@@ -177,13 +176,6 @@ class Staged:
                 outcomes.append(insert_by_bisecting(self._conn, table_run))
         return outcomes
 
-    def _convert_texts(self, table_run: TableRun) -> None:
-        if table_run.scratch.text_stage_made:
-            with self._context.clock.phase("judge", table_run.name):
-                in_doubt = table_run.counts.in_doubt
-                self._tell(Phase.VALIDATE, table_run, f"values of {pluralize(in_doubt, 'row')}")
-                convert_texts(self._conn, table_run)
-
     # Missing rows.
 
     def delete_missing(self, table_runs: Sequence[TableRun]) -> None:
@@ -197,7 +189,7 @@ class Staged:
         """
         staged = [t for t in table_runs if t.strategy is Strategy.STAGE]
         for table_run in staged:
-            self._convert_texts(table_run)
+            judge_texts(self._context, table_run)
         for table_run in reversed(staged):
             if table_run.plan.delete_missing:
                 self._tell(Phase.PUBLISH, table_run, "delete missing rows")

@@ -171,7 +171,7 @@ class CopySender:
         if (found := suspects.find(names, rows)) is not None:
             self._retreat_from(batch, suspects)
             held, ordinals = split_ordinals(ordinals.ranges, found)
-            table_run.counts.staged += self._stage_typed(batch, rows.filter(pa.array(found)), held)
+            table_run.counts.staged += self._into_stage(batch, rows.filter(pa.array(found)), held)()
             rows = rows.filter(pa.array(~found))
         if rows.num_rows:
             count = self._copy_typed(batch, rows, ordinals)
@@ -183,14 +183,17 @@ class CopySender:
         if suspects.too_many:
             raise FallBack(batch.table_run.table.name, "many rows may be bad", Retreat.COPY_AGAIN)
 
-    def _stage_typed(self, batch: Batch, rows: pa.RecordBatch, ordinals: OrdinalRanges) -> int:
-        """Copies certain rows into the stage; returns how many."""
+    def _into_stage(self, batch: Batch, rows: pa.RecordBatch, ordinals: OrdinalRanges) -> Callable[[], int]:
+        """Makes the stage unless it exists; returns the COPY of certain rows into the stage, in binary."""
         scratch = batch.table_run.scratch
         scratch.ensure_stage(self._conn)
-        names, jsonb = [c.name for c in batch.parser.columns], _jsonb_columns(batch)
         rows = _batch_with_ordinals(rows, ordinals, batch.file.base)
-        statement = copy_statement(scratch.stage, [scratch.ordinal, *names], binary=True)
-        return copy_batch(self._conn, statement, BinaryEncoder(rows.schema, [i + 1 for i in jsonb]), rows)
+        names, jsonb = (
+            [scratch.ordinal, *(c.name for c in batch.parser.columns)],
+            [i + 1 for i in _jsonb_columns(batch)],
+        )
+        statement = copy_statement(scratch.stage, names, binary=True)
+        return lambda: copy_batch(self._conn, statement, BinaryEncoder(rows.schema, jsonb), rows)
 
     def _send_direct(self, batch: Batch, chunk: Chunk) -> bool:
         """Sends a chunk past the stage into its table, with all constraints in force.
@@ -228,14 +231,10 @@ class CopySender:
 
     def _copy_typed(self, batch: Batch, rows: pa.RecordBatch, ordinals: OrdinalRanges) -> int | None:
         """Copies certain rows in binary, into the table or its stage; None if PostgreSQL refused a row."""
-        table_run = batch.table_run
-        names = [c.name for c in batch.parser.columns]
-        jsonb = _jsonb_columns(batch)
         if _goes_to_stage(batch):
-            table_run.scratch.ensure_stage(self._conn)
-            rows = _batch_with_ordinals(rows, ordinals, batch.file.base)
-            names, jsonb = [table_run.scratch.ordinal, *names], [i + 1 for i in jsonb]
-        statement = copy_statement(_destination(batch), names, binary=True, freeze=_freezes(batch))
+            return self._guarded(batch, self._into_stage(batch, rows, ordinals))
+        names, jsonb = [c.name for c in batch.parser.columns], _jsonb_columns(batch)
+        statement = copy_statement(batch.table_run.destination, names, binary=True, freeze=_freezes(batch))
         return self._guarded(batch, lambda: copy_batch(self._conn, statement, BinaryEncoder(rows.schema, jsonb), rows))
 
     def _send_text(self, batch: Batch, table: pa.Table, ordinals: OrdinalRanges) -> None:

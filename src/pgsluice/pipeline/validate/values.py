@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from pgsluice.model import Column
+from pgsluice.model import Column, Phase, Progress
 from pgsluice.pipeline.scratch import BAD_VALUE
-from pgsluice.pipeline.state import FileRun, TableRun, ordinals_of
+from pgsluice.pipeline.state import FileRun, RunContext, TableRun, ordinals_of
 from pgsluice.pipeline.validate.computed import evaluate
 from pgsluice.pipeline.validate.rejecting.rejected_keys import key_texts, store_keys
 from pgsluice.postgres.planner_hints import execute_examined
@@ -18,11 +18,22 @@ from pgsluice.postgres.search_path import user_path
 from pgsluice.postgres.sql_fragments import qualified_type
 from pgsluice.postgres.sqlstate import detail_sql, is_row_error, not_row_error_sql
 from pgsluice.sql import compose, query
+from pgsluice.text import pluralize
 
 _CONCATENATE = sql.SQL("OPERATOR(pg_catalog.||)")
 
 
 _JSON = ("json", "jsonb")
+
+
+def judge_texts(context: RunContext, table_run: TableRun) -> None:
+    """Converts the rows of the text stage, if there is one: a step of the run that is told and measured."""
+    if not table_run.scratch.text_stage_made:
+        return
+    with context.clock.phase("judge", table_run.name):
+        step = f"values of {pluralize(table_run.counts.in_doubt, 'row')}"
+        context.listen(Progress(Phase.VALIDATE, table_run.name, step))
+        convert_texts(context.conn, table_run)
 
 
 def convert_texts(conn: psycopg.Connection, table_run: TableRun) -> None:

@@ -206,7 +206,8 @@ class _Reading:
         found = {name: evidence for name, evidence in dates.evidence.items() if evidence.found}
         for name, evidence in found.items():
             decided[name] = ordered(plan, self._table, name, evidence, self._place)
-            warnings += filter(None, [short_year_warning(self._table, name, decided[name], evidence, self._place)])
+            if warning := short_year_warning(self._table, name, decided[name], evidence, self._place):
+                warnings.append(warning)
         # Every block was seen, so that the other columns have no numeric dates.
         return Decision(_joined(given, decided), unordered, unread, tuple(warnings))
 

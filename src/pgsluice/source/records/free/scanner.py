@@ -174,13 +174,11 @@ class FreeScanner:
     def _finish(self, walked: Walked, raw: bytes) -> tuple[tuple[Field, ...], FaultReason | None]:
         """The fields of a record as its row has them, and its fault."""
         fields, count, most = walked.fields, walked.width, self._most
-        trailing = self._dialect.trailing_delimiters
-        if trailing and count > trailing and walked.surplus_empty:
-            # Of the fields behind the last that the record must have, only one is at hand, but all are empty.
-            rest = fields[count - trailing :]
-            if all(field == (b"", False) for field in rest):
-                del fields[count - trailing :]
-                count -= trailing
+        kept = count - self._dialect.trailing_delimiters
+        # Of the fields behind the last that the record must have, only one is at hand, but all are empty.
+        if 0 < kept < count and walked.surplus_empty and all(field == (b"", False) for field in fields[kept:]):
+            del fields[kept:]
+            count = kept
         if self._fields is not None:
             if count > most and self._dialect.ragged is not Ragged.REJECT and walked.surplus_empty:
                 count = most
