@@ -67,7 +67,7 @@ PLACES = {
     "report": Place("inspection", "report", "Write the report of a run as one HTML file."),
     "derive": Place("quality", "derive", "Bring derived tables up to date without a load."),
     "reset": Place("upkeep.reset", "reset", "Start over: drop the ledger, or the tables of a schema file, or all."),
-    "doctor": Place("doctor", "doctor", "Check whether a load would work here, how fast, and what to change."),
+    "doctor": Place("upkeep.doctor", "doctor", "Check whether a load would work here, how fast, and what to change."),
     "help": Place("app", "help_command", "Show the help of a command."),
     "config": Place("config", "config", "Show the settings of a load: pgsluice.toml and the options."),
     "rules": Place("quality", "rules", "List, test and export the rules that rows have to satisfy."),

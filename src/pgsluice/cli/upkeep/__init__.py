@@ -1,1 +1,1 @@
-"""Commands that start over and look after servers: ``server`` and ``reset``."""
+"""Commands beside loading: ``server``, ``reset`` and ``doctor``."""
